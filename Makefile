@@ -1,0 +1,53 @@
+# Every target sets up what it needs. PYTHON=… chooses the interpreter; SWITCH_DEBUG=1, SWITCH_SANITIZE=1 the build.
+VENV    := .venv
+BIN     := $(VENV)/bin
+FLAVOUR := release$(if $(filter 1,$(SWITCH_DEBUG)),-debug)$(if $(filter 1,$(SWITCH_SANITIZE)),-sanitize)
+PACKAGES := $(VENV)/.stamp-packages
+BUILT   := $(VENV)/.stamp-built-$(FLAVOUR)
+CYTHON  := $(wildcard $(foreach ext,pyx pxd pxi h c,switch/*.$(ext) loadtests/*.$(ext)))
+# A sanitized extension needs its runtime loaded before Python; CPython's own leaks at exit are not ours to report.
+RUN     := $(if $(filter 1,$(SWITCH_SANITIZE)),ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD=$$(gcc -print-file-name=libasan.so)) $(BIN)/python
+export SWITCH_DEBUG SWITCH_SANITIZE
+
+.PHONY: help setup demo test bench crash fuzz lint lock clean FORCE
+help:  ## show this list
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup: $(BUILT)  ## install what is missing into .venv and build the extensions
+	@:
+
+demo: setup  ## show the switch at work
+	@$(BIN)/cardswitch demo
+
+test: setup lint  ## lint, then the default test run
+	@$(RUN) -m pytest
+
+bench: setup  ## measure; prints machine, method and figures
+	@$(RUN) -m loadtests.bench
+
+crash: setup  ## 500 rounds of kill, recover and compare
+	@$(RUN) -m pytest tests/crash --crash-rounds 500 -o faulthandler_timeout=3600
+
+fuzz: setup  ## the fuzz tests with many more examples
+	@$(RUN) -m pytest tests/fuzz --hypothesis-profile fuzz -o faulthandler_timeout=3600
+
+lint: setup  ## style, format and types, Cython included
+	@$(BIN)/ruff check --quiet --output-format concise
+	@$(BIN)/ruff format --check --quiet --output-format concise
+	@$(BIN)/mypy --no-error-summary
+	@$(if $(filter %.pyx %.pxd,$(CYTHON)),PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint $(filter %.pyx %.pxd,$(CYTHON)))
+
+lock: $(PACKAGES)  ## renew locks/ from pyproject.toml; UPGRADE=1 also takes newer releases
+	@tools/lock.sh $(if $(UPGRADE),--upgrade)
+
+clean:  ## remove .venv and everything built
+	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks
+	@find . -name __pycache__ -prune -exec rm -rf {} +
+	@rm -f switch/*.so loadtests/*.so
+
+# PYTHON, when given, must be the interpreter that .venv was made with.
+$(PACKAGES): locks/build.lock locks/run.lock locks/dev.lock tools/setup.sh $(if $(PYTHON),$(if $(filter $(PYTHON),$(shell cat $(VENV)/.interpreter 2>/dev/null)),,FORCE))
+	@tools/setup.sh packages
+
+$(BUILT): $(PACKAGES) pyproject.toml setup.py $(CYTHON)
+	@tools/setup.sh extensions $(FLAVOUR)

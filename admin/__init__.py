@@ -1,0 +1,1 @@
+"""The control plane: people and paper; talks to the switch only by protocol and journal."""

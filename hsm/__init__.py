@@ -1,0 +1,1 @@
+"""Keystores, PKCS#11 and software backends, ceremonies and rotation; imports nothing else of ours."""

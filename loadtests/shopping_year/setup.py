@@ -1,0 +1,199 @@
+"""What must be there before the first purchase: card types, stores, terminals, cards, opening balances.
+
+All of it enters through operator messages, like everything that changes a
+switch.  The replay's operator numbers its messages from 1 and forgets them
+afterwards: it works on a switch that is as new as itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections.abc import Iterable, Sequence
+
+from switch.protocol.codes import ResponseCode
+from switch.protocol.layout import Packed
+from switch.protocol.messages import (
+    AMOUNT_MINOR_MAX,
+    CardStatus,
+    CardTypeFlag,
+    ChangeCardStatusRequest,
+    CreditRequest,
+    MessageType,
+    OpenCardRequest,
+    PutCardTypeRequest,
+    PutStoreRequest,
+    PutTerminalRequest,
+    Right,
+)
+from terminals.credentials import Credentials
+from terminals.masking import mask
+
+from .lanes import Lanes, read_reply, refused
+from .plan import Day, Plan
+
+BATCH_COUNT = 4_096
+"""Operator messages that are under way at a time: enough to keep the switch busy, little enough to wait for."""
+WIRE_KEY_BYTES = 40
+CHANNEL_OPENING = 0
+
+Order = tuple[MessageType, Packed, str]
+"""Message type, request, and what it is for an error message."""
+
+
+class KeyRing:
+    """Keys of all terminals of a replay, derived from the operator's key, so that only its holder knows them."""
+
+    def __init__(self, operator: Credentials) -> None:
+        self._operator = operator
+
+    def key_of(self, terminal_id: int) -> bytes:
+        """The 32-byte key of a terminal."""
+        if terminal_id == self._operator.terminal_id:
+            return self._operator.key
+        return hmac.digest(self._operator.key, b"cardswitch replay terminal %d" % terminal_id, "sha256")
+
+
+class Operator:
+    """Sends operator messages and insists that they are approved."""
+
+    def __init__(self, lanes: Lanes, terminal_id: int) -> None:
+        self._lanes = lanes
+        self._terminal_id = terminal_id
+        self._trace_number = 0
+
+    def next_trace(self) -> int:
+        """Trace number of the next message."""
+        self._trace_number += 1
+        return self._trace_number
+
+    async def send_all(self, orders: Iterable[Order]) -> None:
+        """Send orders that do not depend on each other; returns when all are approved, else `ReplayError`."""
+        batch: list[Order] = []
+        for order in orders:
+            batch.append(order)
+            if len(batch) == BATCH_COUNT:
+                await self._send_batch(batch)
+                batch = []
+        if batch:
+            await self._send_batch(batch)
+
+    async def _send_batch(self, orders: Sequence[Order]) -> None:
+        finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        open_count = len(orders)
+
+        def note(what: str, body: bytes) -> None:
+            nonlocal open_count
+            code = read_reply(body)[0]
+            if code != ResponseCode.APPROVED:
+                self._lanes.fail(refused(what, code))
+            open_count -= 1
+            if open_count == 0 and not finished.done():
+                finished.set_result(None)
+
+        for type_, request, what in orders:
+            self._lanes.send(
+                self._terminal_id,
+                type_,
+                request.encode(),
+                lambda body, what=what: note(what, body),  # type: ignore[misc]
+            )
+        await self._lanes.unless_failed(finished)
+
+
+async def set_up(operator: Operator, plan: Plan, keys: KeyRing) -> None:
+    """Everything, in an order in which each thing finds what it needs."""
+    baskets = plan.year.baskets
+    business_date = plan.first_date
+    stamp_ms = plan.midnight_ms(business_date)
+    stores = sorted({basket.store_id for basket in baskets})
+    terminals = sorted({(basket.terminal_id, basket.store_id) for basket in baskets})
+
+    def put_card_types() -> Iterable[Order]:
+        rules = plan.rules
+        flags = CardTypeFlag(0)
+        flags |= CardTypeFlag.ZERO_AMOUNT if rules.zero_is_approved else CardTypeFlag(0)
+        flags |= CardTypeFlag.NET_LINES if rules.nets_lines else CardTypeFlag(0)
+        flags |= CardTypeFlag.ROUND_LINES if rules.rounds_per_line else CardTypeFlag(0)
+        for index, card_type in enumerate(rules.card_types):
+            request = PutCardTypeRequest(
+                trace_number=operator.next_trace(),
+                business_date=business_date,
+                stamp_ms=stamp_ms,
+                code=index + 1,
+                flags=flags,
+                daily_count_max=card_type.daily_count_max,
+                daily_minor_max=card_type.daily_limit_minor,
+                daily_points_max_hundredths=rules.daily_points_max_hundredths,
+                points_percent=card_type.points_percent,
+                points_per_unit=card_type.points_per_unit,
+            )
+            yield MessageType.PUT_CARD_TYPE, request, f"card type {card_type.code}"
+
+    def put_stores() -> Iterable[Order]:
+        for store_id in stores:
+            request = PutStoreRequest(
+                trace_number=operator.next_trace(), business_date=business_date, stamp_ms=stamp_ms, store_id=store_id
+            )
+            yield MessageType.PUT_STORE, request, f"store {store_id}"
+
+    def put_terminals() -> Iterable[Order]:
+        for terminal_id, store_id in terminals:
+            request = PutTerminalRequest(
+                trace_number=operator.next_trace(),
+                business_date=business_date,
+                stamp_ms=stamp_ms,
+                terminal_id=terminal_id,
+                store_id=store_id,
+                rights=Right.PAY,
+                key=keys.key_of(terminal_id).ljust(WIRE_KEY_BYTES, b"\0"),
+            )
+            yield MessageType.PUT_TERMINAL, request, f"terminal {terminal_id}"
+
+    def open_cards() -> Iterable[Order]:
+        for card in plan.cards:
+            request = OpenCardRequest(
+                trace_number=operator.next_trace(),
+                business_date=business_date,
+                stamp_ms=stamp_ms,
+                card_number=card.number,
+                card_type=card.type_index + 1,
+            )
+            yield MessageType.OPEN_CARD, request, f"card {mask(card.number)}"
+
+    def credit_cards() -> Iterable[Order]:
+        for card in plan.cards:
+            left_minor = plan.rules.card_types[card.type_index].opening_balance_minor
+            while left_minor:  # one message carries at most AMOUNT_MINOR_MAX
+                amount_minor = min(left_minor, AMOUNT_MINOR_MAX)
+                left_minor -= amount_minor
+                request = CreditRequest(
+                    trace_number=operator.next_trace(),
+                    business_date=business_date,
+                    stamp_ms=stamp_ms,
+                    card_number=card.number,
+                    amount_minor=amount_minor,
+                    channel=CHANNEL_OPENING,
+                )
+                yield MessageType.CREDIT, request, f"opening balance of card {mask(card.number)}"
+
+    for orders in (put_card_types, put_stores, put_terminals, open_cards, credit_cards):
+        await operator.send_all(orders())
+
+
+async def block_cards(operator: Operator, day: Day) -> None:
+    """Block the cards that a day blocks, at its first moment."""
+    await operator.send_all(
+        (
+            MessageType.CHANGE_CARD_STATUS,
+            ChangeCardStatusRequest(
+                trace_number=operator.next_trace(),
+                business_date=day.business_date,
+                stamp_ms=day.midnight_ms,
+                card_number=number,
+                status=CardStatus.BLOCKED,
+            ),
+            f"blocking card {mask(number)}",
+        )
+        for number in day.blocked
+    )

@@ -1,0 +1,1 @@
+"""The data plane: accept, connection, dispatch, duplicates, the decision, group commit, journal, ledger."""

@@ -1,0 +1,141 @@
+"""The top of the story: begin a journal, recover, listen, drain."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import resource
+import signal
+import sys
+import time
+from pathlib import Path
+
+import uvloop
+
+from switch._checkpoints import Checkpoints
+from switch._clock import monotonic_ms, now_ms, random_key
+from switch._directory import DataDirectory, Settings, create_directory, open_directory, wrap_key
+from switch._fastpath import Engine
+from switch._recover import open_journal, recover
+from switch._segments import SegmentPreparer, prepare_segment
+from switch._tables import Tables
+from switch._zone import find_zone, zone_table
+from switch.accept import Listener
+from switch.dispatch import Dispatcher
+from switch.duplicates import AnswerWindow
+from switch.group_commit import GroupCommit
+from switch.protocol.layout import Packed
+from switch.protocol.messages import Header, MessageType, PutSwitchRequest, PutTerminalRequest, Reply, Right, SwitchMode
+
+OPERATOR_ID = 1
+"""Terminal number of the first operator, who makes all others."""
+DEFAULT_PORT = 7464
+LEDGER_PATIENCE_S = 10.0
+"""How long a start waits for the checkpoint process of a switch that was killed to be gone."""
+
+
+def initialize(path: Path, timezone: str, mode: SwitchMode, settings: Settings) -> DataDirectory:
+    """Make a data directory and write the journal's first block: the switch's settings and the first operator."""
+    find_zone(timezone)
+    storage_key, operator_key = random_key(), random_key()
+    directory = create_directory(path, settings, storage_key, operator_key, OPERATOR_ID)
+    journal = open_journal(directory)
+    prepare_segment(journal, 0)
+    journal.segment_is_ready(0)
+    tables = Tables(16, 16, 16)
+    commit = GroupCommit(journal)
+    engine = Engine(tables, AnswerWindow(16), commit, zone_table(timezone), False)
+    at_ms = now_ms()
+    today = engine.date_of(at_ms)
+
+    def write(message_type: MessageType, request: Packed) -> None:
+        reply, _ = engine.decide(0, 0xF, Header(type=message_type, sequence=0).encode() + request.encode(), at_ms)
+        code = Reply.decode(reply[Header.width_bytes() :]).code
+        if code:
+            raise AssertionError(f"init: expected {message_type.name} to be approved, got code {code}")
+
+    write(
+        MessageType.PUT_SWITCH,
+        PutSwitchRequest(
+            trace_number=1,
+            business_date=today,
+            stamp_ms=at_ms,
+            partition=settings.partition,
+            mode=mode,
+            timezone=timezone.encode().ljust(32, b"\0"),
+        ),
+    )
+    write(
+        MessageType.PUT_TERMINAL,
+        PutTerminalRequest(
+            trace_number=2,
+            business_date=today,
+            stamp_ms=at_ms,
+            terminal_id=OPERATOR_ID,
+            store_id=0,
+            rights=Right.CREDIT | Right.CONFIGURE | Right.FOLLOW,
+            key=wrap_key(storage_key, operator_key),
+        ),
+    )
+    commit.commit_now()
+    return directory
+
+
+def serve(path: Path, host: str, port: int) -> int:
+    """Run the switch on a data directory until SIGTERM or SIGINT."""
+    directory = open_directory(path)
+    lock = directory.lock()
+    uvloop.run(_serve(directory, host, port))
+    os.close(lock)
+    return 0
+
+
+async def _serve(directory: DataDirectory, host: str, port: int) -> None:
+    started_s = time.monotonic()
+    raise_open_files(directory.settings.connections_max)
+    recovered = recover(directory)
+    preparer = SegmentPreparer(recovered.journal)
+    preparer.start()
+    mode = SwitchMode(recovered.settings.mode)
+    dispatcher = Dispatcher(
+        recovered.engine, recovered.journal, directory.settings.partition, mode, directory.storage_key(), now_ms, random_key
+    )
+    listener = Listener(dispatcher, directory.settings.connections_max, now_ms, monotonic_ms)
+    checkpoints = Checkpoints(directory, recovered.commit, recovered.store_position)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    bound_host, bound_port = await listener.open(host, port)
+    checkpoints.start()
+    # What lives now lives as long as the switch: the collector need not look at it again.
+    gc.collect()
+    gc.freeze()
+    counts = recovered.engine.tables.counts()
+    print(
+        f"cardswitch: ready on {bound_host}:{bound_port} ({mode.name.lower()} mode, partition {directory.settings.partition}, "
+        f"{counts['cards']:,} cards, {counts['terminals']:,} terminals; {recovered.replayed_count:,} entries replayed"
+        + (f", a torn tail of {recovered.torn_bytes:,} bytes erased" if recovered.torn_bytes else "")
+        + f", {time.monotonic() - started_s:.2f} s)",
+        flush=True,
+    )
+    await stop.wait()
+    await listener.drain()
+    preparer.stop()
+    checkpoints.stop()
+    print("cardswitch: stopped; everything answered is in the journal and in the balance store", flush=True)
+
+
+def raise_open_files(connections_max: int) -> None:
+    """A signed-on connection takes two descriptors (its own and the link's duplicate); ask for as many as allowed."""
+    wanted = 2 * connections_max + 1024
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < connections_max + 1024:
+        print(
+            f"cardswitch: expected room for {wanted} open files ({connections_max} connections), got {allowed}; "
+            f"about {max(0, allowed - 1024) // 2} terminals can be served: raise `ulimit -n` for more",
+            file=sys.stderr,
+        )

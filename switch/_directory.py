@@ -1,0 +1,144 @@
+"""A switch's data directory: what lies where, who may open it, how it begins.
+
+    switch.toml      bounds and sizes, chosen at `init`, read at start
+    storage.key      32 bytes as hexadecimal digits, mode 0600: wraps terminal keys in the journal
+    operator.key     credentials of the first operator, for the admin side; take it away from here
+    lock             held by the running switch
+    journal/         segments
+    ledger/          LMDB balance store and the logs of answers; rebuilt from the journal when it is removed
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
+
+KEY_BYTES = 32
+SEGMENT_BYTES = 64 << 20
+"""Default size of a journal segment: prepared in about 100 ms, and small enough to copy around."""
+
+
+class DirectoryError(Exception):
+    """A data directory that cannot be used; says what was expected, what was found and what to do."""
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Bounds and sizes of one switch; each costs memory or disk as stated."""
+
+    partition: int = 0
+    segment_bytes: int = SEGMENT_BYTES
+    """Size of a journal segment; fixed for the life of the journal."""
+    cards_max: int = 10_000_000
+    """Address space of 128 bytes a card; memory only for cards that exist (about 160 bytes each)."""
+    terminals_max: int = 65_536
+    stores_max: int = 65_536
+    answers_per_date_max: int = 64_000_000
+    """Requests remembered per business date, 16 to 32 bytes each; beyond it new ones get WINDOW_FULL."""
+    connections_max: int = 12_000
+    """Open connections, signed on or not; beyond it a connection is closed at once and counted."""
+    checkpoint_bytes: int = 1 << 30
+    """Journal bytes after which the balance store is brought up; a restart replays at most about this much."""
+    checkpoint_interval_s: int = 30
+    """The store is brought up at least this often while anything happens."""
+
+
+def wrap_key(storage_key: bytes, key: bytes) -> bytes:
+    """A terminal's 32-byte key as 40 bytes by RFC 3394: deterministic, so a repeated request stays the same bytes."""
+    return aes_key_wrap(storage_key, key)
+
+
+def unwrap_key(storage_key: bytes, wrapped: bytes) -> bytes:
+    """The key inside `wrap_key`'s 40 bytes; DirectoryError when the storage key is another."""
+    try:
+        return aes_key_unwrap(storage_key, wrapped)
+    except InvalidUnwrap:
+        raise DirectoryError(
+            "terminal key: expected it to open with storage.key, got a failed integrity check; "
+            "put back the storage.key that this journal was written with"
+        ) from None
+
+
+@dataclass(frozen=True)
+class DataDirectory:
+    """An initialized directory."""
+
+    path: Path
+    settings: Settings
+
+    @property
+    def journal(self) -> Path:
+        """Directory of the segments."""
+        return self.path / "journal"
+
+    @property
+    def ledger(self) -> Path:
+        """Directory of the balance store."""
+        return self.path / "ledger"
+
+    def storage_key(self) -> bytes:
+        """The key that wraps terminal keys."""
+        path = self.path / "storage.key"
+        try:
+            key = bytes.fromhex(path.read_text().strip())
+        except (OSError, ValueError) as error:
+            raise DirectoryError(f"{path}: expected {KEY_BYTES} bytes as hexadecimal digits; restore it from its copy") from error
+        if len(key) != KEY_BYTES:
+            raise DirectoryError(f"{path}: expected {KEY_BYTES} bytes, got {len(key)}; restore it from its copy")
+        return key
+
+    def lock(self) -> int:
+        """Become the one switch on this directory; the descriptor holds the lock until it is closed."""
+        descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
+            os.close(descriptor)
+            raise DirectoryError(
+                f"{self.path}: expected no switch on this directory, got one running as process {holder}; "
+                "stop that one first, or use another directory"
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        return descriptor
+
+
+def open_directory(path: Path) -> DataDirectory:
+    """A directory that `create_directory` has made."""
+    try:
+        content = (path / "switch.toml").read_text()
+    except OSError as error:
+        raise DirectoryError(f"{path}: expected a data directory; make one with: cardswitch init --data {path}") from error
+    try:
+        return DataDirectory(path, msgspec.convert(tomllib.loads(content), Settings))
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise DirectoryError(f"{path / 'switch.toml'}: {error}; correct the line") from error
+
+
+def create_directory(path: Path, settings: Settings, storage_key: bytes, operator_key: bytes, operator_id: int) -> DataDirectory:
+    """Lay out an empty directory; DirectoryError when there is anything in it."""
+    path.mkdir(parents=True, exist_ok=True)
+    if any(path.iterdir()):
+        raise DirectoryError(f"{path}: expected an empty directory, got one with files; choose another")
+    (path / "journal").mkdir()
+    write_secret(path / "storage.key", storage_key.hex() + "\n")
+    write_secret(path / "operator.key", json.dumps({"terminal_id": operator_id, "key": operator_key.hex()}) + "\n")
+    lines = [f"{name} = {getattr(settings, name)}" for name in settings.__struct_fields__]
+    (path / "switch.toml").write_text("\n".join(lines) + "\n")
+    return DataDirectory(path, settings)
+
+
+def write_secret(path: Path, content: str) -> None:
+    """A file that only its owner may read, from its first moment on."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

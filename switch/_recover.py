@@ -1,0 +1,145 @@
+"""From what lies on disk to a switch that can answer: balance store, then the journal's tail.
+
+| journal at the end of reading            | decision                                            |
+|------------------------------------------|-----------------------------------------------------|
+| clean end, nothing behind                | go on from here                                     |
+| faulty block, nothing whole behind it    | torn tail: a write was cut short, nobody was        |
+|                                          | answered from it; it is erased and written again    |
+| any end or fault, a whole block behind   | damage in the middle: refuse to start               |
+| any end before the store's position      | damage: the store has seen what the journal lost    |
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from switch._directory import DataDirectory, DirectoryError
+from switch._fastpath import Engine
+from switch._projection import load_answers
+from switch._replay import replay
+from switch._tables import Tables
+from switch._zone import zone_table
+from switch.duplicates import AnswerWindow
+from switch.group_commit import GroupCommit
+from switch.journal import BLOCK_BYTES_MAX, BlockReader, LocalJournal, segment_path
+from switch.ledger import Checkpoint, Ledger
+from switch.protocol.messages import SwitchMode
+from switch.protocol.records import RecordKind, SwitchRecord
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """A switch's state in memory, and what recovery found."""
+
+    engine: Engine
+    commit: GroupCommit
+    journal: LocalJournal
+    settings: SwitchRecord
+    store_position: int
+    """Journal position of the balance store."""
+    replayed_count: int
+    """Entries behind the balance store's position."""
+    torn_bytes: int
+    """Bytes of a last write that was cut short and erased."""
+
+
+def recover(directory: DataDirectory) -> Recovered:
+    """Rebuild the state; DirectoryError when the journal is damaged or not initialized."""
+    bounds = directory.settings
+    tables = Tables(bounds.cards_max, bounds.terminals_max, bounds.stores_max)
+    window = AnswerWindow(bounds.answers_per_date_max)
+    done = load_store(directory, tables, window)
+    journal = open_journal(directory)
+    reader = BlockReader(
+        journal.directory,
+        bounds.partition,
+        bounds.segment_bytes,
+        done.position,
+        done.block_number,
+        bytes.fromhex(done.chain_hash),
+        done.next_sequence,
+    )
+    replayed_count, last_now_ms = replay(tables, window, reader)
+    torn_bytes = settle_end(reader)
+    record = tables.get(RecordKind.SWITCH, bounds.partition)
+    if record is None:
+        raise DirectoryError(f"{directory.journal}: expected a first entry written by init, got none; run cardswitch init")
+    settings = SwitchRecord.decode(record)
+    commit = GroupCommit(journal, reader.position, reader.block_number, reader.chain_hash, reader.next_sequence)
+    engine = Engine(
+        tables,
+        window,
+        commit,
+        zone_table(settings.timezone.rstrip(b"\0").decode()),
+        settings.mode == SwitchMode.REPLAY,
+        last_now_ms,
+    )
+    return Recovered(engine, commit, journal, settings, done.position, replayed_count, torn_bytes)
+
+
+def load_store(directory: DataDirectory, tables: Tables, window: AnswerWindow) -> Checkpoint:
+    """Records and answers as of the last checkpoint; the start of the journal when there is no store."""
+    if not directory.ledger.exists():
+        return Checkpoint()
+    ledger = Ledger(directory.ledger)
+    try:
+        done = ledger.checkpoint()
+        # Accounts before cards: a card is bound to its account when it is put.
+        for kind in RecordKind:
+            tables.load(ledger.records(kind))
+        tables.loaded()
+        window.start_at(done.today)
+        for day, size_bytes in done.answers_bytes.items():
+            load_answers(window, day, ledger.answers(day, size_bytes))
+    finally:
+        ledger.close()
+    return done
+
+
+def open_journal(directory: DataDirectory) -> LocalJournal:
+    """The journal's files, as many as lie there in order."""
+    journal = LocalJournal(str(directory.journal), directory.settings.partition, directory.settings.segment_bytes)
+    for partial in directory.journal.glob("*.preparing"):
+        partial.unlink()
+    number = 0
+    while Path(segment_path(journal.directory, number)).exists():
+        journal.segment_is_ready(number)
+        number += 1
+    return journal
+
+
+def settle_end(reader: BlockReader) -> int:
+    """Tell a torn tail from damage (table above); erases a torn tail and returns its bytes."""
+    behind = reader.block_follows()
+    place = reader.position if reader.fault is None else reader.fault_position
+    if behind is not None:
+        raise DirectoryError(
+            f"{segment_path(reader.directory, place // reader.segment_bytes)}: expected block {reader.block_number} at offset "
+            f"{place % reader.segment_bytes} (journal position {place}), got: {reader.fault or 'no block'}; "
+            f"a whole later block lies at position {behind}, so this is damage and not a torn tail; "
+            "restore the segment from a copy"
+        )
+    return erase_from(reader, place)
+
+
+def erase_from(reader: BlockReader, position: int) -> int:
+    """Zero what a write that was cut short has left behind a position, durably; its bytes up to the last that was not zero.
+
+    One block is written at a time, so nothing can lie further behind than the longest block.
+    """
+    number, offset = divmod(position, reader.segment_bytes)
+    torn_bytes = 0
+    for number, start in ((number, offset), (number + 1, 0)):
+        path = segment_path(reader.directory, number)
+        if not Path(path).exists():
+            break
+        with open(path, "r+b", buffering=0) as file:
+            piece = os.pread(file.fileno(), min(BLOCK_BYTES_MAX, reader.segment_bytes - start), start)
+            used = len(piece.rstrip(b"\0"))
+            if used:
+                os.pwrite(file.fileno(), bytes(used), start)
+                os.fdatasync(file.fileno())
+                torn_bytes += used
+    return torn_bytes

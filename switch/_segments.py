@@ -1,0 +1,84 @@
+"""Prepares journal segments ahead of their use: zero-filled, durable, in order.
+
+Zero-filling ahead nearly halves the time of a sync (no metadata changes with
+it), and a segment that exists cannot fail for want of space: a full disk is
+noticed here, long before an answer depends on it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from pathlib import Path
+
+from switch.journal import LocalJournal, segment_path
+
+SPARE_COUNT = 3
+"""Segments kept ready: 192 MiB at the default size, half a second of the heaviest load measured."""
+POLL_S = 0.05
+"""How often the preparer looks: a segment lasts longer than this at any load measured."""
+RETRY_S = 1.0
+"""Pause after a full disk: space seldom returns sooner, and trying costs writes."""
+CHUNK_BYTES = 1 << 20
+
+
+def prepare_segment(journal: LocalJournal, number: int) -> None:
+    """Create one segment and make it durable (file and directory). OSError when the disk is full or broken."""
+    path = Path(segment_path(journal.directory, number))
+    partial = path.with_suffix(".preparing")
+    zeros = bytes(min(CHUNK_BYTES, journal.segment_bytes))
+    try:
+        with open(partial, "wb", buffering=0) as file:
+            left_bytes = journal.segment_bytes
+            while left_bytes:
+                left_bytes -= file.write(zeros[:left_bytes])
+            os.fsync(file.fileno())
+        partial.rename(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
+    directory = os.open(journal.directory, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+class SegmentPreparer:
+    """Background thread that keeps SPARE_COUNT segments ready behind the current one."""
+
+    def __init__(self, journal: LocalJournal, spare_count: int = SPARE_COUNT) -> None:
+        self._journal, self._spare_count = journal, spare_count
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="segments", daemon=True)
+
+    def start(self) -> None:
+        """Prepare the first segment in the caller's thread if there is none, then go on in the background."""
+        if self._journal.segments_prepared <= self._journal.current_segment:
+            self._prepare()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; a segment that is being written is finished first."""
+        self._stop.set()
+        self._thread.join()
+
+    def _prepare(self) -> None:
+        number = self._journal.segments_prepared
+        prepare_segment(self._journal, number)
+        self._journal.segment_is_ready(number)
+        self._journal.disk_full = False
+
+    def _run(self) -> None:
+        pause_s = POLL_S
+        while not self._stop.wait(pause_s):
+            pause_s = POLL_S
+            try:
+                while self._journal.spare_count < self._spare_count and not self._stop.is_set():
+                    self._prepare()
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                    raise
+                self._journal.disk_full = self._journal.spare_count == 0
+                pause_s = RETRY_S

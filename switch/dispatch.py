@@ -1,0 +1,225 @@
+"""Cold messages: sign-on, sign-off, echo, terminals' keys, followers, statistics.
+
+Owns what the fast path leaves to Python.  Never touches a balance.  Invariant:
+a terminal's key is in clear only here, between its wrapped form in the ledger
+and the handshake that uses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from switch._directory import DirectoryError, unwrap_key, wrap_key
+from switch._fastpath import Engine
+from switch._link import Link
+from switch.journal import LocalJournal
+from switch.protocol.codes import ResponseCode
+from switch.protocol.layout import LayoutError, Packed
+from switch.protocol.limits import FOLLOW_BYTES_MAX, FRAME_BYTES_MAX, IDLE_TIMEOUT_MS, IN_FLIGHT_MAX
+from switch.protocol.messages import (
+    REPLY_BIT,
+    EchoReply,
+    EchoRequest,
+    ErrorReply,
+    FollowReply,
+    FollowRequest,
+    Header,
+    MessageType,
+    PutTerminalRequest,
+    Reply,
+    Right,
+    SignOffRequest,
+    SignOnTerms,
+    StatisticsRequest,
+    SwitchMode,
+    TerminalStatus,
+)
+from switch.protocol.records import RecordKind, TerminalRecord
+from switch.protocol.session import SignOnError, answer_sign_on, parse_sign_on, refuse_sign_on
+
+HEADER_BYTES = Header.width_bytes()
+KEY_BYTES = 32
+KEY_FIELD_BYTES = 40
+KNOWN = frozenset(int(known) for known in MessageType)
+COLD_BODIES: dict[int, type[Packed]] = {
+    MessageType.SIGN_OFF: SignOffRequest,
+    MessageType.ECHO: EchoRequest,
+    MessageType.PUT_TERMINAL: PutTerminalRequest,
+    MessageType.FOLLOW: FollowRequest,
+    MessageType.STATISTICS: StatisticsRequest,
+}
+
+
+class Dispatcher:
+    """Answers cold messages of all links."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        journal: LocalJournal,
+        partition: int,
+        mode: SwitchMode,
+        storage_key: bytes,
+        now_ms: Callable[[], int],
+        random_key: Callable[[], bytes],
+    ) -> None:
+        self.engine = engine
+        self._journal, self._partition, self._mode = journal, partition, mode
+        self._storage_key, self._now_ms, self._random_key = storage_key, now_ms, random_key
+        self.sign_on_count = self.sign_on_refused_count = 0
+        self.connection_figures: Callable[[], dict[str, int]] = dict
+
+    # -- sign-on
+
+    def sign_on(self, payload: bytes) -> tuple[bytes, tuple[int, bytes, bytes] | None]:
+        """Answer a connection's first frame: (frame to send, (terminal id, receive key, send key) or None when refused)."""
+        try:
+            header, noise_message = parse_sign_on(payload)
+            terminal = self._terminal(header.terminal_id)
+            success = answer_sign_on(
+                payload[: len(payload) - len(noise_message)],
+                noise_message,
+                unwrap_key(self._storage_key, terminal.wrapped_key),
+                self._terms(terminal.rights),
+                self._random_key(),
+            )
+        except SignOnError as error:
+            self.sign_on_refused_count += 1
+            return refuse_sign_on(error.code), None
+        except DirectoryError:
+            self.sign_on_refused_count += 1
+            return refuse_sign_on(ResponseCode.SIGN_ON_REFUSED), None
+        self.sign_on_count += 1
+        return success.frame, (header.terminal_id, success.receive_key, success.send_key)
+
+    def _terminal(self, terminal_id: int) -> TerminalRecord:
+        record = self.engine.tables.get(RecordKind.TERMINAL, terminal_id)
+        if record is None:
+            raise SignOnError(ResponseCode.SIGN_ON_REFUSED, "terminal unknown")
+        terminal = TerminalRecord.decode(record)
+        if terminal.status != TerminalStatus.ACTIVE:
+            raise SignOnError(ResponseCode.SIGN_ON_REFUSED, "terminal blocked")
+        return terminal
+
+    def _terms(self, rights: int) -> SignOnTerms:
+        now_ms = self._now_ms()
+        return SignOnTerms(
+            time_ms=now_ms,
+            business_date=self._business_date(now_ms),
+            partition=self._partition,
+            frame_bytes_max=FRAME_BYTES_MAX,
+            idle_timeout_ms=IDLE_TIMEOUT_MS,
+            in_flight_max=IN_FLIGHT_MAX,
+            mode=self._mode,
+            rights=rights,
+        )
+
+    def _business_date(self, now_ms: int) -> int:
+        # A replay's date is the last that its stamps have reached, whatever the wall clock says.
+        return self.engine.answers.today if self._mode == SwitchMode.REPLAY else self.engine.date_of(now_ms)
+
+    # -- messages
+
+    def dispatch(self, link: Link, message: bytes) -> bool:
+        """Answer one plain message; False when the connection is to be closed after it."""
+        header = Header.decode(message[:HEADER_BYTES])
+        fault = self._fault(header, message)
+        if fault is not None:
+            link.count_error()
+            return self._answer(link, header, MessageType.ERROR, fault.encode())
+        body = message[HEADER_BYTES:]
+        if header.type == MessageType.PUT_TERMINAL:
+            link.decide(message[:-KEY_FIELD_BYTES] + self._wrapped(body[-KEY_FIELD_BYTES:]), self._now_ms())
+            return True
+        if header.type == MessageType.SIGN_OFF:
+            self._answer(link, header, MessageType.SIGN_OFF, b"")
+            return False
+        if header.type == MessageType.ECHO:
+            now_ms = self._now_ms()
+            reply: Packed = EchoReply(
+                stamp_ms=EchoRequest.decode(body).stamp_ms, time_ms=now_ms, business_date=self._business_date(now_ms)
+            )
+            return self._answer(link, header, MessageType.ECHO, reply.encode())
+        if not self._rights(link) & Right.FOLLOW:
+            refusal = Reply(code=ResponseCode.NOT_PERMITTED, business_date=self.engine.answers.today)
+            return self._answer(link, header, header.type, refusal.encode())
+        if header.type == MessageType.FOLLOW:
+            return self._answer(link, header, MessageType.FOLLOW, self._follow(FollowRequest.decode(body)).encode())
+        return self._answer(link, header, MessageType.STATISTICS, msgspec.json.encode(self.figures()))
+
+    def _fault(self, header: Header, message: bytes) -> ErrorReply | None:
+        """Checks 1 to 4 of docs/decision.md for the types that are answered here."""
+
+        def error(code: ResponseCode, expected: int, got: int, offset: int = 0) -> ErrorReply:
+            return ErrorReply(code=code, type=header.type, offset=offset, expected=expected, got=got)
+
+        if header.version != 1:
+            return error(ResponseCode.VERSION, 1, header.version)
+        if header.flags:
+            return error(ResponseCode.RESERVED_NOT_ZERO, 0, header.flags)
+        body_class = COLD_BODIES.get(header.type)
+        if body_class is None:
+            return error(ResponseCode.TYPE_UNKNOWN, 0, header.type)
+        if len(message) - HEADER_BYTES != body_class.width_bytes():
+            return error(ResponseCode.LENGTH, body_class.width_bytes(), len(message) - HEADER_BYTES)
+        try:
+            body = body_class.decode(message[HEADER_BYTES:])
+        except LayoutError as reserved:
+            return error(ResponseCode.RESERVED_NOT_ZERO, reserved.expected, reserved.got, reserved.offset)
+        if isinstance(body, PutTerminalRequest) and any(body.key[KEY_BYTES:]):
+            got = int.from_bytes(body.key[KEY_BYTES : KEY_BYTES + 4], "little")
+            return error(ResponseCode.RESERVED_NOT_ZERO, 0, got, PutTerminalRequest.width_bytes() - KEY_FIELD_BYTES + KEY_BYTES)
+        return None
+
+    def _wrapped(self, key_field: bytes) -> bytes:
+        return wrap_key(self._storage_key, key_field[:KEY_BYTES])
+
+    def _rights(self, link: Link) -> int:
+        record = self.engine.tables.get(RecordKind.TERMINAL, link.terminal_id)
+        return 0 if record is None else TerminalRecord.decode(record).rights
+
+    def _answer(self, link: Link, header: Header, reply_type: int, body: bytes) -> bool:
+        reply = Header(type=reply_type | REPLY_BIT, sequence=header.sequence).encode() + body
+        return link.answer(reply)
+
+    def _follow(self, request: FollowRequest) -> FollowReply:
+        durable_position = self.engine.commit.durable_position
+        bytes_max = max(1, min(request.bytes_max, FOLLOW_BYTES_MAX))
+        if request.partition != self._partition or request.position > durable_position:
+            return FollowReply(
+                code=ResponseCode.POSITION_UNKNOWN,
+                partition=request.partition,
+                position=request.position,
+                next_position=request.position,
+                durable_position=durable_position,
+            )
+        position, content = self._journal.read(request.position, bytes_max, durable_position)
+        return FollowReply(
+            partition=request.partition,
+            position=position,
+            next_position=position + len(content),
+            durable_position=durable_position,
+            journal_bytes=content,
+        )
+
+    def figures(self) -> dict[str, int]:
+        """The switch's counters by name."""
+        engine = self.engine.figures()
+        named = {f"type_{MessageType(number).name.lower()}": count for number, count in engine["types"].items() if number in KNOWN}
+        codes = {f"code_{ResponseCode(number).name.lower()}": count for number, count in engine["codes"].items()}
+        return {
+            **self.connection_figures(),
+            "sign_ons": self.sign_on_count,
+            "sign_ons_refused": self.sign_on_refused_count,
+            **named,
+            **codes,
+            "repeats": engine["repeats"],
+            "answers_kept": engine["answers"],
+            **self.engine.tables.counts(),
+            **self.engine.commit.figures(),
+            "segments_spare": self._journal.spare_count,
+            "disk_full": int(self._journal.disk_full),
+        }
+

@@ -1,0 +1,95 @@
+"""What became of each request of the current and the previous business date.
+
+Owns the index from a request's key (terminal, business date, trace number) to
+the journal position of the entry that answers it.  Never holds an answer: the
+entry in the journal is the answer.  Invariant: a key found here was journaled
+before, so its request is never evaluated again; a date that has left the
+window is refused before anyone asks here.
+"""
+
+from libc.stdint cimport uint32_t, uint64_t
+
+from switch._index cimport GrowingIndex, slot_t
+
+
+cdef class AnswerWindow:
+    """Answers of two business dates, at most `answers_per_date_max` each (16 to 32 bytes of memory per answer)."""
+
+    def __cinit__(self, uint64_t answers_per_date_max):
+        self.answers_per_date_max = answers_per_date_max
+        self.today = 0
+        self.current = GrowingIndex()
+        self.previous = GrowingIndex()
+
+    def __len__(self):
+        return self.current.count + self.previous.count
+
+    def start_at(self, uint32_t today):
+        """Begin with a business date; the window is empty."""
+        self._advance(today)
+
+    cdef void advance(self, uint32_t today) noexcept nogil:
+        """Move the window on; a date never goes back, so an earlier one changes nothing."""
+        if today > self.today:
+            with gil:
+                self._advance(today)
+
+    def _advance(self, uint32_t today):
+        if today == self.today + 1:
+            self.current, self.previous = self.previous, self.current
+        else:
+            self.previous.clear()
+        self.current.clear()
+        self.today = today
+
+    cdef bint covers(self, uint32_t business_date) noexcept nogil:
+        return business_date == self.today or (business_date + 1 == self.today and self.today > 0)
+
+    cdef GrowingIndex of_date(self, uint32_t business_date):
+        return self.current if business_date == self.today else self.previous
+
+    cdef slot_t* find(self, uint32_t business_date, uint64_t key) noexcept nogil:
+        if business_date == self.today:
+            return self.current.find(key)
+        return self.previous.find(key)
+
+    cdef void prefetch(self, uint32_t business_date, uint64_t key) noexcept nogil:
+        if business_date == self.today:
+            self.current.prefetch(key)
+        else:
+            self.previous.prefetch(key)
+
+    cdef bint full(self, uint32_t business_date) noexcept nogil:
+        cdef uint64_t count = self.current.count if business_date == self.today else self.previous.count
+        return count >= self.answers_per_date_max
+
+    cdef int remember(self, uint32_t business_date, uint64_t key, uint64_t position) noexcept nogil:
+        """The entry at `position` answers the key. A second time changes nothing. Returns -1 without memory."""
+        cdef slot_t* slot
+        if not self.covers(business_date):
+            return 0
+        slot = self.find(business_date, key)
+        if slot == NULL:
+            if business_date == self.today:
+                slot = self.current.insert(key, position)
+            else:
+                slot = self.previous.insert(key, position)
+            return 0 if slot != NULL else -1
+        if slot.value & NOTED:
+            slot.value = position | NOTED | ANSWERED_AFTER_NOTE
+        return 0
+
+    cdef int note_reversal(self, uint32_t business_date, uint64_t key, uint64_t position) noexcept nogil:
+        """A reversal (its entry is at `position`) has undone the key, or came before it. Twice is as once."""
+        cdef slot_t* slot
+        if not self.covers(business_date):
+            return 0
+        slot = self.find(business_date, key)
+        if slot != NULL:
+            slot.value |= REVERSED
+            return 0
+        if business_date == self.today:
+            slot = self.current.insert(key, position | NOTED)
+        else:
+            slot = self.previous.insert(key, position | NOTED)
+        return 0 if slot != NULL else -1

@@ -1,0 +1,94 @@
+"""Batches: entries that share one sync, and the answers that wait for it."""
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+from switch._aead cimport cipher_t
+from switch.journal cimport Journal, digest_t
+
+cdef struct link_t:
+    int fd                           # own duplicate of the socket: valid until the last answer has been sent
+    int references                   # one for the connection, one per chunk; freed at 0 (atomic)
+    int broken                       # must be closed: send failed, or the peer does not read its answers
+    uint32_t terminal_id
+    cipher_t receive
+    cipher_t send
+    uint8_t* backlog                 # answers released but not yet taken by the socket
+    uint32_t backlog_bytes
+    uint32_t backlog_capacity
+    int backlog_noticed              # the event loop knows that it has to wait for the socket
+
+cdef struct chunk_t:
+    link_t* link
+    uint32_t offset                  # in the batch's answers
+    uint32_t bytes
+
+cdef struct batch_t:
+    uint8_t* block                   # header and entries, as they will lie in the journal
+    uint32_t used_bytes
+    uint32_t entry_count
+    uint64_t position                # of the block in the journal, known from the start
+    uint64_t first_sequence
+    int64_t time_ms
+    int room                         # ROOM_… of the journal for this block
+    uint8_t* answers                 # sealed frames
+    uint32_t answers_bytes
+    chunk_t* chunks
+    uint32_t chunk_count
+    uint32_t chunk_capacity
+
+cdef extern from "<pthread.h>" nogil:
+    ctypedef struct pthread_mutex_t:
+        pass
+    ctypedef struct pthread_cond_t:
+        pass
+
+cdef enum:
+    ANSWERS_BYTES_MAX = 8388608      # of one batch
+    ANSWERS_BYTES_SOFT = 4194304     # from here on, links are paused instead of read
+
+
+cdef class GroupCommit:
+    cdef Journal journal
+    cdef batch_t batches[2]
+    cdef batch_t* gather             # being filled by the event loop
+    cdef batch_t* flight             # being made durable
+    cdef pthread_mutex_t mutex
+    cdef pthread_cond_t work
+    cdef pthread_cond_t rest
+    cdef bint ready                  # gather may be taken
+    cdef bint stopping
+    cdef bint working
+    cdef bint wanted                 # the event loop asked to be told when this batch is through
+    cdef int event_fd
+    cdef digest_t digest
+    cdef uint8_t chain_hash[32]
+    cdef uint64_t block_number
+    cdef uint64_t next_sequence
+    cdef readonly uint64_t durable_position
+    cdef readonly uint64_t durable_sequence
+    cdef uint64_t block_count
+    cdef uint64_t entry_count
+    cdef uint64_t sync_ns_sum
+    cdef uint64_t sync_ns_max
+    cdef link_t** needy              # links with a backlog or broken, for the event loop
+    cdef uint32_t needy_count
+    cdef uint32_t needy_capacity
+
+    cdef void lock(self) noexcept nogil
+    cdef void unlock(self) noexcept nogil
+    cdef uint8_t* entry_space(self, uint32_t entry_bytes, bint reserve) noexcept nogil
+    cdef uint64_t add_entry(self, uint32_t entry_bytes, int64_t time_ms) noexcept nogil
+    cdef uint8_t* answer_space(self, uint32_t answer_bytes) noexcept nogil
+    cdef int add_chunk(self, link_t* link, uint32_t offset) noexcept nogil
+    cdef const uint8_t* entry_at(self, uint64_t position) noexcept nogil
+    cdef uint64_t flight_end(self) noexcept nogil
+    cdef void publish(self) noexcept nogil
+    cdef void _take(self) noexcept nogil
+    cdef void _commit(self) noexcept nogil
+    cdef void _release(self) noexcept nogil
+    cdef void _tell(self, link_t* link) noexcept nogil
+
+
+cdef link_t* link_new(int fd, uint32_t terminal_id, const uint8_t* receive_key, const uint8_t* send_key) noexcept nogil
+cdef void link_drop(link_t* link) noexcept nogil
+cdef int link_flush(link_t* link) noexcept nogil

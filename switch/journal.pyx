@@ -1,0 +1,448 @@
+"""The journal: append-only blocks in preallocated segments, each chained to the one before by its hash.
+
+Owns the file format (layouts in protocol/records.py) and the port that the
+core writes through.  Never decides what an entry says.  Invariant: a block is
+appended behind the last one and made durable before anyone is told; a
+position once written is never written again.
+
+A position counts bytes over all segments: segment number * segment_bytes +
+offset.  A block never crosses a segment; the unused end of a segment stays
+zero.
+"""
+
+import os
+
+from libc.errno cimport errno
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdio cimport snprintf
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcmp, memcpy, memset
+
+from switch._layout cimport (
+    BLOCK_MAGIC, BLOCK_VERSION, ENTRY_ALIGN_BYTES, HASHED_HEADER_BYTES, RECORD_BYTES, block_header_t, entry_header_t)
+
+cdef extern from "_crc32c.h" nogil:
+    uint32_t c_crc32c "crc32c"(const uint8_t* data, size_t size)
+
+cdef extern from "<fcntl.h>" nogil:
+    int c_open "open"(const char* path, int flags)
+    int O_RDWR, O_CLOEXEC
+
+cdef extern from "<unistd.h>" nogil:
+    long pwrite(int fd, const void* data, size_t size, long offset)
+    int fdatasync(int fd)
+    int c_close "close"(int fd)
+
+cdef extern from "<sys/mman.h>" nogil:
+    void* mmap(void* address, size_t size, int protection, int flags, int fd, long offset)
+    int munmap(void* address, size_t size)
+    int PROT_READ, MAP_SHARED
+    void* MAP_FAILED
+
+cdef extern from "openssl/evp.h" nogil:
+    void* EVP_MD_CTX_new()
+    void EVP_MD_CTX_free(void* context)
+    const void* EVP_sha256()
+    int EVP_DigestInit_ex(void* context, const void* algorithm, void* engine)
+    int EVP_DigestUpdate(void* context, const void* data, size_t size)
+    int EVP_DigestFinal_ex(void* context, uint8_t* out, unsigned int* out_bytes)
+
+cdef uint64_t NOWHERE = <uint64_t>0xFFFFFFFFFFFFFFFF
+HEADER_BYTES = sizeof(block_header_t)
+BLOCK_BYTES_MAX = 4 * 1024 * 1024
+"""Longest block: about 12,000 debits, more than 4,096 in flight ever need; a sync of it takes a few milliseconds."""
+BLOCKS_PER_SEGMENT_MIN = 4
+"""A segment holds at least this many of the longest blocks, so that at most a quarter of it is left unused."""
+
+
+def crc32c(const uint8_t[::1] data not None):
+    """CRC-32C (Castagnoli, RFC 3720) of some bytes."""
+    return c_crc32c(&data[0], data.shape[0]) if data.shape[0] else 0
+
+
+def segment_path(str directory, uint64_t number):
+    """Path of a segment's file."""
+    return os.path.join(directory, f"{number:012d}.segment")
+
+
+# ------------------------------------------------------------------------ checks shared by writer, reader and verifier
+
+cdef int digest_open(digest_t* digest) noexcept nogil:
+    digest.context = EVP_MD_CTX_new()
+    digest.algorithm = EVP_sha256()
+    return 0 if digest.context != NULL else -1
+
+
+cdef void digest_close(digest_t* digest) noexcept nogil:
+    EVP_MD_CTX_free(digest.context)
+    digest.context = NULL
+
+
+cdef int block_digest(digest_t* digest, const uint8_t* block, uint32_t body_bytes, uint8_t* out) noexcept nogil:
+    """SHA-256 of the header up to its own hash, then of the body."""
+    cdef unsigned int out_bytes = 0
+    if EVP_DigestInit_ex(digest.context, digest.algorithm, NULL) != 1:
+        return -1
+    if EVP_DigestUpdate(digest.context, block, HASHED_HEADER_BYTES) != 1:
+        return -1
+    if EVP_DigestUpdate(digest.context, block + sizeof(block_header_t), body_bytes) != 1:
+        return -1
+    return 0 if EVP_DigestFinal_ex(digest.context, out, &out_bytes) == 1 else -1
+
+
+cdef const char* block_fault(digest_t* digest, const uint8_t* block, uint64_t room_bytes, uint32_t partition,
+                             uint64_t block_number, const uint8_t* previous_hash) noexcept nogil:
+    """Why these bytes are not the expected block; NULL when they are. `previous_hash` NULL: any predecessor."""
+    cdef const block_header_t* header = <const block_header_t*>block
+    cdef uint8_t computed[32]
+    if room_bytes < sizeof(block_header_t):
+        return "no room for a block header"
+    if header.magic != BLOCK_MAGIC or header.version != BLOCK_VERSION or header.header_bytes != sizeof(block_header_t):
+        return "no block header"
+    if header.partition != partition:
+        return "block of another partition"
+    if header.block_number != block_number:
+        return "block number out of order"
+    if header.body_bytes > room_bytes - sizeof(block_header_t):
+        return "block longer than its segment"
+    if previous_hash != NULL and memcmp(header.previous_hash, previous_hash, 32) != 0:
+        return "chain broken: the block names another predecessor"
+    if block_digest(digest, block, header.body_bytes, computed) != 0:
+        return "OpenSSL could not compute SHA-256"
+    if memcmp(header.block_hash, computed, 32) != 0:
+        return "hash does not match the content"
+    return NULL
+
+
+cdef const char* entry_fault(const uint8_t* entry, uint64_t room_bytes, uint64_t sequence) noexcept nogil:
+    """Why these bytes are not the expected entry; NULL when they are."""
+    cdef const entry_header_t* header = <const entry_header_t*>entry
+    cdef uint64_t needed
+    if room_bytes < sizeof(entry_header_t) or header.entry_bytes > room_bytes:
+        return "entry longer than its block"
+    needed = (sizeof(entry_header_t) + ((<uint64_t>header.request_bytes + 7) & ~<uint64_t>7)
+              + ((<uint64_t>header.reply_bytes + 7) & ~<uint64_t>7) + <uint64_t>header.image_count * RECORD_BYTES)
+    if header.entry_bytes != needed or needed % ENTRY_ALIGN_BYTES:
+        return "entry length does not fit its parts"
+    if header.sequence != sequence:
+        return "entry sequence out of order"
+    if header.crc32c != c_crc32c(entry + 8, header.entry_bytes - 8):
+        return "entry checksum does not match"
+    return NULL
+
+
+# ------------------------------------------------------------------------ port and local files
+
+cdef class Journal:
+    """Port: what the core needs of a journal. One owner appends blocks; anyone reads them back.
+
+    `place(position)` says where the next block may start (NOWHERE: no room) and how much room is left;
+    `append` writes a block and returns only when it is durable (0, or an errno: the switch must stop);
+    `locate` gives the bytes of an entry written before, NULL when they cannot be read.
+    All are called without the GIL.
+    """
+
+    cdef uint64_t place(self, uint64_t position, int* room) noexcept nogil:
+        return NOWHERE
+
+    cdef int append(self, const uint8_t* block, uint32_t block_bytes, uint64_t position) noexcept nogil:
+        return -1
+
+    cdef const uint8_t* locate(self, uint64_t position) noexcept nogil:
+        return NULL
+
+
+cdef class LocalJournal(Journal):
+    """Journal in local files: zero-filled segments of equal size (zero-filling ahead halves the time of a sync)."""
+
+    def __cinit__(self, str directory, uint32_t partition, uint64_t segment_bytes):
+        if segment_bytes % 4096 or segment_bytes < 1 << 20:
+            raise ValueError(f"segment_bytes: expected a multiple of 4096, 1 MiB or more, got {segment_bytes}")
+        self.directory = directory
+        self._directory = os.fsencode(directory)
+        self._path = self._directory
+        self.partition = partition
+        self.segment_bytes = segment_bytes
+        self.block_bytes_max = <uint32_t>min(BLOCK_BYTES_MAX, segment_bytes // BLOCKS_PER_SEGMENT_MIN)
+        # Address space only; a table that never moves can be read by one thread while another opens a segment.
+        self.segments = <segment_t*>calloc(SEGMENTS_MAX, sizeof(segment_t))
+        if self.segments == NULL:
+            raise MemoryError("journal: no address space for its segment table")
+        self.prepared_count = 0
+        self.current_segment = 0
+        self.disk_full = False
+
+    def __dealloc__(self):
+        cdef uint64_t i
+        for i in range(self.prepared_count if self.segments != NULL else 0):
+            if self.segments[i].fd_plus_one:
+                c_close(self.segments[i].fd_plus_one - 1)
+            if self.segments[i].map != NULL:
+                munmap(self.segments[i].map, self.segment_bytes)
+        free(self.segments)
+
+    @property
+    def spare_count(self):
+        """Segments that are ready behind the current one."""
+        return max(0, <int64_t>self.prepared_count - <int64_t>self.current_segment - 1)
+
+    @property
+    def segments_prepared(self):
+        """Number of segments that exist."""
+        return self.prepared_count
+
+    def segment_is_ready(self, uint64_t number):
+        """Told by the preparer: segment `number` exists, zero-filled and durable."""
+        if number != self.prepared_count:
+            raise ValueError(f"segment: expected number {self.prepared_count}, got {number}; prepare them in order")
+        self.prepared_count = number + 1
+
+    def end_of_segment(self, uint64_t number):
+        """Position behind the last block of a finished segment, else None."""
+        cdef const uint8_t* at
+        cdef const block_header_t* header
+        cdef uint64_t offset = 0
+        if number >= self.current_segment:
+            return None
+        if self.segments[number].end == 0:
+            at = self.locate(number * self.segment_bytes)
+            if at == NULL:
+                raise OSError(f"{segment_path(self.directory, number)}: cannot be read; restore it from a copy")
+            while offset + sizeof(block_header_t) <= self.segment_bytes:
+                header = <const block_header_t*>(at + offset)
+                if header.magic != BLOCK_MAGIC:
+                    break
+                offset += sizeof(block_header_t) + header.body_bytes
+            self.segments[number].end = number * self.segment_bytes + offset
+        return self.segments[number].end
+
+    cdef int _open(self, uint64_t number) noexcept nogil:
+        cdef char path[4096]
+        cdef int fd
+        if number >= SEGMENTS_MAX:
+            return -1
+        if self.segments[number].fd_plus_one == 0:
+            snprintf(path, sizeof(path), "%s/%012llu.segment", self._path, <unsigned long long>number)
+            fd = c_open(path, O_RDWR | O_CLOEXEC)
+            if fd < 0:
+                return -1
+            self.segments[number].fd_plus_one = fd + 1
+        return self.segments[number].fd_plus_one - 1
+
+    cdef uint64_t place(self, uint64_t position, int* room) noexcept nogil:
+        cdef uint64_t number = position // self.segment_bytes
+        cdef uint64_t left_bytes = self.segment_bytes - position % self.segment_bytes
+        if left_bytes < self.block_bytes_max:
+            if number + 1 >= self.prepared_count:
+                room[0] = ROOM_NONE
+                return NOWHERE
+            self.segments[number].end = position
+            number += 1
+            position = number * self.segment_bytes
+            left_bytes = self.segment_bytes
+        if number >= self.prepared_count or self._open(number) < 0:
+            room[0] = ROOM_NONE
+            return NOWHERE
+        self.current_segment = number
+        # Without a spare segment the last quarter is kept for what may not be refused.
+        room[0] = (ROOM_PLENTY if number + 1 < self.prepared_count or left_bytes >= self.segment_bytes // 4 + self.block_bytes_max
+                   else ROOM_RESERVE)
+        return position
+
+    cdef int append(self, const uint8_t* block, uint32_t block_bytes, uint64_t position) noexcept nogil:
+        cdef int fd = self.segments[position // self.segment_bytes].fd_plus_one - 1
+        cdef long offset = <long>(position % self.segment_bytes), written
+        while block_bytes:
+            written = pwrite(fd, block, block_bytes, offset)     # disk
+            if written < 0:
+                return errno
+            block += written
+            block_bytes -= <uint32_t>written
+            offset += written
+        return 0 if fdatasync(fd) == 0 else errno                # disk
+
+    cdef const uint8_t* locate(self, uint64_t position) noexcept nogil:
+        cdef uint64_t number = position // self.segment_bytes
+        cdef segment_t* segment
+        cdef void* at
+        if number >= self.prepared_count or self._open(number) < 0:
+            return NULL
+        segment = &self.segments[number]
+        if segment.map == NULL:
+            at = mmap(NULL, self.segment_bytes, PROT_READ, MAP_SHARED, segment.fd_plus_one - 1, 0)
+            if at == MAP_FAILED:
+                return NULL
+            segment.map = <uint8_t*>at
+        return segment.map + position % self.segment_bytes
+
+    def read(self, uint64_t position, uint64_t bytes_max, uint64_t durable_position):
+        """Durable bytes from a position on: (position of the first byte, bytes).
+
+        The unused end of a finished segment is skipped. Empty bytes: nothing more is durable.
+        ValueError when the position lies behind the durable end.
+        """
+        cdef uint64_t number = position // self.segment_bytes
+        if position > durable_position:
+            raise ValueError(f"journal position: expected at most {durable_position} (durable), got {position}")
+        end = self.end_of_segment(number)
+        if end is not None and position >= end and durable_position >= (number + 1) * self.segment_bytes:
+            number += 1
+            position = number * self.segment_bytes
+            end = self.end_of_segment(number)
+        stop = min(durable_position, end if end is not None else (number + 1) * self.segment_bytes, position + bytes_max)
+        if stop <= position:
+            return position, b""
+        with open(segment_path(self.directory, number), "rb", buffering=0) as file:
+            return position, os.pread(file.fileno(), stop - position, position % self.segment_bytes)
+
+
+# ------------------------------------------------------------------------ reading
+
+cdef class BlockReader:
+    """Walks over the blocks of local segments in order, checking each; stops at the end or at the first fault.
+
+    Start values continue a walk that ended before: position, number of the next block, hash of the block
+    before it (32 bytes; empty for the start of the journal) and the next sequence.
+    """
+
+    def __cinit__(self, str directory, uint32_t partition, uint64_t segment_bytes, uint64_t position=0,
+                  uint64_t block_number=0, bytes previous_hash=b"", uint64_t next_sequence=1):
+        self.directory = directory
+        self.segment_bytes = segment_bytes
+        self.partition = partition
+        self.position = position
+        self.block_number = block_number
+        self.next_sequence = next_sequence
+        self.fault = None
+        self.map = NULL
+        self.mapped_segment = NOWHERE
+        memset(self.previous_hash, 0, 32)
+        if previous_hash:
+            memcpy(self.previous_hash, <const uint8_t*>previous_hash, 32)
+        if digest_open(&self.digest) != 0:
+            raise MemoryError("journal: no memory for a digest")
+
+    def __dealloc__(self):
+        self._unmap()
+        digest_close(&self.digest)
+
+    def _unmap(self):
+        if self.map != NULL:
+            munmap(self.map, self.segment_bytes)
+        self.map = NULL
+        self.mapped_segment = NOWHERE
+
+    @property
+    def chain_hash(self):
+        """Hash of the last block that was read."""
+        return self.previous_hash[:32]
+
+    cdef int _map(self, uint64_t number) except -2:
+        """Map a segment: 0, or -1 when it does not exist."""
+        cdef void* at
+        if self.mapped_segment == number:
+            return 0
+        path = segment_path(self.directory, number)
+        try:
+            size = os.stat(path).st_size
+        except FileNotFoundError:
+            return -1
+        if size != self.segment_bytes:
+            raise ValueError(f"{path}: expected {self.segment_bytes} bytes, got {size}; restore the file from a copy")
+        self._unmap()
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            at = mmap(NULL, self.segment_bytes, PROT_READ, MAP_SHARED, fd, 0)
+        finally:
+            os.close(fd)
+        if at == MAP_FAILED:
+            raise OSError(f"{path}: cannot be mapped")
+        self.map = <uint8_t*>at
+        self.mapped_segment = number
+        return 0
+
+    cdef const uint8_t* next_block(self) except? NULL:
+        """The next block, checked, entries too; NULL at the end (`fault` says if it is not a clean one).
+
+        The bytes stay valid until the next call.
+        """
+        cdef uint64_t number = self.position // self.segment_bytes, offset = self.position % self.segment_bytes
+        cdef uint64_t room_bytes = self.segment_bytes - offset
+        cdef const uint8_t* block
+        cdef const block_header_t* header
+        cdef const char* fault
+        cdef uint64_t at, sequence
+        cdef uint32_t i
+        if self.fault is not None or self._map(number) != 0:
+            return NULL
+        block = self.map + offset
+        if room_bytes < sizeof(block_header_t) or (<const block_header_t*>block).magic == 0:
+            # Nothing here: the rest of this segment is unused, or this is the end.
+            if self._map(number + 1) != 0:
+                return NULL
+            block = self.map
+            if (<const block_header_t*>block).magic == 0:
+                self._map(number)
+                return NULL
+            number += 1
+            offset = 0
+            room_bytes = self.segment_bytes
+        fault = block_fault(&self.digest, block, room_bytes, self.partition, self.block_number, self.previous_hash)
+        header = <const block_header_t*>block
+        if fault == NULL:
+            if header.first_sequence != self.next_sequence:
+                fault = "first sequence out of order"
+            at = sizeof(block_header_t)
+            sequence = self.next_sequence
+            for i in range(header.entry_count if fault == NULL else 0):
+                fault = entry_fault(block + at, sizeof(block_header_t) + header.body_bytes - at, sequence)
+                if fault != NULL:
+                    break
+                at += (<const entry_header_t*>(block + at)).entry_bytes
+                sequence += 1
+            if fault == NULL and at != sizeof(block_header_t) + header.body_bytes:
+                fault = "block has bytes behind its last entry"
+        if fault != NULL:
+            self.fault = (<bytes>fault).decode()
+            self.fault_position = number * self.segment_bytes + offset
+            return NULL
+        memcpy(self.previous_hash, header.block_hash, 32)
+        self.position = number * self.segment_bytes + offset + sizeof(block_header_t) + header.body_bytes
+        self.block_number += 1
+        self.next_sequence = sequence
+        return block
+
+    def blocks(self):
+        """Yield (position, header bytes, body bytes) of each block; for tools, not for speed."""
+        cdef const uint8_t* block
+        cdef uint32_t body_bytes
+        while True:
+            block = self.next_block()
+            if block == NULL:
+                return
+            body_bytes = (<const block_header_t*>block).body_bytes
+            yield (self.position - body_bytes - HEADER_BYTES, block[:HEADER_BYTES],
+                   block[HEADER_BYTES:HEADER_BYTES + body_bytes])
+
+    def block_follows(self):
+        """After reading ended: position of a whole later block behind that place, or None.
+
+        Only one block is ever being written, so an end with a later block behind it is damage in the middle;
+        an end with nothing behind it is the end, or a write that was cut short.
+        """
+        cdef uint64_t start = self.position if self.fault is None else self.fault_position
+        cdef uint64_t number = start // self.segment_bytes, offset = start % self.segment_bytes
+        cdef const block_header_t* header
+        while self._map(number) == 0:
+            while offset + sizeof(block_header_t) <= self.segment_bytes:
+                header = <const block_header_t*>(self.map + offset)
+                if header.magic == BLOCK_MAGIC and header.block_number >= self.block_number and block_fault(
+                        &self.digest, self.map + offset, self.segment_bytes - offset, self.partition,
+                        header.block_number, NULL) == NULL:
+                    return number * self.segment_bytes + offset
+                if number != start // self.segment_bytes:
+                    break                        # a later segment has its first block at its start, or none
+                offset += ENTRY_ALIGN_BYTES
+            number += 1
+            offset = 0
+        return None

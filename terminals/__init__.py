@@ -1,0 +1,1 @@
+"""What stands on the counter: client, card readers, printers and their simulators."""

@@ -1,0 +1,1 @@
+"""Rules told as aligned tables, one row per step; every decider must follow them."""

@@ -1,0 +1,58 @@
+"""The fast path's engine in this process, on a real journal in a temporary directory, with the twin's interface."""
+
+from __future__ import annotations
+
+import tempfile
+from typing import Any
+
+from switch._fastpath import Engine
+from switch._segments import prepare_segment
+from switch._tables import Tables
+from switch._zone import zone_table
+from switch.duplicates import AnswerWindow
+from switch.group_commit import GroupCommit
+from switch.journal import LocalJournal
+from switch.protocol.records import RecordKind
+
+SEGMENT_BYTES = 4 << 20
+
+
+class InProcessEngine:
+    """Constructed and asked like `tests.twin.model.Twin`."""
+
+    def __init__(
+        self,
+        *,
+        timezone: str,
+        replay: bool,
+        accounts_max: int = 1000,
+        cards_max: int = 1000,
+        terminals_max: int = 1000,
+        stores_max: int = 1000,
+        answers_per_date_max: int = 1_000_000,
+        **_: Any,
+    ) -> None:
+        self._directory = tempfile.TemporaryDirectory(prefix="cardswitch-engine-")
+        self.journal = LocalJournal(self._directory.name, 0, SEGMENT_BYTES)
+        self._make_room()
+        self.tables = Tables(cards_max, terminals_max, stores_max, accounts_max)
+        self.window = AnswerWindow(answers_per_date_max)
+        self.commit = GroupCommit(self.journal)
+        self.engine = Engine(self.tables, self.window, self.commit, zone_table(timezone), replay)
+
+    def _make_room(self) -> None:
+        while self.journal.spare_count < 1 or self.journal.segments_prepared == 0:
+            number = self.journal.segments_prepared
+            prepare_segment(self.journal, number)
+            self.journal.segment_is_ready(number)
+
+    def decide(self, terminal_id: int, rights: int, message: bytes, now_ms: int) -> tuple[bytes, bytes | None]:
+        """Whole plain reply, and the journal entry if there is one."""
+        self._make_room()
+        return self.engine.decide(terminal_id, rights, message, now_ms)
+
+    def records(self) -> dict[int, dict[int, bytes]]:
+        """Every record as its 64 bytes, by kind and key."""
+        return {
+            kind: {int.from_bytes(record[8:16], "little"): record for record in self.tables.records(kind)} for kind in RecordKind
+        }

@@ -1,0 +1,158 @@
+"""Plays one stream to the twin and to an engine, and tells the first difference so that it can be understood.
+
+Invariant: replies, journal entries and records are equal byte for byte, after
+every message, for every stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Protocol
+
+from switch.protocol.codes import ResponseCode
+from switch.protocol.layout import Packed, layout_of
+from switch.protocol.messages import REPLY_BIT, REQUESTS, DebitRequest, ErrorReply, Header, MessageType, Reply
+from switch.protocol.records import RECORDS, EntryHeader, RecordKind
+
+from .traffic import Traffic
+from .wire import DECIDED_TYPES, HEADER_BYTES
+from .world import World
+
+RECORDS_EVERY = 1000
+"""Messages between two comparisons of all records (their images in the entries are compared every time)."""
+
+
+class EngineUnderTest(Protocol):
+    """What is compared with the twin."""
+
+    def decide(self, terminal_id: int, rights: int, message: bytes, now_ms: int) -> tuple[bytes, bytes | None]:
+        """Whole reply and journal entry of a whole message."""
+
+    def records(self) -> dict[int, dict[int, bytes]]:
+        """Every record as its 64 bytes, by kind and key."""
+
+
+MakeEngine = Callable[..., EngineUnderTest]
+
+
+class DifferenceError(AssertionError):
+    """The engine does not do what the twin does."""
+
+
+def compare(world: World, make_engine: MakeEngine, message_count: int) -> None:
+    """Play `message_count` messages; `DifferenceError` at the first one that the engine decides otherwise."""
+    twin, engine = world.twin(), make_engine(**world.settings.as_arguments())
+    stream = islice(Traffic(world, twin).messages(), message_count)
+    for step, (terminal_id, message, now_ms) in enumerate(stream, start=1):
+        rights = world.rights[terminal_id]
+        expected = twin.decide(terminal_id, rights, message, now_ms)
+        reply, entry = engine.decide(terminal_id, rights, message, now_ms)
+        if (reply, entry) != (expected.reply, expected.entry):
+            asked = f"terminal {terminal_id}, rights {rights}, now_ms {now_ms}, today {twin.today}"
+            lines = [asked, *_request_lines(message)]
+            lines += _reply_lines(expected.reply, reply) + _entry_lines(expected.entry, entry)
+            raise DifferenceError(_report(world, step, lines))
+        if step % RECORDS_EVERY == 0 or step == message_count:
+            lines = _record_lines(twin.state_records(), engine.records())
+            if lines:
+                raise DifferenceError(_report(world, step, lines))
+
+
+def _report(world: World, step: int, lines: list[str]) -> str:
+    command = f"TWIN_SEED={world.seed} python -m pytest tests/twin/test_twin_equality.py --twin-messages {step}"
+    head = [f"twin and engine differ: seed {world.seed}, step {step}", f"again with: {command}", str(world.settings)]
+    return "\n".join([*head, *lines])
+
+
+# --------------------------------------------------------------------------- decoding
+
+
+def _fields(form: type[Packed], data: bytes) -> dict[str, object]:
+    """Fields of a layout, even if the bytes are too few, too many or not allowed."""
+    layout = layout_of(form)
+    values = layout.codec.unpack_from(data.ljust(layout.width_bytes, b"\0"))
+    fields: dict[str, object] = {field.name: value for field, value in zip(layout.fields, values, strict=True)}
+    if len(data) < layout.width_bytes:
+        fields["bytes"] = len(data)
+    if "code" in fields and form in (Reply, ErrorReply):
+        code = int(str(fields["code"]))
+        fields["code"] = f"{code} {ResponseCode(code).name}" if code in set(ResponseCode) else str(code)
+    return fields
+
+
+def _side_by_side(title: str, expected: dict[str, object], got: dict[str, object]) -> Iterator[str]:
+    """Both sides, field by field, with an arrow where they differ."""
+    yield f"{title:32} {'twin':>24} {'engine':>24}"
+    for name in expected | got:
+        left, right = expected.get(name, "-"), got.get(name, "-")
+        left, right = (value.hex() if isinstance(value, bytes) else value for value in (left, right))
+        yield f"  {name:30} {left!s:>24} {right!s:>24}{'' if left == right else '   <---'}"
+
+
+def _request_lines(message: bytes) -> list[str]:
+    header, body = message[:HEADER_BYTES], message[HEADER_BYTES:]
+    lines = [f"message {message.hex()}", f"header {_fields(Header, header)}"]
+    if len(header) == HEADER_BYTES and header[1] in DECIDED_TYPES:
+        message_type = MessageType(header[1])
+        lines.append(f"{message_type.name} of {len(body)} bytes: {_fields(REQUESTS[message_type], body)}")
+        if message_type == MessageType.DEBIT:
+            lines.append(f"  followed by {len(body) - DebitRequest.width_bytes()} bytes of lines")
+    return lines
+
+
+def _reply_lines(expected: bytes, got: bytes) -> list[str]:
+    if expected == got:
+        return ["the replies are equal"]
+    forms = [ErrorReply if reply[1:2] == bytes([MessageType.ERROR | REPLY_BIT]) else Reply for reply in (expected, got)]
+    headers = [_fields(Header, reply[:HEADER_BYTES]) for reply in (expected, got)]
+    bodies = [_fields(form, reply[HEADER_BYTES:]) for form, reply in zip(forms, (expected, got), strict=True)]
+    return [*_side_by_side("reply header", *headers), *_side_by_side("reply", *bodies), *_first_byte(expected, got)]
+
+
+def _first_byte(expected: bytes, got: bytes) -> list[str]:
+    place = next((at for at, (one, other) in enumerate(zip(expected, got, strict=False)) if one != other), None)
+    if place is None:
+        return [f"lengths differ: twin {len(expected)}, engine {len(got)} bytes"] if len(expected) != len(got) else []
+    return [f"first different byte at offset {place}: twin {expected[place]:#04x}, engine {got[place]:#04x}"]
+
+
+def _entry_lines(expected: bytes | None, got: bytes | None) -> list[str]:
+    if expected == got:
+        return ["the entries are equal"]
+    if expected is None or got is None:
+        return [f"entry: the twin writes {'none' if expected is None else 'one'}, the engine the opposite"]
+    lines: list[str] = []
+    for (title, form, left), (_, _, right) in zip(_entry_parts(expected), _entry_parts(got), strict=False):
+        if left != right:
+            lines += _side_by_side(title, _fields(form, left), _fields(form, right))
+    return [*lines, *_first_byte(expected, got)]
+
+
+def _entry_parts(entry: bytes) -> Iterator[tuple[str, type[Packed], bytes]]:
+    """(name, layout, bytes) of the parts of an entry."""
+    head_bytes = EntryHeader.width_bytes()
+    yield "entry header", EntryHeader, entry[:head_bytes]
+    request_type, image_count = entry[32], entry[34]
+    request_bytes = int.from_bytes(entry[36:38], "little")
+    at = head_bytes + -(-request_bytes // 8) * 8
+    if request_type in DECIDED_TYPES:
+        yield "entry request", REQUESTS[MessageType(request_type)], entry[head_bytes:at]
+    yield "entry reply", Reply, entry[at : at + Reply.width_bytes()]
+    for number in range(image_count):
+        start = at + Reply.width_bytes() + 64 * number
+        kind = entry[start] if start < len(entry) else 0
+        if kind in set(RecordKind):
+            yield f"image {number} {RecordKind(kind).name}", RECORDS[RecordKind(kind)], entry[start : start + 64]
+
+
+def _record_lines(expected: dict[RecordKind, dict[int, bytes]], got: dict[int, dict[int, bytes]]) -> list[str]:
+    """The first record that differs; the engine's switch record is its own affair."""
+    for kind, records in expected.items():
+        others = got.get(kind, {})
+        for key in sorted(records.keys() | others.keys()):
+            left, right = records.get(key, b""), others.get(key, b"")
+            if left != right:
+                form = RECORDS[kind]
+                return list(_side_by_side(f"{kind.name} {key}", _fields(form, left), _fields(form, right)))
+    return []

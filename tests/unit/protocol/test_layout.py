@@ -1,0 +1,243 @@
+"""Layouts and limits, as far as plain Python can judge them; C's own sizes are compared where there is a compiler."""
+
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from switch.protocol import limits, messages, records
+from switch.protocol.codes import MEANINGS, PRECEDENCE, CodeClass, ResponseCode, code_class
+from switch.protocol.layout import LayoutError, Packed, layout_of
+from switch.protocol.messages import (
+    KEYED_TYPES,
+    REPLY_BIT,
+    REQUESTS,
+    RESERVED_TYPES,
+    RIGHT_NEEDED,
+    BillLine,
+    DebitRequest,
+    FollowReply,
+    MessageType,
+    Reply,
+    SignOnHeader,
+)
+from switch.protocol.records import HASHED_HEADER_BYTES, RECORD_BYTES, RECORDS, BlockHeader, EntryHeader
+from switch.protocol.render import packed_classes
+
+CLASSES = [*packed_classes(messages), *packed_classes(records)]
+FIXED = [cls for cls in CLASSES if not cls.trailing]
+
+WIDTHS = {
+    "SignOnHeader": 12,
+    "SignOnAnswer": 8,
+    "SignOnTerms": 32,
+    "Header": 8,
+    "Reply": 56,
+    "ErrorReply": 16,
+    "SignOffRequest": 0,
+    "EchoRequest": 8,
+    "EchoReply": 24,
+    "BillLine": 32,
+    "DebitRequest": 40,
+    "ReversalRequest": 48,
+    "CreditRequest": 48,
+    "BalanceRequest": 16,
+    "PutCardTypeRequest": 56,
+    "PutStoreRequest": 24,
+    "PutTerminalRequest": 72,
+    "OpenCardRequest": 40,
+    "ChangeCardStatusRequest": 32,
+    "PutSwitchRequest": 56,
+    "FollowRequest": 16,
+    "FollowReply": 32,
+    "StatisticsRequest": 0,
+    "EntryHeader": 48,
+    "BlockHeader": 128,
+} | {cls.__name__: 64 for cls in RECORDS.values()}
+
+
+def values_of(cls):
+    """Strategy: any values that a class can hold, reserved fields zero."""
+    fields = {}
+    for field in layout_of(cls).fields:
+        width, form = field.wire.width_bytes, field.wire.format
+        if field.name.startswith("reserved"):
+            fields[field.name] = st.just(bytes(width) if form.endswith("s") else 0)
+        elif form.endswith("s"):
+            fields[field.name] = st.binary(min_size=width, max_size=width)
+        elif form.islower():
+            fields[field.name] = st.integers(-(2 ** (8 * width - 1)), 2 ** (8 * width - 1) - 1)
+        else:
+            fields[field.name] = st.integers(0, 2 ** (8 * width) - 1)
+    return st.builds(cls, **fields)
+
+
+def test_no_layout_has_changed_its_length():
+    assert {cls.__name__: layout_of(cls).width_bytes for cls in CLASSES} == WIDTHS
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_fields_lie_side_by_side_and_whole_numbers_are_aligned(cls):
+    """Aligned within the struct, so that C reads them in one instruction on every machine (bodies begin at 8)."""
+    end = 0
+    for field in layout_of(cls).fields:
+        assert field.offset == end
+        assert field.wire.format.endswith("s") or field.offset % min(field.wire.width_bytes, 8) == 0
+        end += field.wire.width_bytes
+    assert end == layout_of(cls).width_bytes
+
+
+@pytest.mark.parametrize("cls", FIXED)
+@given(data=st.data())
+def test_what_was_encoded_is_decoded_again(cls, data):
+    value = data.draw(values_of(cls))
+
+    encoded = value.encode()
+
+    assert cls.decode(encoded) == value
+    assert cls.decode(memoryview(encoded)) == value
+    assert len(encoded) == WIDTHS[cls.__name__]
+
+
+@given(fixed=values_of(DebitRequest), lines=st.lists(values_of(BillLine), max_size=255))
+def test_a_debit_keeps_its_lines_and_counts_them(fixed, lines):
+    request = DebitRequest(**{name: getattr(fixed, name) for name in fixed.__struct_fields__} | {"lines": tuple(lines)})
+
+    encoded = request.encode()
+    decoded = DebitRequest.decode(encoded)
+
+    assert decoded.lines == request.lines
+    assert decoded.line_count == encoded[32] == len(lines)
+    assert len(encoded) == 40 + 32 * len(lines)
+
+
+@given(fixed=values_of(FollowReply), journal_bytes=st.binary(max_size=200))
+def test_a_follow_reply_keeps_its_journal_bytes(fixed, journal_bytes):
+    fields = {name: getattr(fixed, name) for name in fixed.__struct_fields__} | {"journal_bytes": journal_bytes}
+    reply = FollowReply(**fields)
+
+    assert FollowReply.decode(reply.encode()) == reply
+
+
+def test_a_debit_has_the_bytes_that_a_reader_of_the_document_would_write():
+    line = BillLine(
+        item=1, amount_minor=-2, quantity_milli=-3, department=4, category=5, brand=6, till_discount_minor=-7
+    )
+    request = DebitRequest(
+        trace_number=8, business_date=9, stamp_ms=-10, card_number=11, amount_minor=12, entry_mode=13, lines=(line,)
+    )
+
+    by_hand = struct.pack("<IIqQqBB6x", 8, 9, -10, 11, 12, 1, 13) + struct.pack("<QqiHHHHi", 1, -2, -3, 4, 5, 6, 0, -7)
+    assert request.encode() == by_hand
+
+
+@pytest.mark.parametrize("cls", [cls for cls in FIXED if layout_of(cls).fields])
+@pytest.mark.parametrize("change", [-1, 1])
+def test_another_length_is_refused_with_both_lengths_named(cls, change):
+    width = layout_of(cls).width_bytes
+
+    with pytest.raises(LayoutError, match=f"{cls.__name__} length at offset 0: expected {width}, got {width + change}"):
+        cls.decode(bytes(width + change))
+
+
+@pytest.mark.parametrize(("body_bytes", "expected"), [(39, 40), (41, 40), (71, 40), (0, 40)])
+def test_a_debit_whose_length_does_not_fit_its_line_count_is_refused(body_bytes, expected):
+    with pytest.raises(LayoutError, match=f"expected {expected}, got {body_bytes}"):
+        DebitRequest.decode(bytes(body_bytes))
+
+
+def reserved_bytes():
+    """(class, offset of a reserved byte, offset of its field)"""
+    for cls in FIXED:
+        for field in layout_of(cls).fields:
+            if field.name.startswith("reserved"):
+                yield from ((cls, field.offset + at, field.offset) for at in (0, field.wire.width_bytes - 1))
+
+
+@pytest.mark.parametrize(("cls", "at", "field_offset"), list(reserved_bytes()))
+def test_a_reserved_byte_that_is_not_zero_is_refused_with_its_offset(cls, at, field_offset):
+    body = bytearray(layout_of(cls).width_bytes)
+    body[at] = 1
+
+    with pytest.raises(LayoutError, match="leave reserved fields zero") as caught:
+        cls.decode(bytes(body))
+
+    assert caught.value.offset == field_offset
+
+
+def test_too_many_lines_are_refused_before_they_are_sent():
+    request = DebitRequest(
+        trace_number=1,
+        business_date=1,
+        stamp_ms=1,
+        card_number=1,
+        amount_minor=1,
+        lines=(BillLine(amount_minor=1),) * 256,
+    )
+
+    with pytest.raises(LayoutError, match="expected 255, got 256"):
+        request.encode()
+
+
+def test_a_field_without_a_wire_type_is_refused():
+    class Broken(Packed, frozen=True, kw_only=True):
+        number: int
+
+    with pytest.raises(TypeError, match=r"Broken\.number: expected an annotation with a wire type"):
+        layout_of(Broken)
+
+
+def test_every_record_is_one_cache_line_with_kind_key_and_last_sequence_in_the_same_place():
+    for kind, cls in RECORDS.items():
+        offsets = {field.name: (field.offset, field.wire.width_bytes) for field in layout_of(cls).fields}
+        assert layout_of(cls).width_bytes == RECORD_BYTES
+        assert (offsets["kind"], offsets["version"], offsets["last_sequence"]) == ((0, 1), (1, 1), (56, 8))
+        assert (8, 8) in offsets.values(), f"{cls.__name__}: no key at offset 8"
+        assert cls.__struct_defaults__[-len(cls.__struct_fields__)] == kind
+
+
+def test_the_hashed_part_of_a_block_header_ends_where_its_hash_begins():
+    offsets = {field.name: field.offset for field in layout_of(BlockHeader).fields}
+
+    assert offsets["block_hash"] == HASHED_HEADER_BYTES
+    assert offsets["previous_hash"] + 32 == HASHED_HEADER_BYTES
+    assert layout_of(EntryHeader).width_bytes % records.ENTRY_ALIGN_BYTES == 0
+
+
+def test_every_keyed_request_begins_with_the_same_key_and_stamp():
+    for type_ in KEYED_TYPES:
+        head = [(field.name, field.offset, field.wire.format) for field in layout_of(REQUESTS[type_]).fields[:3]]
+        assert head == [("trace_number", 0, "I"), ("business_date", 4, "I"), ("stamp_ms", 8, "q")]
+
+
+def test_types_are_below_the_reply_bit_and_never_given_twice():
+    assert all(type_ < REPLY_BIT for type_ in [*MessageType, *RESERVED_TYPES])
+    assert not {int(type_) for type_ in MessageType} & RESERVED_TYPES.keys()
+    assert REQUESTS.keys() == set(MessageType) - {MessageType.ERROR}
+    assert RIGHT_NEEDED.keys() >= KEYED_TYPES
+
+
+def test_every_code_has_a_meaning_and_the_error_codes_are_not_final():
+    assert list(MEANINGS) == list(ResponseCode)
+    assert len(set(PRECEDENCE)) == len(PRECEDENCE)
+    assert {code for code in ResponseCode if code_class(code) is CodeClass.RETRY} == {
+        ResponseCode.BUSY,
+        ResponseCode.DISK_FULL,
+        ResponseCode.WINDOW_FULL,
+    }
+    assert all(code_class(code) is CodeClass.ERROR for code in ResponseCode if code >= 220)
+    assert code_class(65_000) is CodeClass.FINAL
+
+
+def test_a_refusal_can_be_told_from_statistics_by_its_first_byte():
+    assert Reply(code=ResponseCode.NOT_PERMITTED).encode()[:1] != b"{"
+
+
+def test_the_longest_messages_fit_their_frames():
+    debit = 8 + 40 + 255 * 32 + 16
+    follow = 8 + layout_of(FollowReply).width_bytes + limits.FOLLOW_BYTES_MAX + 16
+
+    assert debit == 8_224 <= limits.FRAME_BYTES_MAX
+    assert follow <= limits.REPLY_FRAME_BYTES_MAX == 0xFFFF
+    assert layout_of(SignOnHeader).width_bytes + 32 + 16 == limits.SIGN_ON_FRAME_BYTES

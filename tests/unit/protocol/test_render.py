@@ -1,0 +1,123 @@
+import re
+
+import pytest
+
+from switch.protocol import messages, records, render, session
+from switch.protocol.codes import ResponseCode
+from switch.protocol.layout import layout_of
+
+DOCUMENT = (render.ROOT / render.DOCUMENT).read_text(encoding="utf-8")
+
+
+def test_everything_that_is_generated_is_up_to_date(capsys):
+    outcome = render.main(["--check"])
+
+    assert (outcome, capsys.readouterr().err) == (0, "")
+
+
+@pytest.fixture
+def copy(tmp_path, monkeypatch):
+    """The generated files and what they need, in a directory of their own."""
+    vectors = sorted((render.ROOT / render.VECTORS).glob("*.json"))
+    for path in [render.ROOT / render.PXD, render.ROOT / render.DOCUMENT, *vectors]:
+        target = tmp_path / path.relative_to(render.ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(path.read_bytes())
+    monkeypatch.setattr(render, "ROOT", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new"),
+    [
+        (render.PXD, "uint32_t trace_number", "uint16_t trace_number"),
+        (render.DOCUMENT, "| 0 | 4 | `trace_number` | u32 |", "| 0 | 4 | `trace_number` | u16 |"),
+    ],
+)
+def test_a_stale_file_is_named_by_check_and_repaired_by_write(copy, capsys, path, old, new):
+    right = (copy / path).read_text()
+    assert old in right
+    (copy / path).write_text(right.replace(old, new, 1))
+
+    assert render.main(["--check"]) == 1
+    assert capsys.readouterr().err == f"{path}: out of date; run `python -m switch.protocol.render --write`\n"
+    assert render.main(["--write"]) == 0
+
+    assert (copy / path).read_text() == right
+    assert render.main(["--check"]) == 0
+
+
+def test_text_outside_the_marks_is_left_alone():
+    text = "before\n<!-- generated: SignOffRequest -->\nold\n<!-- end -->\nafter\n"
+
+    made = render.document(text)
+
+    assert made.startswith("before\n<!-- generated: SignOffRequest -->\nLast message")
+    assert made.endswith("\n<!-- end -->\nafter\n")
+    assert "old" not in made
+
+
+def test_a_mark_that_nothing_makes_is_an_error():
+    with pytest.raises(KeyError):
+        render.document("<!-- generated: nothing -->\n<!-- end -->")
+
+
+def test_every_region_that_can_be_made_is_in_the_document():
+    used = re.findall(r"<!-- generated: (.+?) -->", DOCUMENT)
+
+    empty = {cls.__name__ for cls in render.packed_classes(messages) if not layout_of(cls).fields}
+    assert sorted(used) == sorted(render.regions().keys() - empty)
+
+
+@pytest.mark.parametrize("cls", [*render.packed_classes(messages), *render.packed_classes(records)])
+def test_every_struct_has_its_fields_in_the_pxd_in_order(cls):
+    layout = layout_of(cls)
+    blocks = render.layout_pxd().split("\n\n\n")
+    name = f"cdef packed struct {render.snake_case(cls.__name__)}_t:"
+    found = [block for block in blocks if block.startswith(name)]
+
+    assert len(found) == (1 if layout.fields else 0)
+    if found:
+        declared = re.findall(r"^    (u?int\d+_t) (\w+)(?:\[(\d+)\])?", found[0], re.M)
+        widths = [int(re.sub(r"\D", "", c_type)) // 8 * int(count or 1) for c_type, _, count in declared]
+        signed = [not c_type.startswith("u") for c_type, _, _ in declared]
+        assert [field for _, field, _ in declared] == [field.name for field in layout.fields]
+        assert widths == [field.wire.width_bytes for field in layout.fields]
+        assert signed == [
+            field.wire.format.islower() and not field.wire.format.endswith("s") for field in layout.fields
+        ]
+
+
+def test_no_line_of_the_pxd_is_too_long():
+    assert [line for line in render.layout_pxd().splitlines() if len(line) > 120] == []
+
+
+def test_constants_that_an_int_cannot_hold_are_no_enum():
+    before, _, after = render.layout_pxd().partition("cdef extern from *:")
+
+    enums = {int(value, 0) for value in re.findall(r"^    [A-Z_0-9]+ = (0x[0-9a-f]+|\d+)", before, re.M)}
+    macros = dict(re.findall(r"#define CARDSWITCH_(\w+) U?INT\d+_C\((\d+)\)", after))
+    assert max(enums) < 2**31
+    assert macros["AMOUNT_MINOR_MAX"] == str(10**12)
+    assert macros["CARD_NUMBER_MAX"] == str(10**19 - 1)
+
+
+def test_c_names_are_given_once():
+    names = re.findall(r"^    ([A-Z][A-Z_0-9]+) = |^    const \w+ ([A-Z_0-9]+) ", render.layout_pxd(), re.M)
+
+    flat = [first or second for first, second in names]
+    assert len(flat) == len(set(flat))
+    assert {"TYPE_DEBIT", "CODE_APPROVED", "KIND_ACCOUNT", "FRAME_BYTES_MAX", "NO_LIMIT"} <= set(flat)
+
+
+def test_the_document_draws_every_transition_and_lists_every_code():
+    steps = [(state, step) for state, steps in session.TRANSITIONS.items() for step in steps]
+    arrows = re.findall(r"^    (\w+) --> \w+: ", DOCUMENT, re.M)
+
+    assert len(arrows) == len(steps)
+    assert all(f"| {code.value} | `{code.name}` |" in DOCUMENT for code in ResponseCode)
+
+
+def test_docstrings_below_assignments_are_found():
+    assert render.attribute_docstrings(messages.Right)["PAY"] == "debit, reversal, balance"
+    assert "PROTOCOL_VERSION" not in render.attribute_docstrings(messages)

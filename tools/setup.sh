@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# The two steps of set-up. The Makefile calls each one when it is due:
+#   packages             Debian packages that are missing, .venv, and exactly what locks/ names
+#   extensions FLAVOUR   the project itself, editable, and its compiled modules
+# Silent but for one line a step and the compiler's warnings; build/setup.log keeps what the last command said.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+mkdir -p build
+exec 9>build/setup.lock
+flock 9 # two makes at once take turns
+touch build/started # what is edited while a step runs is newer than its stamp
+
+log=build/setup.log
+
+say() { echo "setup: $*"; }
+fail() { echo "setup: $*" >&2; exit 1; }
+
+# Runs a command; shows what it said only if it fails, and of a Cython error only the error, not the stack behind it.
+quietly() {
+    "$@" >"$log" 2>&1 </dev/null && return
+    if grep -q '^Error compiling Cython file' "$log"; then
+        sed -E '/^(concurrent\.futures|Traceback)/,$d' "$log"
+    else
+        tail -n 40 "$log"
+    fi >&2
+    fail "failed: $*"
+}
+
+has_header() { echo "#include <$1>" | gcc -E -x c - >/dev/null 2>&1; }
+
+# Prints the Debian packages that are needed and absent, judged by what is really there, so that a Python built from source is as good.
+missing_debian_packages() {
+    local python=$1 version
+    version=$("$python" -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
+    command -v gcc >/dev/null || echo gcc
+    has_header stdio.h || echo libc6-dev
+    has_header openssl/evp.h || echo libssl-dev
+    pkg-config --exists libpcsclite 2>/dev/null || echo libpcsclite-dev
+    command -v pkg-config >/dev/null || echo pkg-config
+    "$python" -c 'import ensurepip, venv' 2>/dev/null || echo "$version-venv"
+    "$python" -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' ||
+        echo "$version-dev"
+}
+
+install_debian_packages() {
+    local python=$1 missing
+    missing=$(missing_debian_packages "$python" | tr '\n' ' ')
+    missing=${missing% }
+    [ -n "$missing" ] || return 0
+    command -v apt-get >/dev/null || fail "needs what Debian calls: $missing"
+    [ "$(id -u)" = 0 ] || fail "run this first, then make again:
+    sudo apt-get update && sudo apt-get install -y --no-install-recommends $missing"
+    say "Debian packages: $missing"
+    export DEBIAN_FRONTEND=noninteractive
+    quietly apt-get -o DPkg::Lock::Timeout=300 update
+    # shellcheck disable=SC2086  # a list
+    quietly apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends $missing
+    missing=$(missing_debian_packages "$python" | tr '\n' ' ')
+    [ -z "$missing" ] || fail "$python still lacks what Debian calls: $missing"
+}
+
+packages() {
+    local python=${PYTHON:-python3}
+    command -v "$python" >/dev/null || fail "no $python here: name a Python 3.11 or later with PYTHON=…"
+    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "$python is older than 3.11: name another with PYTHON=…"
+    install_debian_packages "$python"
+    if [ ! -x .venv/bin/python ] || ! .venv/bin/python -c '' 2>/dev/null ||
+        { [ -n "${PYTHON:-}" ] && [ "$(cat .venv/.interpreter 2>/dev/null)" != "$PYTHON" ]; }; then
+        say "making .venv with $("$python" --version)"
+        quietly "$python" -m venv --clear .venv
+        echo "$python" >.venv/.interpreter
+    fi
+    say "Python packages from locks/"
+    quietly .venv/bin/python -m pip install --require-hashes --no-deps -r locks/build.lock
+    # uv reads no pip settings: hand on the one that matters, and trust what the system trusts.
+    [ -z "${PIP_INDEX_URL:-}" ] || export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$PIP_INDEX_URL}"
+    # No isolation: what is built (pyscard) is built with the tools of build.lock.
+    quietly .venv/bin/uv pip sync --python .venv/bin/python --system-certs --require-hashes --no-build-isolation --compile-bytecode \
+        locks/build.lock locks/run.lock locks/dev.lock
+    touch -r build/started .venv/.stamp-packages
+}
+
+extensions() {
+    local flavour=$1 stamp=.venv/.stamp-built-$1
+    if [ ! -e "$stamp" ] || [ setup.py -nt "$stamp" ]; then # first build, or other flags than last time
+        rm -rf .venv/.stamp-built-* build/c build/lib.* switch/*.so loadtests/*.so
+    fi
+    say "building ($flavour)"
+    SWITCH_NO_EXTENSIONS=1 quietly .venv/bin/uv pip install --python .venv/bin/python --offline --no-deps --no-build-isolation --editable .
+    quietly .venv/bin/python setup.py build_ext --inplace --parallel 2
+    grep -B1 -A4 -i 'warning' "$log" >&2 || true
+    touch -r build/started "$stamp"
+}
+
+case ${1:-} in
+packages | extensions) "$@" ;;
+*) fail "usage: tools/setup.sh packages | extensions FLAVOUR" ;;
+esac
