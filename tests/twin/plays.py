@@ -162,7 +162,10 @@ def reuse_trace(till: Sender) -> Sent:
 
 
 def odd_reversal(till: Sender) -> Sent:
-    """A reversal with something wrong in it."""
+    """A reversal with something wrong in it, or of something that is no debit."""
+    other = till.rng.choice(till.sent)
+    if till.rng.random() < 0.15 and len(other.message) >= HEADER_BYTES + 8:
+        return till.reversal(name_of(other, till.card(), 1))
     rng, debit = till.rng, till.some_debit(recent=till.rng.random() < 0.5)
     changes: list[dict[str, Any]] = [
         {},

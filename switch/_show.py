@@ -1,0 +1,77 @@
+"""`cardswitch journal show`: entries for people, one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from switch._directory import open_directory
+from switch._verify import masked
+from switch.journal import BlockReader
+from switch.protocol.codes import ResponseCode
+from switch.protocol.messages import REQUESTS, MessageType, Reply
+from switch.protocol.records import EntryHeader
+
+EPOCH = date(1970, 1, 1)
+SHOWN = {
+    MessageType.REVERSAL: ("original_business_date", "original_trace_number"),
+    MessageType.PUT_CARD_TYPE: ("code", "points_percent"),
+    MessageType.PUT_STORE: ("store_id",),
+    MessageType.PUT_TERMINAL: ("terminal_id", "store_id", "rights", "status"),
+    MessageType.OPEN_CARD: ("card_type", "status"),
+    MessageType.CHANGE_CARD_STATUS: ("status",),
+    MessageType.PUT_SWITCH: ("partition", "mode"),
+}
+"""Fields of a request that its line names, beside card and amount; a terminal's key is never among them."""
+
+
+def entries(path: Path) -> Iterator[tuple[EntryHeader, bytes, Reply]]:
+    """Every entry of a directory's journal: header, request body, reply."""
+    directory = open_directory(path)
+    settings = directory.settings
+    header_bytes = EntryHeader.width_bytes()
+    for _, _, body in BlockReader(str(directory.journal), settings.partition, settings.segment_bytes).blocks():
+        at = 0
+        while at < len(body):
+            header = EntryHeader.decode(body[at : at + header_bytes])
+            request = body[at + header_bytes : at + header_bytes + header.request_bytes]
+            reply_at = at + header_bytes + -(-header.request_bytes // 8) * 8
+            yield header, request, Reply.decode(body[reply_at : reply_at + header.reply_bytes])
+            at += header.entry_bytes
+
+
+def line(header: EntryHeader, request_body: bytes, reply: Reply) -> str:
+    """One entry as text; card numbers are masked."""
+    kind = MessageType(header.request_type)
+    request = REQUESTS[kind].decode(request_body)
+    at = datetime.fromtimestamp(header.time_ms / 1000, UTC)
+    parts = [
+        f"{header.sequence:>10}",
+        f"{at:%Y-%m-%d %H:%M:%S}.{header.time_ms % 1000:03}Z",
+        f"date {EPOCH + timedelta(days=header.business_date)}",
+        f"terminal {header.terminal_id:>9} trace {reply.trace_number:>7}",
+        f"{kind.name.lower():<18}",
+        f"{reply.code:>3} {ResponseCode(reply.code).name.lower():<18}",
+    ]
+    if hasattr(request, "card_number"):
+        parts.append(f"card {masked(request.card_number)}")
+    if hasattr(request, "amount_minor"):
+        parts.append(f"asked {request.amount_minor} done {reply.amount_minor} balance {reply.balance_minor}")
+        parts.append(f"points {reply.points_hundredths / 100:+.2f} = {reply.points_balance_hundredths / 100:.2f}")
+    parts += [f"{name} {getattr(request, name)}" for name in SHOWN.get(kind, ())]
+    return "  ".join(parts)
+
+
+def show(path: Path, start: int, count: int, card: int | None) -> int:
+    """Print entries from a sequence on; exit status 0."""
+    for header, request, reply in entries(path):
+        if count <= 0:
+            break
+        if header.sequence < start:
+            continue
+        if card is not None and getattr(REQUESTS[MessageType(header.request_type)].decode(request), "card_number", None) != card:
+            continue
+        print(line(header, request, reply))
+        count -= 1
+    return 0
