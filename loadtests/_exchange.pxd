@@ -45,8 +45,7 @@ cdef struct link_t:
     uint32_t terminal_id
     EVP_CIPHER_CTX *sealer
     EVP_CIPHER_CTX *opener
-    uint64_t send_counter             # Noise nonces: frames since sign-on
-    uint64_t receive_counter
+    uint64_t receive_counter          # Noise nonce: frames since sign-on; the sealer counts its own
     uint32_t next_trace_number
     uint32_t serial                   # upper bits of the next sequence, never 0
     int free_count

@@ -20,10 +20,10 @@ from ._exchange cimport (
 )
 from ._histogram cimport Histogram
 from ._native cimport (
-    CLOCK_MONOTONIC, CLOCK_THREAD_CPUTIME_ID, EPOLL_CTL_ADD, EPOLLIN, EPOLLOUT, EVP_CIPHER_CTX_free,
+    CLOCK_MONOTONIC, CLOCK_THREAD_CPUTIME_ID, EPOLLIN, EPOLLOUT, EPOLL_CTL_ADD, EVP_CIPHER_CTX_free,
     EVP_CIPHER_CTX_new, EVP_CipherInit_ex, EVP_aes_256_gcm, OPENSSL_VERSION, OpenSSL_version, TFD_NONBLOCK,
-    TFD_TIMER_ABSTIME, close, epoll_create1, epoll_ctl, epoll_event, epoll_wait, itimerspec, now_ns, timerfd_create,
-    timerfd_settime,
+    TFD_TIMER_ABSTIME, close, epoll_create1, epoll_ctl, epoll_event, epoll_wait, itimerspec, now_ns, start_counter,
+    timerfd_create, timerfd_settime,
 )
 
 from .plan import LINE_MINOR_MAX, REPLY_OFFSETS, RunResult
@@ -174,7 +174,6 @@ cdef class Generator:
         link.fd = state.fd
         link.number = number
         link.terminal_id = state.terminal_id
-        link.send_counter = state.send_counter
         link.receive_counter = state.receive_counter
         link.next_trace_number = state.next_trace_number
         link.sealer = EVP_CIPHER_CTX_new()
@@ -190,6 +189,8 @@ cdef class Generator:
             raise GeneratorError("OpenSSL refused a key")
         if EVP_CipherInit_ex(link.opener, EVP_aes_256_gcm(), NULL, &receive_key[0], NULL, 0) != 1:
             raise GeneratorError("OpenSSL refused a key")
+        if not (start_counter(link.sealer, state.send_counter) and start_counter(link.opener, link.receive_counter)):
+            raise GeneratorError("OpenSSL refused a nonce")
         for n in range(self.window):
             link.free_slots[n] = <uint16_t>(self.window - 1 - n)
         link.free_count = self.window

@@ -4,6 +4,16 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
+cdef extern from "openssl/params.h" nogil:
+    struct ossl_param_st:
+        const char *key
+        unsigned int data_type
+        void *data
+        size_t data_size
+        size_t return_size
+    ctypedef ossl_param_st OSSL_PARAM
+    enum: OSSL_PARAM_OCTET_STRING
+
 cdef extern from "openssl/evp.h" nogil:
     ctypedef struct EVP_CIPHER_CTX:
         pass
@@ -17,10 +27,18 @@ cdef extern from "openssl/evp.h" nogil:
     int EVP_CIPHER_CTX_ctrl(EVP_CIPHER_CTX *ctx, int type, int arg, void *ptr)
     int EVP_CipherInit_ex(EVP_CIPHER_CTX *ctx, const EVP_CIPHER *cipher, ENGINE *engine,
                           const uint8_t *key, const uint8_t *iv, int encrypt)
-    int EVP_CipherUpdate(EVP_CIPHER_CTX *ctx, uint8_t *out, int *out_bytes, const uint8_t *data, int data_bytes)
-    int EVP_CipherFinal_ex(EVP_CIPHER_CTX *ctx, uint8_t *out, int *out_bytes)
-    enum: EVP_CTRL_AEAD_GET_TAG
-    enum: EVP_CTRL_AEAD_SET_TAG
+    int EVP_CIPHER_CTX_set_params(EVP_CIPHER_CTX *ctx, const OSSL_PARAM *params)
+    int EVP_CIPHER_CTX_get_params(EVP_CIPHER_CTX *ctx, OSSL_PARAM *params)
+    int EVP_EncryptUpdate(EVP_CIPHER_CTX *ctx, uint8_t *out, int *out_bytes, const uint8_t *data, int data_bytes)
+    int EVP_EncryptFinal_ex(EVP_CIPHER_CTX *ctx, uint8_t *out, int *out_bytes)
+    int EVP_DecryptUpdate(EVP_CIPHER_CTX *ctx, uint8_t *out, int *out_bytes, const uint8_t *data, int data_bytes)
+    int EVP_DecryptFinal_ex(EVP_CIPHER_CTX *ctx, uint8_t *out, int *out_bytes)
+    enum: EVP_CTRL_GCM_SET_IV_FIXED
+
+cdef extern from "openssl/core_names.h" nogil:
+    const char *OSSL_CIPHER_PARAM_AEAD_TAG
+    const char *OSSL_CIPHER_PARAM_AEAD_TLS1_GET_IV_GEN
+    const char *OSSL_CIPHER_PARAM_AEAD_TLS1_SET_IV_INV
 
 cdef extern from "openssl/crypto.h" nogil:
     const char *OpenSSL_version(int kind)
@@ -78,6 +96,7 @@ cdef extern from "unistd.h" nogil:
 
 cdef enum:
     GCM_TAG_BYTES = 16
+    WHOLE_NONCE = -1                  # instead of the length of a fixed part: all 12 bytes are given
 
 
 cdef inline int64_t now_ns(int clock) noexcept nogil:
@@ -108,19 +127,54 @@ cdef inline int64_t get64(const uint8_t *at) noexcept nogil:
     return <int64_t>le64toh(value)
 
 
-cdef inline int crypt(EVP_CIPHER_CTX *ctx, int encrypt, uint64_t counter, uint8_t *data, int data_bytes) noexcept nogil:
-    """Seal or open in place (the tag lies behind the data); 1 when it worked. The key stays; only the nonce is new."""
+# EVP_EncryptInit_ex with a new nonce for each message works too, and takes 30 to 70 ns more (OpenSSL 3.0): it asks the
+# context for its own parameters every time. OpenSSL's generator of nonces counts up by itself, and its nonce, 4 fixed
+# bytes and a big-endian counter of 8, is Noise's.
+
+cdef inline int start_counter(EVP_CIPHER_CTX *ctx, uint64_t counter) noexcept nogil:
+    """Once for each direction, behind the key; 1 when it worked."""
     cdef uint8_t nonce[12]
-    cdef int done_bytes
     memset(nonce, 0, 4)
     counter = htobe64(counter)
     memcpy(nonce + 4, &counter, 8)
-    if EVP_CipherInit_ex(ctx, NULL, NULL, NULL, nonce, encrypt) != 1:
+    return EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_IV_FIXED, WHOLE_NONCE, nonce)
+
+
+cdef inline void set_octets(OSSL_PARAM *param, const char *name, void *data, size_t data_bytes) noexcept nogil:
+    param.key = name
+    param.data_type = OSSL_PARAM_OCTET_STRING
+    param.data = data
+    param.data_size = data_bytes
+    param.return_size = 0
+
+
+cdef inline int seal(EVP_CIPHER_CTX *ctx, uint8_t *data, int data_bytes) noexcept nogil:
+    """Seal in place with the next nonce; the tag goes behind the data. 1 when it worked."""
+    cdef OSSL_PARAM params[2]
+    cdef uint8_t counter[8]
+    cdef int done_bytes
+    params[1].key = NULL
+    set_octets(params, OSSL_CIPHER_PARAM_AEAD_TLS1_GET_IV_GEN, counter, sizeof(counter))
+    if EVP_CIPHER_CTX_get_params(ctx, params) != 1:
         return 0
-    if not encrypt and EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, GCM_TAG_BYTES, data + data_bytes) != 1:
+    if EVP_EncryptUpdate(ctx, data, &done_bytes, data, data_bytes) != 1:
         return 0
-    if EVP_CipherUpdate(ctx, data, &done_bytes, data, data_bytes) != 1:
+    if EVP_EncryptFinal_ex(ctx, data + data_bytes, &done_bytes) != 1:
         return 0
-    if EVP_CipherFinal_ex(ctx, data + data_bytes, &done_bytes) != 1:
+    set_octets(params, OSSL_CIPHER_PARAM_AEAD_TAG, data + data_bytes, GCM_TAG_BYTES)
+    return EVP_CIPHER_CTX_get_params(ctx, params)
+
+
+cdef inline int unseal(EVP_CIPHER_CTX *ctx, uint64_t counter, uint8_t *data, int data_bytes) noexcept nogil:
+    """Open in place; the tag lies behind the data. 1 when it is genuine."""
+    cdef OSSL_PARAM params[3]
+    cdef int done_bytes
+    counter = htobe64(counter)
+    params[2].key = NULL
+    set_octets(&params[0], OSSL_CIPHER_PARAM_AEAD_TAG, data + data_bytes, GCM_TAG_BYTES)
+    set_octets(&params[1], OSSL_CIPHER_PARAM_AEAD_TLS1_SET_IV_INV, &counter, sizeof(counter))
+    if EVP_CIPHER_CTX_set_params(ctx, params) != 1:
         return 0
-    return not encrypt or EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, GCM_TAG_BYTES, data + data_bytes) == 1
+    if EVP_DecryptUpdate(ctx, data, &done_bytes, data, data_bytes) != 1:
+        return 0
+    return EVP_DecryptFinal_ex(ctx, data + data_bytes, &done_bytes)

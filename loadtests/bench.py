@@ -25,7 +25,7 @@ from switch.protocol.errors import PeerError
 from . import report
 from ._generator import Generator, GeneratorError
 from .child import Child, ChildError
-from .machine import fdatasync_p50_us, heading
+from .machine import Neighbours, fdatasync_p50_us, heading
 from .plan import CardRange, LinkState, RunResult, balance_plan, debit_plan, raw_echo_plan
 from .report import Figures
 from .stage import OPENING_MINOR, BenchError, Switch, generator_of, named_codes, now_ms, open_cards
@@ -97,15 +97,19 @@ def measure_durable(switch: Switch, shape: Shape, cards: CardRange, seconds: flo
             raise BenchError(f"{shape}: the switch allows only {generator.window} in flight")
         plan = debit_plan(cards, link.terms.business_date, now_ms())
         load.add(generator.run(plan, duration_s=seconds * WARM_UP_SHARE, seed=seed))
-        cpu_s = switch.child.cpu_s()
+        before, cpu_s = switch.statistics(), switch.child.cpu_s()
         result = generator.run(plan, duration_s=seconds, seed=seed + 1)
-        cpu_s = switch.child.cpu_s() - cpu_s
+        after, cpu_s = switch.statistics(), switch.child.cpu_s() - cpu_s
     load.add(result)
     if result.approved != result.answered:
         print(f"  {shape}: not only approvals: {named_codes(result.code_counts)}")
     return report.run_figures(f"durable_{shape}", result) | {
         f"switch_cpu_{shape}_us": cpu_s / result.answered * 1e6,
         f"generator_cpu_{shape}_us": result.cpu_s / result.answered * 1e6,
+        f"sync_{shape}_debits": result.answered / max(1, after.get("blocks", 0) - before.get("blocks", 0)),
+        f"sync_{shape}_mean_us": (after.get("sync_ns_sum", 0) - before.get("sync_ns_sum", 0))
+        / max(1, after.get("blocks", 0) - before.get("blocks", 0))
+        / 1e3,
     }
 
 
@@ -141,6 +145,13 @@ def audit(switch: Switch, cards: CardRange, load: Load) -> str:
     )
 
 
+def compare_counts(switch: Switch, load: Load) -> None:
+    """The switch must have counted as many debits as the generator has answers for."""
+    counted = switch.statistics().get("type_debit", load.answered)
+    if counted != load.answered:
+        raise BenchError(f"audit: expected {load.answered} debits in the switch's statistics, got {counted}")
+
+
 def decision_aead_ns() -> float | None:
     """Nanoseconds of one decision, its frame opened and its reply sealed; None where the switch has no such hook."""
     done = subprocess.run(
@@ -152,7 +163,7 @@ def decision_aead_ns() -> float | None:
 def bench(arguments: argparse.Namespace, directory: Path, say: Callable[[str], None]) -> Figures:
     """All measurements in their order; the figures by name."""
     cards = CardRange(FIRST_CARD, arguments.cards)
-    load = Load()
+    load, neighbours = Load(), Neighbours()
     frame_bytes = debit_plan(cards, 0, 0).frame_bytes
     figures: Figures = {"cards": cards.count, "seconds": arguments.seconds, "seed": arguments.seed}
     for name, value in heading(directory).items():
@@ -178,12 +189,15 @@ def bench(arguments: argparse.Namespace, directory: Path, say: Callable[[str], N
             figures |= measure_durable(switch, shape, cards, arguments.seconds, arguments.seed, load)
         figures |= {"lone_p50_us": figures["durable_1x1_p50_us"], "lone_p99_us": figures["durable_1x1_p99_us"]}
         figures["rss_after_load_bytes"] = switch.child.rss_bytes()
+        compare_counts(switch, load)
         figures["restart_1m_cards_s"] = measure_restart(switch, cards, load)
         words = audit(switch, cards, load)
         switch.child.stop()
     say(f"  audit     {words}")
     figures["verify_s"] = switch.command("verify", "--data", str(switch.data), timeout_s=300)
     say(f"  verify    clean, in {figures['verify_s']:.1f} s")
+    figures["neighbours_cores"] = neighbours.cores()
+    say(f"  others    used {figures['neighbours_cores']:.2f} cores meanwhile: whatever is above 0.1 spoils the figures")
     return figures
 
 

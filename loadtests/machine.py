@@ -52,6 +52,26 @@ def fdatasync_p50_us(directory: Path) -> float:
     return statistics.median(taken_ns) / 1e3
 
 
+class Neighbours:
+    """How much of the machine others used since this object was made (a virtual machine's host included)."""
+
+    def __init__(self) -> None:
+        self._start_s = time.monotonic()
+        self._others_s = self._others_so_far_s()
+
+    def cores(self) -> float:
+        """Cores that were busy with something that is neither this process nor a child that has ended, on average."""
+        return max(0.0, (self._others_so_far_s() - self._others_s) / (time.monotonic() - self._start_s))
+
+    @staticmethod
+    def _others_so_far_s() -> float:
+        ticks = [int(word) for word in _lines("/proc/stat")[0].split()[1:9]]
+        idle, io_wait = ticks[3:5]
+        own = os.times()
+        own_s = own.user + own.system + own.children_user + own.children_system
+        return (sum(ticks) - idle - io_wait) / os.sysconf("SC_CLK_TCK") - own_s
+
+
 def _lines(path: str) -> list[str]:
     return Path(path).read_text().splitlines()
 

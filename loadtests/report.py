@@ -70,9 +70,9 @@ def table(figures: Figures, shapes: list[str]) -> str:
     """Rates and latencies per shape, durable beside echo."""
     rows = [
         f"{'connections':>11} {'durable':>10} {'p50':>7} {'p99':>7} {'p99.9':>7} {'echo':>11} {'p50':>7} {'p99':>7}"
-        f" {'durable':>8} {'CPU µs per debit':>17}",
+        f" {'durable':>8} {'CPU µs per debit':>17} {'debits':>7} {'sync':>7}",
         f"{'x in flight':>11} {'debits/s':>10} {'µs':>7} {'µs':>7} {'µs':>7} {'frames/s':>11} {'µs':>7} {'µs':>7}"
-        f" {'/ echo':>8} {'switch  generator':>17}",
+        f" {'/ echo':>8} {'switch  generator':>17} {'/ sync':>7} {'µs':>7}",
     ]
     for shape in shapes:
         durable, echo = f"durable_{shape}", f"echo_{shape}"
@@ -82,6 +82,7 @@ def table(figures: Figures, shapes: list[str]) -> str:
             f" {_us(figures, f'{durable}_p99_us')} {_us(figures, f'{durable}_p999_us')}"
             f" {figures[f'{echo}_per_s']:>11,} {_us(figures, f'{echo}_p50_us')} {_us(figures, f'{echo}_p99_us')}"
             f" {ratio:>8.2f} {figures[f'switch_cpu_{shape}_us']:>6.2f} {figures[f'generator_cpu_{shape}_us']:>10.2f}"
+            f" {figures[f'sync_{shape}_debits']:>7,.0f} {_us(figures, f'sync_{shape}_mean_us')}"
         )
     for peer in ("durable", "echo"):
         bound = [shape for shape in shapes if float(figures[f"{peer}_{shape}_generator_busy"] or 0) > GENERATOR_BOUND]

@@ -8,7 +8,6 @@ import os
 import resource
 import signal
 import sys
-import time
 from pathlib import Path
 
 import uvloop
@@ -92,14 +91,20 @@ def serve(path: Path, host: str, port: int) -> int:
 
 
 async def _serve(directory: DataDirectory, host: str, port: int) -> None:
-    started_s = time.monotonic()
+    started_ms = monotonic_ms()
     raise_open_files(directory.settings.connections_max)
     recovered = recover(directory)
     preparer = SegmentPreparer(recovered.journal)
     preparer.start()
     mode = SwitchMode(recovered.settings.mode)
     dispatcher = Dispatcher(
-        recovered.engine, recovered.journal, directory.settings.partition, mode, directory.storage_key(), now_ms, random_key
+        recovered.engine,
+        recovered.journal,
+        directory.settings.partition,
+        mode,
+        directory.storage_key(),
+        now_ms,
+        random_key,
     )
     listener = Listener(dispatcher, directory.settings.connections_max, now_ms, monotonic_ms)
     checkpoints = Checkpoints(directory, recovered.commit, recovered.store_position)
@@ -113,10 +118,11 @@ async def _serve(directory: DataDirectory, host: str, port: int) -> None:
     gc.freeze()
     counts = recovered.engine.tables.counts()
     print(
-        f"cardswitch: ready on {bound_host}:{bound_port} ({mode.name.lower()} mode, partition {directory.settings.partition}, "
-        f"{counts['cards']:,} cards, {counts['terminals']:,} terminals; {recovered.replayed_count:,} entries replayed"
+        f"cardswitch: ready on {bound_host}:{bound_port} ({mode.name.lower()} mode, "
+        f"partition {directory.settings.partition}, {counts['cards']:,} cards, {counts['terminals']:,} terminals; "
+        f"{recovered.replayed_count:,} entries replayed"
         + (f", a torn tail of {recovered.torn_bytes:,} bytes erased" if recovered.torn_bytes else "")
-        + f", {time.monotonic() - started_s:.2f} s)",
+        + f", {(monotonic_ms() - started_ms) / 1000:.2f} s)",
         flush=True,
     )
     await stop.wait()

@@ -38,7 +38,7 @@ cdef inline void next_nonce(cipher_t* cipher, uint8_t* nonce) noexcept nogil:
 
 
 cdef int unseal(cipher_t* cipher, uint8_t* message, int message_bytes) noexcept nogil:
-    """Open a message in place. Returns the plaintext's length in bytes, or -1: forged, replayed, reordered or too short."""
+    """Open a message in place. Returns the plaintext's bytes, or -1: forged, replayed, reordered or too short."""
     cdef uint8_t nonce[12]
     cdef int out_bytes = 0, plaintext_bytes = message_bytes - TAG_BYTES
     if plaintext_bytes < 0 or cipher.nonce >= NONCE_MAX:

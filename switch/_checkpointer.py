@@ -1,4 +1,4 @@
-"""Child process that brings the balance store up to the journal, at low priority, away from the switch's interpreter lock.
+"""Child process that brings the balance store up to the journal: at low priority, with an interpreter lock of its own.
 
 Speaks lines over pipes: the switch writes a durable position, the child
 answers with the position that the store has reached.  It ends when the switch

@@ -39,7 +39,7 @@ class Checkpoints:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=Path(__file__).resolve().parent.parent,
-            start_new_session=True,  # signals to the switch's process group are the switch's: it asks for a last checkpoint
+            start_new_session=True,  # signals to the process group are the switch's: it asks for a last checkpoint
         )
         assert self._child.stdin is not None and self._child.stdout is not None
         self._to_child, self._from_child = self._child.stdin, self._child.stdout

@@ -1,11 +1,13 @@
 """A switch's data directory: what lies where, who may open it, how it begins.
 
-    switch.toml      bounds and sizes, chosen at `init`, read at start
-    storage.key      32 bytes as hexadecimal digits, mode 0600: wraps terminal keys in the journal
-    operator.key     credentials of the first operator, for the admin side; take it away from here
-    lock             held by the running switch
-    journal/         segments
-    ledger/          LMDB balance store and the logs of answers; rebuilt from the journal when it is removed
+| path         | what it is                                                                                     |
+|--------------|------------------------------------------------------------------------------------------------|
+| switch.toml  | bounds and sizes, chosen at `init`, read at start                                              |
+| storage.key  | 32 bytes as hexadecimal digits, mode 0600: wraps terminal keys in the journal                  |
+| operator.key | credentials of the first operator, for the admin side; take it away from here                  |
+| lock         | held by the running switch                                                                     |
+| journal/     | segments                                                                                       |
+| ledger/      | LMDB balance store and the logs of answers; rebuilt from the journal when it is removed        |
 """
 
 from __future__ import annotations
@@ -88,7 +90,9 @@ class DataDirectory:
         try:
             key = bytes.fromhex(path.read_text().strip())
         except (OSError, ValueError) as error:
-            raise DirectoryError(f"{path}: expected {KEY_BYTES} bytes as hexadecimal digits; restore it from its copy") from error
+            raise DirectoryError(
+                f"{path}: expected {KEY_BYTES} bytes as hexadecimal digits; restore it from its copy"
+            ) from error
         if len(key) != KEY_BYTES:
             raise DirectoryError(f"{path}: expected {KEY_BYTES} bytes, got {len(key)}; restore it from its copy")
         return key
@@ -115,14 +119,18 @@ def open_directory(path: Path) -> DataDirectory:
     try:
         content = (path / "switch.toml").read_text()
     except OSError as error:
-        raise DirectoryError(f"{path}: expected a data directory; make one with: cardswitch init --data {path}") from error
+        raise DirectoryError(
+            f"{path}: expected a data directory; make one with: cardswitch init --data {path}"
+        ) from error
     try:
         return DataDirectory(path, msgspec.convert(tomllib.loads(content), Settings))
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise DirectoryError(f"{path / 'switch.toml'}: {error}; correct the line") from error
 
 
-def create_directory(path: Path, settings: Settings, storage_key: bytes, operator_key: bytes, operator_id: int) -> DataDirectory:
+def create_directory(
+    path: Path, settings: Settings, storage_key: bytes, operator_key: bytes, operator_id: int
+) -> DataDirectory:
     """Lay out an empty directory; DirectoryError when there is anything in it."""
     path.mkdir(parents=True, exist_ok=True)
     if any(path.iterdir()):

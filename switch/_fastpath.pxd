@@ -29,6 +29,5 @@ cdef class Engine:
     cdef uint64_t repeat_count
 
     cdef uint32_t local_date(self, int64_t now_ms) noexcept nogil
-    cdef uint32_t decide_one(self, uint32_t terminal_id, uint32_t rights, const uint8_t* message, uint32_t message_bytes,
-                             int64_t now_ms, uint8_t* out) noexcept nogil
-
+    cdef uint32_t decide_one(self, uint32_t terminal_id, uint32_t rights, const uint8_t* message,
+                             uint32_t message_bytes, int64_t now_ms, uint8_t* out) noexcept nogil

@@ -14,7 +14,7 @@ from switch._index cimport slot_t
 from switch._layout cimport *
 from switch._tables cimport Tables
 from switch.duplicates cimport ANSWERED_AFTER_NOTE, NOTED, POSITION_MASK_LOW, REVERSED, AnswerWindow, answer_key
-from switch.group_commit cimport ANSWERS_BYTES_MAX, GroupCommit, link_t
+from switch.group_commit cimport GroupCommit
 from switch._operators cimport decision_t, evaluate_operator
 from switch.journal cimport ROOM_PLENTY
 
@@ -65,7 +65,8 @@ cdef inline uint32_t right_needed(uint8_t request_type) noexcept nogil:
     return RIGHT_PAY
 
 
-cdef inline bint reserved_is_zero(const uint8_t* field, int width_bytes, uint32_t offset, fault_t* fault) noexcept nogil:
+cdef inline bint reserved_is_zero(const uint8_t* field, int width_bytes, uint32_t offset,
+                                  fault_t* fault) noexcept nogil:
     cdef int i
     for i in range(width_bytes):
         if field[i]:
@@ -78,7 +79,8 @@ cdef inline bint reserved_is_zero(const uint8_t* field, int width_bytes, uint32_
     return True
 
 
-cdef bint well_formed(uint32_t terminal_id, const uint8_t* message, uint32_t message_bytes, fault_t* fault) noexcept nogil:
+cdef bint well_formed(uint32_t terminal_id, const uint8_t* message, uint32_t message_bytes,
+                      fault_t* fault) noexcept nogil:
     """Checks 1 to 4: version, type, length, reserved fields."""
     cdef const header_t* header = <const header_t*>message
     cdef const uint8_t* body = message + sizeof(header_t)
@@ -155,7 +157,7 @@ cdef inline bint line_amounts(const debit_request_t* request, int64_t* above_zer
 
 cdef inline int64_t points_earned(const debit_request_t* request, const card_type_record_t* card_type,
                                   int64_t above_zero, int64_t net, int64_t day_points, int64_t points) noexcept nogil:
-    """Hundredths of points that a bill earns: multiplied exactly, rounded down last, then cut to what may still come."""
+    """Hundredths of points that a bill earns: multiplied exactly, rounded down, then cut to what may still come."""
     cdef const bill_line_t* lines = <const bill_line_t*>(<const uint8_t*>request + sizeof(debit_request_t))
     cdef int64_t rate = <int64_t>card_type.points_per_unit * card_type.points_percent
     cdef int64_t earned = 0
@@ -178,7 +180,8 @@ cdef inline int64_t points_earned(const debit_request_t* request, const card_typ
     return earned if earned > 0 else 0
 
 
-cdef void evaluate_debit(Engine engine, const debit_request_t* request, uint32_t today, decision_t* decision) noexcept nogil:
+cdef void evaluate_debit(Engine engine, const debit_request_t* request, uint32_t today,
+                         decision_t* decision) noexcept nogil:
     cdef reply_t* reply = &decision.reply
     cdef account_record_t* account = NULL
     cdef card_record_t* card = engine.tables.card(request.card_number, &account)
@@ -189,7 +192,8 @@ cdef void evaluate_debit(Engine engine, const debit_request_t* request, uint32_t
         show_account(reply, account)
         card_type = engine.tables.card_type(card.card_type)
         if account.business_date == today:
-            day_minor, day_count, day_points = account.day_debit_minor, account.day_debit_count, account.day_points_hundredths
+            day_minor, day_count = account.day_debit_minor, account.day_debit_count
+            day_points = account.day_points_hundredths
     # In order of precedence; the first that fails is the answer.
     if amount < 0 or amount > AMOUNT_MINOR_MAX or not line_amounts(request, &above_zero, &net):
         reply.code = CODE_AMOUNT
@@ -202,7 +206,7 @@ cdef void evaluate_debit(Engine engine, const debit_request_t* request, uint32_t
     elif amount > card_type.single_minor_max:
         reply.code = CODE_SINGLE_AMOUNT
     elif day_count >= card_type.daily_count_max:
-        # "No limit" is the largest count there is: it stops a counter from running over, after four thousand million debits.
+        # "No limit" is the largest count there is: it stops a counter from running over, after 4,294,967,295 debits.
         reply.code = CODE_DAILY_COUNT
     elif amount > card_type.daily_minor_max - day_minor:
         reply.code = CODE_DAILY_AMOUNT
@@ -313,7 +317,8 @@ cdef inline bint same_request(const entry_header_t* entry, uint8_t request_type,
 
 cdef inline uint32_t write_reply(uint8_t* out, const header_t* asked, const reply_t* reply) noexcept nogil:
     cdef header_t* header = <header_t*>out
-    header.version, header.type, header.flags, header.sequence = PROTOCOL_VERSION, asked.type | REPLY_BIT, 0, asked.sequence
+    header.version, header.type, header.flags = PROTOCOL_VERSION, asked.type | REPLY_BIT, 0
+    header.sequence = asked.sequence
     memcpy(out + sizeof(header_t), reply, sizeof(reply_t))
     return sizeof(header_t) + sizeof(reply_t)
 
@@ -321,7 +326,8 @@ cdef inline uint32_t write_reply(uint8_t* out, const header_t* asked, const repl
 cdef inline uint32_t write_error(uint8_t* out, const header_t* asked, const fault_t* fault) noexcept nogil:
     cdef header_t* header = <header_t*>out
     cdef error_reply_t* error = <error_reply_t*>(out + sizeof(header_t))
-    header.version, header.type, header.flags, header.sequence = PROTOCOL_VERSION, TYPE_ERROR | REPLY_BIT, 0, asked.sequence
+    header.version, header.type, header.flags = PROTOCOL_VERSION, TYPE_ERROR | REPLY_BIT, 0
+    header.sequence = asked.sequence
     memset(error, 0, sizeof(error_reply_t))
     error.code, error.type = fault.code, asked.type
     error.offset, error.expected, error.got = fault.offset, fault.expected, fault.got
@@ -337,10 +343,16 @@ cdef uint32_t turned_away(Engine engine, uint8_t* out, const header_t* asked, re
     return write_reply(out, asked, reply)
 
 
-cdef bint no_room_for_note(Engine engine, uint32_t terminal_id, const reversal_request_t* request) noexcept nogil:
+cdef uint16_t hindrance(Engine engine, uint32_t terminal_id, const reversal_request_t* request) noexcept nogil:
+    """Why a reversal cannot be decided now: no room for a note, or its original cannot be read. 0: it can."""
     cdef uint32_t date = request.original_business_date
-    return (engine.answers.covers(date) and engine.answers.full(date)
-            and engine.answers.find(date, answer_key(terminal_id, request.original_trace_number)) == NULL)
+    cdef slot_t* slot
+    if not engine.answers.covers(date):
+        return 0
+    slot = engine.answers.find(date, answer_key(terminal_id, request.original_trace_number))
+    if slot == NULL:
+        return CODE_WINDOW_FULL if engine.answers.full(date) else 0
+    return 0 if engine.commit.entry_at(slot.value & ~<uint64_t>POSITION_MASK_LOW) != NULL else CODE_BUSY
 
 
 # ------------------------------------------------------------------------ the engine
@@ -387,9 +399,9 @@ cdef class Engine:
         now_ms += <int64_t>self.zone_offsets_s[at] * 1000
         return <uint32_t>(now_ms // MS_PER_DAY) if now_ms > 0 else 0
 
-    cdef uint32_t decide_one(self, uint32_t terminal_id, uint32_t rights, const uint8_t* message, uint32_t message_bytes,
-                             int64_t now_ms, uint8_t* out) noexcept nogil:
-        """Decide one message of at least a header's length, under the mutex. Writes the plain reply, returns its length.
+    cdef uint32_t decide_one(self, uint32_t terminal_id, uint32_t rights, const uint8_t* message,
+                             uint32_t message_bytes, int64_t now_ms, uint8_t* out) noexcept nogil:
+        """Decide one message of at least a header's length, under the mutex. Writes the plain reply, returns its bytes.
 
         `out` has room for header and reply. Where the decision was journaled, `entry_position` says so.
         """
@@ -408,6 +420,7 @@ cdef class Engine:
         cdef entry_header_t* entry
         cdef uint8_t* at
         cdef bint late = False
+        cdef uint16_t hindered
 
         self.entry_position = 0
         self.type_counts[asked.type] += 1
@@ -457,13 +470,17 @@ cdef class Engine:
                     return turned_away(self, out, asked, reply, CODE_TRACE_REUSED, 0)
                 self.repeat_count += 1
                 return write_reply(out, asked, reply_of(answered))
-        elif self.answers.full(keyed.business_date) or (
-                asked.type == TYPE_REVERSAL and no_room_for_note(self, terminal_id, <const reversal_request_t*>body)):
+        elif self.answers.full(keyed.business_date):
             return turned_away(self, out, asked, reply, CODE_WINDOW_FULL, FULL_RETRY_AFTER_MS)
+        elif asked.type == TYPE_REVERSAL:
+            hindered = hindrance(self, terminal_id, <const reversal_request_t*>body)
+            if hindered:
+                return turned_away(self, out, asked, reply, hindered, FULL_RETRY_AFTER_MS)
 
         padded_bytes = (body_bytes + 7) & ~<uint32_t>7
         at = self.commit.entry_space(
-            sizeof(entry_header_t) + padded_bytes + sizeof(reply_t) + IMAGES_MAX * RECORD_BYTES, asked.type == TYPE_REVERSAL)
+            sizeof(entry_header_t) + padded_bytes + sizeof(reply_t) + IMAGES_MAX * RECORD_BYTES,
+            asked.type == TYPE_REVERSAL)
         if at == NULL:
             if self.commit.journal.disk_full and self.commit.gather.room != ROOM_PLENTY:
                 return turned_away(self, out, asked, reply, CODE_DISK_FULL, FULL_RETRY_AFTER_MS)
@@ -513,7 +530,7 @@ cdef class Engine:
     # -- for recovery, tools and tests; the event loop goes through Link
 
     def reexecute(self, const uint8_t[::1] entry not None, uint64_t position):
-        """Decide a journaled entry's request again, with its time; None when the result is the same bytes, else the other entry.
+        """Decide a journaled entry's request again, at its time; None when the same bytes result, else the other entry.
 
         For `verify`: the engine's batch stands in for the block, nothing is written.
         """

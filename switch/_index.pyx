@@ -7,7 +7,7 @@ trace numbers that rise by one cost one memory access in four.  Keys are never
 removed one by one; key 0 marks an empty slot and may not be used.
 """
 
-from libc.stdint cimport uint64_t, uint8_t
+from libc.stdint cimport uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 

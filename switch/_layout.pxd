@@ -416,7 +416,7 @@ cdef enum:  # constants
     BUSY_RETRY_AFTER_MS = 100  # Advice sent with BUSY: the queue of the switch drains within a few syncs of its disk.
     FULL_RETRY_AFTER_MS = 1000  # Advice sent with DISK_FULL and WINDOW_FULL: somebody has to make room first.
     IN_FLIGHT_MAX = 1024
-    ERRORS_MAX = 16
+    ERRORS_MAX = 16  # Error replies that a session survives; at the next one the switch closes: the sender is broken.
     BUSINESS_DATES_KEPT = 2
     CARD_NUMBER_MIN = 10000000  # Smallest card number: 8 digits.
     CARD_TYPE_CODE_MAX = 1023  # Largest code of a card type: the table is flat, one cache line per type, 64 KB in all.

@@ -21,7 +21,7 @@ cdef class Link:
     cdef readonly str fault                      # why the connection must be closed, or None
     cdef readonly bint paused                    # too many answers wait: do not read on
     cdef readonly uint64_t frame_count
-    cdef uint8_t* tail                           # start of a frame whose rest has not come, or all that waits while paused
+    cdef uint8_t* tail                           # start of a frame whose rest has not come, or all that waits if paused
     cdef uint32_t tail_bytes
     cdef uint32_t tail_capacity
     cdef message_t* cold                         # messages for the dispatcher, of this pass
@@ -29,7 +29,7 @@ cdef class Link:
     cdef uint32_t cold_capacity
 
     cdef const char* _pass(self, Engine engine, GroupCommit commit, uint8_t* data, uint32_t size, int64_t now_ms,
-                          uint32_t* used) noexcept nogil
+                           uint32_t* used) noexcept nogil
     cdef const char* _answer(self, GroupCommit commit, const uint8_t* plaintext, uint32_t size) noexcept nogil
     cdef int _keep(self, const uint8_t* data, uint32_t size) noexcept nogil
     cdef void _fetch(self, message_t* message) noexcept nogil

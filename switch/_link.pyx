@@ -8,16 +8,16 @@ Invariant: a frame that is forged, replayed or reordered ends the connection,
 and nothing behind it is looked at.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memset
 
 from switch._aead cimport seal, unseal
 from switch._fastpath cimport Engine
 from switch._layout cimport (
-    CODE_LENGTH, ERRORS_MAX, FRAME_BYTES_MAX, FRAME_LENGTH_BYTES, PROTOCOL_VERSION, TAG_BYTES, TERMINAL_ACTIVE, TYPE_BALANCE, TYPE_CHANGE_CARD_STATUS,
-    TYPE_CREDIT, TYPE_DEBIT, TYPE_ERROR, TYPE_OPEN_CARD, TYPE_PUT_CARD_TYPE, TYPE_PUT_STORE, TYPE_REVERSAL, REPLY_BIT,
-    balance_request_t, debit_request_t, error_reply_t, header_t, reply_t, terminal_record_t)
+    CODE_LENGTH, ERRORS_MAX, FRAME_BYTES_MAX, FRAME_LENGTH_BYTES, PROTOCOL_VERSION, REPLY_BIT, TAG_BYTES,
+    TERMINAL_ACTIVE, TYPE_BALANCE, TYPE_CHANGE_CARD_STATUS, TYPE_CREDIT, TYPE_DEBIT, TYPE_ERROR, TYPE_OPEN_CARD,
+    TYPE_PUT_CARD_TYPE, TYPE_PUT_STORE, debit_request_t, error_reply_t, header_t, reply_t, terminal_record_t)
 from switch.duplicates cimport answer_key
 from switch.group_commit cimport ANSWERS_BYTES_SOFT, GroupCommit, link_drop, link_flush, link_new
 
@@ -35,8 +35,9 @@ cdef uint32_t answer_bytes_max = sizeof(header_t) + sizeof(reply_t)
 
 cdef inline bint decided_here(uint8_t request_type) noexcept nogil:
     # A put terminal carries a key in clear, so the dispatcher wraps it first.
-    return (TYPE_DEBIT <= request_type <= TYPE_CREDIT or request_type == TYPE_PUT_CARD_TYPE or request_type == TYPE_PUT_STORE
-            or request_type == TYPE_OPEN_CARD or request_type == TYPE_CHANGE_CARD_STATUS)
+    return (TYPE_DEBIT <= request_type <= TYPE_CREDIT or request_type == TYPE_PUT_CARD_TYPE
+            or request_type == TYPE_PUT_STORE or request_type == TYPE_OPEN_CARD
+            or request_type == TYPE_CHANGE_CARD_STATUS)
 
 
 cdef class Link:
@@ -98,7 +99,8 @@ cdef class Link:
             return None
         return [self.cold[i].plaintext[:self.cold[i].bytes] for i in range(self.cold_count)]
 
-    cdef const char* _pass(self, Engine engine, GroupCommit commit, uint8_t* data, uint32_t size, int64_t now_ms, uint32_t* used) noexcept nogil:
+    cdef const char* _pass(self, Engine engine, GroupCommit commit, uint8_t* data, uint32_t size, int64_t now_ms,
+                           uint32_t* used) noexcept nogil:
         """All whole frames. Returns NULL, or why the connection must end; `used` bytes are done with."""
         cdef message_t round[FRAMES_PER_ROUND]
         cdef const header_t* header
@@ -135,11 +137,11 @@ cdef class Link:
                 round[opened].plaintext = data + at + FRAME_LENGTH_BYTES
                 round[opened].bytes = <uint32_t>plain_bytes
                 header = <const header_t*>round[opened].plaintext
-                if TYPE_DEBIT <= header.type <= TYPE_CREDIT and round[opened].bytes >= sizeof(header_t) + sizeof(balance_request_t):
+                if (TYPE_DEBIT <= header.type <= TYPE_CREDIT and header.type != TYPE_BALANCE
+                        and round[opened].bytes >= sizeof(header_t) + sizeof(debit_request_t)):
                     keyed = <const debit_request_t*>(round[opened].plaintext + sizeof(header_t))
-                    if header.type != TYPE_BALANCE and round[opened].bytes >= sizeof(header_t) + sizeof(debit_request_t):
-                        engine.tables.card_index.prefetch(keyed.card_number)
-                        engine.answers.prefetch(keyed.business_date, answer_key(self.terminal_id, keyed.trace_number))
+                    engine.tables.card_index.prefetch(keyed.card_number)
+                    engine.answers.prefetch(keyed.business_date, answer_key(self.terminal_id, keyed.trace_number))
                 at += FRAME_LENGTH_BYTES + frame_bytes
                 opened += 1
             if opened > 1:
@@ -151,8 +153,8 @@ cdef class Link:
                     answer_stub(self, commit, &round[i])
                 elif decided_here(header.type):
                     out = commit.answer_space(FRAME_LENGTH_BYTES + answer_bytes_max + TAG_BYTES)
-                    out_bytes = engine.decide_one(self.terminal_id, terminal.rights, round[i].plaintext, round[i].bytes, now_ms,
-                                                  out + FRAME_LENGTH_BYTES)
+                    out_bytes = engine.decide_one(self.terminal_id, terminal.rights, round[i].plaintext,
+                                                  round[i].bytes, now_ms, out + FRAME_LENGTH_BYTES)
                     if (<const header_t*>(out + FRAME_LENGTH_BYTES)).type == TYPE_ERROR | REPLY_BIT:
                         self.error_count += 1
                     seal_frame(self, out, out_bytes)
@@ -194,7 +196,8 @@ cdef class Link:
         with nogil:
             engine.commit.lock()
             terminal = engine.tables.terminal(self.terminal_id)
-            size = engine.decide_one(self.terminal_id, terminal.rights, &message[0], <uint32_t>message.shape[0], now_ms, out)
+            size = engine.decide_one(self.terminal_id, terminal.rights, &message[0], <uint32_t>message.shape[0],
+                                     now_ms, out)
             self._answer(engine.commit, out, size)
             engine.commit.unlock()
 

@@ -110,7 +110,8 @@ cdef uint16_t put_terminal(Tables tables, const put_terminal_request_t* request,
     return CODE_APPROVED
 
 
-cdef uint16_t open_card(Tables tables, const open_card_request_t* request, uint32_t today, decision_t* decision) noexcept nogil:
+cdef uint16_t open_card(Tables tables, const open_card_request_t* request, uint32_t today,
+                        decision_t* decision) noexcept nogil:
     cdef reply_t* reply = &decision.reply
     cdef account_record_t new_account
     cdef account_record_t* account = NULL
@@ -148,7 +149,8 @@ cdef uint16_t open_card(Tables tables, const open_card_request_t* request, uint3
     return CODE_APPROVED
 
 
-cdef uint16_t change_card_status(Tables tables, const change_card_status_request_t* request, decision_t* decision) noexcept nogil:
+cdef uint16_t change_card_status(Tables tables, const change_card_status_request_t* request,
+                                 decision_t* decision) noexcept nogil:
     cdef reply_t* reply = &decision.reply
     cdef account_record_t* account = NULL
     cdef card_record_t* card

@@ -65,8 +65,9 @@ cdef class Projection:
         while reader.position < until_position:
             block = reader.next_block()
             if block == NULL:
-                raise ValueError(f"journal: expected blocks up to position {until_position}, reading ended at {reader.position}"
-                                 f" ({reader.fault or 'no more blocks'}); run cardswitch verify")
+                raise ValueError(f"journal: expected blocks up to position {until_position}, "
+                                 f"reading ended at {reader.position} "
+                                 f"({reader.fault or 'no more blocks'}); run cardswitch verify")
             header = <const block_header_t*>block
             position = reader.position - header.body_bytes - sizeof(block_header_t)
             at = sizeof(block_header_t)
@@ -83,11 +84,11 @@ cdef class Projection:
         cdef GrowingIndex index
         cdef slot_t* slot
         cdef uint64_t key
-        cdef int i
+        cdef int _i
         self.entry_count += 1
         if entry.business_date > self.today:
             self.today = entry.business_date
-        for i in range(entry.image_count):
+        for _i in range(entry.image_count):
             key = (<const uint64_t*>image)[1]    # every record has its key at offset 8
             index = <GrowingIndex>self.indexes[image[0]]
             slot = index.find(key + 1)           # keys may be 0 (partition 0); index keys may not

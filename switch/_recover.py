@@ -51,6 +51,7 @@ def recover(directory: DataDirectory) -> Recovered:
     tables = Tables(bounds.cards_max, bounds.terminals_max, bounds.stores_max)
     window = AnswerWindow(bounds.answers_per_date_max)
     done = load_store(directory, tables, window)
+    check_anchor(directory, done)
     journal = open_journal(directory)
     reader = BlockReader(
         journal.directory,
@@ -65,7 +66,9 @@ def recover(directory: DataDirectory) -> Recovered:
     torn_bytes = settle_end(reader)
     record = tables.get(RecordKind.SWITCH, bounds.partition)
     if record is None:
-        raise DirectoryError(f"{directory.journal}: expected a first entry written by init, got none; run cardswitch init")
+        raise DirectoryError(
+            f"{directory.journal}: expected a first entry written by init, got none; run cardswitch init"
+        )
     settings = SwitchRecord.decode(record)
     commit = GroupCommit(journal, reader.position, reader.block_number, reader.chain_hash, reader.next_sequence)
     engine = Engine(
@@ -98,6 +101,22 @@ def load_store(directory: DataDirectory, tables: Tables, window: AnswerWindow) -
     return done
 
 
+def check_anchor(directory: DataDirectory, done: Checkpoint) -> None:
+    """The journal must have the block at which the store stands; DirectoryError when it was lost or changed."""
+    if done.position == 0:
+        return
+    bounds = directory.settings
+    reader = BlockReader(
+        str(directory.journal), bounds.partition, bounds.segment_bytes, done.last_block_position, done.block_number - 1
+    )
+    if not reader.holds_block(bytes.fromhex(done.chain_hash)):
+        path = segment_path(str(directory.journal), done.last_block_position // bounds.segment_bytes)
+        raise DirectoryError(
+            f"{path}: expected block {done.block_number - 1} at offset {done.last_block_position % bounds.segment_bytes} "
+            f"(the balance store has taken it over), got another one or none; restore the segment from a copy"
+        )
+
+
 def open_journal(directory: DataDirectory) -> LocalJournal:
     """The journal's files, as many as lie there in order."""
     journal = LocalJournal(str(directory.journal), directory.settings.partition, directory.settings.segment_bytes)
@@ -116,8 +135,9 @@ def settle_end(reader: BlockReader) -> int:
     place = reader.position if reader.fault is None else reader.fault_position
     if behind is not None:
         raise DirectoryError(
-            f"{segment_path(reader.directory, place // reader.segment_bytes)}: expected block {reader.block_number} at offset "
-            f"{place % reader.segment_bytes} (journal position {place}), got: {reader.fault or 'no block'}; "
+            f"{segment_path(reader.directory, place // reader.segment_bytes)}: "
+            f"expected block {reader.block_number} at offset {place % reader.segment_bytes} "
+            f"(journal position {place}), got: {reader.fault or 'no block'}; "
             f"a whole later block lies at position {behind}, so this is damage and not a torn tail; "
             "restore the segment from a copy"
         )
@@ -125,13 +145,13 @@ def settle_end(reader: BlockReader) -> int:
 
 
 def erase_from(reader: BlockReader, position: int) -> int:
-    """Zero what a write that was cut short has left behind a position, durably; its bytes up to the last that was not zero.
+    """Zero, durably, what a write that was cut short has left behind a position; how many bytes that were.
 
     One block is written at a time, so nothing can lie further behind than the longest block.
     """
-    number, offset = divmod(position, reader.segment_bytes)
+    first, offset = divmod(position, reader.segment_bytes)
     torn_bytes = 0
-    for number, start in ((number, offset), (number + 1, 0)):
+    for number, start in ((first, offset), (first + 1, 0)):
         path = segment_path(reader.directory, number)
         if not Path(path).exists():
             break

@@ -21,9 +21,9 @@ cdef int take_over(Tables tables, AnswerWindow window, const entry_header_t* ent
     cdef const reversal_request_t* reversal = <const reversal_request_t*>body
     cdef const reply_t* reply = <const reply_t*>(body + ((entry.request_bytes + 7) & ~7))
     cdef const uint8_t* image = <const uint8_t*>reply + entry.reply_bytes
-    cdef int i
+    cdef int _i
     window.advance(entry.business_date)
-    for i in range(entry.image_count):
+    for _i in range(entry.image_count):
         if tables.put(image) != 0:
             return -1
         image += RECORD_BYTES

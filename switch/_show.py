@@ -70,7 +70,8 @@ def show(path: Path, start: int, count: int, card: int | None) -> int:
             break
         if header.sequence < start:
             continue
-        if card is not None and getattr(REQUESTS[MessageType(header.request_type)].decode(request), "card_number", None) != card:
+        body = REQUESTS[MessageType(header.request_type)].decode(request)
+        if card is not None and getattr(body, "card_number", None) != card:
             continue
         print(line(header, request, reply))
         count -= 1

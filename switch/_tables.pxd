@@ -23,7 +23,7 @@ cdef class Tables:
     cdef GrowingIndex store_index
     cdef GrowingIndex terminal_index
     cdef GrowingIndex unlinked                   # account number -> place, for accounts whose card has not come yet
-    cdef uint64_t newest_unlinked                # the last of them: as a rule its card is the next record, and no index is needed
+    cdef uint64_t newest_unlinked                # the last of them: as a rule its card comes next, and needs no index
     cdef uint32_t newest_unlinked_at
 
     cdef card_record_t* card(self, uint64_t card_number, account_record_t** account) noexcept nogil

@@ -99,8 +99,8 @@ cdef class Tables:
         for record in records:
             at = record
             if len(record) != RECORD_BYTES or self.put(at) != 0:
-                raise ValueError(f"ledger record: expected {RECORD_BYTES} bytes of a known kind with room in its table, "
-                                 f"got kind {record[:1].hex()} and {len(record)} bytes; "
+                raise ValueError(f"ledger record: expected {RECORD_BYTES} bytes of a known kind with room in its "
+                                 f"table, got kind {record[:1].hex()} and {len(record)} bytes; "
                                  "raise the configured maximum, or rebuild the balance store")
 
     def loaded(self):
@@ -155,7 +155,7 @@ cdef class Tables:
         return NULL if slot == NULL else &(<store_record_t*>self.stores.records)[slot.value]
 
     cdef account_record_t* account_named(self, uint64_t account_number) noexcept nogil:
-        """The account that is named by its first card; NULL when no card has the number or it spends from another account."""
+        """The account named by its first card; NULL when no card has the number or it spends from another account."""
         cdef account_record_t* account = NULL
         if self.card(account_number, &account) == NULL or account.account_number != account_number:
             return NULL
@@ -172,7 +172,7 @@ cdef class Tables:
         return self.terminals.count < self.terminals.max
 
     cdef int put(self, const uint8_t* record) noexcept nogil:
-        """Store a record under its key. Returns 0, or -1: unknown kind, no room, no memory, or a card without account."""
+        """Store a record under its key. Returns 0, or -1: unknown kind, no room, no memory, a card without account."""
         cdef uint8_t kind = record[0]
         if kind == KIND_ACCOUNT:
             return put_account(self, <const account_record_t*>record)
@@ -186,7 +186,8 @@ cdef class Tables:
         if kind == KIND_STORE:
             return put_numbered(&self.stores, self.store_index, (<const store_record_t*>record).store_id, record)
         if kind == KIND_TERMINAL:
-            return put_numbered(&self.terminals, self.terminal_index, (<const terminal_record_t*>record).terminal_id, record)
+            return put_numbered(&self.terminals, self.terminal_index, (<const terminal_record_t*>record).terminal_id,
+                                record)
         if kind == KIND_SWITCH:
             memcpy(&self.settings, record, RECORD_BYTES)
             return 0
@@ -216,7 +217,6 @@ cdef int put_numbered(record_array_t* array, GrowingIndex index, uint64_t key, c
 
 cdef int put_account(Tables tables, const account_record_t* record) noexcept nogil:
     cdef account_record_t* known = tables.account_named(record.account_number)
-    cdef slot_t* slot
     if known != NULL:
         memcpy(known, record, RECORD_BYTES)
         return 0

@@ -129,7 +129,9 @@ class Verifier:
         if balance_minor != self.balance_sum_minor:
             self._differ(f"sum of balances: expected {self.balance_sum_minor} by the entries, got {balance_minor}")
         if points_hundredths != self.points_sum_hundredths:
-            self._differ(f"sum of points: expected {self.points_sum_hundredths} by the entries, got {points_hundredths}")
+            self._differ(
+                f"sum of points: expected {self.points_sum_hundredths} by the entries, got {points_hundredths}"
+            )
 
     def _differ(self, text: str) -> None:
         self.differences.append(text)
@@ -151,13 +153,16 @@ def verify(path: Path) -> int:
     print(f"blocks   {verifier.block_count:>14,}  chain and hashes")
     print(f"entries  {verifier.entry_count:>14,}  checksums, and every request decided again")
     counts = verifier.tables.counts()
-    at = "no balance store yet" if verifier.store_position is None else f"balance store compared at {verifier.store_position:,}"
+    position = verifier.store_position
+    at = "no balance store yet" if position is None else f"balance store compared at {position:,}"
     print(f"cards    {counts['cards']:>14,}  {at}")
-    print(f"balances {verifier.balance_sum_minor:>14,}  minor units, equal to the sum of all entries" * (not verifier.differences))
+    if not verifier.differences:
+        print(f"balances {verifier.balance_sum_minor:>14,}  minor units, equal to the sum of all entries")
     for difference in verifier.differences[:DIFFERENCES_MAX]:
         print(f"DIFFERS  {difference}", file=sys.stderr)
     if verifier.differences:
-        print(f"verify: {len(verifier.differences)} differences; do not start a switch on this directory", file=sys.stderr)
+        count = len(verifier.differences)
+        print(f"verify: {count} differences; do not start a switch on this directory", file=sys.stderr)
         return 1
     print("verify: clean")
     return 0

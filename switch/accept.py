@@ -12,7 +12,8 @@ import collections
 import os
 from collections.abc import Callable
 
-from switch._link import RECEIVE_BYTES, TAIL_BYTES_MAX, needy_links
+from switch._intake import Turn
+from switch._link import needy_links
 from switch.connection import Connection
 from switch.dispatch import Dispatcher
 
@@ -34,14 +35,11 @@ class Listener:
     ) -> None:
         self.dispatcher = dispatcher
         self.now_ms, self.monotonic_ms = now_ms, monotonic_ms
-        self.buffer = bytearray(RECEIVE_BYTES + TAIL_BYTES_MAX)
-        self.whole_view = memoryview(self.buffer)
-        self.receive_view = self.whole_view[:RECEIVE_BYTES]
+        self.turn = Turn(self._begin_turn)
         self._connections_max = connections_max
         self._connections: set[Connection] = set()
         self._waiting: list[Connection] = []
         self._closing: list[Connection] = []
-        self._publishing = False
         self._draining = False
         self._loop = asyncio.get_running_loop()
         self._publish = dispatcher.engine.commit.publish_now
@@ -94,12 +92,6 @@ class Listener:
         """A connection is closed for a fault of the peer."""
         self.closed_counts[reason] += 1
 
-    def publish_soon(self) -> None:
-        """Hand the batch to the commit thread when this turn of the loop has read every socket that was ready."""
-        if not self._publishing:
-            self._publishing = True
-            self._loop.call_soon(self._publish_now)
-
     def wait_for_batch(self, connection: Connection) -> None:
         """Call the connection's `resume` when the batch is through."""
         self._waiting.append(connection)
@@ -121,8 +113,13 @@ class Listener:
 
     # -- called by the loop
 
-    def _publish_now(self) -> None:
-        self._publishing = False
+    def _begin_turn(self) -> None:
+        self.turn.now_ms, self.turn.monotonic_ms = self.now_ms(), self.monotonic_ms()
+        self._loop.call_soon(self._end_turn)
+
+    def _end_turn(self) -> None:
+        # Every socket that was ready has been read: hand the batch to the commit thread.
+        self.turn.end()
         self._publish()
 
     def _batch_through(self) -> None:

@@ -74,7 +74,7 @@ class Dispatcher:
     # -- sign-on
 
     def sign_on(self, payload: bytes) -> tuple[bytes, tuple[int, bytes, bytes] | None]:
-        """Answer a connection's first frame: (frame to send, (terminal id, receive key, send key) or None when refused)."""
+        """Answer a connection's first frame: (frame to send, None when refused or (terminal id, receive and send key))."""
         try:
             header, noise_message = parse_sign_on(payload)
             terminal = self._terminal(header.terminal_id)
@@ -170,7 +170,9 @@ class Dispatcher:
             return error(ResponseCode.RESERVED_NOT_ZERO, reserved.expected, reserved.got, reserved.offset)
         if isinstance(body, PutTerminalRequest) and any(body.key[KEY_BYTES:]):
             got = int.from_bytes(body.key[KEY_BYTES : KEY_BYTES + 4], "little")
-            return error(ResponseCode.RESERVED_NOT_ZERO, 0, got, PutTerminalRequest.width_bytes() - KEY_FIELD_BYTES + KEY_BYTES)
+            return error(
+                ResponseCode.RESERVED_NOT_ZERO, 0, got, PutTerminalRequest.width_bytes() - KEY_FIELD_BYTES + KEY_BYTES
+            )
         return None
 
     def _wrapped(self, key_field: bytes) -> bytes:
@@ -207,7 +209,11 @@ class Dispatcher:
     def figures(self) -> dict[str, int]:
         """The switch's counters by name."""
         engine = self.engine.figures()
-        named = {f"type_{MessageType(number).name.lower()}": count for number, count in engine["types"].items() if number in KNOWN}
+        named = {
+            f"type_{MessageType(number).name.lower()}": count
+            for number, count in engine["types"].items()
+            if number in KNOWN
+        }
         codes = {f"code_{ResponseCode(number).name.lower()}": count for number, count in engine["codes"].items()}
         return {
             **self.connection_figures(),
@@ -222,4 +228,3 @@ class Dispatcher:
             "segments_spare": self._journal.spare_count,
             "disk_full": int(self._journal.disk_full),
         }
-

@@ -9,7 +9,6 @@ decision could have seen is on disk.  A write or sync that fails ends the
 process: nothing may be answered from a state that the disk may not have.
 """
 
-import os
 import threading
 
 from libc.errno cimport EAGAIN, EINTR, errno
@@ -20,7 +19,7 @@ from libc.string cimport memcpy, memmove, memset, strerror
 
 from switch._aead cimport cipher_close, cipher_open
 from switch._layout cimport BLOCK_MAGIC, BLOCK_VERSION, block_header_t
-from switch.journal cimport NOWHERE, ROOM_NONE, ROOM_PLENTY, ROOM_RESERVE, Journal, block_digest, digest_close, digest_open
+from switch.journal cimport NOWHERE, ROOM_NONE, ROOM_RESERVE, Journal, block_digest, digest_close, digest_open
 
 cdef extern from "<pthread.h>" nogil:
     int pthread_mutex_init(pthread_mutex_t* mutex, void* attributes)
@@ -59,7 +58,7 @@ cdef extern from *:
 EXIT_NOT_DURABLE = 74
 """Exit status (EX_IOERR) of a switch whose journal could not be written or synced."""
 BACKLOG_BYTES_MAX = 1048576
-"""Answers that wait for one peer to read them: 12,000 of them, far above in_flight_max; beyond it the link is closed."""
+"""Answers that wait for one peer to read them: 12,000, far above in_flight_max; beyond it the link is closed."""
 cdef uint32_t backlog_bytes_max = BACKLOG_BYTES_MAX
 cdef int exit_not_durable = EXIT_NOT_DURABLE
 
@@ -455,7 +454,7 @@ cdef class GroupCommit:
         return self.gather.used_bytes
 
     def chain(self):
-        """(durable position, next block number, hash of the last block, next sequence); exact when nothing is in flight."""
+        """(durable position, next block number, last block's hash, next sequence); exact when nothing is in flight."""
         return self.durable_position, self.block_number, self.chain_hash[:32], self.next_sequence
 
     def figures(self):

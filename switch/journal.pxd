@@ -58,6 +58,7 @@ cdef class BlockReader:
     cdef readonly uint64_t segment_bytes
     cdef readonly uint32_t partition
     cdef readonly uint64_t position              # of the next block
+    cdef readonly uint64_t last_block_position   # of the block read last
     cdef readonly uint64_t block_number          # of the next block
     cdef readonly uint64_t next_sequence
     cdef readonly str fault                      # why reading ended before the end of the file, or None

@@ -245,8 +245,10 @@ cdef class LocalJournal(Journal):
             return NOWHERE
         self.current_segment = number
         # Without a spare segment the last quarter is kept for what may not be refused.
-        room[0] = (ROOM_PLENTY if number + 1 < self.prepared_count or left_bytes >= self.segment_bytes // 4 + self.block_bytes_max
-                   else ROOM_RESERVE)
+        if number + 1 < self.prepared_count or left_bytes >= self.segment_bytes // 4 + self.block_bytes_max:
+            room[0] = ROOM_PLENTY
+        else:
+            room[0] = ROOM_RESERVE
         return position
 
     cdef int append(self, const uint8_t* block, uint32_t block_bytes, uint64_t position) noexcept nogil:
@@ -289,7 +291,8 @@ cdef class LocalJournal(Journal):
             number += 1
             position = number * self.segment_bytes
             end = self.end_of_segment(number)
-        stop = min(durable_position, end if end is not None else (number + 1) * self.segment_bytes, position + bytes_max)
+        segment_end = end if end is not None else (number + 1) * self.segment_bytes
+        stop = min(durable_position, segment_end, position + bytes_max)
         if stop <= position:
             return position, b""
         with open(segment_path(self.directory, number), "rb", buffering=0) as file:
@@ -372,7 +375,7 @@ cdef class BlockReader:
         cdef const block_header_t* header
         cdef const char* fault
         cdef uint64_t at, sequence
-        cdef uint32_t i
+        cdef uint32_t _i
         if self.fault is not None or self._map(number) != 0:
             return NULL
         block = self.map + offset
@@ -394,7 +397,7 @@ cdef class BlockReader:
                 fault = "first sequence out of order"
             at = sizeof(block_header_t)
             sequence = self.next_sequence
-            for i in range(header.entry_count if fault == NULL else 0):
+            for _i in range(header.entry_count if fault == NULL else 0):
                 fault = entry_fault(block + at, sizeof(block_header_t) + header.body_bytes - at, sequence)
                 if fault != NULL:
                     break
@@ -407,6 +410,7 @@ cdef class BlockReader:
             self.fault_position = number * self.segment_bytes + offset
             return NULL
         memcpy(self.previous_hash, header.block_hash, 32)
+        self.last_block_position = number * self.segment_bytes + offset
         self.position = number * self.segment_bytes + offset + sizeof(block_header_t) + header.body_bytes
         self.block_number += 1
         self.next_sequence = sequence
@@ -423,6 +427,16 @@ cdef class BlockReader:
             body_bytes = (<const block_header_t*>block).body_bytes
             yield (self.position - body_bytes - HEADER_BYTES, block[:HEADER_BYTES],
                    block[HEADER_BYTES:HEADER_BYTES + body_bytes])
+
+    def holds_block(self, bytes block_hash):
+        """Whether a whole block with the expected number and this hash starts at `position`, whatever came before it."""
+        cdef uint64_t number = self.position // self.segment_bytes, offset = self.position % self.segment_bytes
+        cdef const block_header_t* header
+        if self._map(number) != 0:
+            return False
+        header = <const block_header_t*>(self.map + offset)
+        return (block_fault(&self.digest, self.map + offset, self.segment_bytes - offset, self.partition,
+                            self.block_number, NULL) == NULL and header.block_hash[:32] == block_hash)
 
     def block_follows(self):
         """After reading ended: position of a whole later block behind that place, or None.

@@ -32,6 +32,8 @@ class Checkpoint(msgspec.Struct, frozen=True):
     """How far the store follows the journal."""
 
     position: int = 0
+    last_block_position: int = 0
+    """Where the last block before `position` starts: the journal must still have it, else it has lost what the store has."""
     block_number: int = 0
     chain_hash: str = ""
     next_sequence: int = 1
@@ -49,10 +51,15 @@ class Ledger:
         if not readonly:
             self._answers.mkdir(parents=True, exist_ok=True)
         self._env = lmdb.open(
-            str(directory), map_size=MAP_BYTES_MAX, max_dbs=len(RecordKind) + 1, subdir=True, readonly=readonly, lock=True
+            str(directory),
+            map_size=MAP_BYTES_MAX,
+            max_dbs=len(RecordKind) + 1,
+            subdir=True,
+            readonly=readonly,
+            lock=True,
         )
         # Read-only opening of a store that has never seen a checkpoint finds no databases: it is empty.
-        self._databases: dict[str, object] = {}
+        self._databases: dict[str, lmdb._Database] = {}
         for name in ["meta", *(kind.name.lower() for kind in RecordKind)]:
             try:
                 self._databases[name] = self._env.open_db(name.encode(), create=not readonly)
@@ -102,6 +109,7 @@ class Ledger:
         answers_bytes = self._append_answers(before, projection, today)
         after = Checkpoint(
             position=reader.position,
+            last_block_position=reader.last_block_position,
             block_number=reader.block_number,
             chain_hash=reader.chain_hash.hex(),
             next_sequence=reader.next_sequence,

@@ -62,10 +62,10 @@ FULL_RETRY_AFTER_MS = 1_000
 # --------------------------------------------------------------------------- counts
 
 IN_FLIGHT_MAX = 1_024
-"""Unanswered requests of one connection; the switch reads no further until it has answered some."""
+"""Unanswered requests of one connection; beyond it the switch may stop reading until it has answered some."""
 
 ERRORS_MAX = 16
-"""Error replies of one session; after the last one the switch closes, for the sender is broken and will not learn."""
+"""Error replies that a session survives; at the next one the switch closes: the sender is broken."""
 
 BUSINESS_DATES_KEPT = 2
 """Business dates whose trace numbers are remembered, today's included; requests of other dates are refused by name."""

@@ -327,7 +327,7 @@ class TerminalSession(_Session):
             raise PeerError(f"sign-on: {error}") from error
         self._send, self._receive = self._handshake.split()
         self._handshake = None  # its secrets are not needed again
-        self._send_bytes_max = terms.frame_bytes_max
+        self._send_bytes_max = min(terms.frame_bytes_max, REPLY_FRAME_BYTES_MAX)  # more no length field can say
         self._advance_received(Step.ACCEPTED)
         return SignedOn(terms)
 
@@ -383,6 +383,8 @@ def parse_reply(request_type: int, header: Header, body: bytes) -> AnyReply:
     NOT_PERMITTED, whatever the type's own reply is.  The reply to a sign-off is
     empty: `None`.
     """
+    if request_type not in _DECODERS and request_type != MessageType.SIGN_OFF:
+        raise LocalProtocolError(f"parse_reply: expected the type of a request, got 0x{request_type:02x}")
     try:
         if header.type == MessageType.ERROR | REPLY_BIT:
             return ErrorReply.decode(body)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from typing import Any
 
 from switch._fastpath import Engine
@@ -25,15 +27,16 @@ class InProcessEngine:
         *,
         timezone: str,
         replay: bool,
-        accounts_max: int = 1000,
+        accounts_max: int | None = None,
         cards_max: int = 1000,
         terminals_max: int = 1000,
         stores_max: int = 1000,
         answers_per_date_max: int = 1_000_000,
         **_: Any,
     ) -> None:
-        self._directory = tempfile.TemporaryDirectory(prefix="cardswitch-engine-")
-        self.journal = LocalJournal(self._directory.name, 0, SEGMENT_BYTES)
+        directory = tempfile.mkdtemp(prefix="cardswitch-engine-")
+        weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
+        self.journal = LocalJournal(directory, 0, SEGMENT_BYTES)
         self._make_room()
         self.tables = Tables(cards_max, terminals_max, stores_max, accounts_max)
         self.window = AnswerWindow(answers_per_date_max)

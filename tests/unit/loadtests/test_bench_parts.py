@@ -34,7 +34,12 @@ def some_figures():
     figures: report.Figures = {"fdatasync_p50_us": 60.0, "decision_aead_ns": None, "rss_1m_cards_bytes": 300_000_000}
     for shape in SHAPES:
         figures |= report.run_figures(f"durable_{shape}", RESULT) | report.run_figures(f"echo_{shape}", RESULT)
-        figures |= {f"switch_cpu_{shape}_us": 1.0, f"generator_cpu_{shape}_us": 0.5}
+        figures |= {
+            f"switch_cpu_{shape}_us": 1.0,
+            f"generator_cpu_{shape}_us": 0.5,
+            f"sync_{shape}_debits": 9.0,
+            f"sync_{shape}_mean_us": 70.0,
+        }
     return figures | {"lone_p50_us": 220.0, "restart_1m_cards_s": 2.5}
 
 

@@ -151,7 +151,7 @@ def test_a_handshake_message_that_is_too_short_is_refused(length):
         Responder(PSK, PROLOGUE, THEIRS).read_message(message)
 
 
-@pytest.mark.parametrize("point", [bytes(32), b"\x01" + bytes(31)])
+@pytest.mark.parametrize("point", [bytes(32), b"\x01" + bytes(31)], ids=["zero", "one"])
 def test_an_ephemeral_key_of_small_order_is_refused(point):
     """With such a point the shared secret is zero whatever the other private key is."""
     initiator = Initiator(PSK, PROLOGUE, OURS)
@@ -222,7 +222,7 @@ def test_the_last_nonce_is_never_used():
         cipher.decrypt(bytes(16))
 
 
-@pytest.mark.parametrize("wrong", [bytes(31), bytes(33), b""])
+@pytest.mark.parametrize("wrong", [bytes(31), bytes(33), b""], ids=len)
 def test_keys_of_another_length_are_refused(wrong):
     with pytest.raises(NoiseError, match="key: expected 32"):
         CipherState(wrong)

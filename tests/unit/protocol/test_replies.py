@@ -3,7 +3,7 @@
 import pytest
 
 from switch.protocol.codes import ResponseCode
-from switch.protocol.errors import PeerError
+from switch.protocol.errors import LocalProtocolError, PeerError
 from switch.protocol.messages import REPLY_BIT, EchoReply, ErrorReply, FollowReply, Header, MessageType, Reply
 from switch.protocol.session import parse_reply
 
@@ -36,6 +36,7 @@ NOT_PERMITTED = Reply(code=ResponseCode.NOT_PERMITTED, business_date=3)
         (DEBIT, MessageType.ERROR, ERROR_REPLY.encode(), ERROR_REPLY),
         (SIGN_OFF, MessageType.ERROR, ERROR_REPLY.encode(), ERROR_REPLY),
     ],
+    ids=lambda value: f"{value:02x}" if isinstance(value, int) else "",
 )
 def test_each_reply_is_decoded_by_the_type_of_its_request(asked, answered, body, expected):
     assert parse_reply(asked, reply_header(answered), body) == expected
@@ -58,6 +59,11 @@ def test_each_reply_is_decoded_by_the_type_of_its_request(asked, answered, body,
 def test_a_reply_that_is_none_is_the_switchs_fault(asked, answered, body):
     with pytest.raises(PeerError):
         parse_reply(asked, reply_header(answered), body)
+
+
+def test_a_type_that_is_no_request_is_our_own_mistake():
+    with pytest.raises(LocalProtocolError, match="0x14"):
+        parse_reply(0x14, reply_header(0x14), b"")
 
 
 def test_a_follow_reply_is_never_taken_for_a_refusal():

@@ -1,5 +1,6 @@
 import itertools
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -294,13 +295,23 @@ def test_a_reply_right_behind_the_answer_is_read_in_the_same_call():
 
 
 def test_a_terminal_obeys_the_frame_length_that_the_switch_told_it():
-    client, _ = open_pair()
-    just_fits = bytes(8_448 - 16 - 8)
+    client, _ = open_pair(terms=msgspec.structs.replace(TERMS, frame_bytes_max=500))
+    just_fits = bytes(500 - 16 - 8)
 
     client.seal(DEBIT, 1, just_fits)
 
     with pytest.raises(LocalProtocolError):
         client.seal(DEBIT, 2, just_fits + b"\0")
+
+
+def test_a_terminal_frames_nothing_that_no_length_can_say_whatever_it_was_told():
+    client, switch = open_pair(terms=msgspec.structs.replace(TERMS, frame_bytes_max=2**32 - 1))
+    with pytest.raises(LocalProtocolError):
+        client.seal(DEBIT, 1, bytes(65_536 - 16 - 8))
+
+    [message] = switch.receive(client.seal(ECHO, 2, bytes(8)))
+
+    assert message.header.sequence == 2
 
 
 # --------------------------------------------------------------------------- messages

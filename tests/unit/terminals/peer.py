@@ -10,13 +10,18 @@ from typing import Self
 from switch.protocol.codes import ResponseCode
 from switch.protocol.errors import PeerError
 from switch.protocol.frames import FrameCutter
+from switch.protocol.layout import Packed
 from switch.protocol.limits import FRAME_BYTES_MAX
 from switch.protocol.messages import (
     REPLY_BIT,
+    CreditRequest,
     EchoReply,
     EchoRequest,
     Header,
     MessageType,
+    OpenCardRequest,
+    PutCardTypeRequest,
+    PutStoreRequest,
     PutTerminalRequest,
     Reply,
     Right,
@@ -49,6 +54,7 @@ class Fault(enum.Enum):
     CUT_BEFORE = "close the connection without deciding"
     CUT_AFTER = "decide, then close the connection"
     BUSY = "answer BUSY, decide nothing"
+    HOLD = "decide, and answer after the next answer"
 
 
 Judge = Callable[[Message], Fault]
@@ -73,9 +79,12 @@ class Peer:
         self.idle_timeout_ms = 90_000
         self.in_flight_max = 64
         self.echoes = True
+        self.echo_count = 0
+        self.signed_off_count = 0
         self._server: asyncio.Server | None = None
         self._port = 0
         self._writers: set[asyncio.StreamWriter] = set()
+        self._held: tuple[int, int, bytes] | None = None
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -107,6 +116,31 @@ class Peer:
     def types(self) -> list[MessageType]:
         """Types of the messages that arrived."""
         return [MessageType(message.header.type) for message in self.messages]
+
+    def prepare(self, *, balance_minor: int = 100_00, **card_type: int) -> Self:
+        """One card type, one store, two cards with the same opening balance."""
+        keyed = {"business_date": self.now_ms // DAY_MS, "stamp_ms": self.now_ms}
+        cards = (CARD, OTHER_CARD)
+        requests: list[tuple[MessageType, Packed]] = [
+            (MessageType.PUT_CARD_TYPE, PutCardTypeRequest(trace_number=1, **keyed, code=1, **card_type)),
+            (MessageType.PUT_STORE, PutStoreRequest(trace_number=2, **keyed, store_id=STORE_ID)),
+        ]
+        for number, card in enumerate(cards, 3):
+            request = OpenCardRequest(trace_number=number, **keyed, card_number=card, card_type=1)
+            requests.append((MessageType.OPEN_CARD, request))
+        for number, card in enumerate(cards, 5):
+            credit = CreditRequest(trace_number=number, **keyed, card_number=card, amount_minor=balance_minor)
+            requests.append((MessageType.CREDIT, credit))
+        for type_, body in requests:
+            _, reply = self.decide(OPERATOR_ID, Message(Header(type=type_, sequence=0), body.encode()))
+            assert Reply.decode(reply).code == ResponseCode.APPROVED
+        return self
+
+    def balance_of(self, card: int) -> int:
+        """Balance that the twin's tables hold, minor units."""
+        account = self.twin.tables.account_of(card)
+        assert account is not None
+        return account.balance_minor
 
     def decide(self, terminal_id: int, message: Message) -> tuple[int, bytes]:
         """Type and body of the twin's reply."""
@@ -168,12 +202,14 @@ class Peer:
         """Whether the connection goes on."""
         sequence, type_ = message.header.sequence, message.header.type
         if type_ == MessageType.ECHO:
+            self.echo_count += 1
             if self.echoes:
                 request = EchoRequest.decode(message.body)
                 echo = EchoReply(stamp_ms=request.stamp_ms, time_ms=self.now_ms, business_date=self._today())
                 writer.write(session.seal(type_ | REPLY_BIT, sequence, echo.encode()))
             return True
         if type_ == MessageType.SIGN_OFF:
+            self.signed_off_count += 1
             writer.write(session.seal(type_ | REPLY_BIT, sequence))
             return False
         self.messages.append(message)
@@ -188,8 +224,13 @@ class Peer:
             return True
         reply_type, body = self.decide(terminal_id, message)
         self.replies.append(body)
-        if fault is Fault.NONE:
+        if fault is Fault.HOLD:
+            self._held = reply_type, sequence, body
+        elif fault is Fault.NONE:
             writer.write(session.seal(reply_type, sequence, body))
+            if self._held is not None:
+                writer.write(session.seal(*self._held))
+                self._held = None
         return fault is not Fault.CUT_AFTER
 
     def _today(self) -> int:
