@@ -63,6 +63,19 @@ def serve(*, data: DataOption, listen: str = "127.0.0.1:7464") -> int:
 
 
 @app.command
+def demo(*, folder: Path = Path("build/demo")) -> int:
+    """Show the switch at work: replay a real year of shopping, check it, and say what there is to see.
+
+    Parameters
+    ----------
+    folder: where to put the data directory and the results; an earlier demo there is replaced.
+    """
+    from cardswitch.demo import demo as run_demo
+
+    return run_demo(folder)
+
+
+@app.command
 def verify(*, data: DataOption) -> int:
     """Rebuild everything from the journal and compare: chain, checksums, every decision, balance store, sums."""
     from switch._verify import verify as verify_directory

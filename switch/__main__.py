@@ -45,7 +45,8 @@ def initialize(path: Path, timezone: str, mode: SwitchMode, settings: Settings) 
     tables = Tables(16, 16, 16)
     commit = GroupCommit(journal)
     engine = Engine(tables, AnswerWindow(16), commit, zone_table(timezone), False)
-    at_ms = now_ms()
+    # A date never goes back, and a replay may start anywhere: its journal begins in 1970.
+    at_ms = 0 if mode == SwitchMode.REPLAY else now_ms()
     today = engine.date_of(at_ms)
 
     def write(message_type: MessageType, request: Packed) -> None:

@@ -123,7 +123,7 @@ cdef packed struct put_card_type_request_t:  # 56 bytes. Create or change a card
     uint32_t trace_number  # a new trace number
     uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
     int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
-    uint16_t code  # code of the type, 1 to card_types_max
+    uint16_t code  # code of the type, 1 to 1,023
     uint16_t flags  # bits: 1 amount zero allowed, 2 points on net lines, 4 points rounded per line
     uint32_t daily_count_max  # approved debits per business date; 2^32-1: no limit
     int64_t single_minor_max  # largest amount of one debit; 2^63-1: no limit
@@ -407,6 +407,7 @@ cdef enum:  # constants
     TAG_BYTES = 16  # Authentication tag at the end of every sealed message (AES-256-GCM, whole tag).
     NOISE_KEY_BYTES = 32  # Pre-shared key of a terminal, and every key that Noise derives from it.
     SIGN_ON_FRAME_BYTES = 60
+    SIGN_ON_FRAME_BYTES_MAX = 1024
     FRAME_BYTES_MAX = 8448
     REPLY_FRAME_BYTES_MAX = 65535
     FOLLOW_BYTES_MAX = 65000

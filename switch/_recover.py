@@ -110,10 +110,10 @@ def check_anchor(directory: DataDirectory, done: Checkpoint) -> None:
         str(directory.journal), bounds.partition, bounds.segment_bytes, done.last_block_position, done.block_number - 1
     )
     if not reader.holds_block(bytes.fromhex(done.chain_hash)):
-        path = segment_path(str(directory.journal), done.last_block_position // bounds.segment_bytes)
+        number, offset = divmod(done.last_block_position, bounds.segment_bytes)
         raise DirectoryError(
-            f"{path}: expected block {done.block_number - 1} at offset {done.last_block_position % bounds.segment_bytes} "
-            f"(the balance store has taken it over), got another one or none; restore the segment from a copy"
+            f"{segment_path(str(directory.journal), number)}: expected block {done.block_number - 1} at offset "
+            f"{offset} (the balance store has taken it over), got another one or none; restore the segment from a copy"
         )
 
 

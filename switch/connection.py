@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, cast
 from switch._intake import Intake
 from switch._link import Link
 from switch.protocol.frames import FrameCutter, FrameError
-from switch.protocol.limits import IDLE_TIMEOUT_MS, SIGN_ON_FRAME_BYTES, SIGN_ON_TIMEOUT_MS
+from switch.protocol.limits import IDLE_TIMEOUT_MS, SIGN_ON_FRAME_BYTES_MAX, SIGN_ON_TIMEOUT_MS
 
 if TYPE_CHECKING:
     from switch.accept import Listener
@@ -30,7 +30,7 @@ class Connection(Intake, asyncio.BufferedProtocol):
         super().__init__(listener.turn)
         self._listener = listener
         self._transport: asyncio.Transport | None = None
-        self._cutter: FrameCutter | None = FrameCutter(SIGN_ON_FRAME_BYTES)
+        self._cutter: FrameCutter | None = FrameCutter(SIGN_ON_FRAME_BYTES_MAX)
         self._writing = False
 
     # -- called by the event loop (and, at every receive, the methods of Intake)
@@ -63,9 +63,10 @@ class Connection(Intake, asyncio.BufferedProtocol):
             return
         if not payloads:
             return
+        too_much = len(payloads) > 1 or self._cutter.held_bytes > 0  # nothing can follow before the answer is known
         self._cutter = None
         answer, keys = self._listener.dispatcher.sign_on(payloads[0])
-        if keys is None or len(payloads) > 1:
+        if keys is None or too_much:
             self._transport.write(answer)  # network
             self._transport.close()
             return

@@ -74,7 +74,7 @@ class Dispatcher:
     # -- sign-on
 
     def sign_on(self, payload: bytes) -> tuple[bytes, tuple[int, bytes, bytes] | None]:
-        """Answer a connection's first frame: (frame to send, None when refused or (terminal id, receive and send key))."""
+        """Answer the first frame: (frame to send, None when refused or (terminal id, receive key, send key))."""
         try:
             header, noise_message = parse_sign_on(payload)
             terminal = self._terminal(header.terminal_id)

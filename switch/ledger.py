@@ -33,7 +33,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
 
     position: int = 0
     last_block_position: int = 0
-    """Where the last block before `position` starts: the journal must still have it, else it has lost what the store has."""
+    """Where the last block before `position` starts; a journal without it has lost what the store has."""
     block_number: int = 0
     chain_hash: str = ""
     next_sequence: int = 1

@@ -81,7 +81,10 @@ MEANINGS: dict[ResponseCode, tuple[CodeClass, str]] = {
         CodeClass.FINAL,
         "The original's business date is neither the current nor the previous one.",
     ),
-    ResponseCode.FIELD_INVALID: (CodeClass.FINAL, "A field's value is not allowed; `detail` is its offset in the body."),
+    ResponseCode.FIELD_INVALID: (
+        CodeClass.FINAL,
+        "A field's value is not allowed; `detail` is its offset in the body.",
+    ),
     ResponseCode.CARD_EXISTS: (CodeClass.FINAL, "A card with this number exists already."),
     ResponseCode.CARD_TYPE_UNKNOWN: (CodeClass.FINAL, "No card type has this code."),
     ResponseCode.ACCOUNT_UNKNOWN: (CodeClass.FINAL, "No card with the given account number exists."),

@@ -178,7 +178,9 @@ class Packed(msgspec.Struct, frozen=True, kw_only=True):
         layout = layout_of(cls)
         values = dict(zip((f.name for f in layout.fields), layout.codec.unpack_from(body), strict=True))
         for field in layout.fields:
-            if field.name.startswith("reserved") and any(bytes(body[field.offset : field.offset + field.wire.width_bytes])):
+            if field.name.startswith("reserved") and any(
+                bytes(body[field.offset : field.offset + field.wire.width_bytes])
+            ):
                 got = int.from_bytes(body[field.offset : field.offset + field.wire.width_bytes], "little")
                 raise LayoutError(
                     f"{cls.__name__}.{field.name}", field.offset, 0, got & 0xFFFFFFFF, "leave reserved fields zero"

@@ -33,6 +33,9 @@ NOISE_KEY_BYTES = 32
 SIGN_ON_FRAME_BYTES = 60
 """First frame of a terminal: 12 bytes in clear, 32 of ephemeral key, 16 of tag; no other length is read."""
 
+SIGN_ON_FRAME_BYTES_MAX = 1_024
+"""Longest first frame that is read at all: room for later versions, whose terminals shall hear VERSION, and no more."""
+
 FRAME_BYTES_MAX = 8_448
 """Longest frame that the switch accepts: a debit of 255 lines takes 8,224; the rest is room for cryptograms."""
 

@@ -169,7 +169,8 @@ class Reply(Packed, kw_only=True):
     points_hundredths: Annotated[int, i64("switch", "points earned (below 0: taken back), hundredths")] = 0
     points_balance_hundredths: Annotated[int, i64("switch", "points afterwards, hundredths")] = 0
     journal_sequence: Annotated[
-        int, u64("switch", "entry that holds this decision; in a balance inquiry, the last entry that changed the account")
+        int,
+        u64("switch", "entry that holds this decision; in a balance inquiry, the last entry that changed the account"),
     ] = 0
 
 
@@ -224,7 +225,9 @@ class DebitRequest(Packed, kw_only=True):
 
     trailing: ClassVar[tuple[str, ...]] = ("lines",)
 
-    trace_number: Annotated[int, u32("terminal", "rises by one per keyed request of the terminal; stored before sending")]
+    trace_number: Annotated[
+        int, u32("terminal", "rises by one per keyed request of the terminal; stored before sending")
+    ]
     business_date: Annotated[int, u32("terminal", "business date as last told by the switch, days since 1970-01-01")]
     stamp_ms: Annotated[int, i64("terminal", "terminal's clock, milliseconds since 1970-01-01 UTC")]
     card_number: Annotated[int, u64("terminal", "card number, 8 to 19 digits as a number")]
@@ -302,11 +305,17 @@ class PutCardTypeRequest(Packed, kw_only=True):
     trace_number: Annotated[int, u32("operator", "a new trace number")]
     business_date: Annotated[int, u32("operator", "business date as last told by the switch, days since 1970-01-01")]
     stamp_ms: Annotated[int, i64("operator", "milliseconds since 1970-01-01 UTC")]
-    code: Annotated[int, u16("operator", "code of the type, 1 to card_types_max")]
-    flags: Annotated[int, u16("operator", "bits: 1 amount zero allowed, 2 points on net lines, 4 points rounded per line")] = 0
-    daily_count_max: Annotated[int, u32("operator", "approved debits per business date; 2^32-1: no limit")] = NO_COUNT_LIMIT
+    code: Annotated[int, u16("operator", "code of the type, 1 to 1,023")]
+    flags: Annotated[
+        int, u16("operator", "bits: 1 amount zero allowed, 2 points on net lines, 4 points rounded per line")
+    ] = 0
+    daily_count_max: Annotated[int, u32("operator", "approved debits per business date; 2^32-1: no limit")] = (
+        NO_COUNT_LIMIT
+    )
     single_minor_max: Annotated[int, i64("operator", "largest amount of one debit; 2^63-1: no limit")] = NO_LIMIT
-    daily_minor_max: Annotated[int, i64("operator", "sum of approved debits per business date; 2^63-1: no limit")] = NO_LIMIT
+    daily_minor_max: Annotated[int, i64("operator", "sum of approved debits per business date; 2^63-1: no limit")] = (
+        NO_LIMIT
+    )
     daily_points_max_hundredths: Annotated[
         int, i64("operator", "points earned per business date, hundredths; 2^63-1: no limit")
     ] = NO_LIMIT
@@ -336,7 +345,10 @@ class PutTerminalRequest(Packed, kw_only=True):
     status: Annotated[int, u8("operator", "1 active, 2 blocked")] = TerminalStatus.ACTIVE
     reserved: Annotated[bytes, octets(3, "operator", "zero")] = bytes(3)
     key: Annotated[
-        bytes, octets(40, "operator", "32 bytes of key and 8 zero bytes; in the journal the 40 bytes of its RFC 3394 wrapping")
+        bytes,
+        octets(
+            40, "operator", "32 bytes of key and 8 zero bytes; in the journal the 40 bytes of its RFC 3394 wrapping"
+        ),
     ]
 
 
@@ -347,7 +359,9 @@ class OpenCardRequest(Packed, kw_only=True):
     business_date: Annotated[int, u32("operator", "business date as last told by the switch, days since 1970-01-01")]
     stamp_ms: Annotated[int, i64("operator", "milliseconds since 1970-01-01 UTC")]
     card_number: Annotated[int, u64("operator", "number of the new card, 8 to 19 digits")]
-    account_number: Annotated[int, u64("operator", "0: a new account, named by this card; else the account of that name")] = 0
+    account_number: Annotated[
+        int, u64("operator", "0: a new account, named by this card; else the account of that name")
+    ] = 0
     card_type: Annotated[int, u16("operator", "code of a card type that exists")]
     status: Annotated[int, u8("operator", "1 active, 2 blocked")] = CardStatus.ACTIVE
     reserved: Annotated[bytes, octets(5, "operator", "zero")] = bytes(5)
@@ -396,7 +410,9 @@ class FollowReply(Packed, kw_only=True):
     code: Annotated[int, u16("switch", "0, or POSITION_UNKNOWN")] = 0
     reserved: Annotated[int, u16("switch", "zero")] = 0
     partition: Annotated[int, u32("switch", "the request's")]
-    position: Annotated[int, u64("switch", "of the first byte returned; above the wanted one where a segment's unused end is skipped")]
+    position: Annotated[
+        int, u64("switch", "of the first byte returned; above the wanted one where a segment's unused end is skipped")
+    ]
     next_position: Annotated[int, u64("switch", "where to go on")]
     durable_position: Annotated[int, u64("switch", "end of what is durable")]
     journal_bytes: bytes = b""

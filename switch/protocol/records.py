@@ -38,7 +38,9 @@ class AccountRecord(Packed, kw_only=True):
     kind: Annotated[int, u8("switch", "1")] = RecordKind.ACCOUNT
     version: Annotated[int, u8("switch", "1")] = 1
     reserved: Annotated[int, u16("switch", "zero")] = 0
-    business_date: Annotated[int, u32("switch", "date that the day counters below belong to, days since 1970-01-01")] = 0
+    business_date: Annotated[
+        int, u32("switch", "date that the day counters below belong to, days since 1970-01-01")
+    ] = 0
     account_number: Annotated[int, u64("switch", "key: number of the account's first card")]
     balance_minor: Annotated[int, i64("switch", "stored value, minor units")] = 0
     points_hundredths: Annotated[int, i64("switch", "points, hundredths")] = 0
@@ -60,7 +62,9 @@ class CardRecord(Packed, kw_only=True):
     card_number: Annotated[int, u64("switch", "key: card number")]
     account_number: Annotated[int, u64("switch", "account that the card spends from")]
     opened_date: Annotated[int, u32("switch", "business date of opening, days since 1970-01-01")]
-    reserved_more: Annotated[bytes, octets(28, "switch", "zero (room: expiry, key version, counters, chain, PIN tries)")] = bytes(28)
+    reserved_more: Annotated[
+        bytes, octets(28, "switch", "zero (room: expiry, key version, counters, chain, PIN tries)")
+    ] = bytes(28)
     last_sequence: Annotated[int, u64("switch", "journal sequence of the last entry that changed the record")] = 0
 
 
@@ -130,7 +134,7 @@ RECORDS: dict[RecordKind, type[Packed]] = {
 
 
 class EntryHeader(Packed, kw_only=True):
-    """Start of an entry; request body (zero-padded to 8), reply body and images of 64 bytes follow, in that order."""
+    """Start of an entry; request body, reply body (both zero-padded to 8) and images of 64 bytes follow it."""
 
     entry_bytes: Annotated[int, u32("switch", "length of the whole entry, a multiple of 8")]
     crc32c: Annotated[int, u32("switch", "CRC-32C (Castagnoli) of the entry from offset 8 to its end")] = 0

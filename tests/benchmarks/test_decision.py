@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 import random
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from switch._link import RECEIVE_BYTES, Link
+from switch.protocol.layout import Packed
 from switch.protocol.messages import (
     BillLine,
     CreditRequest,
@@ -20,7 +22,6 @@ from switch.protocol.messages import (
     Header,
     MessageType,
     OpenCardRequest,
-    Packed,
     PutCardTypeRequest,
     PutTerminalRequest,
     Right,
@@ -44,7 +45,8 @@ class Bench:
         self._trace = 0
         self._ask(MessageType.PUT_CARD_TYPE, PutCardTypeRequest(**self._key(), code=1, points_percent=100))
         self._ask(
-            MessageType.PUT_TERMINAL, PutTerminalRequest(**self._key(), terminal_id=7, store_id=0, rights=1, key=bytes(40))
+            MessageType.PUT_TERMINAL,
+            PutTerminalRequest(**self._key(), terminal_id=7, store_id=0, rights=1, key=bytes(40)),
         )
         for number in range(FIRST_CARD, FIRST_CARD + CARDS):
             self._ask(MessageType.OPEN_CARD, OpenCardRequest(**self._key(), card_number=number, card_type=1))
@@ -55,12 +57,14 @@ class Bench:
         self._random = random.Random(1)
         self.buffer = bytearray(RECEIVE_BYTES)
 
-    def _key(self) -> dict[str, int]:
+    def _key(self) -> dict[str, Any]:
         self._trace += 1
         return {"trace_number": self._trace, "business_date": TODAY, "stamp_ms": NOW_MS}
 
     def _ask(self, kind: MessageType, request: Packed) -> None:
-        reply, _ = self.switch.decide(1, OPERATOR_RIGHTS, Header(type=kind, sequence=0).encode() + request.encode(), NOW_MS)
+        reply, _ = self.switch.decide(
+            1, OPERATOR_RIGHTS, Header(type=kind, sequence=0).encode() + request.encode(), NOW_MS
+        )
         assert reply[8:10] == b"\0\0"
 
     def frames(self) -> tuple[tuple[Bench, int], dict[str, object]]:

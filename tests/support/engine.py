@@ -57,5 +57,6 @@ class InProcessEngine:
     def records(self) -> dict[int, dict[int, bytes]]:
         """Every record as its 64 bytes, by kind and key."""
         return {
-            kind: {int.from_bytes(record[8:16], "little"): record for record in self.tables.records(kind)} for kind in RecordKind
+            kind: {int.from_bytes(record[8:16], "little"): record for record in self.tables.records(kind)}
+            for kind in RecordKind
         }

@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from switch._fastpath import Engine
+from switch._segments import prepare_segment
 from switch._tables import Tables
+from switch._zone import zone_table
 from switch.duplicates import AnswerWindow
 from switch.group_commit import GroupCommit
 from switch.journal import LocalJournal
-
-from switch._segments import prepare_segment
-from switch._zone import zone_table
 from switch.protocol.records import RecordKind
 
 SEGMENT_BYTES = 16 << 20

@@ -190,6 +190,11 @@ def reversal_first(till: Sender) -> Sent:
         if till.rng.random() < 0.1:
             return Sent(late.terminal_id, late.message[:-1] + b"\1")
         return late
+    return overtaking_reversal(till)
+
+
+def overtaking_reversal(till: Sender) -> Sent:
+    """The reversal of a message that is held back; sometimes a message that no reversal may name."""
     card, terminal_id = till.card(), till.terminal(configure=True)
     amount, date = till.amount(card), max(0, till.today() - till.rng.choice([0, 0, 1]))
     kind = till.rng.random()

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from switch.protocol.messages import CreditRequest, OpenCardRequest, PutCardTypeRequest, PutStoreRequest
 
 from .model import Twin
-from .plays import HONEST, HOSTILE, reversal_first
+from .plays import HONEST, HOSTILE, overtaking_reversal
 from .sender import Sender, Sent
 from .world import CARD_TYPES, TERMINALS, World, card_type_fields
 
@@ -39,8 +39,8 @@ class Traffic:
         hostile, hostile_weights = zip(*HOSTILE.items(), strict=True)
         while True:
             till.let_time_pass()
-            if till.window_has_one_place() and till.rng.random() < 0.5:
-                play = reversal_first
+            if till.window_has_one_place() and till.rng.random() < 0.8:
+                play = overtaking_reversal
             elif till.rng.random() < HONEST_SHARE:
                 play = till.rng.choices(honest, honest_weights)[0]
             else:
