@@ -31,11 +31,16 @@ def init(
 
     Parameters
     ----------
-    timezone: IANA name of the zone that business dates are counted in.
-    mode: production, or replay (stamps of requests are taken as now; for demos and tests).
-    partition: number of the partition of cards that this switch owns.
-    segment_bytes: size of a journal segment.
-    cards_max: most cards (address space of 128 bytes each).
+    timezone
+        IANA name of the zone that business dates are counted in.
+    mode
+        Production, or replay (stamps of requests are taken as now; for demos and tests).
+    partition
+        Number of the partition of cards that this switch owns.
+    segment_bytes
+        Size of a journal segment.
+    cards_max
+        Most cards (address space of 128 bytes each).
     """
     from switch.__main__ import initialize
     from switch._directory import Settings
@@ -54,7 +59,8 @@ def serve(*, data: DataOption, listen: str = "127.0.0.1:7464") -> int:
 
     Parameters
     ----------
-    listen: HOST:PORT to listen on; port 0 takes any free one.
+    listen
+        HOST:PORT to listen on; port 0 takes any free one.
     """
     from switch.__main__ import serve as serve_switch
 
@@ -68,7 +74,8 @@ def demo(*, folder: Path = Path("build/demo")) -> int:
 
     Parameters
     ----------
-    folder: where to put the data directory and the results; an earlier demo there is replaced.
+    folder
+        Where to put the data directory and the results; an earlier demo there is replaced.
     """
     from cardswitch.demo import demo as run_demo
 
@@ -89,9 +96,12 @@ def show(*, data: DataOption, start: int = 1, count: int = 20, card: int | None 
 
     Parameters
     ----------
-    start: first sequence to print.
-    count: most entries to print.
-    card: only entries about this card number.
+    start
+        First sequence to print.
+    count
+        Most entries to print.
+    card
+        Only entries about this card number.
     """
     from switch._show import show as show_entries
 
@@ -114,14 +124,22 @@ def shopping_year(
 
     Parameters
     ----------
-    rules: rule file (TOML).
-    out: directory for cards.csv, stores.csv, days.csv, txns.csv and summary.json.
-    only: MOD:RESIDUE, only households whose number leaves this residue.
-    clones: send every household this many times, under different cards.
-    kill_every: kill the private switch with SIGKILL after every so many messages and start it again.
-    connect: HOST:PORT of a running switch in replay mode; without it a private one is started.
-    operator_key: key file of an operator, with --connect.
-    json: print the summary as JSON and nothing else.
+    rules
+        Rule file (TOML).
+    out
+        Directory for cards.csv, stores.csv, days.csv, txns.csv and summary.json.
+    only
+        MOD:RESIDUE, only households whose number leaves this residue.
+    clones
+        Send every household this many times, under different cards.
+    kill_every
+        Kill the private switch with SIGKILL after every so many messages and start it again.
+    connect
+        HOST:PORT of a running switch in replay mode; without it a private one is started.
+    operator_key
+        Key file of an operator, with --connect.
+    json
+        Print the summary as JSON and nothing else.
     """
     from loadtests.shopping_year import run
 

@@ -33,7 +33,8 @@ from terminals.errors import TerminalError
 RULES = Path(command.__file__).parent / "rules" / "rules_first.toml"
 EXIT_DONE, EXIT_DIFFERS, EXIT_NO_DATA = 0, 1, 2
 MINOR_PER_UNIT = 100
-CONNECTIONS_PER_TERMINAL_MAX = 4
+DESCRIPTORS_PER_TERMINAL = 4
+"""Open files to ask for: two at the switch, one here, one to spare while a connection is made anew."""
 
 EXPECTED_SHA256 = {
     "cards": "583dbda722f4b992f8c6c25649d5424e32b5f1b09bf63e80a6d49820157a68a2",
@@ -53,7 +54,7 @@ class Selection(NamedTuple):
 
 
 def demo(folder: Path, selection: Selection | None = None) -> int:
-    """Replay the year on a fresh data directory under `folder`; 0 when all is as expected, 1 when not, 2 without data."""
+    """Replay the year on a fresh data directory in `folder`; 0 when all is as expected, 1 when not, 2 without data."""
     selection = selection or Selection()
     try:
         data = data_folder()
@@ -71,7 +72,9 @@ def demo(folder: Path, selection: Selection | None = None) -> int:
     rules = read_rules(RULES)
     plan = Plan(load_year(data, selection.mod, selection.residue), rules, 1)
     try:
-        process.raise_descriptor_limit(CONNECTIONS_PER_TERMINAL_MAX * len({card.terminal_id for card in plan.cards}))
+        process.raise_descriptor_limit(
+            DESCRIPTORS_PER_TERMINAL * len({basket.terminal_id for basket in plan.year.baskets})
+        )
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             results, figures = runner.run(_replay(plan, rules, folder / "data"))
     except (ReplayError, process.SwitchProcessError, TerminalError, OSError) as error:
@@ -136,16 +139,16 @@ def tell_purchases(plan: Plan, summary: dict[str, Any], figures: dict[str, Any])
         "",
         f"{summary['cards']:,} cards made {summary['purchases']:,} purchases at {terminal_count:,} terminals in"
         f" {store_count:,} stores:",
-        f"  {summary['approved_n']:>9,}  approved; {summary['reversed_n']:,} of them were reversed later by their terminal",
+        f"  {summary['approved_n']:>9,}  approved; {summary['reversed_n']:,} of them were reversed later",
         f"  {summary['declined_n']:>9,}  declined, because:",
     )
     for code, count in summary["declined"].items():
         if count:
             say(f"             {count:>7,}  {code}  {MEANINGS[ResponseCode(int(code))][1]}")
     say(
-        f"{figures['messages']:,} messages in {figures['seconds']:.1f} s: {figures['messages_per_s']:,} answers per second,"
-        " each durable on disk before it was sent.",
-        "(Switch and sender share this machine, and a day waits for the day before. `make bench` measures the switch.)",
+        f"{figures['messages']:,} messages in {figures['seconds']:.1f} s: {figures['messages_per_s']:,} durable answers"
+        " per second; none left before its entry was on disk.",
+        "(The sender shares this machine, and a day waits for the day before. `make bench` measures the switch.)",
     )
     answered = summary["approved_n"] + summary["declined_n"]
     if answered != len(plan.year.baskets):
@@ -184,12 +187,12 @@ def tell_tables(folder: Path, sha256: dict[str, str], expected: dict[str, str]) 
 
 
 def tell_entry(data: Path) -> None:
-    """The first approved debit, as the journal has it."""
+    """The first approved debit that earned points, as the journal has it."""
     for header, request, reply in entries(data):
-        if header.request_type == MessageType.DEBIT and reply.code == ResponseCode.APPROVED:
+        if header.request_type == MessageType.DEBIT and reply.points_hundredths > 0:
             say(
                 "",
-                "One debit, as it stands in the journal (amounts in cents):",
+                "One debit, as it stands in the journal (amounts in cents; the card number is masked):",
                 f"  {line(header, request, reply).strip()}",
             )
             return

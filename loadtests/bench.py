@@ -224,6 +224,8 @@ def main(words: list[str] | None = None) -> int:
             figures = bench(arguments, Path(directory), lambda line: print(line, flush=True))
         except (BenchError, ChildError, GeneratorError, PeerError, OSError, subprocess.TimeoutExpired) as error:
             print(f"bench failed: {error}", file=sys.stderr)
+            for log in Path(directory).glob("*.log"):
+                print(f"{log.name}:\n{log.read_text(errors='replace')[-2000:]}", file=sys.stderr)
             return 1
     out.write_bytes(report.write_json(figures))
     print(f"\n{report.table(figures, [str(shape) for shape in reversed(SHAPES)])}\n")

@@ -95,7 +95,10 @@ class SwitchLink:
                     raise SignOnRefusedError(self.terminal_id, event.code)
 
     def _read(self) -> bytes:
-        data = self._socket.recv(RECEIVE_BYTES)  # network
+        try:
+            data = self._socket.recv(RECEIVE_BYTES)  # network
+        except TimeoutError:
+            raise TimeoutError(f"terminal {self.terminal_id}: no answer in {self._socket.gettimeout():g} s") from None
         if not data:
             raise PeerError("the switch closed the connection")
         return data

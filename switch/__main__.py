@@ -9,6 +9,7 @@ import resource
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
@@ -30,8 +31,8 @@ from switch.protocol.messages import Header, MessageType, PutSwitchRequest, PutT
 OPERATOR_ID = 1
 """Terminal number of the first operator, who makes all others."""
 DEFAULT_PORT = 7464
-LEDGER_PATIENCE_S = 10.0
-"""How long a start waits for the checkpoint process of a switch that was killed to be gone."""
+EXIT_OWN_FAULT = 70
+"""Exit status (EX_SOFTWARE) of a switch that found a fault in its own code."""
 
 
 def initialize(path: Path, timezone: str, mode: SwitchMode, settings: Settings) -> DataDirectory:
@@ -110,6 +111,7 @@ async def _serve(directory: DataDirectory, host: str, port: int) -> None:
     listener = Listener(dispatcher, directory.settings.connections_max, now_ms, monotonic_ms)
     checkpoints = Checkpoints(directory, recovered.commit, recovered.store_position)
     stop = asyncio.Event()
+    asyncio.get_running_loop().set_exception_handler(stop_on_own_fault)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     bound_host, bound_port = await listener.open(host, port)
@@ -131,6 +133,19 @@ async def _serve(directory: DataDirectory, host: str, port: int) -> None:
     preparer.stop()
     checkpoints.stop()
     print("cardswitch: stopped; everything answered is in the journal and in the balance store", flush=True)
+
+
+def stop_on_own_fault(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """A fault in our own code may have left the state half changed: stop before anything is answered from it.
+
+    Faults of peers never come here; they cost the peer its connection.
+    """
+    loop.default_exception_handler(context)
+    print(
+        f"cardswitch: fault in the switch itself ({context.get('message')}); stopped, start it again", file=sys.stderr
+    )
+    sys.stderr.flush()
+    os._exit(EXIT_OWN_FAULT)
 
 
 def raise_open_files(connections_max: int) -> None:

@@ -351,7 +351,10 @@ cdef uint16_t hindrance(Engine engine, uint32_t terminal_id, const reversal_requ
         return 0
     slot = engine.answers.find(date, answer_key(terminal_id, request.original_trace_number))
     if slot == NULL:
-        return CODE_WINDOW_FULL if engine.answers.full(date) else 0
+        # The note needs a place, and on the same date the reversal's own answer needs another.
+        if engine.answers.count_of(date) + (date == request.business_date) >= engine.answers.answers_per_date_max:
+            return CODE_WINDOW_FULL
+        return 0
     return 0 if engine.commit.entry_at(slot.value & ~<uint64_t>POSITION_MASK_LOW) != NULL else CODE_BUSY
 
 

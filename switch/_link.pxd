@@ -21,6 +21,7 @@ cdef class Link:
     cdef readonly str fault                      # why the connection must be closed, or None
     cdef readonly bint paused                    # too many answers wait: do not read on
     cdef readonly uint64_t frame_count
+    cdef public int64_t deadline_ms              # by the monotonic clock: when to close it unless a whole frame comes
     cdef uint8_t* tail                           # start of a frame whose rest has not come, or all that waits if paused
     cdef uint32_t tail_bytes
     cdef uint32_t tail_capacity
@@ -28,6 +29,8 @@ cdef class Link:
     cdef uint32_t cold_count
     cdef uint32_t cold_capacity
 
+    cdef uint32_t load(self, uint8_t* buffer) noexcept
+    cdef take(self, uint8_t* data, uint32_t size, int64_t now_ms)
     cdef const char* _pass(self, Engine engine, GroupCommit commit, uint8_t* data, uint32_t size, int64_t now_ms,
                            uint32_t* used) noexcept nogil
     cdef const char* _answer(self, GroupCommit commit, const uint8_t* plaintext, uint32_t size) noexcept nogil

@@ -8,9 +8,9 @@ Invariant: a frame that is forged, replayed or reordered ends the connection,
 and nothing behind it is looked at.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy, memmove, memset
 
 from switch._aead cimport seal, unseal
 from switch._fastpath cimport Engine
@@ -19,13 +19,16 @@ from switch._layout cimport (
     TERMINAL_ACTIVE, TYPE_BALANCE, TYPE_CHANGE_CARD_STATUS, TYPE_CREDIT, TYPE_DEBIT, TYPE_ERROR, TYPE_OPEN_CARD,
     TYPE_PUT_CARD_TYPE, TYPE_PUT_STORE, debit_request_t, error_reply_t, header_t, reply_t, terminal_record_t)
 from switch.duplicates cimport answer_key
-from switch.group_commit cimport ANSWERS_BYTES_SOFT, GroupCommit, link_drop, link_flush, link_new
+from switch.group_commit cimport ANSWERS_BYTES_SOFT, GroupCommit, link_drop, link_new
 
 cdef extern from *:
     """
     #define fetch_line(p) __builtin_prefetch((p), 1, 3)
     """
     void fetch_line(const void* p) noexcept nogil
+
+cdef enum:
+    SHORT_PASS_BYTES = 16384         # below it, giving up the interpreter lock costs more than the pass keeps others waiting
 
 RECEIVE_BYTES = 262144
 """Most bytes taken by one pass: 1,600 debits of three lines, some milliseconds of work, then others have their turn."""
@@ -72,27 +75,39 @@ cdef class Link:
         """The link's duplicate of the socket."""
         return self.link.fd
 
-    def load(self, uint8_t[::1] buffer not None):
-        """Copy the kept bytes to the start of a receive buffer; how many they are. `receive` forgets them."""
-        memcpy(&buffer[0], self.tail, self.tail_bytes)
+    def receive(self, uint8_t[::1] buffer not None, uint32_t size, int64_t now_ms):
+        """`take` for tests and benchmarks: the first `size` bytes of a buffer, behind what was kept before."""
+        cdef uint32_t kept = self.tail_bytes
+        if kept + size > <uint64_t>buffer.shape[0]:
+            raise ValueError(f"receive buffer: expected room for {kept} kept bytes and {size} new ones, got {buffer.shape[0]}")
+        if kept:
+            memmove(&buffer[kept], &buffer[0], size)
+            self.load(&buffer[0])
+        return self.take(&buffer[0], kept + size, now_ms)
+
+    cdef uint32_t load(self, uint8_t* buffer) noexcept:
+        """Copy the kept bytes to the start of a receive buffer; how many they are. `take` forgets them."""
+        memcpy(buffer, self.tail, self.tail_bytes)
         return self.tail_bytes
 
-    def receive(self, uint8_t[::1] buffer not None, uint32_t size, int64_t now_ms):
-        """Take the first `size` bytes of the buffer. Returns the cold messages (plain bytes) in order, or None.
+    cdef take(self, uint8_t* data, uint32_t size, int64_t now_ms):
+        """Take bytes that have come, the kept ones first. Returns the cold messages (plain bytes) in order, or None.
 
         Afterwards `fault` says whether the connection must be closed, `paused` whether it must not be read for now.
         """
         cdef uint32_t used = 0, i
         cdef const char* fault
-        cdef uint8_t* data = &buffer[0]
         cdef Engine engine = self.engine
         self.cold_count = 0
         self.paused = False
         self.tail_bytes = 0
-        with nogil:
+        if size > SHORT_PASS_BYTES:
+            with nogil:
+                fault = self._pass(engine, engine.commit, data, size, now_ms, &used)
+        else:
             fault = self._pass(engine, engine.commit, data, size, now_ms, &used)
-            if fault == NULL and used < size and self._keep(data + used, size - used) != 0:
-                fault = b"no memory for the rest of a frame"
+        if fault == NULL and used < size and self._keep(data + used, size - used) != 0:
+            fault = b"no memory for the rest of a frame"
         if fault != NULL:
             self.fault = (<bytes>fault).decode()
         if self.cold_count == 0:
@@ -212,15 +227,6 @@ cdef class Link:
             return b"no memory for an answer"
         return NULL
 
-    def flush(self):
-        """Send what the socket would not take before: bytes still waiting, or -1 when the peer is gone."""
-        cdef int left
-        with nogil:
-            self.engine.commit.lock()
-            left = link_flush(self.link)
-            self.engine.commit.unlock()
-        return left
-
     cdef int _keep(self, const uint8_t* data, uint32_t size) noexcept nogil:
         cdef uint8_t* grown
         if size > self.tail_capacity:
@@ -277,18 +283,3 @@ cdef void answer_stub(Link link, GroupCommit commit, const message_t* message) n
     error.code, error.type, error.expected, error.got = CODE_LENGTH, asked.type, sizeof(header_t), message.bytes
     link.error_count += 1
     seal_frame(link, out, sizeof(header_t) + sizeof(error_reply_t))
-
-
-def needy_links(Engine engine not None):
-    """File descriptors of links whose sockets took no more; the event loop waits for them. Forgets them."""
-    cdef GroupCommit commit = engine.commit
-    cdef uint32_t i
-    found = []
-    with nogil:
-        commit.lock()
-    for i in range(commit.needy_count):
-        found.append(commit.needy[i].fd)
-        link_drop(commit.needy[i])
-    commit.needy_count = 0
-    commit.unlock()
-    return found

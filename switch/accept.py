@@ -1,8 +1,9 @@
 """Listens, admits or turns away, and closes who keeps it waiting.
 
-Owns the listening socket, the one receive buffer and the list of connections.
-Never reads a message.  Invariant: the number of connections and the time that
-a silent one may last are bounded, whoever connects.
+Owns the listening socket, the connections before sign-on and, through the
+intake, the links after it.  Never reads a message.  Invariant: the number of
+connections and the time that a silent one may last are bounded, whoever
+connects.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import collections
 import os
 from collections.abc import Callable
 
-from switch._intake import Turn
-from switch._link import needy_links
+from switch._intake import ENDED, Intake
+from switch._link import Link
 from switch.connection import Connection
 from switch.dispatch import Dispatcher
 
@@ -21,6 +22,8 @@ SWEEP_S = 1.0
 """How often silent connections are looked for: their time-outs are tens of seconds."""
 BACKLOG_MAX = 4096
 """Connections that the kernel may hold ready: a thousand stores come back at once after a cut."""
+
+Outcome = tuple[Link, list[bytes] | None, str | None]
 
 
 class Listener:
@@ -35,14 +38,14 @@ class Listener:
     ) -> None:
         self.dispatcher = dispatcher
         self.now_ms, self.monotonic_ms = now_ms, monotonic_ms
-        self.turn = Turn(self._begin_turn)
+        self.intake = Intake(dispatcher.engine)
         self._connections_max = connections_max
         self._connections: set[Connection] = set()
-        self._waiting: list[Connection] = []
-        self._closing: list[Connection] = []
+        self._waiting: list[Link] = []
+        self._closing: list[Link] = []
         self._draining = False
         self._loop = asyncio.get_running_loop()
-        self._publish = dispatcher.engine.commit.publish_now
+        self._commit = dispatcher.engine.commit
         self._event_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None
@@ -53,7 +56,8 @@ class Listener:
         """Start to listen and to commit; the address that was bound."""
         self.dispatcher.connection_figures = self.figures
         self._loop.add_reader(self._event_fd, self._batch_through)
-        self.dispatcher.engine.commit.start(self._event_fd)
+        self._loop.add_reader(self.intake.fd, self._links_ready)
+        self._commit.start(self._event_fd)
         self._server = await self._loop.create_server(lambda: Connection(self), host, port, backlog=BACKLOG_MAX)
         self._sweep()
         address = self._server.sockets[0].getsockname()
@@ -66,9 +70,12 @@ class Listener:
         self._server.close()
         if self._sweeper is not None:
             self._sweeper.cancel()
-        await self._loop.run_in_executor(None, self.dispatcher.engine.commit.drain)
+        self._loop.remove_reader(self.intake.fd)
+        await self._loop.run_in_executor(None, self._commit.drain)
+        for link in self.intake.all():
+            self.intake.remove(link)
         for connection in list(self._connections):
-            connection.hang_up()
+            connection.close("switch is stopping")
         await asyncio.sleep(0)
         self._loop.remove_reader(self._event_fd)
         os.close(self._event_fd)
@@ -77,7 +84,7 @@ class Listener:
 
     def admit(self, connection: Connection) -> bool:
         """Whether a new connection may stay; it is counted either way."""
-        if self._draining or len(self._connections) >= self._connections_max:
+        if self._draining or len(self._connections) + len(self.intake) >= self._connections_max:
             self.turned_away_count += 1
             return False
         self.accepted_count += 1
@@ -85,59 +92,70 @@ class Listener:
         return True
 
     def forget(self, connection: Connection) -> None:
-        """A connection has ended."""
+        """A connection has ended, or has become a link."""
         self._connections.discard(connection)
+
+    def adopt(self, link: Link) -> None:
+        """A terminal has signed on: read its link from now on."""
+        self.intake.add(link, self.monotonic_ms())
 
     def count_closed(self, reason: str) -> None:
         """A connection is closed for a fault of the peer."""
         self.closed_counts[reason] += 1
 
-    def wait_for_batch(self, connection: Connection) -> None:
-        """Call the connection's `resume` when the batch is through."""
-        self._waiting.append(connection)
-        self.dispatcher.engine.commit.tell_when_through()
-
-    def close_after_batch(self, connection: Connection) -> None:
-        """Close the connection when its last answer has left."""
-        self._closing.append(connection)
-        self.dispatcher.engine.commit.tell_when_through()
-
     def figures(self) -> dict[str, int]:
         """Counters of connections by name."""
         return {
-            "connections_open": len(self._connections),
+            "connections_open": len(self._connections) + len(self.intake),
+            "connections_signed_on": len(self.intake),
             "connections_accepted": self.accepted_count,
             "connections_turned_away": self.turned_away_count,
+            "receives": self.intake.receive_count,
             **{f"closed: {reason}": count for reason, count in sorted(self.closed_counts.items())},
         }
 
     # -- called by the loop
 
-    def _begin_turn(self) -> None:
-        self.turn.now_ms, self.turn.monotonic_ms = self.now_ms(), self.monotonic_ms()
-        self._loop.call_soon(self._end_turn)
+    def _links_ready(self) -> None:
+        """One turn: everything that has come is decided, then handed to the commit thread together."""
+        self._finish(self.intake.run(self.now_ms(), self.monotonic_ms()))
+        self._commit.publish_now()
 
-    def _end_turn(self) -> None:
-        # Every socket that was ready has been read: hand the batch to the commit thread.
-        self.turn.end()
-        self._publish()
+    def _finish(self, outcomes: list[Outcome]) -> None:
+        for link, messages, fault in outcomes:
+            for message in messages or ():
+                if not self.dispatcher.dispatch(link, message):
+                    self._closing.append(link)
+                    self._commit.tell_when_through()
+                    break
+            reason = fault or link.fault  # the dispatcher may have counted one error too many
+            if reason is not None:
+                self._end(link, reason)
+            elif link.paused:
+                self._waiting.append(link)
+                self._commit.tell_when_through()
+
+    def _end(self, link: Link, reason: str) -> None:
+        if reason != ENDED:
+            self.count_closed(reason)
+        self.intake.remove(link)
 
     def _batch_through(self) -> None:
+        """A batch is through that somebody waited for."""
         os.eventfd_read(self._event_fd)
         waiting, self._waiting = self._waiting, []
         closing, self._closing = self._closing, []
-        for connection in closing:
-            connection.hang_up()
-        for connection in waiting:
-            connection.resume()
-        needy = set(needy_links(self.dispatcher.engine))
-        if needy:
-            for connection in list(self._connections):
-                if connection.link is not None and connection.link.fd in needy:
-                    connection.start_writing()
+        for link in closing:
+            self.intake.remove(link)
+        for link in waiting:
+            self._finish(self.intake.resume(link, self.now_ms(), self.monotonic_ms()))
+        self.intake.wait_for_sockets()
+        self._commit.publish_now()
 
     def _sweep(self) -> None:
         now_ms = self.monotonic_ms()
         for connection in [c for c in self._connections if c.deadline_ms < now_ms]:
-            connection.close("silent for too long" if connection.link is not None else "no sign-on in time")
+            connection.close("no sign-on in time")
+        for link in self.intake.silent(now_ms):
+            self._end(link, "silent for too long")
         self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)

@@ -26,6 +26,7 @@ cdef class AnswerWindow:
     cdef bint covers(self, uint32_t business_date) noexcept nogil
     cdef GrowingIndex of_date(self, uint32_t business_date)
     cdef slot_t* find(self, uint32_t business_date, uint64_t key) noexcept nogil
+    cdef uint64_t count_of(self, uint32_t business_date) noexcept nogil
     cdef bint full(self, uint32_t business_date) noexcept nogil
     cdef int remember(self, uint32_t business_date, uint64_t key, uint64_t position) noexcept nogil
     cdef int note_reversal(self, uint32_t business_date, uint64_t key, uint64_t position) noexcept nogil

@@ -13,7 +13,7 @@ from switch._index cimport GrowingIndex, slot_t
 
 
 cdef class AnswerWindow:
-    """Answers of two business dates, at most `answers_per_date_max` each (16 to 32 bytes of memory per answer)."""
+    """Answers of two business dates, at most `answers_per_date_max` each (21 to 43 bytes of memory per answer)."""
 
     def __cinit__(self, uint64_t answers_per_date_max):
         self.answers_per_date_max = answers_per_date_max
@@ -59,9 +59,11 @@ cdef class AnswerWindow:
         else:
             self.previous.prefetch(key)
 
+    cdef uint64_t count_of(self, uint32_t business_date) noexcept nogil:
+        return self.current.count if business_date == self.today else self.previous.count
+
     cdef bint full(self, uint32_t business_date) noexcept nogil:
-        cdef uint64_t count = self.current.count if business_date == self.today else self.previous.count
-        return count >= self.answers_per_date_max
+        return self.count_of(business_date) >= self.answers_per_date_max
 
     cdef int remember(self, uint32_t business_date, uint64_t key, uint64_t position) noexcept nogil:
         """The entry at `position` answers the key. A second time changes nothing. Returns -1 without memory."""

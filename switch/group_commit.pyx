@@ -204,7 +204,7 @@ cdef class GroupCommit:
     # -- filling, by the event loop, under the mutex
 
     cdef void lock(self) noexcept nogil:
-        # Never wait for the mutex with the GIL held: place() may need the GIL while the mutex is held.
+        # May be waited for with the interpreter lock held: the commit thread never takes that one.
         pthread_mutex_lock(&self.mutex)
 
     cdef void unlock(self) noexcept nogil:

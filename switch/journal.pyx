@@ -429,7 +429,7 @@ cdef class BlockReader:
                    block[HEADER_BYTES:HEADER_BYTES + body_bytes])
 
     def holds_block(self, bytes block_hash):
-        """Whether a whole block with the expected number and this hash starts at `position`, whatever came before it."""
+        """Whether a whole block with the expected number and this hash starts at `position`, whatever is before it."""
         cdef uint64_t number = self.position // self.segment_bytes, offset = self.position % self.segment_bytes
         cdef const block_header_t* header
         if self._map(number) != 0:

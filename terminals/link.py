@@ -59,7 +59,7 @@ class Link(asyncio.Protocol):
         self._echo_open = False
         self.business_date = 0
         """Latest business date that the switch has told in sign-on and echoes, days since 1970-01-01."""
-        self.unmatched_count = 0
+        self.late_count = 0
         """Replies that nobody waited for any more, because their request had timed out."""
 
     @classmethod
@@ -207,8 +207,8 @@ class Link(asyncio.Protocol):
 
     def _answer(self, header: Header, body: bytes) -> None:
         asker = self._pending.pop(header.sequence, None)
-        if asker is None:
-            self.unmatched_count += 1
+        if asker is None or (isinstance(asker, Waiter) and asker.future.done()):
+            self.late_count += 1
         else:
             asker.answered(header, body)
         while self._waiting and len(self._pending) < self._window and self._error is None:

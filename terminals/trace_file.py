@@ -125,8 +125,8 @@ class FileTrace(TraceStore):
             if (number == 1) != isinstance(record, _Head):
                 raise self._damaged(number, "a head in the first line and nowhere else")
             self._apply(record, number)
-        # A tail without line end was torn as well.
-        if not whole_lines:
+        # A tail without line end was torn as well.  The head never is: a new file takes its name when it is whole.
+        if not whole_lines or _parse(whole_lines[0]) is None:
             raise self._damaged(1, "a head")
 
     def _apply(self, record: _Record, line_number: int) -> None:

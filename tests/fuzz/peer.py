@@ -24,7 +24,7 @@ from switch.protocol.messages import (
     SignOnHeader,
     SignOnTerms,
 )
-from switch.protocol.noise import CipherState, Initiator
+from switch.protocol.noise import Initiator
 from terminals.credentials import Credentials
 
 HANG_S = 30.0
@@ -219,8 +219,3 @@ class Peer:
         """Wait for the switch to close; `AssertionError` when it says anything before."""
         payload = self.read_frame()
         assert payload is None, f"expected the end of the connection, got {len(payload)} bytes"
-
-
-def opened_cipher(key: bytes) -> CipherState:
-    """A cipher at its first number, for streams without a socket."""
-    return CipherState(key)

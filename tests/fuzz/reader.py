@@ -79,8 +79,8 @@ class JournalReader:
             self._take_block(block)
 
     def _take_block(self, block: bytes) -> None:
-        fields = BLOCK_HEADER.unpack_from(block)
-        magic, version, header_bytes, partition, entry_count, number, first_sequence, _, zero, _, before, own, zeros = fields
+        magic, version, header_bytes, partition, entry_count, *rest = BLOCK_HEADER.unpack_from(block)
+        number, first_sequence, _, zero, _, before, own, zeros = rest
         if self._midway:
             self.block_count, self.next_sequence, self.hash, self._midway = number, first_sequence, before, False
         assert (magic, version, header_bytes, partition) == (b"CSWB", 1, 128, self._partition)
@@ -97,8 +97,8 @@ class JournalReader:
     def _entries(self, body: bytes) -> Iterator[Entry]:
         at = 0
         while at < len(body):
-            head = ENTRY_HEADER.unpack_from(body, at)
-            size, checksum, sequence, _, terminal_id, date, type_, version, image_count, _, request_bytes, reply_bytes, _ = head
+            size, checksum, sequence, _, terminal_id, date, *rest = ENTRY_HEADER.unpack_from(body, at)
+            type_, version, image_count, _, request_bytes, reply_bytes, _ = rest
             request_at = at + ENTRY_HEADER.size
             reply_at = request_at + (request_bytes + 7) // 8 * 8
             images_at = reply_at + (reply_bytes + 7) // 8 * 8

@@ -1,7 +1,7 @@
 """While others misbehave a well-behaved terminal pays without noticing: a real switch, that terminal, and an observer.
 
-The switch is a process of its own in production mode. When it ends it must have said nothing on its standard error,
-and its journal must verify.
+The switch is a process of its own in production mode. When it ends it must have said nothing but that it was ready and
+stopped, and its journal must verify.
 """
 
 from __future__ import annotations
@@ -9,10 +9,6 @@ from __future__ import annotations
 import itertools
 import re
 import resource
-import signal
-import subprocess
-import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -23,11 +19,11 @@ import msgspec
 
 from switch.protocol.messages import FollowReply, FollowRequest, MessageType, Right, TerminalStatus
 from terminals.credentials import Credentials, read_credentials
+from tests.support.switch_process import SwitchProcess, run_cardswitch
 
 from .peer import HANG_S, Address, Answer, Peer
 from .reader import Entry, JournalReader
 
-ROOT = Path(__file__).parents[2]
 PATIENCE_S = 10.0
 """A debit of the well-behaved terminal that takes longer has been disturbed; usually it is a few milliseconds."""
 PAUSE_S = 0.004
@@ -42,8 +38,8 @@ FIGURES_OF_THE_NEIGHBOUR = re.compile("type_debit|code_approved|entries|blocks|s
 class RunningSwitch:
     """A switch process with a store, a card type, cards with money, and a terminal that pays."""
 
-    def __init__(self, process: subprocess.Popen[str], address: Address, operator: Credentials) -> None:
-        self.process, self.address, self.operator = process, address, operator
+    def __init__(self, process: SwitchProcess, operator: Credentials) -> None:
+        self.process, self.address, self.operator = process, process.address, operator
         self._desk: Peer | None = None
         self._terminal_ids = itertools.count(100)
         self.neighbour: Neighbour
@@ -134,6 +130,7 @@ class Watch:
 
     def entries(self) -> list[Entry]:
         """Entries of all others than the well-behaved terminal."""
+        self._switch.figures()  # this answer leaves only when all that was decided before is durable
         reader = JournalReader(0, checking=False, midway=True)
         position = self._position
         while (reply := self._switch.follow(position)).journal_bytes:
@@ -190,51 +187,28 @@ class Neighbour(threading.Thread):
         assert self.fault is None, self.fault
 
 
-def _command(*arguments: str | Path) -> list[str]:
-    return [sys.executable, "-m", "cardswitch", *map(str, arguments)]
-
-
-def _run(*arguments: str | Path) -> str:
-    done = subprocess.run(_command(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=HANG_S)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 @contextmanager
-def running_switch(
-    directory: Path, *, settings: Mapping[str, int] | None = None, open_files: int | None = None
-) -> Iterator[RunningSwitch]:
-    """A switch on a new data directory, set up, with the well-behaved terminal at work beside whatever the test does."""
+def running_switch(directory: Path, *, settings: Mapping[str, int] | None = None) -> Iterator[RunningSwitch]:
+    """A switch on a new data directory, set up, with the well-behaved terminal at work beside what the test does."""
     data = directory / "data"
-    _run("init", "--data", data, "--segment-bytes", str(16 << 20), "--cards-max", "100000")
+    done = run_cardswitch("init", "--data", data, "--segment-bytes", str(16 << 20), "--cards-max", "100000")
+    assert done.returncode == 0, done.stdout + done.stderr
     for name, value in (settings or {}).items():
         toml = data / "switch.toml"
         toml.write_text(re.sub(rf"^{name} = .*$", f"{name} = {value}", toml.read_text(), flags=re.M))
-    command = _command("serve", "--data", data, "--listen", "127.0.0.1:0")
-    if open_files is not None:
-        command = ["prlimit", f"--nofile={open_files}:{open_files}", *command]
-    with (
-        tempfile.TemporaryFile("w+") as complaints,
-        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=complaints, text=True) as process,
-    ):
+    with SwitchProcess(data) as process:
+        switch = RunningSwitch(process, read_credentials(data / "operator.key"))
         try:
-            assert process.stdout is not None
-            ready = process.stdout.readline()
-            found = re.search(r"ready on ([\d.]+):(\d+)", ready)
-            complaints.seek(0)
-            assert found, ready + complaints.read()
-            switch = RunningSwitch(process, (found[1], int(found[2])), read_credentials(data / "operator.key"))
             switch.set_up()
             switch.neighbour = Neighbour(switch.address, switch.new_terminal(Right.PAY))
             switch.neighbour.start()
             yield switch
             switch.neighbour.check()
             switch.neighbour.finish()
-            switch.hang_up_desk()
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(HANG_S) == 0
         finally:
-            process.kill()
-        complaints.seek(0)
-        assert (complaints.read() == "") or open_files is not None
-    _run("verify", "--data", data)
+            switch.hang_up_desk()
+        assert process.stop() == 0
+        said = [line for line in process.output.splitlines() if not re.match("cardswitch: (ready on|stopped)", line)]
+        assert said == [], "the switch complained"
+    done = run_cardswitch("verify", "--data", data)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from switch.protocol.layout import layout_of
-from switch.protocol.messages import REQUESTS, BillLine, MessageType
+from switch.protocol.messages import KEYED_TYPES, REQUESTS, BillLine, MessageType
 
-from .peer import Peer
+from .peer import Peer, new_trace
 from .running import CARD, CARD_TYPE, STORE
 
 HOT_TYPES = (
@@ -82,7 +82,7 @@ class Altered(NamedTuple):
 
 
 def reserved_set(type_: MessageType, body: bytes) -> Iterator[Altered]:
-    """The body with each byte of each reserved field set in turn; bill line flags and the end of a key count as such."""
+    """The body with each byte of each reserved field set in turn; line flags and the end of a key count as such."""
     places = [(f.name, f.offset, f.wire.width_bytes) for f in layout_of(REQUESTS[type_]).fields]
     places = [place for place in places if place[0].startswith("reserved")]
     if type_ == MessageType.DEBIT:
@@ -99,7 +99,7 @@ def reserved_set(type_: MessageType, body: bytes) -> Iterator[Altered]:
 
 
 def integers_at_extremes(type_: MessageType, body: bytes) -> Iterator[Altered]:
-    """The body with each integer field at 0, 1, its largest, its smallest, and what lies beside them."""
+    """The body with each integer field at its extremes, at 0 and 1 and beside them, each under a new key."""
     for field in layout_of(REQUESTS[type_]).fields:
         if field.wire.format not in INTEGER_RANGES:
             continue
@@ -108,4 +108,6 @@ def integers_at_extremes(type_: MessageType, body: bytes) -> Iterator[Altered]:
         for value in sorted({0, 1, high, high - 1, low, low + 1, max(low, -1)}):
             number = value.to_bytes(width, "little", signed=low < 0)
             altered = body[: field.offset] + number + body[field.offset + width :]
+            if type_ in KEYED_TYPES and field.name != "trace_number":
+                altered = new_trace().to_bytes(4, "little") + altered[4:]
             yield Altered(field.name, field.offset, width, value, altered)

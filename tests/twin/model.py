@@ -59,6 +59,7 @@ class Twin:
         *,
         timezone: str,
         replay: bool,
+        accounts_max: int = 1_000_000,
         cards_max: int = 1_000_000,
         terminals_max: int = 100_000,
         stores_max: int = 10_000,
@@ -70,7 +71,7 @@ class Twin:
         self.next_sequence = next_sequence
         self.today = 0
         """Last business date seen; never goes back."""
-        self.tables = Tables(cards_max, terminals_max, stores_max)
+        self.tables = Tables(accounts_max, cards_max, terminals_max, stores_max)
         self.answers = Answers(answers_per_date_max)
         self.moved_minor = 0
         """Credits − debits + reversals, as the replies told them; see `check`."""
@@ -79,7 +80,7 @@ class Twin:
     # ----------------------------------------------------------------------- the road of a message
 
     def decide(self, terminal_id: int, rights: int, message: bytes, now_ms: int) -> Outcome:
-        """Decide one message of at least a header's length; the order of the checks is that of docs/decision.md."""
+        """Decide one message; the order of the checks is that of docs/decision.md."""
         header = wire.read_header(message)
         error = wire.form_error(message, header)
         if error is not None:

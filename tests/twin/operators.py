@@ -104,7 +104,8 @@ def decide_open_card(tables: Tables, form: OpenCardRequest, today: int) -> Decis
     account = tables.accounts.get(account_number)
     if account is None and account_number != form.card_number:
         return Decision(ResponseCode.ACCOUNT_UNKNOWN)
-    if len(tables.cards) >= tables.cards_max:
+    accounts_are_full = len(tables.accounts) >= tables.accounts_max
+    if len(tables.cards) >= tables.cards_max or (account is None and accounts_are_full):
         return Decision(ResponseCode.TABLE_FULL)
 
     card = tables.cards[form.card_number] = Card(form.card_number, account_number, form.card_type, form.status, today)

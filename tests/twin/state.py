@@ -151,6 +151,7 @@ Record = Account | Card | CardType | Store | Terminal
 class Tables:
     """All records, by key, and how many there may be."""
 
+    accounts_max: int
     cards_max: int
     terminals_max: int
     stores_max: int

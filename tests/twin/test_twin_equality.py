@@ -15,15 +15,12 @@ SEEDS = [int(os.environ["TWIN_SEED"])] if "TWIN_SEED" in os.environ else range(1
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_the_fast_path_decides_as_the_twin_does(seed, request, tmp_path):
-    from .engine import InProcessEngine
+def test_the_fast_path_decides_as_the_twin_does(seed, request):
+    from tests.support.engine import InProcessEngine
 
     messages = request.config.getoption("--twin-messages", 200_000)
 
-    def make_engine(**settings):
-        return InProcessEngine(tmp_path / "journal", **settings)
-
-    compare(world_of(seed), make_engine, max(1, messages // len(SEEDS)))
+    compare(world_of(seed), InProcessEngine, max(1, messages // len(SEEDS)))
 
 
 class ForgedEngine:

@@ -11,7 +11,7 @@ from itertools import islice
 import pytest
 
 from switch.protocol.codes import PRECEDENCE, CodeClass, ResponseCode, code_class
-from switch.protocol.messages import KEYED_TYPES, REPLY_BIT, MessageType, Reply
+from switch.protocol.messages import KEYED_TYPES, REPLY_BIT, ErrorReply, MessageType, Reply
 from switch.protocol.records import EntryHeader, RecordKind
 
 from .traffic import Traffic
@@ -63,6 +63,19 @@ def test_crc32c_gives_its_published_check_value():
     assert crc32c(b"123456789") == 0xE3069283
     assert crc32c(bytes(32)) == 0x8A9136AA
     assert crc32c(b"") == 0
+
+
+@pytest.mark.parametrize("message", [b"", b"\x02", b"\x01\x10", b"\x01\x10\x05\x00\x07", bytes(7)])
+def test_a_message_shorter_than_its_header_is_a_length_error_before_all_else(message):
+    # The fast path never sees such a message: its link answers the same.
+    twin = world_of(1).twin()
+
+    reply, entry = twin.decide(1, EVERY_RIGHT, message, 0)
+
+    whole = message.ljust(HEADER_BYTES, b"\0")
+    error = ErrorReply(code=ResponseCode.LENGTH, type=whole[1], offset=0, expected=HEADER_BYTES, got=len(message))
+    assert reply == b"\x01\xff\x00\x00" + whole[4:] + error.encode()
+    assert entry is None
 
 
 def test_money_and_points_are_conserved_after_every_message(world):

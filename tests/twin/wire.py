@@ -100,19 +100,22 @@ class Asked:
 
 
 def read_header(message: bytes) -> Header:
-    """Header of a message, whatever it holds."""
-    version, message_type, flags, sequence = layout_of(Header).codec.unpack_from(message)
+    """Header of a message, whatever it holds; what is missing of it counts as zero."""
+    whole = message[:HEADER_BYTES].ljust(HEADER_BYTES, b"\0")
+    version, message_type, flags, sequence = layout_of(Header).codec.unpack(whole)
     return Header(version=version, type=message_type, flags=flags, sequence=sequence)
 
 
 def form_error(message: bytes, header: Header) -> ErrorReply | None:
-    """Checks 1 to 4: what is wrong with the form of the message, or None."""
+    """Checks 0 to 4: what is wrong with the form of the message, or None."""
     body = message[HEADER_BYTES:]
     wrong = ResponseCode
 
     def error(code: ResponseCode, offset: int, expected: int, got: int) -> ErrorReply:
         return ErrorReply(code=code, type=header.type, offset=offset, expected=expected, got=got)
 
+    if len(message) < HEADER_BYTES:
+        return error(wrong.LENGTH, 0, HEADER_BYTES, len(message))
     if header.version != PROTOCOL_VERSION:
         return error(wrong.VERSION, 0, PROTOCOL_VERSION, header.version)
     if header.flags != 0:

@@ -36,6 +36,7 @@ class Settings:
 
     timezone: str
     replay: bool
+    accounts_max: int
     cards_max: int
     terminals_max: int
     stores_max: int
@@ -69,6 +70,7 @@ def world_of(seed: int) -> World:
     settings = Settings(
         timezone=timezone,
         replay=bool((seed ^ seed // len(STARTS)) & 1),
+        accounts_max=rng.choice([180, 230, 1000]),
         cards_max=rng.choice([260, 290, 1000]),
         terminals_max=rng.choice([22, 25]),
         stores_max=rng.choice([6, 9]),

@@ -1,11 +1,11 @@
-"""A switch to test terminals against: real frames and seals over TCP, the readable twin behind them, faults on command."""
+"""A switch to test terminals against: real frames over TCP, the readable twin behind them, faults on command."""
 
 from __future__ import annotations
 
 import asyncio
 import enum
 from collections.abc import Callable
-from typing import Self
+from typing import Any, Self
 
 from switch.protocol.codes import ResponseCode
 from switch.protocol.errors import PeerError
@@ -119,7 +119,7 @@ class Peer:
 
     def prepare(self, *, balance_minor: int = 100_00, **card_type: int) -> Self:
         """One card type, one store, two cards with the same opening balance."""
-        keyed = {"business_date": self.now_ms // DAY_MS, "stamp_ms": self.now_ms}
+        keyed: dict[str, Any] = {"business_date": self.now_ms // DAY_MS, "stamp_ms": self.now_ms}
         cards = (CARD, OTHER_CARD)
         requests: list[tuple[MessageType, Packed]] = [
             (MessageType.PUT_CARD_TYPE, PutCardTypeRequest(trace_number=1, **keyed, code=1, **card_type)),
@@ -180,7 +180,11 @@ class Peer:
             if header.terminal_id not in self.keys:
                 raise SignOnError(ResponseCode.SIGN_ON_REFUSED, "terminal unknown")
             success = answer_sign_on(
-                header.encode(), noise_message, self.keys[header.terminal_id], self._terms(header.terminal_id), b"e" * 32
+                header.encode(),
+                noise_message,
+                self.keys[header.terminal_id],
+                self._terms(header.terminal_id),
+                b"e" * 32,
             )
         except SignOnError as error:
             writer.write(refuse_sign_on(error.code))
@@ -196,9 +200,7 @@ class Peer:
                     return
             await writer.drain()
 
-    def _answer(
-        self, terminal_id: int, session: SwitchSession, writer: asyncio.StreamWriter, message: Message
-    ) -> bool:
+    def _answer(self, terminal_id: int, session: SwitchSession, writer: asyncio.StreamWriter, message: Message) -> bool:
         """Whether the connection goes on."""
         sequence, type_ = message.header.sequence, message.header.type
         if type_ == MessageType.ECHO:

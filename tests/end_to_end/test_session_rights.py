@@ -1,0 +1,111 @@
+"""A terminal does what its rights permit and nothing else: every message type with every combination of rights."""
+
+import pytest
+
+from switch.protocol.codes import ResponseCode
+from switch.protocol.messages import RIGHT_NEEDED, MessageType, Reply, Right
+from tests.fuzz.running import Watch, running_switch
+from tests.fuzz.samples import SENDABLE_TYPES, sample
+
+# Written out once more from docs/protocol.md, section 7, so that a slip in the product's own table is seen.
+NEEDED = {
+    Right.PAY: {MessageType.DEBIT, MessageType.REVERSAL, MessageType.BALANCE},
+    Right.CREDIT: {MessageType.CREDIT},
+    Right.CONFIGURE: {
+        MessageType.PUT_CARD_TYPE,
+        MessageType.PUT_STORE,
+        MessageType.PUT_TERMINAL,
+        MessageType.OPEN_CARD,
+        MessageType.CHANGE_CARD_STATUS,
+    },
+    Right.FOLLOW: {MessageType.FOLLOW, MessageType.STATISTICS},
+}
+FREE = {MessageType.SIGN_OFF, MessageType.ECHO}
+
+
+@pytest.fixture(scope="module")
+def switch(tmp_path_factory):
+    with running_switch(tmp_path_factory.mktemp("switch")) as switch:
+        yield switch
+
+
+@pytest.fixture(autouse=True)
+def _the_neighbour_keeps_working(switch):
+    yield
+    switch.neighbour.check()
+
+
+def permitted(type_, rights):
+    return type_ in FREE or any(type_ in types for right, types in NEEDED.items() if rights & right)
+
+
+def test_the_table_of_the_document_is_that_of_the_product():
+    assert {type_: right for right, types in NEEDED.items() for type_ in types} == RIGHT_NEEDED
+
+
+@pytest.mark.parametrize("rights", range(16))
+def test_what_is_permitted_works_and_all_else_is_refused_as_not_permitted(switch, rights):
+    credentials = switch.new_terminal(rights)
+    with switch.signed_on(credentials) as peer:
+        assert peer.terms.rights == rights
+        watch = Watch(switch)
+        messages = [(type_, sample(peer, type_)) for type_ in SENDABLE_TYPES if type_ != MessageType.SIGN_OFF]
+
+        answers = {type_: peer.ask(type_, body) for type_, body in messages}
+        answers[MessageType.SIGN_OFF] = peer.ask(MessageType.SIGN_OFF)
+
+    refused = {type_ for type_, answer in answers.items() if answer.code == ResponseCode.NOT_PERMITTED}
+    assert refused == {type_ for type_ in answers if not permitted(type_, rights)}
+    journaled = {MessageType(entry.request_type) for entry in watch.entries()}
+    keyed = {*answers} - {MessageType.BALANCE} - FREE - NEEDED[Right.FOLLOW]
+    assert journaled == {type_ for type_ in keyed if permitted(type_, rights)}
+    assert watch.moved().get("code_not_permitted", 0) == len(refused - NEEDED[Right.FOLLOW])
+
+
+@pytest.mark.xfail(reason="the dispatcher's refusals move no counter", strict=True)
+@pytest.mark.parametrize("type_", sorted(NEEDED[Right.FOLLOW]), ids=lambda type_: type_.name)
+def test_a_follower_without_the_right_is_counted(switch, type_):
+    with switch.signed_on(switch.new_terminal(0)) as peer:
+        watch = Watch(switch)
+
+        assert peer.ask(type_, sample(peer, type_)).code == ResponseCode.NOT_PERMITTED
+
+        assert watch.moved().get("code_not_permitted") == 1
+
+
+@pytest.mark.parametrize("type_", [*RIGHT_NEEDED], ids=lambda type_: type_.name)
+def test_a_refusal_for_lack_of_right_carries_the_trace_number_and_the_date_and_nothing_else(switch, type_):
+    with switch.signed_on(switch.new_terminal(0)) as peer:
+        body = sample(peer, type_)
+        has_key = type_ not in NEEDED[Right.FOLLOW] | {MessageType.BALANCE}
+
+        reply = peer.ask(type_, body).reply
+
+        trace_number = int.from_bytes(body[:4], "little") if has_key else 0
+        date = peer.terms.business_date
+        assert reply == Reply(code=ResponseCode.NOT_PERMITTED, trace_number=trace_number, business_date=date)
+
+
+def test_rights_that_an_operator_changes_hold_from_the_next_message_on(switch):
+    credentials = switch.new_terminal(Right.PAY)
+    with switch.signed_on(credentials) as peer:
+        body = sample(peer, MessageType.DEBIT)
+        codes = []
+
+        switch.put_terminal(credentials, Right.CREDIT)
+        codes.append(peer.ask(MessageType.DEBIT, body).code)
+        codes.append(peer.ask(MessageType.CREDIT, sample(peer, MessageType.CREDIT)).code)
+        switch.put_terminal(credentials, Right.PAY)
+        codes.append(peer.ask(MessageType.DEBIT, body).code)
+
+        assert codes == [ResponseCode.NOT_PERMITTED, ResponseCode.APPROVED, ResponseCode.APPROVED]
+
+
+@pytest.mark.parametrize("rights", [16, 17, 255, 256, 2**31, 2**32 - 1])
+def test_rights_that_do_not_exist_cannot_be_given(switch, rights):
+    with switch.signed_on() as peer:
+        fields = {"terminal_id": 9_002, "store_id": 0, "rights": rights, "key": b"k" * 32 + bytes(8)}
+
+        reply = peer.do(MessageType.PUT_TERMINAL, **fields)
+
+        assert (reply.code, reply.detail) == (ResponseCode.FIELD_INVALID, 24)
