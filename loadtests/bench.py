@@ -52,7 +52,8 @@ class Shape(msgspec.Struct, frozen=True):
         return f"{self.links}x{self.window}"
 
 
-SHAPES = (Shape(1, 1), Shape(256, 1), Shape(64, 64))
+LONE = Shape(1, 1)
+SHAPES = (LONE, Shape(256, 1), Shape(64, 64))
 """The heaviest comes last: the kill that follows finds as much as possible that is not in a checkpoint yet."""
 
 
@@ -173,7 +174,7 @@ def bench(arguments: argparse.Namespace, directory: Path, say: Callable[[str], N
         f"  messages  debits of {cards.count:,} cards at random, 3 bill lines, {frame_bytes} bytes sealed, one message"
         f" per frame; {arguments.seconds:g} s per shape; seed {arguments.seed}"
     )
-    figures["fdatasync_p50_us"] = fdatasync_p50_us(directory)
+    sync_us = fdatasync_p50_us(directory)
     figures["decision_aead_ns"] = decision_aead_ns()
     with (
         Switch(directory / "data", directory / "switch.log") as switch,
@@ -187,6 +188,10 @@ def bench(arguments: argparse.Namespace, directory: Path, say: Callable[[str], N
         for shape in SHAPES:
             figures |= report.run_figures(f"echo_{shape}", measure_echo(echo, shape, frame_bytes, arguments.seconds))
             figures |= measure_durable(switch, shape, cards, arguments.seconds, arguments.seed, load)
+            if shape == LONE:
+                # The goal for a lone debit adds up echo and disk: take the disk at its best, before or after, lest a
+                # neighbour's burst make the goal easy.
+                figures["fdatasync_p50_us"] = min(sync_us, fdatasync_p50_us(directory))
         figures |= {"lone_p50_us": figures["durable_1x1_p50_us"], "lone_p99_us": figures["durable_1x1_p99_us"]}
         figures["rss_after_load_bytes"] = switch.child.rss_bytes()
         compare_counts(switch, load)

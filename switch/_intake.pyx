@@ -71,7 +71,7 @@ cdef class Intake:
         self.links[link.fd] = link
 
     def remove(self, Link link not None):
-        """Read it no more; answers on their way still leave, then the socket is closed. A second time changes nothing."""
+        """Read it no more; answers on their way still leave, then the socket closes. Twice is as once."""
         if self.links.pop(link.fd, None) is not None:
             self._watch(EPOLL_CTL_DEL, link, 0)
 

@@ -28,7 +28,7 @@ cdef extern from *:
     void fetch_line(const void* p) noexcept nogil
 
 cdef enum:
-    SHORT_PASS_BYTES = 16384         # below it, giving up the interpreter lock costs more than the pass keeps others waiting
+    SHORT_PASS_BYTES = 16384         # below it, giving up the interpreter lock costs more than it is worth
 
 RECEIVE_BYTES = 262144
 """Most bytes taken by one pass: 1,600 debits of three lines, some milliseconds of work, then others have their turn."""
@@ -79,7 +79,7 @@ cdef class Link:
         """`take` for tests and benchmarks: the first `size` bytes of a buffer, behind what was kept before."""
         cdef uint32_t kept = self.tail_bytes
         if kept + size > <uint64_t>buffer.shape[0]:
-            raise ValueError(f"receive buffer: expected room for {kept} kept bytes and {size} new ones, got {buffer.shape[0]}")
+            raise ValueError(f"receive buffer: expected room for {kept} kept and {size} new bytes, got {buffer.shape[0]}")
         if kept:
             memmove(&buffer[kept], &buffer[0], size)
             self.load(&buffer[0])
