@@ -2,6 +2,21 @@
 
 from libc.stdint cimport uint8_t, uint64_t
 
+cdef extern from "openssl/params.h" nogil:
+    struct ossl_param_st:
+        const char* key
+        unsigned int data_type
+        void* data
+        size_t data_size
+        size_t return_size
+    ctypedef ossl_param_st OSSL_PARAM
+    int OSSL_PARAM_OCTET_STRING
+
+cdef extern from "openssl/core_names.h" nogil:
+    const char* OSSL_CIPHER_PARAM_AEAD_TAG
+    const char* OSSL_CIPHER_PARAM_AEAD_TLS1_GET_IV_GEN
+    const char* OSSL_CIPHER_PARAM_AEAD_TLS1_SET_IV_INV
+
 cdef extern from "openssl/evp.h" nogil:
     ctypedef struct EVP_CIPHER_CTX:
         pass
@@ -17,14 +32,15 @@ cdef extern from "openssl/evp.h" nogil:
     int EVP_EncryptFinal_ex(EVP_CIPHER_CTX* ctx, uint8_t* out, int* outl)
     int EVP_DecryptFinal_ex(EVP_CIPHER_CTX* ctx, uint8_t* out, int* outl)
     int EVP_CIPHER_CTX_ctrl(EVP_CIPHER_CTX* ctx, int type, int arg, void* ptr)
-    int EVP_CTRL_GCM_SET_TAG
-    int EVP_CTRL_GCM_GET_TAG
+    int EVP_CTRL_GCM_SET_IV_FIXED
+    int EVP_CIPHER_CTX_set_params(EVP_CIPHER_CTX* ctx, const OSSL_PARAM* params)
+    int EVP_CIPHER_CTX_get_params(EVP_CIPHER_CTX* ctx, OSSL_PARAM* params)
 
 cdef enum:
     TAG_BYTES = 16
 
 cdef struct cipher_t:
-    EVP_CIPHER_CTX* ctx              # the key is set once; a message sets only the nonce
+    EVP_CIPHER_CTX* ctx              # key and fixed part of the nonce are set once
     uint64_t nonce                   # implicit, rising: number of messages so far
 
 

@@ -4,19 +4,19 @@ Sockets come here when sign-on is through; the event loop only watches the
 epoll instance that holds them all and calls `run` when one has something.  A
 turn that finds 256 ready sockets so costs one wait, 256 receives and no
 Python object, where a protocol per socket costs two Python calls each.  All
-that arrived in one turn is decided at one moment and committed together.
-
-One buffer serves all sockets: a receive is taken before the next one begins.
+that arrived in one turn is decided at one moment and committed together;
+sockets are received in groups, whose frames share their rounds (`_link.pyx`).
 """
 
 import os
 
 from libc.errno cimport EAGAIN, EINTR, errno
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
 
 from switch._fastpath cimport Engine
 from switch._layout cimport FRAME_TIMEOUT_MS, IDLE_TIMEOUT_MS
-from switch._link cimport Link
+from switch._link cimport Link, Round
 from switch._link import RECEIVE_BYTES, TAIL_BYTES_MAX
 from switch.group_commit cimport GroupCommit, link_drop, link_flush
 
@@ -38,6 +38,7 @@ cdef extern from "<sys/socket.h>":
     int MSG_DONTWAIT
 
 cdef uint32_t receive_bytes = RECEIVE_BYTES
+cdef uint64_t slice_bytes = RECEIVE_BYTES + TAIL_BYTES_MAX
 
 ENDED = "peer has closed the connection"
 """Reason of a link that ended without a fault."""
@@ -47,17 +48,19 @@ cdef class Intake:
     """The sockets of all links of one engine."""
 
     def __cinit__(self, Engine engine not None):
-        cdef uint8_t[::1] view
         self.engine = engine
         self.links = {}
-        self.buffer = bytearray(RECEIVE_BYTES + TAIL_BYTES_MAX)
-        view = self.buffer
-        self.bytes = &view[0]                    # the bytearray is never resized, so its address stays
+        self.round = Round(engine)
+        # Zeroed memory that is only touched as far as a receive fills it: as a rule a page per slice.
+        self.slices = <uint8_t*>calloc(GROUP_LINKS, slice_bytes)
+        if self.slices == NULL:
+            raise MemoryError("intake: no address space for its receive buffers")
         self.fd = epoll_create1(EPOLL_CLOEXEC)
         if self.fd < 0:
             raise OSError(errno, os.strerror(errno) + ": epoll_create1; raise the limit of open files")
 
     def __dealloc__(self):
+        free(self.slices)
         if self.fd >= 0:
             os.close(self.fd)
 
@@ -91,22 +94,27 @@ cdef class Intake:
         """
         cdef epoll_event events[EVENTS_MAX]
         cdef int count = epoll_wait(self.fd, events, EVENTS_MAX, 0), i
-        cdef list outcomes = []
+        cdef list outcomes = [], group = []
         cdef Link link
         for i in range(count):
             link = <Link>events[i].data.ptr
             if events[i].events & EPOLLOUT:
                 self._flush(link, outcomes)
-            if events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR):
-                self._read(link, now_ms, monotonic_ms, outcomes)
+            if events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR) and self._receive(
+                    link, self.slices + len(group) * slice_bytes, now_ms, outcomes):
+                group.append(link)
+                if len(group) == GROUP_LINKS:
+                    self._finish(group, now_ms, monotonic_ms, outcomes)
+                    group = []
+        self._finish(group, now_ms, monotonic_ms, outcomes)
         return outcomes
 
     def resume(self, Link link not None, int64_t now_ms, int64_t monotonic_ms):
         """Go on with a paused link: first with what was kept. Returns as `run`."""
         cdef list outcomes = []
         if link.fd in self.links:
-            link.load(self.bytes)
-            self._take(link, link.tail_bytes, now_ms, monotonic_ms, outcomes)
+            self.round.take(link, self.slices, link.load(self.slices), now_ms)
+            self._finish([link], now_ms, monotonic_ms, outcomes)
             if not link.paused:
                 self._watch(EPOLL_CTL_MOD, link, EPOLLIN)
         return outcomes
@@ -147,28 +155,30 @@ cdef class Intake:
         elif left == 0:
             self._watch(EPOLL_CTL_MOD, link, EPOLLIN)
 
-    cdef _read(self, Link link, int64_t now_ms, int64_t monotonic_ms, list outcomes):
-        cdef uint32_t kept = link.load(self.bytes) if link.tail_bytes else 0
-        cdef long got = c_recv(link.link.fd, self.bytes + kept, receive_bytes, MSG_DONTWAIT)   # network
-        if got < 0:
-            if errno != EAGAIN and errno != EINTR:
+    cdef bint _receive(self, Link link, uint8_t* slice, int64_t now_ms, list outcomes) except -1:
+        """One receive behind what was kept, and its frames opened into the round; False when nothing came."""
+        cdef uint32_t kept = link.load(slice) if link.tail_bytes else 0
+        cdef long got = c_recv(link.link.fd, slice + kept, receive_bytes, MSG_DONTWAIT)     # network
+        if got <= 0:
+            if got == 0 or (errno != EAGAIN and errno != EINTR):
                 outcomes.append((link, None, ENDED))
-            return
-        if got == 0:
-            outcomes.append((link, None, ENDED))
-            return
+            return False
         self.receive_count += 1
-        self._take(link, kept + <uint32_t>got, now_ms, monotonic_ms, outcomes)
+        link.frames_before = link.frame_count
+        self.round.take(link, slice, kept + <uint32_t>got, now_ms)
+        return True
 
-    cdef _take(self, Link link, uint32_t size, int64_t now_ms, int64_t monotonic_ms, list outcomes):
-        """One pass over the first bytes of the shared buffer."""
-        cdef uint64_t frames_before = link.frame_count
-        cold = link.take(self.bytes, size, now_ms)
-        if link.frame_count != frames_before:
-            link.deadline_ms = monotonic_ms + (FRAME_TIMEOUT_MS if link.tail_bytes else IDLE_TIMEOUT_MS)
-        elif link.deadline_ms > monotonic_ms + FRAME_TIMEOUT_MS:
-            link.deadline_ms = monotonic_ms + FRAME_TIMEOUT_MS   # a frame has begun
-        if link.paused:
-            self._watch(EPOLL_CTL_MOD, link, 0)
-        if cold is not None or link.fault is not None or link.paused:
-            outcomes.append((link, cold, link.fault))
+    cdef int _finish(self, list group, int64_t now_ms, int64_t monotonic_ms, list outcomes) except -1:
+        """Decide what the group has brought, then see to each of its links."""
+        cdef Link link
+        self.round.finish(now_ms)
+        for link in group:
+            if link.frame_count != link.frames_before:
+                link.deadline_ms = monotonic_ms + (FRAME_TIMEOUT_MS if link.tail_bytes else IDLE_TIMEOUT_MS)
+            elif link.deadline_ms > monotonic_ms + FRAME_TIMEOUT_MS:
+                link.deadline_ms = monotonic_ms + FRAME_TIMEOUT_MS       # a frame has begun
+            if link.paused:
+                self._watch(EPOLL_CTL_MOD, link, 0)
+            if link.cold is not None or link.fault is not None or link.paused:
+                outcomes.append((link, link.take_cold(), link.fault))
+        return 0

@@ -1,14 +1,16 @@
-"""One signed-on connection: frames opened on the way in, answers sealed on the way out."""
+"""Signed-on connections: frames opened on the way in, answers sealed on the way out."""
 
+from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from switch._fastpath cimport Engine
 from switch.group_commit cimport GroupCommit, link_t
 
 cdef enum:
-    FRAMES_PER_ROUND = 16            # opened together, so that the memory of one arrives while the next is opened
+    ROUND_FRAMES = 32                # opened together: enough that memory has arrived when its frame's turn comes
 
-cdef struct message_t:
+cdef struct opened_t:
+    PyObject* link                   # borrowed: the caller of the round keeps its links
     uint8_t* plaintext
     uint32_t bytes
 
@@ -21,19 +23,26 @@ cdef class Link:
     cdef readonly str fault                      # why the connection must be closed, or None
     cdef readonly bint paused                    # too many answers wait: do not read on
     cdef readonly uint64_t frame_count
+    cdef uint64_t frames_before                  # frame_count before this turn
     cdef public int64_t deadline_ms              # by the monotonic clock: when to close it unless a whole frame comes
-    cdef uint8_t* tail                           # start of a frame whose rest has not come, or all that waits if paused
+    cdef list cold                               # messages for the dispatcher, or None
+    cdef uint8_t* tail                           # start of a frame whose rest has not come, or what waits while paused
     cdef uint32_t tail_bytes
     cdef uint32_t tail_capacity
-    cdef message_t* cold                         # messages for the dispatcher, of this pass
-    cdef uint32_t cold_count
-    cdef uint32_t cold_capacity
 
     cdef uint32_t load(self, uint8_t* buffer) noexcept
-    cdef take(self, uint8_t* data, uint32_t size, int64_t now_ms)
-    cdef const char* _pass(self, Engine engine, GroupCommit commit, uint8_t* data, uint32_t size, int64_t now_ms,
-                           uint32_t* used) noexcept nogil
+    cdef int keep(self, const uint8_t* data, uint32_t size) except -1
+    cdef take_cold(self)
     cdef const char* _answer(self, GroupCommit commit, const uint8_t* plaintext, uint32_t size) noexcept nogil
-    cdef int _keep(self, const uint8_t* data, uint32_t size) noexcept nogil
-    cdef void _fetch(self, message_t* message) noexcept nogil
-    cdef int _cold(self, const message_t* message) noexcept nogil
+
+
+cdef class Round:
+    cdef Engine engine
+    cdef opened_t frames[ROUND_FRAMES]
+    cdef int count
+
+    cdef int take(self, Link link, uint8_t* data, uint32_t size, int64_t now_ms) except -1
+    cdef int finish(self, int64_t now_ms) except -1
+    cdef bint _open(self, Link link, uint8_t* data, uint32_t size, uint32_t* used) except -1
+    cdef void _fetch_indexes(self, const opened_t* frame) noexcept
+    cdef void _fetch_records(self, const opened_t* frame) noexcept

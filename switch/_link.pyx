@@ -1,14 +1,16 @@
-"""One signed-on connection: frames opened on the way in, answers sealed on the way out.
+"""Signed-on connections: frames opened on the way in, answers sealed on the way out.
 
-Owns the session's keys and the start of a frame that has not come whole.  One
-pass takes everything that a receive brought: frames are opened in rounds,
-the memory that they will touch is fetched ahead, each is decided and its
-answer sealed into the batch.  Cold messages are handed to the caller.
-Invariant: a frame that is forged, replayed or reordered ends the connection,
-and nothing behind it is looked at.
+A link owns a session's keys and the start of a frame that has not come whole.
+A round takes frames of one or many links together: first all are opened, and
+the memory that they will touch is asked for; then each is decided and its
+answer sealed into the batch.  Between the two the memory has arrived, which
+is most of what a debit of a random card costs.  Cold messages are kept for the
+dispatcher.  Invariant: a frame that is forged, replayed or reordered ends its
+connection, and nothing behind it is looked at.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from cpython.ref cimport PyObject
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memmove, memset
 
@@ -26,9 +28,6 @@ cdef extern from *:
     #define fetch_line(p) __builtin_prefetch((p), 1, 3)
     """
     void fetch_line(const void* p) noexcept nogil
-
-cdef enum:
-    SHORT_PASS_BYTES = 16384         # below it, giving up the interpreter lock costs more than it is worth
 
 RECEIVE_BYTES = 262144
 """Most bytes taken by one pass: 1,600 debits of three lines, some milliseconds of work, then others have their turn."""
@@ -63,7 +62,6 @@ cdef class Link:
         if self.link != NULL:
             link_drop(self.link)
         free(self.tail)
-        free(self.cold)
 
     @property
     def waiting_bytes(self):
@@ -76,115 +74,31 @@ cdef class Link:
         return self.link.fd
 
     def receive(self, uint8_t[::1] buffer not None, uint32_t size, int64_t now_ms):
-        """`take` for tests and benchmarks: the first `size` bytes of a buffer, behind what was kept before."""
+        """One link alone, for tests and benchmarks: takes the first `size` bytes of a buffer, behind what was kept.
+
+        Returns the cold messages in order, or None. Afterwards `fault` says whether the connection must be closed,
+        `paused` whether it must not be read for now.
+        """
         cdef uint32_t kept = self.tail_bytes
         if kept + size > <uint64_t>buffer.shape[0]:
             raise ValueError(f"receive buffer: expected room for {kept} kept and {size} new bytes, got {buffer.shape[0]}")
         if kept:
             memmove(&buffer[kept], &buffer[0], size)
             self.load(&buffer[0])
-        return self.take(&buffer[0], kept + size, now_ms)
+        cdef Round round = Round(self.engine)
+        round.take(self, &buffer[0], kept + size, now_ms)
+        round.finish(now_ms)
+        return self.take_cold()
 
     cdef uint32_t load(self, uint8_t* buffer) noexcept:
-        """Copy the kept bytes to the start of a receive buffer; how many they are. `take` forgets them."""
+        """Copy the kept bytes to the start of a buffer; how many they are. The next `Round.take` forgets them."""
         memcpy(buffer, self.tail, self.tail_bytes)
         return self.tail_bytes
 
-    cdef take(self, uint8_t* data, uint32_t size, int64_t now_ms):
-        """Take bytes that have come, the kept ones first. Returns the cold messages (plain bytes) in order, or None.
-
-        Afterwards `fault` says whether the connection must be closed, `paused` whether it must not be read for now.
-        """
-        cdef uint32_t used = 0, i
-        cdef const char* fault
-        cdef Engine engine = self.engine
-        self.cold_count = 0
-        self.paused = False
-        self.tail_bytes = 0
-        if size > SHORT_PASS_BYTES:
-            with nogil:
-                fault = self._pass(engine, engine.commit, data, size, now_ms, &used)
-        else:
-            fault = self._pass(engine, engine.commit, data, size, now_ms, &used)
-        if fault == NULL and used < size and self._keep(data + used, size - used) != 0:
-            fault = b"no memory for the rest of a frame"
-        if fault != NULL:
-            self.fault = (<bytes>fault).decode()
-        if self.cold_count == 0:
-            return None
-        return [self.cold[i].plaintext[:self.cold[i].bytes] for i in range(self.cold_count)]
-
-    cdef const char* _pass(self, Engine engine, GroupCommit commit, uint8_t* data, uint32_t size, int64_t now_ms,
-                           uint32_t* used) noexcept nogil:
-        """All whole frames. Returns NULL, or why the connection must end; `used` bytes are done with."""
-        cdef message_t round[FRAMES_PER_ROUND]
-        cdef const header_t* header
-        cdef const debit_request_t* keyed
-        cdef terminal_record_t* terminal
-        cdef const char* fault = NULL
-        cdef uint32_t at = 0, opened, i, frame_bytes, answers_from, out_bytes
-        cdef int plain_bytes
-        cdef uint8_t* out
-        commit.lock()
-        answers_from = commit.gather.answers_bytes
-        terminal = engine.tables.terminal(self.terminal_id)
-        if terminal == NULL or terminal.status != TERMINAL_ACTIVE:
-            commit.unlock()
-            used[0] = size
-            return b"terminal is blocked"
-        while fault == NULL:
-            # Open a round of frames and ask for the memory of their cards.
-            opened = 0
-            while opened < FRAMES_PER_ROUND and size - at >= FRAME_LENGTH_BYTES:
-                frame_bytes = (<uint32_t>data[at] << 8) | data[at + 1]
-                if frame_bytes == 0 or frame_bytes > FRAME_BYTES_MAX:
-                    fault = b"frame length out of bounds"
-                    break
-                if size - at - FRAME_LENGTH_BYTES < frame_bytes:
-                    break
-                if commit.gather.answers_bytes > ANSWERS_BYTES_SOFT:
-                    self.paused = True
-                    break
-                plain_bytes = unseal(&self.link.receive, data + at + FRAME_LENGTH_BYTES, <int>frame_bytes)
-                if plain_bytes < 0:
-                    fault = b"frame forged, replayed or out of order"
-                    break
-                round[opened].plaintext = data + at + FRAME_LENGTH_BYTES
-                round[opened].bytes = <uint32_t>plain_bytes
-                header = <const header_t*>round[opened].plaintext
-                if (TYPE_DEBIT <= header.type <= TYPE_CREDIT and header.type != TYPE_BALANCE
-                        and round[opened].bytes >= sizeof(header_t) + sizeof(debit_request_t)):
-                    keyed = <const debit_request_t*>(round[opened].plaintext + sizeof(header_t))
-                    engine.tables.card_index.prefetch(keyed.card_number)
-                    engine.answers.prefetch(keyed.business_date, answer_key(self.terminal_id, keyed.trace_number))
-                at += FRAME_LENGTH_BYTES + frame_bytes
-                opened += 1
-            if opened > 1:
-                for i in range(opened):
-                    self._fetch(&round[i])
-            for i in range(opened):
-                header = <const header_t*>round[i].plaintext
-                if round[i].bytes < sizeof(header_t):
-                    answer_stub(self, commit, &round[i])
-                elif decided_here(header.type):
-                    out = commit.answer_space(FRAME_LENGTH_BYTES + answer_bytes_max + TAG_BYTES)
-                    out_bytes = engine.decide_one(self.terminal_id, terminal.rights, round[i].plaintext,
-                                                  round[i].bytes, now_ms, out + FRAME_LENGTH_BYTES)
-                    if (<const header_t*>(out + FRAME_LENGTH_BYTES)).type == TYPE_ERROR | REPLY_BIT:
-                        self.error_count += 1
-                    seal_frame(self, out, out_bytes)
-                elif self._cold(&round[i]) != 0:
-                    fault = b"no memory for a message"
-            self.frame_count += opened
-            if self.error_count > ERRORS_MAX:
-                fault = b"too many messages that cannot be read"
-            if opened < FRAMES_PER_ROUND:
-                break
-        if commit.add_chunk(self.link, answers_from) != 0:
-            fault = b"no memory for an answer"
-        commit.unlock()
-        used[0] = at
-        return fault
+    cdef take_cold(self):
+        """Cold messages since the last time, in order; None when there are none."""
+        cold, self.cold = self.cold, None
+        return cold
 
     def count_error(self):
         """The dispatcher answers with an error reply."""
@@ -227,36 +141,149 @@ cdef class Link:
             return b"no memory for an answer"
         return NULL
 
-    cdef int _keep(self, const uint8_t* data, uint32_t size) noexcept nogil:
+    cdef int keep(self, const uint8_t* data, uint32_t size) except -1:
+        """Keep what is not a whole frame yet, or waits while the link is paused."""
         cdef uint8_t* grown
         if size > self.tail_capacity:
             grown = <uint8_t*>realloc(self.tail, size)
             if grown == NULL:
-                return -1
+                raise MemoryError("link: no memory for the rest of a frame")
             self.tail = grown
             self.tail_capacity = size
         memcpy(self.tail, data, size)
         self.tail_bytes = size
         return 0
 
-    cdef void _fetch(self, message_t* message) noexcept nogil:
-        """Second step of fetching ahead: the index lines have come, ask for the records."""
-        cdef const header_t* header = <const header_t*>message.plaintext
-        cdef const debit_request_t* keyed = <const debit_request_t*>(message.plaintext + sizeof(header_t))
-        if header.type == TYPE_DEBIT and message.bytes >= sizeof(header_t) + sizeof(debit_request_t):
+
+cdef class Round:
+    """Frames of one or many links that are opened together, then decided together, in the order in which they came."""
+
+    def __cinit__(self, Engine engine not None):
+        self.engine = engine
+        self.count = 0
+
+    cdef int take(self, Link link, uint8_t* data, uint32_t size, int64_t now_ms) except -1:
+        """Open every whole frame of a link; what is left is kept. `data` must stay until `finish`.
+
+        Sets the link's `fault` or `paused` where it must not be read on.
+        """
+        cdef uint32_t used = 0
+        cdef terminal_record_t* terminal = self.engine.tables.terminal(link.terminal_id)
+        link.paused = False
+        link.tail_bytes = 0
+        if terminal == NULL or terminal.status != TERMINAL_ACTIVE:
+            link.fault = "terminal is blocked"
+            return 0
+        while self._open(link, data, size, &used):
+            self.finish(now_ms)                  # the round is full: decide it, then go on with this link
+        if link.fault is None and used < size:
+            link.keep(data + used, size - used)
+        return 0
+
+    cdef bint _open(self, Link link, uint8_t* data, uint32_t size, uint32_t* used) except -1:
+        """Open frames until the round is full (True) or nothing whole is left."""
+        cdef uint32_t at = used[0], frame_bytes
+        cdef int plain_bytes
+        while self.count < ROUND_FRAMES and size - at >= FRAME_LENGTH_BYTES:
+            frame_bytes = (<uint32_t>data[at] << 8) | data[at + 1]
+            if frame_bytes == 0 or frame_bytes > FRAME_BYTES_MAX:
+                link.fault = "frame length out of bounds"
+                break
+            if size - at - FRAME_LENGTH_BYTES < frame_bytes:
+                break
+            if self.engine.commit.gather.answers_bytes > ANSWERS_BYTES_SOFT:
+                link.paused = True
+                break
+            plain_bytes = unseal(&link.link.receive, data + at + FRAME_LENGTH_BYTES, <int>frame_bytes)
+            if plain_bytes < 0:
+                link.fault = "frame forged, replayed or out of order"
+                break
+            self.frames[self.count].link = <PyObject*>link
+            self.frames[self.count].plaintext = data + at + FRAME_LENGTH_BYTES
+            self.frames[self.count].bytes = <uint32_t>plain_bytes
+            self._fetch_indexes(&self.frames[self.count])
+            self.count += 1
+            link.frame_count += 1
+            at += FRAME_LENGTH_BYTES + frame_bytes
+        used[0] = at
+        return self.count == ROUND_FRAMES and link.fault is None and not link.paused
+
+    cdef inline void _fetch_indexes(self, const opened_t* frame) noexcept:
+        """First step of fetching ahead: where the card and the answer stand."""
+        cdef const header_t* header = <const header_t*>frame.plaintext
+        cdef const debit_request_t* keyed = <const debit_request_t*>(frame.plaintext + sizeof(header_t))
+        if header.type == TYPE_DEBIT and frame.bytes >= sizeof(header_t) + sizeof(debit_request_t):
+            self.engine.tables.card_index.prefetch(keyed.card_number)
+            self.engine.answers.prefetch(keyed.business_date,
+                                         answer_key((<Link>frame.link).terminal_id, keyed.trace_number))
+
+    cdef inline void _fetch_records(self, const opened_t* frame) noexcept:
+        """Second step: card and account themselves, and the key that will seal the answer."""
+        cdef const header_t* header = <const header_t*>frame.plaintext
+        cdef const debit_request_t* keyed = <const debit_request_t*>(frame.plaintext + sizeof(header_t))
+        fetch_line((<Link>frame.link).link.send.ctx)
+        if header.type == TYPE_DEBIT and frame.bytes >= sizeof(header_t) + sizeof(debit_request_t):
             self.engine.tables.fetch(keyed.card_number)
 
-    cdef int _cold(self, const message_t* message) noexcept nogil:
-        cdef message_t* grown
-        if self.cold_count == self.cold_capacity:
-            grown = <message_t*>realloc(self.cold, (self.cold_capacity * 2 + 16) * sizeof(message_t))
-            if grown == NULL:
-                return -1
-            self.cold = grown
-            self.cold_capacity = self.cold_capacity * 2 + 16
-        self.cold[self.cold_count] = message[0]
-        self.cold_count += 1
+    cdef int finish(self, int64_t now_ms) except -1:
+        """Decide what was opened, at one moment, under the mutex of the batch."""
+        cdef GroupCommit commit = self.engine.commit
+        cdef terminal_record_t* terminal = NULL
+        cdef Link link
+        cdef PyObject* current = NULL
+        cdef uint32_t answers_from = 0
+        cdef int i
+        if self.count == 0:
+            return 0
+        for i in range(self.count):
+            self._fetch_records(&self.frames[i])
+        commit.lock()
+        try:
+            for i in range(self.count):
+                link = <Link>self.frames[i].link
+                if self.frames[i].link != current:
+                    if current != NULL:
+                        hand_over(<Link>current, commit, answers_from)
+                    current = self.frames[i].link
+                    answers_from = commit.gather.answers_bytes
+                    terminal = self.engine.tables.terminal(link.terminal_id)
+                decide_frame(self.engine, commit, link, terminal.rights, &self.frames[i], now_ms)
+            hand_over(<Link>current, commit, answers_from)
+        finally:
+            commit.unlock()
+            self.count = 0
         return 0
+
+
+cdef int hand_over(Link link, GroupCommit commit, uint32_t answers_from) except -1:
+    """The answers from `answers_from` on go to this link."""
+    if commit.add_chunk(link.link, answers_from) != 0:
+        raise MemoryError("batch: no memory for the list of its answers")
+    if link.error_count > ERRORS_MAX and link.fault is None:
+        link.fault = "too many messages that cannot be read"
+    return 0
+
+
+cdef int decide_frame(Engine engine, GroupCommit commit, Link link, uint32_t rights, const opened_t* frame,
+                      int64_t now_ms) except -1:
+    """Decide one frame and seal its answer, or keep it for the dispatcher."""
+    cdef const header_t* header = <const header_t*>frame.plaintext
+    cdef uint8_t* out
+    cdef uint32_t out_bytes
+    if frame.bytes < sizeof(header_t):
+        answer_stub(link, commit, frame)
+    elif decided_here(header.type):
+        out = commit.answer_space(FRAME_LENGTH_BYTES + answer_bytes_max + TAG_BYTES)
+        out_bytes = engine.decide_one(link.terminal_id, rights, frame.plaintext, frame.bytes, now_ms,
+                                      out + FRAME_LENGTH_BYTES)
+        if (<const header_t*>(out + FRAME_LENGTH_BYTES)).type == TYPE_ERROR | REPLY_BIT:
+            link.error_count += 1
+        seal_frame(link, out, out_bytes)
+    else:
+        if link.cold is None:
+            link.cold = []
+        link.cold.append(frame.plaintext[:frame.bytes])
+    return 0
 
 
 cdef inline void seal_frame(Link link, uint8_t* out, uint32_t plain_bytes) noexcept nogil:
@@ -270,7 +297,7 @@ cdef inline void seal_frame(Link link, uint8_t* out, uint32_t plain_bytes) noexc
     link.engine.commit.gather.answers_bytes += FRAME_LENGTH_BYTES + <uint32_t>sealed_bytes
 
 
-cdef void answer_stub(Link link, GroupCommit commit, const message_t* message) noexcept nogil:
+cdef void answer_stub(Link link, GroupCommit commit, const opened_t* message) noexcept nogil:
     """Answer LENGTH to a message that is shorter than a header; what is missing of the header counts as zero."""
     cdef uint8_t* out = commit.answer_space(FRAME_LENGTH_BYTES + answer_bytes_max + TAG_BYTES)
     cdef header_t asked

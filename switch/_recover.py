@@ -61,6 +61,7 @@ def recover(directory: DataDirectory) -> Recovered:
         done.block_number,
         bytes.fromhex(done.chain_hash),
         done.next_sequence,
+        trusting=True,
     )
     replayed_count, last_now_ms = replay(tables, window, reader)
     torn_bytes = settle_end(reader)
@@ -89,10 +90,11 @@ def load_store(directory: DataDirectory, tables: Tables, window: AnswerWindow) -
     ledger = Ledger(directory.ledger)
     try:
         done = ledger.checkpoint()
-        # Accounts before cards: a card is bound to its account when it is put.
-        for kind in RecordKind:
-            tables.load(ledger.records(kind))
+        tables.load_accounts_and_cards(ledger.records(RecordKind.ACCOUNT), ledger.records(RecordKind.CARD))
         tables.loaded()
+        for kind in RecordKind:
+            if kind > RecordKind.CARD:
+                tables.load(ledger.records(kind))
         window.start_at(done.today)
         for day, size_bytes in done.answers_bytes.items():
             load_answers(window, day, ledger.answers(day, size_bytes))

@@ -14,6 +14,17 @@ from switch.duplicates cimport AnswerWindow, answer_key
 from switch.journal cimport BlockReader
 
 
+cdef enum:
+    FETCH_AHEAD_BYTES = 4096         # some twelve debits
+
+
+cdef inline void fetch(Tables tables, AnswerWindow window, const entry_header_t* entry) noexcept nogil:
+    """Ask for the memory that taking an entry over will touch."""
+    cdef const debit_request_t* keyed = <const debit_request_t*>(<const uint8_t*>entry + sizeof(entry_header_t))
+    tables.card_index.prefetch(keyed.card_number)
+    window.prefetch(keyed.business_date, answer_key(entry.terminal_id, keyed.trace_number))
+
+
 cdef int take_over(Tables tables, AnswerWindow window, const entry_header_t* entry, uint64_t position) noexcept nogil:
     """One entry; -1 when a record does not fit its table."""
     cdef const uint8_t* body = <const uint8_t*>entry + sizeof(entry_header_t)
@@ -39,20 +50,29 @@ def replay(Tables tables not None, AnswerWindow window not None, BlockReader rea
     cdef const uint8_t* block
     cdef const block_header_t* header
     cdef const entry_header_t* entry
-    cdef uint64_t at, position, count = 0
+    cdef uint64_t at, ahead, position, end, count = 0
     cdef int64_t last_now_ms = 0
+    cdef int failed
     while True:
         block = reader.next_block()
         if block == NULL:
             return count, last_now_ms
         header = <const block_header_t*>block
         position = reader.position - header.body_bytes - sizeof(block_header_t)
-        at = sizeof(block_header_t)
-        while at < sizeof(block_header_t) + header.body_bytes:
-            entry = <const entry_header_t*>(block + at)
-            if take_over(tables, window, entry, position + at) != 0:
-                raise ValueError(f"journal entry at position {position + at}: expected records that fit their tables, "
-                                 "got one that does not; raise the configured maximum and start again")
-            last_now_ms = entry.time_ms
-            at += entry.entry_bytes
-            count += 1
+        at = ahead = sizeof(block_header_t)
+        end = sizeof(block_header_t) + header.body_bytes
+        failed = 0
+        with nogil:
+            while at < end and not failed:
+                # Some entries ahead, so that the memory is there when its entry's turn comes.
+                while ahead < end and ahead < at + FETCH_AHEAD_BYTES:
+                    fetch(tables, window, <const entry_header_t*>(block + ahead))
+                    ahead += (<const entry_header_t*>(block + ahead)).entry_bytes
+                entry = <const entry_header_t*>(block + at)
+                failed = take_over(tables, window, entry, position + at)
+                last_now_ms = entry.time_ms
+                at += entry.entry_bytes
+                count += 1
+        if failed:
+            raise ValueError(f"journal entry before position {position + at}: expected records that fit their tables, "
+                             "got one that does not; raise the configured maximum and start again")

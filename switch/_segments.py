@@ -12,7 +12,7 @@ import os
 import threading
 from pathlib import Path
 
-from switch.journal import LocalJournal, segment_path
+from switch.journal import LocalJournal, segment_path, zero_fill
 
 SPARE_COUNT = 3
 """Segments kept ready: 192 MiB at the default size, half a second of the heaviest load measured."""
@@ -20,20 +20,15 @@ POLL_S = 0.05
 """How often the preparer looks: a segment lasts longer than this at any load measured."""
 RETRY_S = 1.0
 """Pause after a full disk: space seldom returns sooner, and trying costs writes."""
-CHUNK_BYTES = 1 << 20
 
 
 def prepare_segment(journal: LocalJournal, number: int) -> None:
     """Create one segment and make it durable (file and directory). OSError when the disk is full or broken."""
     path = Path(segment_path(journal.directory, number))
     partial = path.with_suffix(".preparing")
-    zeros = bytes(min(CHUNK_BYTES, journal.segment_bytes))
     try:
         with open(partial, "wb", buffering=0) as file:
-            left_bytes = journal.segment_bytes
-            while left_bytes:
-                left_bytes -= file.write(zeros[:left_bytes])
-            os.fsync(file.fileno())
+            zero_fill(file.fileno(), journal.segment_bytes)  # disk
         partial.rename(path)
     except OSError:
         partial.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ cdef enum:
     ROOM_NONE = 0                    # nothing more can be written
     ROOM_RESERVE = 1                 # only what may not be refused: reversals
     ROOM_PLENTY = 2
+    ZERO_FILL_BYTES = 1048576        # written at a time
     SEGMENTS_MAX = 1048576           # 64 TiB of journal at the default size; 24 MiB of address space
 
 cdef uint64_t NOWHERE
@@ -57,6 +58,7 @@ cdef class BlockReader:
     cdef readonly str directory
     cdef readonly uint64_t segment_bytes
     cdef readonly uint32_t partition
+    cdef readonly bint trusting
     cdef readonly uint64_t position              # of the next block
     cdef readonly uint64_t last_block_position   # of the block read last
     cdef readonly uint64_t block_number          # of the next block
@@ -69,4 +71,5 @@ cdef class BlockReader:
     cdef digest_t digest
 
     cdef int _map(self, uint64_t number) except -2
+    cdef bint _another_follows(self, uint64_t block_bytes, uint64_t room_bytes, const uint8_t* block) noexcept
     cdef const uint8_t* next_block(self) except? NULL

@@ -158,6 +158,11 @@ class Client(OperatorCalls):
         """End the session; the next call signs on again."""
         await self._kept.close()
 
+    def cut(self) -> None:
+        """End the connection without a word, as a pulled cable does; open requests stay open."""
+        if (link := self._kept.current) is not None:
+            link.abort()
+
     # ------------------------------------------------------------------- loose ends
 
     @property

@@ -31,8 +31,16 @@ from .rules import Rules, read_rules
 from .setup import KeyRing, Operator, set_up
 from .year import DataMissingError, data_folder, load_year
 
-EXIT_DONE, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
+EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 MINOR_PER_UNIT = 100
+DECLINE_MEANINGS = {
+    "13": "amount not above 0",
+    "51": "funds",
+    "57": "product",
+    "61": "daily amount",
+    "62": "card blocked",
+    "65": "daily count",
+}
 
 
 class UsageError(ValueError):
@@ -71,6 +79,11 @@ def replay(
     except (ReplayError, SwitchProcessError, TerminalError, OSError) as error:
         print(f"cardswitch replay: {error}", file=sys.stderr)
         return EXIT_FAILED
+    except KeyboardInterrupt:
+        print("cardswitch replay: interrupted; nothing was written", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    finally:
+        gc.unfreeze()
     figures |= _conservation(plan, summary)
     if as_json:
         print(json.dumps(summary | {"run": figures}, indent=1))
@@ -241,10 +254,12 @@ def _show(console: Console, out: Path, summary: dict[str, Any], figures: dict[st
     table = Table(show_header=False, title=f"{summary['rules']}: {summary['cards']:,} cards")
     table.add_column()
     table.add_column(justify="right")
-    declines = ", ".join(f"{code}: {count:,}" for code, count in summary["declined"].items() if count)
     table.add_row("purchases", f"{summary['purchases']:,}")
     table.add_row("approved", f"{summary['approved_n']:,}")
-    table.add_row("declined", f"{summary['declined_n']:,}" + (f" ({declines})" if declines else ""))
+    table.add_row("declined", f"{summary['declined_n']:,}")
+    for code, count in summary["declined"].items():
+        if count:
+            table.add_row(f"  {code} {DECLINE_MEANINGS[code]}", f"{count:,}")
     table.add_row("reversed", f"{summary['reversed_n']:,}")
     table.add_row("points", f"{summary['points']:,}")
     sign = "=" if figures["money_difference_c"] == 0 else "≠"

@@ -9,6 +9,7 @@ to count exactly once.
 from __future__ import annotations
 
 import asyncio
+import datetime
 from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -33,6 +34,8 @@ ReplyFields = tuple[int, int, int, int, int, int, int, int, int, int]
 
 _unpack_reply = layout_of(Reply).codec.unpack
 _REPLY_BYTES = Reply.width_bytes()
+_STALE_CODES = frozenset({ResponseCode.BUSINESS_DATE, ResponseCode.TRACE_REUSED, ResponseCode.CARD_EXISTS})
+"""What a switch answers that was used before."""
 _RETRY_CODES = frozenset(code.value for code in ResponseCode if code_class(code) is CodeClass.RETRY)
 
 
@@ -182,6 +185,8 @@ class Lanes:
                     raise ReplayError(str(error)) from error
                 pause_s = max(pause_s, error.retry_after_ms / 1000)
             except LinkLostError as error:
+                if self.connect_count == 0:
+                    raise ReplayError(str(error)) from error  # it never was there
                 if loop.time() > give_up_at:
                     raise ReplayError(f"{error} (tried for {ABSENCE_MAX_S:.0f} s)") from error
             else:
@@ -216,6 +221,11 @@ def read_reply(body: bytes) -> ReplyFields:
     return fields
 
 
-def refused(what: str, code: int) -> ReplayError:
+def refused(what: str, reply: ReplyFields) -> ReplayError:
     """Error for an answer that a replay cannot go on with."""
-    return ReplayError(f"{what}: expected approval, got {name_code(code)}: {meaning_of(code)}")
+    code, business_date = reply[0], reply[3]
+    hint = ""
+    if code in _STALE_CODES:
+        date = datetime.date(1970, 1, 1) + datetime.timedelta(days=business_date)
+        hint = f" (The switch's date is {date}.) A replay needs a switch that nobody has used before."
+    return ReplayError(f"{what}: expected approval, got {name_code(code)}: {meaning_of(code)}{hint}")

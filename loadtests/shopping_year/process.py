@@ -57,6 +57,12 @@ class PrivateSwitch:
         return self.folder / "operator.key"
 
     @property
+    def process_id(self) -> int:
+        """Number of the running process."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def address(self) -> tuple[str, int]:
         """Host and port; the port stays the same over restarts."""
         return HOST, self._port

@@ -59,10 +59,11 @@ class Results:
         what = f"basket {basket.basket_id}"
         response = _CODE_TEXTS.get(code)
         if response is None:
-            raise refused(what, code)
+            raise refused(what, reply)
         due_minor = self._plan.due_minor(basket)
-        if amount_minor != (due_minor if code == ResponseCode.APPROVED else 0):
-            raise ReplayError(f"{what}: expected a reply about {due_minor} cents, got {amount_minor}")
+        expected_minor = due_minor if code == ResponseCode.APPROVED else 0
+        if amount_minor != expected_minor:
+            raise ReplayError(f"{what}: expected a reply about {expected_minor} cents, got {amount_minor}")
         points = _whole_points(what, points_hundredths)
         self._purchases[clone][basket_index] = Purchase(response, due_minor, points, balance_minor)
         self._last_seen[basket.household_id, clone] = balance_minor, points_balance_hundredths
@@ -73,7 +74,7 @@ class Results:
         basket = self._plan.year.baskets[basket_index]
         what = f"reversal of basket {basket.basket_id}"
         if code != ResponseCode.APPROVED:
-            raise refused(what, code)
+            raise refused(what, reply)
         purchase = self._purchases[clone][basket_index]
         was_approved = purchase.response == "00"
         expected = (purchase.due_minor, -purchase.points) if was_approved else (0, 0)
@@ -87,7 +88,7 @@ class Results:
         code, balance_minor, points_hundredths = reply[0], reply[6], reply[8]
         what = f"balance of card {mask(card.number)}"
         if code != ResponseCode.APPROVED:
-            raise refused(what, code)
+            raise refused(what, reply)
         expected = self._last_seen[card.household_id, card.clone]
         if (balance_minor, points_hundredths) != expected:
             raise ReplayError(
@@ -107,9 +108,7 @@ class Results:
         for (household_id, clone), balance in self._balances.items():
             if balance != self._balances[household_id, 0]:
                 first_balance = self._balances[household_id, 0]
-                raise ReplayError(
-                    f"household {household_id}: expected {first_balance} in clone {clone}, got {balance}"
-                )
+                raise ReplayError(f"household {household_id}: expected {first_balance} in clone {clone}, got {balance}")
 
     # ------------------------------------------------------------------- writing
 

@@ -84,9 +84,9 @@ class Operator:
 
         def note(what: str, body: bytes) -> None:
             nonlocal open_count
-            code = read_reply(body)[0]
-            if code != ResponseCode.APPROVED:
-                self._lanes.fail(refused(what, code))
+            reply = read_reply(body)
+            if reply[0] != ResponseCode.APPROVED:
+                self._lanes.fail(refused(what, reply))
             open_count -= 1
             if open_count == 0 and not finished.done():
                 finished.set_result(None)

@@ -6,7 +6,7 @@ What came whole before it stays applied and answered; how TCP cuts the stream ch
 import pytest
 
 from switch.protocol.codes import ResponseCode
-from switch.protocol.limits import FRAME_BYTES_MAX
+from switch.protocol.limits import FRAME_BYTES_MAX, SIGN_ON_FRAME_BYTES_MAX
 from switch.protocol.messages import BillLine, MessageType
 from tests.fuzz.peer import framed, message
 from tests.fuzz.running import CARD, Watch, running_switch
@@ -49,7 +49,7 @@ def test_a_length_that_no_frame_may_have_ends_the_connection_at_once(switch, len
     assert watch.entries() == []
 
 
-@pytest.mark.parametrize("length", [0, 61, 2**15, 2**16 - 1])
+@pytest.mark.parametrize("length", [0, SIGN_ON_FRAME_BYTES_MAX + 1, 2**15, 2**16 - 1])
 def test_a_length_that_no_sign_on_has_ends_the_connection_at_once(switch, length):
     watch = Watch(switch)
 

@@ -57,8 +57,8 @@ def has_ended(sock):
         return False
 
 
-def wait_for(condition, what):
-    end_s = time.monotonic() + HANG_S
+def wait_for(condition, what, hang_s=HANG_S):
+    end_s = time.monotonic() + hang_s
     while not condition():
         assert time.monotonic() < end_s, f"waited in vain: {what}"
         time.sleep(0.01)
@@ -315,6 +315,7 @@ def test_a_peer_that_is_suddenly_gone_leaves_nothing_behind(switch, gone, way):
 
 def test_connections_beyond_the_bound_are_turned_away_and_counted(tmp_path):
     with running_switch(tmp_path, settings={"connections_max": 12}) as switch, ExitStack() as stack:
+        switch.neighbour.check()
         assert switch.figures()["connections_open"] == 2  # the operator and the neighbour
         inside = [stack.enter_context(switch.connect()) for _ in range(10)]
         wait_for(lambda: switch.figures()["connections_open"] == 12, "ten more connections")
@@ -332,3 +333,24 @@ def test_connections_beyond_the_bound_are_turned_away_and_counted(tmp_path):
 
     assert (moved["connections_turned_away"], moved.get("connections_accepted")) == (25, None)
     assert reply.code == ResponseCode.APPROVED
+
+
+@pytest.mark.xfail(
+    reason="strangers may take every descriptor; segments cannot be opened then, and BUSY is the answer", strict=True
+)
+def test_strangers_who_take_every_file_descriptor_do_not_stop_the_journal(tmp_path):
+    with running_switch(tmp_path, files_max=100) as switch, ExitStack() as stack:
+        peer = stack.enter_context(switch.signed_on())
+        strangers = [stack.enter_context(switch.connect()) for _ in range(200)]
+        lines = tuple(BillLine(amount_minor=0) for _ in range(255))
+
+        for _ in range(50):  # 60 MB of entries: more segments than are kept ready
+            frames = [debit_frame(peer, lines=lines) for _ in range(150)]
+            peer.send(b"".join(frames))
+            codes = {peer.receive().code for _ in frames}
+            switch.neighbour.check()
+            wait_for(lambda: switch.figures()["segments_spare"] > 1, "a segment to be prepared", hang_s=2.0)
+        for stranger in strangers:
+            stranger.close()
+
+    assert codes == {ResponseCode.APPROVED}

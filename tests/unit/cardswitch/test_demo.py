@@ -1,20 +1,25 @@
 import importlib.util
+import json
+from pathlib import Path
 
 import pytest
 
-from cardswitch.demo import Selection, demo
+from cardswitch.demo import EXPECTED_SHA256, Selection, demo
 from switch._directory import DirectoryError, open_directory
 
-TENTH = Selection(
-    mod=10,
-    residue=3,
-    sha256={
-        "cards": "320d8cdb1afbc67b618baeec076cf4c36f640e28740f0a2444fdb5cdb23d16a0",
-        "stores": "b58b2d490523db943c32c496ea2d5ee832de6cd4a7d65312ac72137f32802186",
-        "days": "0794a90888be36bb91784665c267e6efe9a67d33733190f86e89ee3856f55742",
-        "txns": "ddcb2aafb7711390dee83ea289ea95d42b187dac6586fc0f125b3fd1fcd69ac7",
-    },
-)
+EXPECTED = Path(__file__).parents[2] / "data" / "shopping_year"
+
+
+def expected_sha256(name):
+    """What another program computed for a run of the year."""
+    return json.loads((EXPECTED / name / "summary.json").read_text(encoding="utf-8"))["sha256"]
+
+
+TENTH = Selection(mod=10, residue=3, sha256=expected_sha256("first_10pct"))
+
+
+def test_the_demo_expects_what_the_oracle_computed_for_the_whole_year():
+    assert expected_sha256("first") == EXPECTED_SHA256
 
 
 def test_the_demo_tells_what_happened_and_finds_nothing_wrong(tmp_path, capfd):

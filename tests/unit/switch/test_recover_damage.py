@@ -2,11 +2,13 @@
 
 import re
 import shutil
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from switch._directory import DirectoryError
+from switch._segments import SPARE_COUNT, prepare_segment
 from switch.journal import segment_path
 from switch.protocol.layout import layout_of
 from switch.protocol.messages import BillLine, DebitRequest, MessageType
@@ -33,15 +35,16 @@ def shop(tmp_path):
 def long_shop(tmp_path):
     """A journal of more than three segments."""
     desk = Desk(make_shop(tmp_path / "data"))
-    while desk.engine.commit.durable_position < 3 * SEGMENT_BYTES:
-        for _ in range(20):
+    while desk.engine.commit.durable_position < 10 * SEGMENT_BYTES // 3:
+        for _ in range(10):
             desk.debit(1, line_count=255)
         desk.commit()
     return desk.directory.path
 
 
-def contents(path: Path) -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in (path / "journal").iterdir()}
+def contents(path: Path) -> dict[str, str]:
+    """A digest of each segment: the bytes themselves are too many to be shown."""
+    return {file.name: sha256(file.read_bytes()).hexdigest() for file in (path / "journal").iterdir()}
 
 
 def assert_refused(path: Path, *words: str) -> str:
@@ -168,8 +171,6 @@ def test_a_segment_that_is_missing_in_the_middle_stops_the_start(long_shop):
 
 @pytest.mark.xfail(reason="the preparer puts an empty segment over one that exists", strict=True)
 def test_a_start_without_a_middle_segment_leaves_the_later_ones_alone(long_shop):
-    from switch._segments import SPARE_COUNT
-
     bring_up_store(long_shop)
     Path(segment_path(str(long_shop / "journal"), 1)).unlink()
     before = contents(long_shop)
@@ -177,8 +178,6 @@ def test_a_start_without_a_middle_segment_leaves_the_later_ones_alone(long_shop)
     try:
         journal = Desk(long_shop).journal
         for number in range(journal.segments_prepared, SPARE_COUNT + 1):
-            from switch._segments import prepare_segment
-
             prepare_segment(journal, number)
     except (DirectoryError, ValueError):
         pass
@@ -240,17 +239,21 @@ def test_only_what_lies_behind_the_balance_store_is_replayed(shop, behind):
     assert desk.state() == state
 
 
-@pytest.mark.xfail(reason="recovery does not look at the journal before the store's position", strict=True)
 @pytest.mark.parametrize("lost", [1, 2, 7])
 def test_a_balance_store_that_is_ahead_of_the_journal_stops_the_start(shop, lost):
     bring_up_store(shop)
-    for block in blocks_of(shop)[-lost:]:
+    blocks = blocks_of(shop)
+    anchor = blocks[-1]
+    for block in blocks[-lost:]:
         overwrite(block.file, block.offset, bytes(block.size))
 
-    assert_refused(shop, "journal", "position")
+    assert_refused(
+        shop,
+        f"{anchor.file}: expected block {anchor.number} at offset {anchor.offset} (the balance store has taken it over)",
+        "restore the segment from a copy",
+    )
 
 
-@pytest.mark.xfail(reason="recovery does not look at the block that the store's chain hash names", strict=True)
 def test_a_balance_store_of_another_journal_stops_the_start(shop, tmp_path):
     desk = Desk(make_shop(tmp_path / "other"))
     for _ in range(5):
@@ -298,13 +301,25 @@ def test_a_log_of_answers_that_is_gone_is_named(shop):
         Desk(shop)
 
 
+@pytest.mark.xfail(reason="the place of the newest account is forgotten with its first card", strict=True)
+def test_a_store_with_a_card_whose_number_is_below_that_of_its_account_can_be_read(tmp_path):
+    desk = Desk(make_shop(tmp_path / "data"))
+    path, account = desk.directory.path, CARD + 10**6
+    desk.open_card(account)
+    desk.open_card(CARD + 1, account)
+    desk.commit()
+    bring_up_store(path)
+
+    recovered = Desk(path)
+
+    assert recovered.records() == desk.records()
+
+
 # ------------------------------------------------------------------------ what a terminal can write into an entry
 
 
 @pytest.mark.xfail(reason="block_follows believes any self-consistent block header, even inside a request", strict=True)
 def test_a_bill_that_looks_like_a_block_does_not_turn_a_torn_tail_into_damage(tmp_path):
-    from hashlib import sha256
-
     desk = Desk(make_shop(tmp_path / "data"))
     path, state = desk.directory.path, desk.state()
     # Four bill lines are 128 bytes, as a block header; two bytes of each, its flags, must stay zero.

@@ -57,7 +57,7 @@ def test_a_last_block_with_another_byte_in_its_body_is_erased(before, where):
     desk = Desk(path)
 
     assert desk.state() == state
-    assert desk.recovered.torn_bytes == last.size
+    assert last.size - 8 < desk.recovered.torn_bytes <= last.size, "but for zeros at its end"
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_a_first_block_of_a_segment_that_was_cut_short_is_erased(tmp_path):
     path, segment_bytes = desk.directory.path, desk.directory.settings.segment_bytes
     while desk.engine.commit.durable_position < segment_bytes:
         state = desk.state()
-        for _ in range(20):
+        for _ in range(10):
             desk.debit(1, line_count=255)
         desk.commit()
     last = blocks_of(path)[-1]
@@ -143,7 +143,7 @@ def test_a_first_block_of_a_segment_that_was_cut_short_is_erased(tmp_path):
     recovered = Desk(path)
 
     assert recovered.state() == state
-    assert recovered.recovered.torn_bytes == last.size
+    assert last.size - 8 < recovered.recovered.torn_bytes <= last.size, "but for zeros at its end"
 
 
 def test_a_clean_end_has_nothing_to_erase(before):

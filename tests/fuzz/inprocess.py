@@ -1,0 +1,171 @@
+"""The same bytes mean the same whatever cuts them: engine, links and dispatcher in this process, on a socket pair.
+
+The clock stands still and keys are chosen, so every byte that leaves can be foretold.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import socket
+from collections.abc import Iterable
+from typing import Self
+
+from switch._directory import wrap_key
+from switch._intake import Intake
+from switch._link import RECEIVE_BYTES, TAIL_BYTES_MAX, Link
+from switch.dispatch import Dispatcher
+from switch.protocol.layout import Packed
+from switch.protocol.messages import (
+    CreditRequest,
+    Header,
+    MessageType,
+    OpenCardRequest,
+    PutCardTypeRequest,
+    PutStoreRequest,
+    PutTerminalRequest,
+    SwitchMode,
+)
+from switch.protocol.noise import CipherState
+from tests.support.engine import InProcessEngine
+from tests.twin.model import Twin
+
+from .peer import HEADER_BYTES, STAMP_MS, Answer, framed, message
+
+NOW_MS = STAMP_MS
+TODAY = NOW_MS // 86_400_000
+OPERATOR_ID, TERMINAL_ID, LIMITED_ID, EVERY_RIGHT = 1, 7, 8, 15
+STORAGE_KEY, TERMINAL_KEY = b"s" * 32, b"t" * 32
+CARD, OTHER_CARD, UNKNOWN_CARD = 6_200_000_000_000_001, 6_200_000_000_000_002, 6_200_000_000_000_003
+BALANCE_MINOR = 10_000
+SETTINGS: dict[str, object] = {
+    "timezone": "UTC",
+    "replay": False,
+    "cards_max": 40,
+    "terminals_max": 40,
+    "stores_max": 40,
+    "answers_per_date_max": 400,
+}
+
+
+def opening() -> list[tuple[MessageType, Packed]]:
+    """Store, card type, terminals and cards: what both the engine and the twin are told first."""
+    key = {"business_date": TODAY, "stamp_ms": NOW_MS}
+    wrapped = wrap_key(STORAGE_KEY, TERMINAL_KEY)
+    numbers = itertools.count(1_000_000)
+    terminals = [(TERMINAL_ID, EVERY_RIGHT), (LIMITED_ID, 1), (OPERATOR_ID, EVERY_RIGHT)]
+    steps: list[tuple[MessageType, Packed]] = [
+        (MessageType.PUT_STORE, PutStoreRequest(**key, trace_number=next(numbers), store_id=1)),
+        (
+            MessageType.PUT_CARD_TYPE,
+            PutCardTypeRequest(
+                **key, trace_number=next(numbers), code=1, points_percent=150, daily_count_max=9, flags=4
+            ),
+        ),
+    ]
+    for terminal_id, rights in terminals:
+        request = PutTerminalRequest(
+            **key, trace_number=next(numbers), terminal_id=terminal_id, store_id=1, rights=rights, key=wrapped
+        )
+        steps.append((MessageType.PUT_TERMINAL, request))
+    for number in (CARD, OTHER_CARD):
+        card = OpenCardRequest(**key, trace_number=next(numbers), card_number=number, card_type=1)
+        money = CreditRequest(**key, trace_number=next(numbers), card_number=number, amount_minor=BALANCE_MINOR)
+        steps += [(MessageType.OPEN_CARD, card), (MessageType.CREDIT, money)]
+    return steps
+
+
+def open_business(*sides: InProcessEngine | Twin) -> None:
+    """Tell every side the opening."""
+    for type_, request in opening():
+        for side in sides:
+            side.decide(OPERATOR_ID, EVERY_RIGHT, message(type_, request.encode()), NOW_MS)
+
+
+class Bench:
+    """One engine with its dispatcher, opened for business."""
+
+    def __init__(self) -> None:
+        self.engine = InProcessEngine(**SETTINGS)  # type: ignore[arg-type]
+        open_business(self.engine)
+        self.commit = self.engine.commit
+        self.commit.commit_now()
+        self.dispatcher = Dispatcher(
+            self.engine.engine,
+            self.engine.journal,
+            0,
+            SwitchMode.PRODUCTION,
+            STORAGE_KEY,
+            lambda: NOW_MS,
+            lambda: bytes(32),
+        )
+        self.intake = Intake(self.engine.engine)
+
+    def session(self, terminal_id: int = TERMINAL_ID) -> Session:
+        """A signed-on terminal with keys of its own."""
+        return Session(self, terminal_id)
+
+
+class Session:
+    """Both ends of one connection."""
+
+    _numbers = itertools.count(1)
+
+    def __init__(self, bench: Bench, terminal_id: int) -> None:
+        number = next(self._numbers).to_bytes(32, "big")
+        self.receive_key, self.send_key = number, bytes(reversed(number))
+        self.bench = bench
+        ours, theirs = socket.socketpair()
+        self.sock = ours
+        self.sock.setblocking(False)
+        self._theirs = theirs
+        self.link = Link(bench.engine.engine, os.dup(theirs.fileno()), terminal_id, self.receive_key, self.send_key)
+        self._buffer = bytearray(RECEIVE_BYTES + TAIL_BYTES_MAX)
+        self._out, self._in = CipherState(self.receive_key), CipherState(self.send_key)
+        self._received = b""
+        self.signed_off = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.sock.close()
+        self._theirs.close()
+
+    def seal(self, plaintext: bytes) -> bytes:
+        """Frame with the next number."""
+        return framed(self._out.encrypt(plaintext))
+
+    def feed(self, piece: bytes) -> None:
+        """One receive, as the switch takes it: the pass, then the cold messages. Nothing more after a fault."""
+        self._buffer[: len(piece)] = piece
+        for cold in self.link.receive(self._buffer, len(piece), NOW_MS) or ():
+            if not self.bench.dispatcher.dispatch(self.link, cold):
+                self.signed_off = True
+                return
+
+    def answers(self) -> list[Answer]:
+        """Commit, and open what comes out of the socket."""
+        self.bench.engine._make_room()
+        self.bench.commit.commit_now()
+        while True:
+            try:
+                data = self.sock.recv(1 << 20)
+            except BlockingIOError:
+                break
+            if not data:
+                break
+            self._received += data
+        answers = []
+        while len(self._received) >= 2:
+            end = 2 + int.from_bytes(self._received[:2], "big")
+            plaintext = self._in.decrypt(self._received[2:end])
+            answers.append(Answer(Header.decode(plaintext[:HEADER_BYTES]), plaintext[HEADER_BYTES:]))
+            self._received = self._received[end:]
+        return answers
+
+
+def cut(data: bytes, places: Iterable[int]) -> list[bytes]:
+    """The bytes in pieces that end at these places."""
+    edges = [0, *sorted({place % (len(data) + 1) for place in places} | {len(data)})]
+    return [data[start:end] for start, end in itertools.pairwise(edges) if end > start]

@@ -1,0 +1,193 @@
+import os
+import stat
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from switch._directory import (
+    DirectoryError,
+    Settings,
+    create_directory,
+    open_directory,
+    unwrap_key,
+    wrap_key,
+    write_secret,
+)
+
+KEY, OTHER_KEY = b"s" * 32, b"o" * 32
+
+
+@pytest.fixture
+def path(tmp_path):
+    create_directory(tmp_path / "data", Settings(segment_bytes=1 << 20), KEY, OTHER_KEY, 1)
+    return tmp_path / "data"
+
+
+def change_settings(path, old, new):
+    settings = path / "switch.toml"
+    content = settings.read_text()
+    assert old in content
+    settings.write_text(content.replace(old, new))
+
+
+def test_settings_are_read_back_as_they_were_chosen(tmp_path):
+    chosen = Settings(partition=3, segment_bytes=2 << 20, cards_max=77, checkpoint_interval_s=9)
+
+    create_directory(tmp_path / "data", chosen, KEY, OTHER_KEY, 1)
+
+    assert open_directory(tmp_path / "data").settings == chosen
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("partition = 0", "partition = 0\nsegmentbytes = 1", "segmentbytes"),
+        ("partition = 0", 'partition = "zero"', "Expected `int`, got `str` - at `$.partition`"),
+        ("partition = 0", "partition = 0.5", "Expected `int`, got `float` - at `$.partition`"),
+        ("partition = 0", "partition 0", "line 1"),
+        ("cards_max = 10000000", "cards_max = ten", "line 3"),
+    ],
+    ids=["unknown", "text", "fraction", "syntax", "word"],
+)
+def test_a_wrong_line_of_the_settings_is_named(path, old, new, words):
+    change_settings(path, old, new)
+
+    with pytest.raises(DirectoryError) as refusal:
+        open_directory(path)
+
+    assert str(path / "switch.toml") in str(refusal.value)
+    assert words in str(refusal.value)
+    assert "correct the line" in str(refusal.value)
+
+
+@pytest.mark.parametrize("line", ["cards_max = -5", "partition = -1", "segment_bytes = 4097", "stores_max = 0"])
+@pytest.mark.xfail(reason="settings out of bounds pass, and fail later with words of another module", strict=True)
+def test_a_setting_out_of_its_bounds_is_named(path, line):
+    name = line.split()[0]
+    old = next(old for old in (path / "switch.toml").read_text().splitlines() if old.startswith(name))
+    change_settings(path, old, line)
+
+    with pytest.raises(DirectoryError, match=name):
+        open_directory(path)
+
+
+def test_a_directory_that_nobody_has_initialized_is_refused_with_the_command_that_does(tmp_path):
+    with pytest.raises(DirectoryError, match=f"make one with: cardswitch init --data {tmp_path}"):
+        open_directory(tmp_path)
+
+
+def test_a_directory_with_anything_in_it_is_not_initialized(tmp_path):
+    (tmp_path / "something").touch()
+
+    with pytest.raises(DirectoryError, match="expected an empty directory, got one with files"):
+        create_directory(tmp_path, Settings(), KEY, OTHER_KEY, 1)
+
+    assert [file.name for file in tmp_path.iterdir()] == ["something"]
+
+
+def test_secrets_are_readable_by_their_owner_only(path):
+    modes = {name: stat.S_IMODE((path / name).stat().st_mode) for name in ("storage.key", "operator.key")}
+
+    assert modes == {"storage.key": 0o600, "operator.key": 0o600}
+
+
+def test_a_secret_is_never_written_over(tmp_path):
+    write_secret(tmp_path / "secret", "first\n")
+
+    with pytest.raises(FileExistsError):
+        write_secret(tmp_path / "secret", "second\n")
+
+    assert (tmp_path / "secret").read_text() == "first\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("not hexadecimal", "expected 32 bytes as hexadecimal digits; restore it from its copy"),
+        ("00" * 31, "expected 32 bytes, got 31"),
+        ("00" * 33, "expected 32 bytes, got 33"),
+        ("", "expected 32 bytes, got 0"),
+    ],
+)
+def test_a_storage_key_of_another_form_is_named(path, content, words):
+    (path / "storage.key").write_text(content)
+
+    with pytest.raises(DirectoryError) as refusal:
+        open_directory(path).storage_key()
+
+    assert str(path / "storage.key") in str(refusal.value)
+    assert words in str(refusal.value)
+
+
+def test_a_storage_key_that_is_gone_is_named(path):
+    (path / "storage.key").unlink()
+
+    with pytest.raises(DirectoryError, match="restore it from its copy"):
+        open_directory(path).storage_key()
+
+
+# ------------------------------------------------------------------------ lock
+
+
+def test_a_second_lock_is_refused_and_names_the_first_process(path):
+    first = open_directory(path).lock()
+    try:
+        with pytest.raises(DirectoryError, match=f"got one running as process {os.getpid()}; stop that one first"):
+            open_directory(path).lock()
+    finally:
+        os.close(first)
+
+
+def test_a_lock_that_was_given_up_can_be_taken_again(path):
+    os.close(open_directory(path).lock())
+
+    again = open_directory(path).lock()
+
+    os.close(again)
+    assert (path / "lock").read_text() == f"{os.getpid()}\n"
+
+
+# ------------------------------------------------------------------------ wrapped keys
+
+keys = st.binary(min_size=32, max_size=32)
+
+
+@given(storage_key=keys, key=keys)
+def test_a_wrapped_key_opens_with_the_same_storage_key(storage_key, key):
+    wrapped = wrap_key(storage_key, key)
+
+    assert len(wrapped) == 40
+    assert key not in wrapped
+    assert unwrap_key(storage_key, wrapped) == key
+
+
+@given(key=keys)
+def test_the_same_key_is_wrapped_to_the_same_bytes(key):
+    assert wrap_key(KEY, key) == wrap_key(KEY, key)
+
+
+def test_a_key_is_wrapped_as_rfc_3394_shows():
+    """Section 4.6: 256 bits of key data with a 256-bit key encryption key."""
+    storage_key = bytes.fromhex("000102030405060708090A0B0C0D0E0F101112131415161718191A1B1C1D1E1F")
+    key = bytes.fromhex("00112233445566778899AABBCCDDEEFF000102030405060708090A0B0C0D0E0F")
+
+    wrapped = wrap_key(storage_key, key)
+
+    assert wrapped.hex().upper() == "28C9F404C4B810F4CBCCB35CFB87F8263F5786E2D80ED326CBC7F0E71A99F43BFB988B9B7A02DD21"
+
+
+@given(key=keys, at=st.integers(0, 39))
+def test_a_wrapped_key_with_another_byte_does_not_open(key, at):
+    wrapped = bytearray(wrap_key(KEY, key))
+    wrapped[at] ^= 1
+
+    with pytest.raises(DirectoryError, match="put back the storage.key"):
+        unwrap_key(KEY, bytes(wrapped))
+
+
+def test_a_wrapped_key_does_not_open_with_another_storage_key():
+    wrapped = wrap_key(KEY, b"k" * 32)
+
+    with pytest.raises(DirectoryError, match="expected it to open with storage.key"):
+        unwrap_key(OTHER_KEY, wrapped)
