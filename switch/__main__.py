@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import resource
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ import uvloop
 
 from switch._checkpoints import Checkpoints
 from switch._clock import monotonic_ms, now_ms, random_key
-from switch._directory import DataDirectory, Settings, create_directory, open_directory, wrap_key
+from switch._directory import DataDirectory, DirectoryError, Settings, create_directory, open_directory, wrap_key
 from switch._fastpath import Engine
 from switch._recover import open_journal, recover
 from switch._segments import SegmentPreparer, prepare_segment
@@ -36,10 +37,17 @@ EXIT_OWN_FAULT = 70
 
 
 def initialize(path: Path, timezone: str, mode: SwitchMode, settings: Settings) -> DataDirectory:
-    """Make a data directory and write the journal's first block: the switch's settings and the first operator."""
+    """Make a data directory and write the journal's first block: the switch's settings and the first operator.
+
+    All of it appears at once: a directory that was begun and not finished is never found under its name.
+    """
     find_zone(timezone)
+    if path.exists() and any(path.iterdir()):
+        raise DirectoryError(f"{path}: expected an empty directory, got one with files; choose another")
     storage_key, operator_key = random_key(), random_key()
-    directory = create_directory(path, settings, storage_key, operator_key, OPERATOR_ID)
+    begun = path.with_name(path.name + ".begun")
+    shutil.rmtree(begun, ignore_errors=True)
+    directory = create_directory(begun, settings, storage_key, operator_key, OPERATOR_ID)
     journal = open_journal(directory)
     prepare_segment(journal, 0)
     journal.segment_is_ready(0)
@@ -80,7 +88,8 @@ def initialize(path: Path, timezone: str, mode: SwitchMode, settings: Settings) 
         ),
     )
     commit.commit_now()
-    return directory
+    begun.rename(path)
+    return open_directory(path)
 
 
 def serve(path: Path, host: str, port: int) -> int:

@@ -15,17 +15,49 @@ LOOK_S = 1.0
 """How often the journal's growth is looked at."""
 QUIET_BYTES_PER_S = 8 << 20
 """Growth below this leaves a core to spare: then the interval counts, else only the bytes."""
+AGAIN_S = 10.0
+"""Pause before a child that has ended is started again: what ended it (a full disk) may take a while to mend."""
+REPORT_BYTES_MAX = 4096
 
 
 class Checkpoints:
-    """Runs `switch._checkpointer` as a child and sends it durable positions."""
+    """Runs `switch._checkpointer` as a child and sends it durable positions.
+
+    A child that ends is started again; until then the switch answers as before, and only a restart would take longer.
+    """
 
     def __init__(self, directory: DataDirectory, commit: GroupCommit, position: int) -> None:
-        self._commit = commit
-        self._bytes_max = directory.settings.checkpoint_bytes
-        self._interval_s = directory.settings.checkpoint_interval_s
+        self._directory, self._commit = directory, commit
         self._asked = self._reached = self._seen = position
         self._quiet_s = 0.0
+        self._child: subprocess.Popen[bytes] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def reached_position(self) -> int:
+        """Position of the balance store, as last reported."""
+        return self._reached
+
+    def start(self) -> None:
+        """Start the child, and look at the journal every LOOK_S from now on."""
+        self._start_child()
+        self._timer = asyncio.get_running_loop().call_later(LOOK_S, self._look)
+
+    def stop(self) -> None:
+        """Bring the store up to the end of the journal and end the child; called when nothing is in flight."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._child is None:
+            return
+        _, from_child = self._pipes()
+        asyncio.get_running_loop().remove_reader(from_child)
+        if self._commit.durable_position > self._asked:
+            self._ask()
+        self._child.communicate()
+
+    def _start_child(self) -> None:
+        directory = self._directory
+        self._asked = self._reached
         self._child = subprocess.Popen(
             [
                 sys.executable,
@@ -39,57 +71,53 @@ class Checkpoints:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=Path(__file__).resolve().parent.parent,
-            start_new_session=True,  # signals to the process group are the switch's: it asks for a last checkpoint
+            start_new_session=True,  # signals to the switch's process group are the switch's: it asks for a last one
         )
-        assert self._child.stdin is not None and self._child.stdout is not None
-        self._to_child, self._from_child = self._child.stdin, self._child.stdout
-        self._timer: asyncio.TimerHandle | None = None
+        asyncio.get_running_loop().add_reader(self._pipes()[1], self._read_report)
 
-    @property
-    def reached_position(self) -> int:
-        """Position of the balance store, as last reported."""
-        return self._reached
-
-    def start(self) -> None:
-        """Look at the journal every LOOK_S from now on."""
-        loop = asyncio.get_running_loop()
-        loop.add_reader(self._from_child.fileno(), self._read_report)
-        self._timer = loop.call_later(LOOK_S, self._look)
-
-    def stop(self) -> None:
-        """Bring the store up to the end of the journal and end the child; called when nothing is in flight."""
-        asyncio.get_running_loop().remove_reader(self._from_child.fileno())
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._child.poll() is None and self._commit.durable_position > self._asked:
-            self._ask()
-        self._to_child.close()
-        self._from_child.read()
-        self._child.wait()
+    def _pipes(self) -> tuple[int, int]:
+        assert self._child is not None and self._child.stdin is not None and self._child.stdout is not None
+        return self._child.stdin.fileno(), self._child.stdout.fileno()
 
     def _look(self) -> None:
         position = self._commit.durable_position
         grown, self._seen = position - self._seen, position
         self._quiet_s += LOOK_S
-        if self._child.poll() is not None:
-            # Without its store the switch still answers rightly; a restart takes longer. Say so and go on.
-            print("cardswitch: the checkpoint process has ended; restart the switch", file=sys.stderr, flush=True)
-            return
-        if self._asked == self._reached and position > self._asked:
+        pause_s = LOOK_S
+        if self._child is None:
+            self._start_child()
+        elif self._asked == self._reached and position > self._asked:
+            settings = self._directory.settings
             quiet = grown < QUIET_BYTES_PER_S * LOOK_S
-            if position - self._asked >= self._bytes_max or (quiet and self._quiet_s >= self._interval_s):
+            overdue = quiet and self._quiet_s >= settings.checkpoint_interval_s
+            if position - self._asked >= settings.checkpoint_bytes or overdue:
                 self._ask()
-        self._timer = asyncio.get_running_loop().call_later(LOOK_S, self._look)
+        if self._child is None:
+            pause_s = AGAIN_S
+        self._timer = asyncio.get_running_loop().call_later(pause_s, self._look)
 
     def _ask(self) -> None:
         self._asked = self._commit.durable_position
         self._quiet_s = 0.0
-        self._to_child.write(f"{self._asked}\n".encode())
-        self._to_child.flush()
+        try:
+            os.write(self._pipes()[0], f"{self._asked}\n".encode())
+        except BrokenPipeError:
+            self._child_has_ended()
 
     def _read_report(self) -> None:
-        lines = os.read(self._from_child.fileno(), 4096).split()
-        if lines:
+        if os.read(self._pipes()[1], REPORT_BYTES_MAX):
             self._reached = self._asked
         else:
-            asyncio.get_running_loop().remove_reader(self._from_child.fileno())
+            self._child_has_ended()
+
+    def _child_has_ended(self) -> None:
+        if self._child is not None:
+            asyncio.get_running_loop().remove_reader(self._pipes()[1])
+            self._child.communicate()
+            status, self._child = self._child.returncode, None
+            print(
+                f"cardswitch: the checkpoint process has ended with status {status}; it is started again in {AGAIN_S:g} s; "
+                "until then a restart would take longer",
+                file=sys.stderr,
+                flush=True,
+            )

@@ -42,6 +42,7 @@ cdef uint64_t slice_bytes = RECEIVE_BYTES + TAIL_BYTES_MAX
 
 ENDED = "peer has closed the connection"
 """Reason of a link that ended without a fault."""
+UNREAD = "peer does not read its answers"
 
 
 cdef class Intake:
@@ -98,9 +99,12 @@ cdef class Intake:
         cdef Link link
         for i in range(count):
             link = <Link>events[i].data.ptr
+            if link.link.broken or (link.paused and events[i].events & (EPOLLHUP | EPOLLERR)):
+                outcomes.append((link, None, UNREAD if link.link.broken else ENDED))
+                continue
             if events[i].events & EPOLLOUT:
                 self._flush(link, outcomes)
-            if events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR) and self._receive(
+            if events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR) and not link.paused and self._receive(
                     link, self.slices + len(group) * slice_bytes, now_ms, outcomes):
                 group.append(link)
                 if len(group) == GROUP_LINKS:
@@ -151,14 +155,16 @@ cdef class Intake:
             left = link_flush(link.link)                         # network
             link.engine.commit.unlock()
         if left < 0:
-            outcomes.append((link, None, "peer does not read its answers"))
+            outcomes.append((link, None, UNREAD))
         elif left == 0:
             self._watch(EPOLL_CTL_MOD, link, EPOLLIN)
 
     cdef bint _receive(self, Link link, uint8_t* slice, int64_t now_ms, list outcomes) except -1:
         """One receive behind what was kept, and its frames opened into the round; False when nothing came."""
         cdef uint32_t kept = link.load(slice) if link.tail_bytes else 0
-        cdef long got = c_recv(link.link.fd, slice + kept, receive_bytes, MSG_DONTWAIT)     # network
+        # A link that is read keeps less than a frame, so there is always room for a whole receive.
+        cdef long got = c_recv(link.link.fd, slice + kept, min(<uint64_t>receive_bytes, slice_bytes - kept),
+                               MSG_DONTWAIT)     # network
         if got <= 0:
             if got == 0 or (errno != EAGAIN and errno != EINTR):
                 outcomes.append((link, None, ENDED))

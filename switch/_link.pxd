@@ -7,6 +7,7 @@ from switch._fastpath cimport Engine
 from switch.group_commit cimport GroupCommit, link_t
 
 cdef enum:
+    KEY_MARK_BYTES = 8               # of a terminal's wrapped key: enough to see that it is another one
     ROUND_FRAMES = 32                # opened together: enough that memory has arrived when its frame's turn comes
 
 cdef struct opened_t:
@@ -25,6 +26,7 @@ cdef class Link:
     cdef readonly uint64_t frame_count
     cdef uint64_t frames_before                  # frame_count before this turn
     cdef public int64_t deadline_ms              # by the monotonic clock: when to close it unless a whole frame comes
+    cdef uint8_t key_mark[KEY_MARK_BYTES]        # of the key that the session was made with
     cdef list cold                               # messages for the dispatcher, or None
     cdef uint8_t* tail                           # start of a frame whose rest has not come, or what waits while paused
     cdef uint32_t tail_bytes

@@ -12,13 +12,13 @@ connection, and nothing behind it is looked at.
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from cpython.ref cimport PyObject
 from libc.stdlib cimport free, realloc
-from libc.string cimport memcpy, memmove, memset
+from libc.string cimport memcmp, memcpy, memmove, memset
 
 from switch._aead cimport seal, unseal
 from switch._fastpath cimport Engine
 from switch._layout cimport (
     CODE_LENGTH, ERRORS_MAX, FRAME_BYTES_MAX, FRAME_LENGTH_BYTES, PROTOCOL_VERSION, REPLY_BIT, TAG_BYTES,
-    TERMINAL_ACTIVE, TYPE_BALANCE, TYPE_CHANGE_CARD_STATUS, TYPE_CREDIT, TYPE_DEBIT, TYPE_ERROR, TYPE_OPEN_CARD,
+    TERMINAL_ACTIVE, TYPE_CHANGE_CARD_STATUS, TYPE_CREDIT, TYPE_DEBIT, TYPE_ERROR, TYPE_OPEN_CARD,
     TYPE_PUT_CARD_TYPE, TYPE_PUT_STORE, debit_request_t, error_reply_t, header_t, reply_t, terminal_record_t)
 from switch.duplicates cimport answer_key
 from switch.group_commit cimport ANSWERS_BYTES_SOFT, GroupCommit, link_drop, link_new
@@ -57,6 +57,9 @@ cdef class Link:
         self.link = link_new(fd, terminal_id, receive_key, send_key)
         if self.link == NULL:
             raise MemoryError("link: no memory for a session")
+        cdef terminal_record_t* terminal = engine.tables.terminal(terminal_id)
+        if terminal != NULL:
+            memcpy(self.key_mark, terminal.wrapped_key, KEY_MARK_BYTES)
 
     def __dealloc__(self):
         if self.link != NULL:
@@ -81,7 +84,7 @@ cdef class Link:
         """
         cdef uint32_t kept = self.tail_bytes
         if kept + size > <uint64_t>buffer.shape[0]:
-            raise ValueError(f"receive buffer: expected room for {kept} kept and {size} new bytes, got {buffer.shape[0]}")
+            raise ValueError(f"receive buffer: expected room for {kept + size} bytes, got {buffer.shape[0]}")
         if kept:
             memmove(&buffer[kept], &buffer[0], size)
             self.load(&buffer[0])
@@ -173,6 +176,9 @@ cdef class Round:
         link.tail_bytes = 0
         if terminal == NULL or terminal.status != TERMINAL_ACTIVE:
             link.fault = "terminal is blocked"
+            return 0
+        if memcmp(terminal.wrapped_key, link.key_mark, KEY_MARK_BYTES) != 0:
+            link.fault = "terminal's key was replaced"
             return 0
         while self._open(link, data, size, &used):
             self.finish(now_ms)                  # the round is full: decide it, then go on with this link

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import threading
 from pathlib import Path
 
+from switch.group_commit import EXIT_NOT_DURABLE
 from switch.journal import LocalJournal, segment_path, zero_fill
 
-SPARE_COUNT = 3
-"""Segments kept ready: 192 MiB at the default size, half a second of the heaviest load measured."""
+SPARE_COUNT = 2
+"""Segments kept ready while little happens: 128 MiB at the default size."""
+SPARE_COUNT_MAX = 16
+"""Most segments kept ready: 1 GiB at the default size, three seconds of the heaviest load measured."""
 POLL_S = 0.05
 """How often the preparer looks: a segment lasts longer than this at any load measured."""
 RETRY_S = 1.0
@@ -41,10 +45,11 @@ def prepare_segment(journal: LocalJournal, number: int) -> None:
 
 
 class SegmentPreparer:
-    """Background thread that keeps SPARE_COUNT segments ready behind the current one."""
+    """Background thread that keeps segments ready behind the current one: two, and more as they are used up faster."""
 
-    def __init__(self, journal: LocalJournal, spare_count: int = SPARE_COUNT) -> None:
-        self._journal, self._spare_count = journal, spare_count
+    def __init__(self, journal: LocalJournal) -> None:
+        self._journal = journal
+        self._wanted_count = SPARE_COUNT
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="segments", daemon=True)
 
@@ -70,10 +75,17 @@ class SegmentPreparer:
         while not self._stop.wait(pause_s):
             pause_s = POLL_S
             try:
-                while self._journal.spare_count < self._spare_count and not self._stop.is_set():
+                if self._journal.spare_count == 0:
+                    # Used up before they were replaced: keep twice as many from now on.
+                    self._wanted_count = min(2 * self._wanted_count, SPARE_COUNT_MAX)
+                while self._journal.spare_count < self._wanted_count and not self._stop.is_set():
                     self._prepare()
             except OSError as error:
                 if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                    raise
+                    # Not full but broken: a journal that cannot grow soon cannot be written at all.
+                    print(f"cardswitch: journal segment: expected room on disk, got {error}; stopped", file=sys.stderr)
+                    sys.stderr.flush()
+                    os._exit(EXIT_NOT_DURABLE)
                 self._journal.disk_full = self._journal.spare_count == 0
+                self._wanted_count = SPARE_COUNT
                 pause_s = RETRY_S

@@ -14,8 +14,10 @@ import socket
 from typing import TYPE_CHECKING, cast
 
 from switch._link import Link
+from switch.protocol.codes import ResponseCode
 from switch.protocol.frames import FrameCutter, FrameError
-from switch.protocol.limits import SIGN_ON_FRAME_BYTES_MAX, SIGN_ON_TIMEOUT_MS
+from switch.protocol.limits import BUSY_RETRY_AFTER_MS, SIGN_ON_FRAME_BYTES_MAX, SIGN_ON_TIMEOUT_MS
+from switch.protocol.session import refuse_sign_on
 
 if TYPE_CHECKING:
     from switch.accept import Listener
@@ -66,7 +68,9 @@ class Connection(asyncio.Protocol):
         try:
             descriptor = os.dup(sock.fileno())
         except OSError:
-            self.close("no file descriptor left for a session")
+            self._listener.count_closed("no file descriptor left for a session")
+            self._transport.write(refuse_sign_on(ResponseCode.BUSY, BUSY_RETRY_AFTER_MS))  # network
+            self._transport.close()
             return
         link = Link(self._listener.dispatcher.engine, descriptor, *keys)
         try:

@@ -306,9 +306,9 @@ cdef class LocalJournal(Journal):
 
 
 def zero_fill(int fd, uint64_t size_bytes):
-    """Write zeros from the start of a file and make them durable, without the interpreter lock; OSError when that fails.
+    """Write zeros from the start of a file and make them durable; OSError when that fails.
 
-    In one call, since a thread that asks for the lock after every piece waits for the event loop every time.
+    In one call without the interpreter lock: a thread that asks for it after every piece waits for the loop every time.
     """
     cdef uint64_t done = 0
     cdef long written = 0

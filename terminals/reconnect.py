@@ -62,8 +62,9 @@ class KeptLink:
         if pause_ms > 0:
             await self._surroundings.sleep_ms(pause_ms)
         try:
+            timeout_ms = max(1, min(self._policy.connect_timeout_ms, deadline_ms - self._surroundings.monotonic_ms()))
             self._link = await Link.connect(
-                *self._address, self._credentials, self._surroundings, timeout_ms=self._policy.connect_timeout_ms
+                *self._address, self._credentials, self._surroundings, timeout_ms=timeout_ms
             )
         except LinkLostError as error:
             self._failure_count += 1

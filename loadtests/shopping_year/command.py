@@ -115,10 +115,12 @@ async def _replay(
     async with AsyncExitStack() as stack:
         switch: PrivateSwitch | None = None
         if address is None:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="cardswitch-replay-"))
+            folder = stack.enter_context(
+                tempfile.TemporaryDirectory(prefix="cardswitch-replay-", ignore_cleanup_errors=True)
+            )
             switch = PrivateSwitch(Path(folder) / "data", rules.timezone.key)
             await asyncio.to_thread(switch.initialise)
-            stack.callback(switch.kill)
+            stack.push_async_callback(switch.abandon)
             await switch.start()
             operator_credentials = switch.operator_credentials
         assert operator_credentials is not None

@@ -100,6 +100,12 @@ class PrivateSwitch:
         await self._gone()
         await self.start()
 
+    async def abandon(self) -> None:
+        """Kill it if it still runs, and wait until it is gone; for ways out that nobody planned."""
+        self.kill()
+        if self._process is not None:
+            await self._gone()
+
     async def stop(self) -> None:
         """SIGTERM and wait; `SwitchProcessError` when it does not end cleanly."""
         process = self._process

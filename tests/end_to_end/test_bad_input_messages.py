@@ -42,7 +42,6 @@ def answers_to(switch, plaintexts):
             for plaintext in plaintexts[at : at + ERRORS_MAX]:
                 peer.send(peer.seal(plaintext))
                 answers.append(peer.receive())
-    assert None not in answers, "a session was closed"
     return answers
 
 

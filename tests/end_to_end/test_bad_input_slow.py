@@ -105,7 +105,8 @@ class Slow:
 
     def wait(self, switch):
         """Let the clocks run; every third of a second the drips go on."""
-        poller, waiting = select.poll(), {}
+        poller = select.poll()
+        waiting: dict[int, tuple[str | int, socket.socket]] = {}
         named = {name: peer for name, peer in vars(self).items() if hasattr(peer, "sock")}
         for name, peer in named.items():
             waiting[peer.sock.fileno()] = (name, peer.sock)
@@ -124,9 +125,9 @@ class Slow:
                     peer.send(bytes([next(drips)]))
                 switch.neighbour.check(1)
             for descriptor, _ in poller.poll(100):
-                name, sock = waiting[descriptor]
+                who, sock = waiting[descriptor]
                 if has_ended(sock):
-                    self.ended_after_s[name] = time.monotonic() - self.began_s
+                    self.ended_after_s[who] = time.monotonic() - self.began_s
                     poller.unregister(descriptor)
                     del waiting[descriptor]
         self.moved = self.watch.moved()

@@ -1,6 +1,7 @@
 """Every request is answered exactly once, under its own sequence, and what was answered stands in the journal."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from switch.protocol.messages import (
     MessageType,
     Right,
 )
-from tests.fuzz.peer import message
+from tests.fuzz.peer import Answer, message
 from tests.fuzz.reader import JournalReader, crc32c
 from tests.fuzz.running import BALANCE_MINOR, CARD, EVERY_RIGHT, OTHER_CARD, STORE, Watch, running_switch
 
@@ -46,7 +47,7 @@ def test_as_many_requests_as_may_be_in_flight_are_each_answered_once(switch):
         asked, frames = {}, []
         for number in range(IN_FLIGHT_MAX):
             kind, sequence = kinds[number % 4], 0xFFFFFFFF - number * 7
-            fields = {
+            fields: dict[str, Any] = {
                 MessageType.DEBIT: {"card_number": OTHER_CARD, "amount_minor": 3},
                 MessageType.CREDIT: {"card_number": OTHER_CARD, "amount_minor": 2},
                 MessageType.BALANCE: {"card_number": OTHER_CARD},
@@ -92,7 +93,7 @@ def test_the_same_sequence_may_be_used_again_and_stands_for_nothing(switch):
 @pytest.mark.parametrize("type_", sorted(KEYED_TYPES), ids=lambda type_: type_.name)
 @pytest.mark.feature("EF-057")
 def test_a_repeat_is_answered_byte_for_byte_and_other_content_under_its_trace_number_is_refused(switch, type_):
-    fields = {
+    of_types: dict[MessageType, dict[str, Any]] = {
         MessageType.DEBIT: {"card_number": CARD, "amount_minor": 5, "lines": (BillLine(amount_minor=5),)},
         MessageType.REVERSAL: {
             "card_number": CARD,
@@ -111,10 +112,10 @@ def test_a_repeat_is_answered_byte_for_byte_and_other_content_under_its_trace_nu
         },
         MessageType.OPEN_CARD: {"card_number": 7_700_000_000_000_007, "card_type": 1},
         MessageType.CHANGE_CARD_STATUS: {"card_number": CARD, "status": 1},
-    }[type_]
+    }
     credentials = switch.new_terminal()
     with switch.signed_on(credentials) as peer:
-        body = peer.request(type_, **fields).encode()
+        body = peer.request(type_, **of_types[type_]).encode()
         first = peer.ask(type_, body)
         watch = Watch(switch)
 
@@ -247,8 +248,8 @@ def test_as_many_follow_requests_as_may_be_in_flight_are_all_answered(switch):
         body = FollowRequest(partition=0, bytes_max=FOLLOW_BYTES_MAX, position=0).encode()
 
         peer.send(b"".join(peer.seal(message(MessageType.FOLLOW, body, n)) for n in range(IN_FLIGHT_MAX)))
-        answers = []
-        while len(answers) < IN_FLIGHT_MAX and (answer := peer.receive()) is not None:
+        answers: list[Answer] = []
+        while len(answers) < IN_FLIGHT_MAX and (answer := peer.next_answer()) is not None:
             answers.append(answer)
 
     assert len(answers) == IN_FLIGHT_MAX

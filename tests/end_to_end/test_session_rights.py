@@ -4,6 +4,7 @@ import pytest
 
 from switch.protocol.codes import ResponseCode
 from switch.protocol.messages import RIGHT_NEEDED, MessageType, Reply, Right
+from tests.fuzz.peer import Answer
 from tests.fuzz.running import Watch, running_switch
 from tests.fuzz.samples import SENDABLE_TYPES, sample
 
@@ -51,7 +52,7 @@ def test_what_is_permitted_works_and_all_else_is_refused_as_not_permitted(switch
         watch = Watch(switch)
         messages = [(type_, sample(peer, type_)) for type_ in SENDABLE_TYPES if type_ != MessageType.SIGN_OFF]
 
-        answers = {type_: peer.ask(type_, body) for type_, body in messages}
+        answers: dict[MessageType, Answer] = {type_: peer.ask(type_, body) for type_, body in messages}
         answers[MessageType.SIGN_OFF] = peer.ask(MessageType.SIGN_OFF)
 
     refused = {type_ for type_, answer in answers.items() if answer.code == ResponseCode.NOT_PERMITTED}

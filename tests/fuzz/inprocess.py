@@ -9,7 +9,7 @@ import itertools
 import os
 import socket
 from collections.abc import Iterable
-from typing import Self
+from typing import Any, Self
 
 from switch._directory import wrap_key
 from switch._intake import Intake
@@ -38,7 +38,7 @@ OPERATOR_ID, TERMINAL_ID, LIMITED_ID, EVERY_RIGHT = 1, 7, 8, 15
 STORAGE_KEY, TERMINAL_KEY = b"s" * 32, b"t" * 32
 CARD, OTHER_CARD, UNKNOWN_CARD = 6_200_000_000_000_001, 6_200_000_000_000_002, 6_200_000_000_000_003
 BALANCE_MINOR = 10_000
-SETTINGS: dict[str, object] = {
+SETTINGS: dict[str, Any] = {
     "timezone": "UTC",
     "replay": False,
     "cards_max": 40,
@@ -50,7 +50,7 @@ SETTINGS: dict[str, object] = {
 
 def opening() -> list[tuple[MessageType, Packed]]:
     """Store, card type, terminals and cards: what both the engine and the twin are told first."""
-    key = {"business_date": TODAY, "stamp_ms": NOW_MS}
+    key: dict[str, Any] = {"business_date": TODAY, "stamp_ms": NOW_MS}
     wrapped = wrap_key(STORAGE_KEY, TERMINAL_KEY)
     numbers = itertools.count(1_000_000)
     terminals = [(TERMINAL_ID, EVERY_RIGHT), (LIMITED_ID, 1), (OPERATOR_ID, EVERY_RIGHT)]
@@ -86,7 +86,7 @@ class Bench:
     """One engine with its dispatcher, opened for business."""
 
     def __init__(self) -> None:
-        self.engine = InProcessEngine(**SETTINGS)  # type: ignore[arg-type]
+        self.engine = InProcessEngine(**SETTINGS)
         open_business(self.engine)
         self.commit = self.engine.commit
         self.commit.commit_now()

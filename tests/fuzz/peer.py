@@ -178,10 +178,16 @@ class Peer:
         assert header.version == 1 and header.flags == 0 and header.type & 0x80, header
         return Answer(header, plaintext[HEADER_BYTES:])
 
-    def receive(self) -> Answer | None:
+    def next_answer(self) -> Answer | None:
         """Next reply; None when the connection has ended."""
         payload = self.read_frame()
         return None if payload is None else self.open(payload)
+
+    def receive(self) -> Answer:
+        """Next reply; `AssertionError` when the connection has ended."""
+        answer = self.next_answer()
+        assert answer is not None, "expected a reply, got the end of the connection"
+        return answer
 
     def send_message(self, type_: int, body: bytes | Packed = b"") -> int:
         """Send one message with a sequence of its own; the sequence."""
@@ -193,7 +199,6 @@ class Peer:
         """Send one message and read its reply."""
         sequence = self.send_message(type_, body)
         answer = self.receive()
-        assert answer is not None, f"expected a reply to 0x{type_:02x}, got the end of the connection"
         assert answer.header.sequence == sequence, answer
         return answer
 
@@ -212,7 +217,7 @@ class Peer:
 
     def answers_until_closed(self) -> Iterator[Answer]:
         """All replies that still come."""
-        while (answer := self.receive()) is not None:
+        while (answer := self.next_answer()) is not None:
             yield answer
 
     def wait_closed(self) -> None:

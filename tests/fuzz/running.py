@@ -60,7 +60,7 @@ class RunningSwitch:
     def ask_desk(self, type_: MessageType, body: bytes = b"") -> Answer:
         """Ask as the operator."""
         self.desk.send_message(type_, body)
-        answer = self.desk.receive()
+        answer = self.desk.next_answer()
         if answer is None:
             self.hang_up_desk()
             return self.desk.ask(type_, body)

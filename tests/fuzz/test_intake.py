@@ -1,4 +1,4 @@
-"""A paused link is not read and loses nothing: what waits in its socket and in its backlog comes when the batch is through.
+"""A paused link is not read and loses nothing: what waits in socket and backlog comes when the batch is through.
 
 The shared receive buffer has room for what one pause keeps and one receive, not for more.
 """

@@ -1,7 +1,8 @@
-"""Whatever bytes a message has, engine and twin decide the same: replies, journal entries and records, byte for byte."""
+"""Whatever bytes a message has, engine and twin decide the same: replies, entries and records, byte for byte."""
 
 import random
 from itertools import islice
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,7 +18,7 @@ from tests.twin.wire import DECIDED_TYPES
 from tests.twin.world import world_of
 
 DAY_MS = 86_400_000
-MUTATED_PER_EXAMPLE = 40
+MUTATED_PER_EXAMPLE = 60
 """Messages of the seeded runs, for each example that the hypothesis profile asks for."""
 
 
@@ -63,7 +64,8 @@ def test_engine_and_twin_decide_any_sequence_of_mutated_messages_alike(replay, s
 def test_engine_and_twin_decide_mutated_traffic_of_whole_days_alike():
     for seed in (11, 12):
         world, rng = world_of(seed), random.Random(f"mutated {seed}")
-        engine, twin = InProcessEngine(**world.settings.as_arguments()), world.twin()
+        arguments: dict[str, Any] = world.settings.as_arguments()
+        engine, twin = InProcessEngine(**arguments), world.twin()
         count = MUTATED_PER_EXAMPLE * settings().max_examples
         recent = [message(MessageType.BALANCE)]
         for step, (terminal_id, plaintext, now_ms) in enumerate(islice(Traffic(world, twin).messages(), count)):

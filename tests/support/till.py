@@ -70,10 +70,13 @@ class Till:
         self._socket.close()
 
     def send(self, type_: MessageType, body: Packed | bytes = b"") -> int:
-        """Send one request; its sequence number."""
+        """Send one request; its sequence number. HungUpError when the switch is gone."""
         self._sequence += 1
         content = body if isinstance(body, bytes) else body.encode()
-        self._socket.sendall(self._session.seal(type_, self._sequence, content))
+        try:
+            self._socket.sendall(self._session.seal(type_, self._sequence, content))
+        except (ConnectionResetError, BrokenPipeError) as error:
+            raise HungUpError("the switch takes nothing any more") from error
         return self._sequence
 
     def receive(self, timeout_s: float = TIMEOUT_S) -> Answer:

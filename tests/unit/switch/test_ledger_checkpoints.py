@@ -1,7 +1,9 @@
 """The balance store is the journal up to one position: whichever way it was brought there, however often, however cut."""
 
+import shutil
 from pathlib import Path
 
+import lmdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -144,8 +146,6 @@ def test_many_small_steps_lead_to_the_same_store_as_one_great_step(shop, in_one_
 
 @pytest.mark.parametrize("behind", range(1, 12))
 def test_a_start_from_the_store_is_a_start_from_the_journal(shop, tmp_path, behind):
-    import shutil
-
     path = tmp_path / "data"
     shutil.copytree(shop, path)
     state = Desk(path).state()
@@ -205,8 +205,6 @@ def test_an_empty_store_stands_at_the_start_of_the_journal(tmp_path):
 
 
 def test_any_lmdb_reader_finds_a_record_by_its_number(shop, tmp_path):
-    import lmdb
-
     copied_store(shop, tmp_path, [blocks_of(shop)[-1].end]).close()
 
     with lmdb.open(str(tmp_path / "ledger"), readonly=True, max_dbs=16) as env, env.begin() as txn:

@@ -2,7 +2,9 @@
 
 import datetime
 import importlib.util
+import json
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 import loadtests.shopping_year
 from loadtests.shopping_year.plan import Plan
 from loadtests.shopping_year.rule_sections import RulesError
-from loadtests.shopping_year.rules import parse_rules
+from loadtests.shopping_year.rules import parse_rules, read_rules
 from loadtests.shopping_year.year import (
     LINE_BYTES,
     PACKAGE,
@@ -24,7 +26,9 @@ from loadtests.shopping_year.year import (
 )
 from switch.protocol.messages import BillLine, DebitRequest, MessageType, ReversalRequest
 
-FIRST = (Path(loadtests.shopping_year.__file__).parent / "rules" / "rules_first.toml").read_text()
+RULES = Path(loadtests.shopping_year.__file__).parent / "rules"
+EXPECTED = Path(__file__).parents[2] / "data" / "shopping_year"
+FIRST = (RULES / "rules_first.toml").read_text()
 needs_data = pytest.mark.skipif(
     importlib.util.find_spec(PACKAGE) is None or importlib.util.find_spec("polars") is None,
     reason="the data package is not installed (pip group 'data')",
@@ -67,6 +71,23 @@ def test_cents_are_rounded_not_cut_off(whole_year):
     assert sum(basket.sales_minor for basket in whole_year.baskets) == 459_603_958
     assert sum(basket.paid_minor <= 0 for basket in whole_year.baskets) == 527
     assert sum(basket.paid_minor for basket in whole_year.baskets if basket.paid_minor > 0) == 456_970_626
+
+
+@needs_data
+@pytest.mark.parametrize("name", ["first", "open"])
+def test_cards_and_bills_are_those_that_the_oracle_counts(whole_year, name):
+    expected = json.loads((EXPECTED / name / "summary.json").read_text())
+    plan = Plan(whole_year, read_rules(RULES / f"rules_{name}.toml"))
+
+    codes = [plan.rules.card_types[card.type_index].code for card in plan.cards]
+    dues = [plan.due_minor(basket) for basket in whole_year.baskets]
+
+    assert Counter(codes) == {code: totals["cards"] for code, totals in expected["by_type"].items()}
+    assert sum(due <= 0 for due in dues) == expected["declined"]["13"]
+    numbers = {card.household_id: str(card.number) for card in plan.cards}
+    assert all(numbers[row[0]] == row[1] for row in expected["top5_cards"])
+    if name == "open":  # everything above 0 is approved
+        assert sum(due for due in dues if due > 0) == expected["approved_c"]
 
 
 @needs_data
