@@ -64,7 +64,9 @@ def serve(*, data: DataOption, listen: str = "127.0.0.1:7464") -> int:
     """
     from switch.__main__ import serve as serve_switch
 
-    host, _, port = listen.rpartition(":")
+    host, colon, port = listen.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65_535:
+        raise ValueError(f"--listen: expected HOST:PORT with a port from 0 to 65535, got {listen}")
     return serve_switch(data, host, int(port))
 
 

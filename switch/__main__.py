@@ -22,10 +22,10 @@ from switch._recover import open_journal, recover
 from switch._segments import SegmentPreparer, prepare_segment
 from switch._tables import Tables
 from switch._zone import find_zone, zone_table
-from switch.accept import Listener
+from switch.accept import FILES_RESERVED, Listener
 from switch.dispatch import Dispatcher
 from switch.duplicates import AnswerWindow
-from switch.group_commit import GroupCommit
+from switch.group_commit import EXIT_NOT_DURABLE, GroupCommit
 from switch.protocol.layout import Packed
 from switch.protocol.messages import Header, MessageType, PutSwitchRequest, PutTerminalRequest, Reply, Right, SwitchMode
 
@@ -105,7 +105,7 @@ async def _serve(directory: DataDirectory, host: str, port: int) -> None:
     started_ms = monotonic_ms()
     raise_open_files(directory.settings.connections_max)
     recovered = recover(directory)
-    preparer = SegmentPreparer(recovered.journal)
+    preparer = SegmentPreparer(recovered.journal, stop_on_broken_disk)
     preparer.start()
     mode = SwitchMode(recovered.settings.mode)
     dispatcher = Dispatcher(
@@ -123,7 +123,14 @@ async def _serve(directory: DataDirectory, host: str, port: int) -> None:
     asyncio.get_running_loop().set_exception_handler(stop_on_own_fault)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    bound_host, bound_port = await listener.open(host, port)
+    try:
+        bound_host, bound_port = await listener.open(host, port)
+    except OSError as error:
+        preparer.stop()
+        raise DirectoryError(
+            f"--listen: expected HOST:PORT that can be listened on, got {host}:{port} ({error.strerror or error}); "
+            "choose another, or end what listens there"
+        ) from error
     checkpoints.start()
     # What lives now lives as long as the switch: the collector need not look at it again.
     gc.collect()
@@ -141,7 +148,23 @@ async def _serve(directory: DataDirectory, host: str, port: int) -> None:
     await listener.drain()
     preparer.stop()
     checkpoints.stop()
-    print("cardswitch: stopped; everything answered is in the journal and in the balance store", flush=True)
+    is_up = checkpoints.reached_position == recovered.commit.durable_position
+    print(
+        "cardswitch: stopped; everything answered is in the journal and in the balance store"
+        if is_up
+        else "cardswitch: stopped; everything answered is in the journal, the balance store is behind it",
+        flush=True,
+    )
+
+
+def stop_on_broken_disk(error: OSError) -> None:
+    """No room can be prepared for the journal, and not for want of space: stop while everything answered is on disk."""
+    print(
+        f"cardswitch: journal segment: expected to write one ahead, got {error}; stopped, check the disk",
+        file=sys.stderr,
+    )
+    sys.stderr.flush()
+    os._exit(EXIT_NOT_DURABLE)
 
 
 def stop_on_own_fault(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -158,15 +181,15 @@ def stop_on_own_fault(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) 
 
 
 def raise_open_files(connections_max: int) -> None:
-    """A signed-on connection takes two descriptors (its own and the link's duplicate); ask for as many as allowed."""
-    wanted = 2 * connections_max + 1024
+    """Ask for a descriptor per connection and the reserve; say so when fewer are allowed."""
+    wanted = connections_max + FILES_RESERVED
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     if soft < allowed:
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-    if allowed < connections_max + 1024:
+    if max(soft, allowed) < wanted:
         print(
             f"cardswitch: expected room for {wanted} open files ({connections_max} connections), got {allowed}; "
-            f"about {max(0, allowed - 1024) // 2} terminals can be served: raise `ulimit -n` for more",
+            f"{max(0, allowed - FILES_RESERVED)} connections can be served: raise `ulimit -n` for more",
             file=sys.stderr,
         )

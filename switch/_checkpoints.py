@@ -53,7 +53,9 @@ class Checkpoints:
         asyncio.get_running_loop().remove_reader(from_child)
         if self._commit.durable_position > self._asked:
             self._ask()
-        self._child.communicate()
+        reports, _ = self._child.communicate()
+        if reports.split():
+            self._reached = int(reports.split()[-1])
 
     def _start_child(self) -> None:
         directory = self._directory
@@ -105,8 +107,9 @@ class Checkpoints:
             self._child_has_ended()
 
     def _read_report(self) -> None:
-        if os.read(self._pipes()[1], REPORT_BYTES_MAX):
-            self._reached = self._asked
+        reports = os.read(self._pipes()[1], REPORT_BYTES_MAX).split()
+        if reports:
+            self._reached = int(reports[-1])
         else:
             self._child_has_ended()
 
@@ -116,8 +119,8 @@ class Checkpoints:
             self._child.communicate()
             status, self._child = self._child.returncode, None
             print(
-                f"cardswitch: the checkpoint process has ended with status {status}; it is started again in {AGAIN_S:g} s; "
-                "until then a restart would take longer",
+                f"cardswitch: the checkpoint process has ended with status {status}; "
+                f"it is started again in {AGAIN_S:g} s; until then a restart would take longer",
                 file=sys.stderr,
                 flush=True,
             )

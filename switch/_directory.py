@@ -25,6 +25,8 @@ from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 KEY_BYTES = 32
 SEGMENT_BYTES = 64 << 20
 """Default size of a journal segment: prepared in about 100 ms, and small enough to copy around."""
+SEGMENT_BYTES_MIN = 1 << 20
+"""Smallest segment: the longest block is a quarter of it, and a block must hold the longest debit many times."""
 
 
 class DirectoryError(Exception):
@@ -49,6 +51,15 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Journal bytes after which the balance store is brought up; a restart replays at most about this much."""
     checkpoint_interval_s: int = 30
     """The store is brought up this often while the journal grows slowly (under 8 MiB/s)."""
+
+    def __post_init__(self) -> None:
+        if self.segment_bytes % 4096 or self.segment_bytes < SEGMENT_BYTES_MIN:
+            raise ValueError(
+                f"segment_bytes: expected a multiple of 4096, {SEGMENT_BYTES_MIN} or more, got {self.segment_bytes}"
+            )
+        for name in self.__struct_fields__:
+            if getattr(self, name) < (0 if name == "partition" else 1):
+                raise ValueError(f"{name}: expected 1 or more, got {getattr(self, name)}")
 
 
 def wrap_key(storage_key: bytes, key: bytes) -> bytes:

@@ -589,6 +589,11 @@ cdef class Engine:
         """Business date of a moment (days since 1970-01-01), not before the last one seen."""
         return max(self.local_date(now_ms), self.answers.today)
 
+    def count(self, uint8_t request_type, uint8_t code):
+        """Count a message that the dispatcher has answered."""
+        self.type_counts[request_type] += 1
+        self.code_counts[code] += 1
+
     def figures(self):
         """Counters since the start: requests by type, answers by code, repeats."""
         return {"types": {i: self.type_counts[i] for i in range(256) if self.type_counts[i]},

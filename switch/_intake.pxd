@@ -19,5 +19,6 @@ cdef class Intake:
     cdef uint8_t* slices                         # a receive buffer for each link of a group
 
     cdef int _watch(self, int operation, Link link, uint32_t events) except -1
+    cdef int _update(self, Link link) except -1
     cdef bint _receive(self, Link link, uint8_t* slice, int64_t now_ms, list outcomes) except -1
     cdef int _finish(self, list group, int64_t now_ms, int64_t monotonic_ms, list outcomes) except -1

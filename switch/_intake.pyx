@@ -119,9 +119,14 @@ cdef class Intake:
         if link.fd in self.links:
             self.round.take(link, self.slices, link.load(self.slices), now_ms)
             self._finish([link], now_ms, monotonic_ms, outcomes)
-            if not link.paused:
-                self._watch(EPOLL_CTL_MOD, link, EPOLLIN)
+            self._update(link)
         return outcomes
+
+    def hold(self, Link link not None):
+        """Read this link no more until `resume`: the dispatcher could not answer all of its messages."""
+        link.paused = True
+        if link.fd in self.links:
+            self._update(link)
 
     def wait_for_sockets(self):
         """Watch the sockets that took no more of their answers."""
@@ -138,7 +143,8 @@ cdef class Intake:
         for fd in waiting:
             link = self.links.get(fd)
             if link is not None:
-                self._watch(EPOLL_CTL_MOD, link, EPOLLIN | EPOLLOUT)
+                (<Link>link).writing = True
+                self._update(link)
 
     cdef int _watch(self, int operation, Link link, uint32_t events) except -1:
         cdef epoll_event event
@@ -147,6 +153,11 @@ cdef class Intake:
         if epoll_ctl(self.fd, operation, link.link.fd, &event) != 0:
             raise OSError(errno, os.strerror(errno) + ": epoll_ctl")
         return 0
+
+    cdef int _update(self, Link link) except -1:
+        """Watch a link for what it waits for: more to read, or room for its answers, or both, or neither."""
+        return self._watch(EPOLL_CTL_MOD, link, (0 if link.paused or link.ending else EPOLLIN)
+                           | (EPOLLOUT if link.writing else 0))
 
     def _flush(self, Link link, list outcomes):
         cdef int left
@@ -157,7 +168,8 @@ cdef class Intake:
         if left < 0:
             outcomes.append((link, None, UNREAD))
         elif left == 0:
-            self._watch(EPOLL_CTL_MOD, link, EPOLLIN)
+            link.writing = False
+            self._update(link)
 
     cdef bint _receive(self, Link link, uint8_t* slice, int64_t now_ms, list outcomes) except -1:
         """One receive behind what was kept, and its frames opened into the round; False when nothing came."""
@@ -183,8 +195,8 @@ cdef class Intake:
                 link.deadline_ms = monotonic_ms + (FRAME_TIMEOUT_MS if link.tail_bytes else IDLE_TIMEOUT_MS)
             elif link.deadline_ms > monotonic_ms + FRAME_TIMEOUT_MS:
                 link.deadline_ms = monotonic_ms + FRAME_TIMEOUT_MS       # a frame has begun
-            if link.paused:
-                self._watch(EPOLL_CTL_MOD, link, 0)
+            if link.paused or link.ending:
+                self._update(link)
             if link.cold is not None or link.fault is not None or link.paused:
                 outcomes.append((link, link.take_cold(), link.fault))
         return 0

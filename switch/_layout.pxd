@@ -42,7 +42,7 @@ cdef packed struct reply_t:  # 56 bytes. Answer to every request that has a key,
     uint32_t trace_number  # the request's; 0 for a balance inquiry
     uint32_t business_date  # business date of the decision, days since 1970-01-01
     uint32_t retry_after_ms  # with class retry: wait this long, then send the same bytes
-    int64_t amount_minor  # amount debited, credited or given back; 0 when refused
+    int64_t amount_minor  # amount debited, credited or given back now; else 0
     int64_t balance_minor  # account balance afterwards; 0 when no card was found
     int64_t points_hundredths  # points earned (below 0: taken back), hundredths
     int64_t points_balance_hundredths  # points afterwards, hundredths
@@ -55,7 +55,7 @@ cdef packed struct error_reply_t:  # 16 bytes
     uint8_t reserved  # zero
     uint32_t offset  # offset in the body, bytes
     uint32_t expected  # what should have been there (for LENGTH: bytes)
-    uint32_t got  # what was there
+    uint32_t got  # what was there; of a reserved field its first four bytes, little-endian
 
 
 cdef packed struct echo_request_t:  # 8 bytes
@@ -81,13 +81,13 @@ cdef packed struct bill_line_t:  # 32 bytes. One line of a bill.
 
 
 cdef packed struct debit_request_t:  # 40 bytes. Pay a bill from a card: reserve and take in one step.
-    uint32_t trace_number  # rises by one per keyed request of the terminal; stored before sending
+    uint32_t trace_number  # any number that the terminal has not used on this business date; stored before sending
     uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
     int64_t stamp_ms  # terminal's clock, milliseconds since 1970-01-01 UTC
     uint64_t card_number  # card number, 8 to 19 digits as a number
     int64_t amount_minor  # amount due, minor units
     uint8_t line_count  # number of bill lines that follow, 0 to 255
-    uint8_t entry_mode  # 0 keyed, 1 bar code, 2 stripe, 3 chip, 4 contactless, 5 phone
+    uint8_t entry_mode  # 0 keyed, 1 bar code, 2 stripe, 3 chip, 4 contactless, 5 phone; recorded only
     uint8_t reserved[6]  # zero (room: cryptogram length, tender)
 
 
@@ -125,10 +125,10 @@ cdef packed struct put_card_type_request_t:  # 56 bytes. Create or change a card
     int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
     uint16_t code  # code of the type, 1 to 1,023
     uint16_t flags  # bits: 1 amount zero allowed, 2 points on net lines, 4 points rounded per line
-    uint32_t daily_count_max  # approved debits per business date; 2^32-1: no limit
+    uint32_t daily_count_max  # approved debits of the account per business date; 2^32-1: no limit
     int64_t single_minor_max  # largest amount of one debit; 2^63-1: no limit
-    int64_t daily_minor_max  # sum of approved debits per business date; 2^63-1: no limit
-    int64_t daily_points_max_hundredths  # points earned per business date, hundredths; 2^63-1: no limit
+    int64_t daily_minor_max  # sum of the account's approved debits per business date; 2^63-1: no limit
+    int64_t daily_points_max_hundredths  # points that the account earns per business date, hundredths; 2^63-1: no limit
     uint32_t points_percent  # points per main unit in percent: 100 is one point, 0 none
     uint32_t points_per_unit  # multiplier of points_percent, 1 as a rule
 
@@ -150,7 +150,7 @@ cdef packed struct put_terminal_request_t:  # 72 bytes
     uint32_t rights  # bits: 1 pay, 2 credit, 4 configure, 8 follow
     uint8_t status  # 1 active, 2 blocked
     uint8_t reserved[3]  # zero
-    uint8_t key[40]  # 32 bytes of key and 8 zero bytes; in the journal the 40 bytes of its RFC 3394 wrapping
+    uint8_t key[40]  # 32 random bytes and 8 zero bytes; in the journal the 40 bytes of the RFC 3394 wrapping
 
 
 cdef packed struct open_card_request_t:  # 40 bytes
@@ -158,7 +158,7 @@ cdef packed struct open_card_request_t:  # 40 bytes
     uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
     int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
     uint64_t card_number  # number of the new card, 8 to 19 digits
-    uint64_t account_number  # 0: a new account, named by this card; else the account of that name
+    uint64_t account_number  # 0 or card_number: a new account, named by this card; else an account's number
     uint16_t card_type  # code of a card type that exists
     uint8_t status  # 1 active, 2 blocked
     uint8_t reserved[5]  # zero
@@ -186,7 +186,7 @@ cdef packed struct put_switch_request_t:  # 56 bytes
 
 cdef packed struct follow_request_t:  # 16 bytes
     uint32_t partition  # partition to read
-    uint32_t bytes_max  # most journal bytes wanted, 1 to 65,000
+    uint32_t bytes_max  # most journal bytes wanted: 1 to 65,000; 0 counts as 1, more as 65,000
     uint64_t position  # next byte wanted: 0, or `next_position` of the reply before
 
 
@@ -195,7 +195,7 @@ cdef packed struct follow_reply_t:  # 32 bytes
     uint16_t reserved  # zero
     uint32_t partition  # the request's
     uint64_t position  # of the first byte returned; above the wanted one where a segment's unused end is skipped
-    uint64_t next_position  # where to go on
+    uint64_t next_position  # where to go on; with POSITION_UNKNOWN the wanted position again
     uint64_t durable_position  # end of what is durable
 
 
@@ -207,7 +207,7 @@ cdef packed struct account_record_t:  # 64 bytes. Purse of one or several cards,
     uint64_t account_number  # key: number of the account's first card
     int64_t balance_minor  # stored value, minor units
     int64_t points_hundredths  # points, hundredths
-    int64_t day_debit_minor  # approved debits of the business date
+    int64_t day_debit_minor  # sum of approved debits of the business date
     int64_t day_points_hundredths  # points earned on the business date
     uint32_t day_debit_count  # number of approved debits of the business date
     uint32_t reserved_more  # zero
@@ -303,7 +303,8 @@ cdef packed struct block_header_t:  # 128 bytes. Start of a block; `body_bytes` 
     int64_t time_ms  # clock of the last entry
     uint8_t previous_hash[32]  # hash of the block before; zero for block 0
     uint8_t block_hash[32]  # SHA-256 of this header's first 80 bytes followed by the body
-    uint8_t reserved_more[16]  # zero
+    uint32_t header_crc32c  # CRC-32C of this header's first 112 bytes
+    uint8_t reserved_more[12]  # zero
 
 
 cdef enum:  # MessageType
@@ -325,31 +326,31 @@ cdef enum:  # MessageType
 
 
 cdef enum:  # ResponseCode
-    CODE_APPROVED = 0  # Done, and durable.
+    CODE_APPROVED = 0  # Done, and durable. Of a reversal: its original has no effect any more, or will never have one.
     CODE_AMOUNT = 13
     CODE_CARD_UNKNOWN = 14  # No card has this number.
     CODE_FUNDS = 51  # The balance is smaller than the amount.
     CODE_SINGLE_AMOUNT = 60  # The amount is above the card type's maximum for one debit.
-    CODE_DAILY_AMOUNT = 61  # The card's debits of this business date would exceed their limit.
+    CODE_DAILY_AMOUNT = 61
     CODE_CARD_BLOCKED = 62  # The card's status does not allow it.
-    CODE_DAILY_COUNT = 65  # The card's number of debits of this business date is used up.
-    CODE_REVERSED_BEFORE = 100  # A reversal of this request arrived before it; it is not applied.
-    CODE_ORIGINAL_MISMATCH = 101  # The reversal's card or amount differs from its original's.
+    CODE_DAILY_COUNT = 65
+    CODE_REVERSED_BEFORE = 100
+    CODE_ORIGINAL_MISMATCH = 101  # The reversal's card or amount differs from its original's, or it names itself.
     CODE_ORIGINAL_NOT_REVERSIBLE = 102  # The original is not a debit.
     CODE_ORIGINAL_OUTSIDE_WINDOW = 103  # The original's business date is neither the current nor the previous one.
     CODE_FIELD_INVALID = 110  # A field's value is not allowed; `detail` is its offset in the body.
     CODE_CARD_EXISTS = 111  # A card with this number exists already.
     CODE_CARD_TYPE_UNKNOWN = 112  # No card type has this code.
-    CODE_ACCOUNT_UNKNOWN = 113  # No card with the given account number exists.
+    CODE_ACCOUNT_UNKNOWN = 113
     CODE_STORE_UNKNOWN = 114  # No store has this number.
-    CODE_TABLE_FULL = 115  # A table has reached its configured maximum.
+    CODE_TABLE_FULL = 115  # A table has reached its maximum, a setting of the switch.
     CODE_NOT_PERMITTED = 200  # The terminal lacks the right for this message.
     CODE_TRACE_REUSED = 201
     CODE_BUSINESS_DATE = 202
-    CODE_POSITION_UNKNOWN = 203  # No block starts or continues at this journal position.
-    CODE_BUSY = 210  # The switch has more work than it may queue.
+    CODE_POSITION_UNKNOWN = 203  # Another partition than this switch's, or a position beyond the durable end.
+    CODE_BUSY = 210
     CODE_DISK_FULL = 211  # The journal has no room; balances are still served.
-    CODE_WINDOW_FULL = 212  # The table of answers of this business date is full.
+    CODE_WINDOW_FULL = 212
     CODE_TYPE_UNKNOWN = 220  # No message has this type.
     CODE_LENGTH = 221  # The body's length does not fit its type.
     CODE_RESERVED_NOT_ZERO = 222  # A field or flag reserved for later is not zero.
@@ -403,6 +404,7 @@ cdef enum:  # constants
     BLOCK_MAGIC = 1113019203
     BLOCK_VERSION = 1
     HASHED_HEADER_BYTES = 80
+    CHECKED_HEADER_BYTES = 112
     FRAME_LENGTH_BYTES = 2  # Length field in front of every frame, big-endian; it does not count itself.
     TAG_BYTES = 16  # Authentication tag at the end of every sealed message (AES-256-GCM, whole tag).
     NOISE_KEY_BYTES = 32  # Pre-shared key of a terminal, and every key that Noise derives from it.
@@ -417,7 +419,7 @@ cdef enum:  # constants
     BUSY_RETRY_AFTER_MS = 100  # Advice sent with BUSY: the queue of the switch drains within a few syncs of its disk.
     FULL_RETRY_AFTER_MS = 1000  # Advice sent with DISK_FULL and WINDOW_FULL: somebody has to make room first.
     IN_FLIGHT_MAX = 1024
-    ERRORS_MAX = 16  # Error replies that a session survives; at the next one the switch closes: the sender is broken.
+    ERRORS_MAX = 16
     BUSINESS_DATES_KEPT = 2
     CARD_NUMBER_MIN = 10000000  # Smallest card number: 8 digits.
     CARD_TYPE_CODE_MAX = 1023  # Largest code of a card type: the table is flat, one cache line per type, 64 KB in all.

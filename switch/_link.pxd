@@ -22,7 +22,9 @@ cdef class Link:
     cdef readonly uint32_t terminal_id
     cdef readonly uint32_t error_count           # error replies so far
     cdef readonly str fault                      # why the connection must be closed, or None
-    cdef readonly bint paused                    # too many answers wait: do not read on
+    cdef public bint paused                      # too many answers wait: do not read on
+    cdef readonly bint ending                    # it has signed off: nothing behind that is looked at
+    cdef bint writing                            # its socket takes no more answers for now
     cdef readonly uint64_t frame_count
     cdef uint64_t frames_before                  # frame_count before this turn
     cdef public int64_t deadline_ms              # by the monotonic clock: when to close it unless a whole frame comes

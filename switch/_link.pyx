@@ -19,7 +19,7 @@ from switch._fastpath cimport Engine
 from switch._layout cimport (
     CODE_LENGTH, ERRORS_MAX, FRAME_BYTES_MAX, FRAME_LENGTH_BYTES, PROTOCOL_VERSION, REPLY_BIT, TAG_BYTES,
     TERMINAL_ACTIVE, TYPE_CHANGE_CARD_STATUS, TYPE_CREDIT, TYPE_DEBIT, TYPE_ERROR, TYPE_OPEN_CARD,
-    TYPE_PUT_CARD_TYPE, TYPE_PUT_STORE, debit_request_t, error_reply_t, header_t, reply_t, terminal_record_t)
+    TYPE_PUT_CARD_TYPE, TYPE_PUT_STORE, TYPE_SIGN_OFF, debit_request_t, error_reply_t, header_t, reply_t, terminal_record_t)
 from switch.duplicates cimport answer_key
 from switch.group_commit cimport ANSWERS_BYTES_SOFT, GroupCommit, link_drop, link_new
 
@@ -104,7 +104,7 @@ cdef class Link:
         return cold
 
     def count_error(self):
-        """The dispatcher answers with an error reply."""
+        """The dispatcher has answered with an error reply."""
         self.error_count += 1
         if self.error_count > ERRORS_MAX:
             self.fault = "too many messages that cannot be read"
@@ -120,18 +120,23 @@ cdef class Link:
         return fault == NULL
 
     def decide(self, const uint8_t[::1] message not None, int64_t now_ms):
-        """Decide a message that the dispatcher has prepared, and answer it."""
+        """Decide and answer a message that the dispatcher has prepared. False: the batch is full, nothing was done."""
         cdef Engine engine = self.engine
+        cdef GroupCommit commit = engine.commit
         cdef terminal_record_t* terminal
         cdef uint8_t out[256]
         cdef uint32_t size
         with nogil:
-            engine.commit.lock()
-            terminal = engine.tables.terminal(self.terminal_id)
-            size = engine.decide_one(self.terminal_id, terminal.rights, &message[0], <uint32_t>message.shape[0],
-                                     now_ms, out)
-            self._answer(engine.commit, out, size)
-            engine.commit.unlock()
+            commit.lock()
+            if commit.answer_space(FRAME_LENGTH_BYTES + answer_bytes_max + TAG_BYTES) == NULL:
+                size = 0
+            else:
+                terminal = engine.tables.terminal(self.terminal_id)
+                size = engine.decide_one(self.terminal_id, terminal.rights, &message[0], <uint32_t>message.shape[0],
+                                         now_ms, out)
+                self._answer(commit, out, size)
+            commit.unlock()
+        return size != 0
 
     cdef const char* _answer(self, GroupCommit commit, const uint8_t* plaintext, uint32_t size) noexcept nogil:
         cdef uint32_t answers_from = commit.gather.answers_bytes
@@ -174,6 +179,8 @@ cdef class Round:
         cdef terminal_record_t* terminal = self.engine.tables.terminal(link.terminal_id)
         link.paused = False
         link.tail_bytes = 0
+        if link.ending:
+            return 0
         if terminal == NULL or terminal.status != TERMINAL_ACTIVE:
             link.fault = "terminal is blocked"
             return 0
@@ -211,8 +218,13 @@ cdef class Round:
             self.count += 1
             link.frame_count += 1
             at += FRAME_LENGTH_BYTES + frame_bytes
+            if plain_bytes >= <int>sizeof(header_t) and (
+                    <const header_t*>self.frames[self.count - 1].plaintext).type == TYPE_SIGN_OFF:
+                link.ending = True
+                at = size
+                break
         used[0] = at
-        return self.count == ROUND_FRAMES and link.fault is None and not link.paused
+        return self.count == ROUND_FRAMES and link.fault is None and not link.paused and not link.ending
 
     cdef inline void _fetch_indexes(self, const opened_t* frame) noexcept:
         """First step of fetching ahead: where the card and the answer stand."""
@@ -303,7 +315,7 @@ cdef inline void seal_frame(Link link, uint8_t* out, uint32_t plain_bytes) noexc
     link.engine.commit.gather.answers_bytes += FRAME_LENGTH_BYTES + <uint32_t>sealed_bytes
 
 
-cdef void answer_stub(Link link, GroupCommit commit, const opened_t* message) noexcept nogil:
+cdef void answer_stub(Link link, GroupCommit commit, const opened_t* message) noexcept:
     """Answer LENGTH to a message that is shorter than a header; what is missing of the header counts as zero."""
     cdef uint8_t* out = commit.answer_space(FRAME_LENGTH_BYTES + answer_bytes_max + TAG_BYTES)
     cdef header_t asked
@@ -315,4 +327,5 @@ cdef void answer_stub(Link link, GroupCommit commit, const opened_t* message) no
     header.version, header.type, header.sequence = PROTOCOL_VERSION, TYPE_ERROR | REPLY_BIT, asked.sequence
     error.code, error.type, error.expected, error.got = CODE_LENGTH, asked.type, sizeof(header_t), message.bytes
     link.error_count += 1
+    link.engine.code_counts[CODE_LENGTH] += 1
     seal_frame(link, out, sizeof(header_t) + sizeof(error_reply_t))

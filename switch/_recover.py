@@ -23,7 +23,7 @@ from switch._tables import Tables
 from switch._zone import zone_table
 from switch.duplicates import AnswerWindow
 from switch.group_commit import GroupCommit
-from switch.journal import BLOCK_BYTES_MAX, BlockReader, LocalJournal, segment_path
+from switch.journal import BLOCK_BYTES_MAX, OTHER_PARTITION, BlockReader, LocalJournal, segment_path
 from switch.ledger import Checkpoint, Ledger
 from switch.protocol.messages import SwitchMode
 from switch.protocol.records import RecordKind, SwitchRecord
@@ -51,8 +51,9 @@ def recover(directory: DataDirectory) -> Recovered:
     tables = Tables(bounds.cards_max, bounds.terminals_max, bounds.stores_max)
     window = AnswerWindow(bounds.answers_per_date_max)
     done = load_store(directory, tables, window)
-    check_anchor(directory, done)
+    remove_unfinished(directory)
     journal = open_journal(directory)
+    check_anchor(directory, done)
     reader = BlockReader(
         journal.directory,
         bounds.partition,
@@ -78,7 +79,7 @@ def recover(directory: DataDirectory) -> Recovered:
         commit,
         zone_table(settings.timezone.rstrip(b"\0").decode()),
         settings.mode == SwitchMode.REPLAY,
-        last_now_ms,
+        max(last_now_ms, done.time_ms),
     )
     return Recovered(engine, commit, journal, settings, done.position, replayed_count, torn_bytes)
 
@@ -89,12 +90,13 @@ def load_store(directory: DataDirectory, tables: Tables, window: AnswerWindow) -
         return Checkpoint()
     ledger = Ledger(directory.ledger)
     try:
-        done = ledger.checkpoint()
-        tables.load_accounts_and_cards(ledger.records(RecordKind.ACCOUNT), ledger.records(RecordKind.CARD))
-        tables.loaded()
-        for kind in RecordKind:
-            if kind > RecordKind.CARD:
-                tables.load(ledger.records(kind))
+        with ledger.snapshot() as snapshot:
+            done = snapshot.checkpoint()
+            tables.load_accounts_and_cards(snapshot.records(RecordKind.ACCOUNT), snapshot.records(RecordKind.CARD))
+            tables.loaded()
+            for kind in RecordKind:
+                if kind > RecordKind.CARD:
+                    tables.load(snapshot.records(kind))
         window.start_at(done.today)
         for day, size_bytes in done.answers_bytes.items():
             load_answers(window, day, ledger.answers(day, size_bytes))
@@ -120,19 +122,32 @@ def check_anchor(directory: DataDirectory, done: Checkpoint) -> None:
 
 
 def open_journal(directory: DataDirectory) -> LocalJournal:
-    """The journal's files, as many as lie there in order."""
+    """The journal's files; DirectoryError when one is missing between the others."""
     journal = LocalJournal(str(directory.journal), directory.settings.partition, directory.settings.segment_bytes)
+    numbers = sorted(int(path.stem) for path in directory.journal.glob("*.segment"))
+    for expected, number in enumerate(numbers):
+        if number != expected:
+            raise DirectoryError(
+                f"{segment_path(journal.directory, expected)}: expected this segment, got none, "
+                f"though segment {number} is there; restore it from a copy"
+            )
+        journal.segment_is_ready(number)
+    return journal
+
+
+def remove_unfinished(directory: DataDirectory) -> None:
+    """Remove segments whose preparation was cut short; only for the one switch that holds the directory's lock."""
     for partial in directory.journal.glob("*.preparing"):
         partial.unlink()
-    number = 0
-    while Path(segment_path(journal.directory, number)).exists():
-        journal.segment_is_ready(number)
-        number += 1
-    return journal
 
 
 def settle_end(reader: BlockReader) -> int:
     """Tell a torn tail from damage (table above); erases a torn tail and returns its bytes."""
+    if reader.fault == OTHER_PARTITION:
+        raise DirectoryError(
+            f"{reader.directory}: expected blocks of partition {reader.partition} (switch.toml), got another's at "
+            f"journal position {reader.fault_position}; put the right partition into switch.toml"
+        )
     behind = reader.block_follows()
     place = reader.position if reader.fault is None else reader.fault_position
     if behind is not None:

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import errno
 import os
-import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
-from switch.group_commit import EXIT_NOT_DURABLE
 from switch.journal import LocalJournal, segment_path, zero_fill
 
 SPARE_COUNT = 2
@@ -33,10 +32,9 @@ def prepare_segment(journal: LocalJournal, number: int) -> None:
     try:
         with open(partial, "wb", buffering=0) as file:
             zero_fill(file.fileno(), journal.segment_bytes)  # disk
-        partial.rename(path)
-    except OSError:
+        os.link(partial, path)  # unlike a rename, never replaces a segment that is there
+    finally:
         partial.unlink(missing_ok=True)
-        raise
     directory = os.open(journal.directory, os.O_RDONLY)
     try:
         os.fsync(directory)
@@ -47,8 +45,8 @@ def prepare_segment(journal: LocalJournal, number: int) -> None:
 class SegmentPreparer:
     """Background thread that keeps segments ready behind the current one: two, and more as they are used up faster."""
 
-    def __init__(self, journal: LocalJournal) -> None:
-        self._journal = journal
+    def __init__(self, journal: LocalJournal, on_broken: Callable[[OSError], None]) -> None:
+        self._journal, self._on_broken = journal, on_broken
         self._wanted_count = SPARE_COUNT
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="segments", daemon=True)
@@ -82,10 +80,8 @@ class SegmentPreparer:
                     self._prepare()
             except OSError as error:
                 if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                    # Not full but broken: a journal that cannot grow soon cannot be written at all.
-                    print(f"cardswitch: journal segment: expected room on disk, got {error}; stopped", file=sys.stderr)
-                    sys.stderr.flush()
-                    os._exit(EXIT_NOT_DURABLE)
+                    self._on_broken(error)  # not full but broken: a journal that cannot grow cannot be written soon
+                    return
                 self._journal.disk_full = self._journal.spare_count == 0
                 self._wanted_count = SPARE_COUNT
                 pause_s = RETRY_S

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from switch._directory import open_directory
+from switch._directory import DirectoryError, open_directory
 from switch._verify import masked
 from switch.journal import BlockReader
 from switch.protocol.codes import ResponseCode
@@ -31,7 +31,8 @@ def entries(path: Path) -> Iterator[tuple[EntryHeader, bytes, Reply]]:
     directory = open_directory(path)
     settings = directory.settings
     header_bytes = EntryHeader.width_bytes()
-    for _, _, body in BlockReader(str(directory.journal), settings.partition, settings.segment_bytes).blocks():
+    reader = BlockReader(str(directory.journal), settings.partition, settings.segment_bytes)
+    for _, _, body in reader.blocks():
         at = 0
         while at < len(body):
             header = EntryHeader.decode(body[at : at + header_bytes])
@@ -39,6 +40,13 @@ def entries(path: Path) -> Iterator[tuple[EntryHeader, bytes, Reply]]:
             reply_at = at + header_bytes + -(-header.request_bytes // 8) * 8
             yield header, request, Reply.decode(body[reply_at : reply_at + header.reply_bytes])
             at += header.entry_bytes
+    behind = reader.block_follows()
+    if behind is not None:
+        raise DirectoryError(
+            f"{directory.journal}: expected block {reader.block_number} at journal position "
+            f"{reader.position if reader.fault is None else reader.fault_position}, got {reader.fault or 'no block'}; "
+            f"a whole later block lies at {behind}; what is shown ends before the damage"
+        )
 
 
 def line(header: EntryHeader, request_body: bytes, reply: Reply) -> str:

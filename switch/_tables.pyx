@@ -6,7 +6,7 @@ replayed, a record that is loaded.  Putting the same record twice is as once.
 Records never move and are never removed.
 """
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
@@ -250,20 +250,39 @@ cdef int put_account(Tables tables, const account_record_t* record) noexcept nog
         memcpy(known, record, RECORD_BYTES)
         return 0
     # A new account comes before its first card; until then it is found by its own number.
-    if record.account_number == 0 or append(&tables.accounts, <const uint8_t*>record) != 0:
+    if record.account_number == 0:
         return -1
-    if tables.newest_unlinked != 0:
-        if tables.unlinked.insert(tables.newest_unlinked, tables.newest_unlinked_at) == NULL:
-            return -1
+    at = unlinked_place(tables, record.account_number)
+    if at >= 0:
+        memcpy(tables.accounts.records + <uint64_t>at * RECORD_BYTES, record, RECORD_BYTES)
+        return 0
+    if append(&tables.accounts, <const uint8_t*>record) != 0 or remember_newest(tables) != 0:
+        return -1
     tables.newest_unlinked = record.account_number
     tables.newest_unlinked_at = tables.accounts.count - 1
     return 0
 
 
+cdef int remember_newest(Tables tables) noexcept nogil:
+    """The newest account without card is not the newest any more: find it by the index from now on."""
+    if tables.newest_unlinked == 0 or tables.unlinked.find(tables.newest_unlinked) != NULL:
+        return 0
+    return 0 if tables.unlinked.insert(tables.newest_unlinked, tables.newest_unlinked_at) != NULL else -1
+
+
+cdef int64_t unlinked_place(Tables tables, uint64_t account_number) noexcept nogil:
+    """Place of an account whose first card has not come yet, or -1."""
+    cdef slot_t* slot
+    if tables.newest_unlinked == account_number:
+        return tables.newest_unlinked_at
+    slot = tables.unlinked.find(account_number)
+    return -1 if slot == NULL else <int64_t>slot.value
+
+
 cdef int put_card(Tables tables, const card_record_t* record) noexcept nogil:
     cdef slot_t* slot
     cdef account_record_t* account
-    cdef uint64_t account_at
+    cdef int64_t account_at
     if record.card_number == 0:
         return -1
     slot = tables.card_index.find(record.card_number)
@@ -273,16 +292,16 @@ cdef int put_card(Tables tables, const card_record_t* record) noexcept nogil:
     account = tables.account_named(record.account_number)
     if account != NULL:
         account_at = account - <account_record_t*>tables.accounts.records
-    elif tables.newest_unlinked == record.account_number and record.account_number != 0:
-        account_at = tables.newest_unlinked_at
-        tables.newest_unlinked = 0
     else:
-        slot = tables.unlinked.find(record.account_number)
-        if slot == NULL:
+        account_at = unlinked_place(tables, record.account_number)
+        if account_at < 0:
             return -1
-        account_at = slot.value
+        if record.card_number != record.account_number and remember_newest(tables) != 0:
+            return -1                            # its first card is still to come
+        if tables.newest_unlinked == record.account_number:
+            tables.newest_unlinked = 0
     if append(&tables.cards, <const uint8_t*>record) != 0:
         return -1
-    if tables.card_index.insert(record.card_number, <uint64_t>(tables.cards.count - 1) | (account_at << 32)) == NULL:
+    if tables.card_index.insert(record.card_number, <uint64_t>(tables.cards.count - 1) | (<uint64_t>account_at << 32)) == NULL:
         return -1
     return 0

@@ -21,7 +21,7 @@ from switch._zone import zone_table
 from switch.duplicates import AnswerWindow
 from switch.group_commit import GroupCommit
 from switch.journal import HEADER_BYTES, BlockReader, segment_path
-from switch.ledger import Ledger
+from switch.ledger import Ledger, Snapshot
 from switch.protocol.messages import MessageType, Reply, SwitchMode
 from switch.protocol.records import AccountRecord, EntryHeader, RecordKind, SwitchRecord
 
@@ -48,14 +48,22 @@ class Verifier:
 
     def run(self) -> None:
         """Read the whole journal; what is wrong is in `differences`."""
-        store_position = self._ledger.checkpoint().position if self._ledger is not None else None
+        if self._ledger is None:
+            self._read(None)
+            return
+        # One snapshot for position and records: a running switch may bring the store up meanwhile.
+        with self._ledger.snapshot() as snapshot:
+            self._read(snapshot)
+
+    def _read(self, snapshot: Snapshot | None) -> None:
+        store_position = snapshot.checkpoint().position if snapshot is not None else None
         for position, header, body in self._reader.blocks():
             self.block_count += 1
             if self._engine is None:
                 self._begin(body)
             self._reexecute(position + HEADER_BYTES, body)
-            if position + len(header) + len(body) == store_position:
-                self._compare_store(store_position)
+            if snapshot is not None and position + len(header) + len(body) == store_position:
+                self._compare_store(snapshot, store_position)
         self._judge_end()
         if store_position and self.store_position is None:
             self._differ(f"balance store: expected its position {store_position} at the end of a block, got none there")
@@ -97,11 +105,10 @@ class Verifier:
             self.balance_sum_minor += sign * reply.amount_minor
             self.points_sum_hundredths += reply.points_hundredths
 
-    def _compare_store(self, position: int) -> None:
-        assert self._ledger is not None
+    def _compare_store(self, snapshot: Snapshot, position: int) -> None:
         self.store_position = position
         for kind in RecordKind:
-            stored = set(self._ledger.records(kind))
+            stored = set(snapshot.records(kind))
             rebuilt = set(self.tables.records(kind))
             for record in list(stored ^ rebuilt)[:DIFFERENCES_MAX]:
                 where = "only in the balance store" if record in stored else "only in the rebuilt state"

@@ -11,19 +11,28 @@ from __future__ import annotations
 import asyncio
 import collections
 import os
+import resource
 from collections.abc import Callable
 
 from switch._intake import ENDED, Intake
 from switch._link import Link
 from switch.connection import Connection
-from switch.dispatch import Dispatcher
+from switch.dispatch import Dispatched, Dispatcher
 
 SWEEP_S = 1.0
 """How often silent connections are looked for: their time-outs are tens of seconds."""
 BACKLOG_MAX = 4096
 """Connections that the kernel may hold ready: a thousand stores come back at once after a cut."""
 
+FILES_RESERVED = 64
+"""Descriptors that no stranger may take: journal segments, the balance store, the event loop, the operator's files."""
+
 Outcome = tuple[Link, list[bytes] | None, str | None]
+
+
+def open_files_allowed() -> int:
+    """Descriptors that this process may have open."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 class Listener:
@@ -39,9 +48,10 @@ class Listener:
         self.dispatcher = dispatcher
         self.now_ms, self.monotonic_ms = now_ms, monotonic_ms
         self.intake = Intake(dispatcher.engine)
-        self._connections_max = connections_max
+        self._connections_max = min(connections_max, open_files_allowed() - FILES_RESERVED)
         self._connections: set[Connection] = set()
         self._waiting: list[Link] = []
+        self._deferred: dict[Link, list[bytes]] = {}
         self._closing: list[Link] = []
         self._draining = False
         self._loop = asyncio.get_running_loop()
@@ -123,11 +133,7 @@ class Listener:
 
     def _finish(self, outcomes: list[Outcome]) -> None:
         for link, messages, fault in outcomes:
-            for message in messages or ():
-                if not self.dispatcher.dispatch(link, message):
-                    self._closing.append(link)
-                    self._commit.tell_when_through()
-                    break
+            self._dispatch(link, messages or [])
             reason = fault or link.fault  # the dispatcher may have counted one error too many
             if reason is not None:
                 self._end(link, reason)
@@ -135,9 +141,22 @@ class Listener:
                 self._waiting.append(link)
                 self._commit.tell_when_through()
 
+    def _dispatch(self, link: Link, messages: list[bytes]) -> None:
+        for place, message in enumerate(messages):
+            outcome = self.dispatcher.dispatch(link, message)
+            if outcome == Dispatched.LAST:
+                self._closing.append(link)
+                self._commit.tell_when_through()
+            if outcome == Dispatched.NO_ROOM:
+                self._deferred[link] = messages[place:]
+                self.intake.hold(link)
+            if outcome != Dispatched.ANSWERED or link.fault is not None:
+                return
+
     def _end(self, link: Link, reason: str) -> None:
         if reason != ENDED:
             self.count_closed(reason)
+        self._deferred.pop(link, None)
         self.intake.remove(link)
 
     def _batch_through(self) -> None:
@@ -148,7 +167,11 @@ class Listener:
         for link in closing:
             self.intake.remove(link)
         for link in waiting:
-            self._finish(self.intake.resume(link, self.now_ms(), self.monotonic_ms()))
+            deferred = self._deferred.pop(link, None)
+            if deferred is not None:
+                self._finish([(link, deferred, None)])
+            if link not in self._deferred and link.fault is None:
+                self._finish(self.intake.resume(link, self.now_ms(), self.monotonic_ms()))
         self.intake.wait_for_sockets()
         self._commit.publish_now()
 

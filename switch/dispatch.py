@@ -7,6 +7,7 @@ and the handshake that uses it.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable
 
 import msgspec
@@ -50,6 +51,14 @@ COLD_BODIES: dict[int, type[Packed]] = {
     MessageType.FOLLOW: FollowRequest,
     MessageType.STATISTICS: StatisticsRequest,
 }
+
+
+class Dispatched(enum.Enum):
+    """What became of a message."""
+
+    ANSWERED = "answered"
+    LAST = "answered, and the connection ends after it"
+    NO_ROOM = "not answered: the batch has no room; ask again with the next one"
 
 
 class Dispatcher:
@@ -122,31 +131,33 @@ class Dispatcher:
 
     # -- messages
 
-    def dispatch(self, link: Link, message: bytes) -> bool:
-        """Answer one plain message; False when the connection is to be closed after it."""
+    def dispatch(self, link: Link, message: bytes) -> Dispatched:
+        """Answer one plain message."""
         header = Header.decode(message[:HEADER_BYTES])
-        fault = self._fault(header, message)
-        if fault is not None:
-            link.count_error()
-            return self._answer(link, header, MessageType.ERROR, fault.encode())
+        error = self._fault(header, message)
+        if error is not None:
+            return self._answer(link, header, MessageType.ERROR, error.encode(), error.code)
         body = message[HEADER_BYTES:]
         if header.type == MessageType.PUT_TERMINAL:
-            link.decide(message[:-KEY_FIELD_BYTES] + self._wrapped(body[-KEY_FIELD_BYTES:]), self._now_ms())
-            return True
+            prepared = message[:-KEY_FIELD_BYTES] + self._wrapped(body[-KEY_FIELD_BYTES:])
+            return Dispatched.ANSWERED if link.decide(prepared, self._now_ms()) else Dispatched.NO_ROOM
         if header.type == MessageType.SIGN_OFF:
-            self._answer(link, header, MessageType.SIGN_OFF, b"")
-            return False
+            answered = self._answer(link, header, MessageType.SIGN_OFF, b"")
+            return Dispatched.LAST if answered == Dispatched.ANSWERED else answered
         if header.type == MessageType.ECHO:
             now_ms = self._now_ms()
-            reply: Packed = EchoReply(
-                stamp_ms=EchoRequest.decode(body).stamp_ms, time_ms=now_ms, business_date=self._business_date(now_ms)
-            )
+            stamp_ms = EchoRequest.decode(body).stamp_ms
+            reply = EchoReply(stamp_ms=stamp_ms, time_ms=now_ms, business_date=self._business_date(now_ms))
             return self._answer(link, header, MessageType.ECHO, reply.encode())
         if not self._rights(link) & Right.FOLLOW:
-            refusal = Reply(code=ResponseCode.NOT_PERMITTED, business_date=self.engine.answers.today)
-            return self._answer(link, header, header.type, refusal.encode())
+            refusal = Reply(
+                code=ResponseCode.NOT_PERMITTED,
+                business_date=self._business_date(self._now_ms()),
+            )
+            return self._answer(link, header, header.type, refusal.encode(), ResponseCode.NOT_PERMITTED)
         if header.type == MessageType.FOLLOW:
-            return self._answer(link, header, MessageType.FOLLOW, self._follow(FollowRequest.decode(body)).encode())
+            followed = self._follow(FollowRequest.decode(body))
+            return self._answer(link, header, MessageType.FOLLOW, followed.encode(), followed.code)
         return self._answer(link, header, MessageType.STATISTICS, msgspec.json.encode(self.figures()))
 
     def _fault(self, header: Header, message: bytes) -> ErrorReply | None:
@@ -182,9 +193,14 @@ class Dispatcher:
         record = self.engine.tables.get(RecordKind.TERMINAL, link.terminal_id)
         return 0 if record is None else TerminalRecord.decode(record).rights
 
-    def _answer(self, link: Link, header: Header, reply_type: int, body: bytes) -> bool:
+    def _answer(self, link: Link, header: Header, reply_type: int, body: bytes, code: int = 0) -> Dispatched:
         reply = Header(type=reply_type | REPLY_BIT, sequence=header.sequence).encode() + body
-        return link.answer(reply)
+        if not link.answer(reply):
+            return Dispatched.NO_ROOM
+        self.engine.count(header.type, code)
+        if reply_type == MessageType.ERROR:
+            link.count_error()
+        return Dispatched.ANSWERED
 
     def _follow(self, request: FollowRequest) -> FollowReply:
         durable_position = self.engine.commit.durable_position

@@ -18,7 +18,7 @@ from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memmove, memset, strerror
 
 from switch._aead cimport cipher_close, cipher_open
-from switch._layout cimport BLOCK_MAGIC, BLOCK_VERSION, block_header_t
+from switch._layout cimport BLOCK_MAGIC, BLOCK_VERSION, CHECKED_HEADER_BYTES, block_header_t
 from switch.journal cimport NOWHERE, ROOM_NONE, ROOM_RESERVE, Journal, block_digest, digest_close, digest_open
 
 cdef extern from "<pthread.h>" nogil:
@@ -46,6 +46,9 @@ cdef extern from "<time.h>" nogil:
         long tv_nsec
     int clock_gettime(int clock, timespec* at)
     int CLOCK_MONOTONIC
+
+cdef extern from "_crc32c.h" nogil:
+    uint32_t c_crc32c "crc32c"(const uint8_t* data, size_t size)
 
 cdef extern from *:
     """
@@ -321,6 +324,7 @@ cdef class GroupCommit:
             header.time_ms = batch.time_ms
             memcpy(header.previous_hash, self.chain_hash, 32)
             failed = block_digest(&self.digest, batch.block, header.body_bytes, header.block_hash)
+            header.header_crc32c = c_crc32c(batch.block, CHECKED_HEADER_BYTES)
             # 1. The block must be durable before anyone hears of it.
             started_ns = monotonic_ns()
             if failed == 0:

@@ -1,6 +1,6 @@
 """The journal port, and local files as its embedded default."""
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 cdef enum:
     ROOM_NONE = 0                    # nothing more can be written
@@ -40,6 +40,7 @@ cdef class LocalJournal(Journal):
     cdef readonly uint64_t current_segment
 
     cdef int _open(self, uint64_t number) noexcept nogil
+    cdef void _close(self, uint64_t number) noexcept nogil
 
 
 cdef struct digest_t:
@@ -61,6 +62,7 @@ cdef class BlockReader:
     cdef readonly bint trusting
     cdef readonly uint64_t position              # of the next block
     cdef readonly uint64_t last_block_position   # of the block read last
+    cdef readonly int64_t last_time_ms           # clock of its last entry
     cdef readonly uint64_t block_number          # of the next block
     cdef readonly uint64_t next_sequence
     cdef readonly str fault                      # why reading ended before the end of the file, or None

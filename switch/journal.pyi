@@ -2,6 +2,7 @@ from collections.abc import Iterator
 
 HEADER_BYTES: int
 BLOCK_BYTES_MAX: int
+OTHER_PARTITION: str
 BLOCKS_PER_SEGMENT_MIN: int
 
 def crc32c(data: bytes | bytearray | memoryview) -> int: ...
@@ -44,6 +45,8 @@ class BlockReader:
     def trusting(self) -> bool: ...
     @property
     def last_block_position(self) -> int: ...
+    @property
+    def last_time_ms(self) -> int: ...
     @property
     def block_number(self) -> int: ...
     @property

@@ -19,7 +19,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy, memset
 
 from switch._layout cimport (
-    BLOCK_MAGIC, BLOCK_VERSION, ENTRY_ALIGN_BYTES, HASHED_HEADER_BYTES, RECORD_BYTES, block_header_t, entry_header_t)
+    BLOCK_MAGIC, BLOCK_VERSION, CHECKED_HEADER_BYTES, ENTRY_ALIGN_BYTES, HASHED_HEADER_BYTES, RECORD_BYTES, block_header_t, entry_header_t)
 
 cdef extern from "_crc32c.h" nogil:
     uint32_t c_crc32c "crc32c"(const uint8_t* data, size_t size)
@@ -48,10 +48,14 @@ cdef extern from "openssl/evp.h" nogil:
     int EVP_DigestUpdate(void* context, const void* data, size_t size)
     int EVP_DigestFinal_ex(void* context, uint8_t* out, unsigned int* out_bytes)
 
+cdef bytes zeros_kept = bytes(12)            # as many as the header's last field has
+cdef const char* ZEROS = zeros_kept
 cdef uint64_t NOWHERE = <uint64_t>0xFFFFFFFFFFFFFFFF
 HEADER_BYTES = sizeof(block_header_t)
 BLOCK_BYTES_MAX = 4 * 1024 * 1024
 """Longest block: about 12,000 debits, more than 4,096 in flight ever need; a sync of it takes a few milliseconds."""
+OTHER_PARTITION = "block of another partition"
+cdef const char* other_partition = b"block of another partition"
 BLOCKS_PER_SEGMENT_MIN = 4
 """A segment holds at least this many of the longest blocks, so that at most a quarter of it is left unused."""
 
@@ -103,12 +107,16 @@ cdef const char* block_fault(digest_t* digest, const uint8_t* block, uint64_t ro
         return "no room for a block header"
     if header.magic != BLOCK_MAGIC or header.version != BLOCK_VERSION or header.header_bytes != sizeof(block_header_t):
         return "no block header"
+    if header.header_crc32c != c_crc32c(block, CHECKED_HEADER_BYTES):
+        return "block header checksum does not match"
     if header.partition != partition:
-        return "block of another partition"
+        return other_partition
     if header.block_number != block_number:
         return "block number out of order"
     if header.body_bytes > room_bytes - sizeof(block_header_t):
         return "block longer than its segment"
+    if memcmp(header.reserved_more, ZEROS, sizeof(header.reserved_more)) != 0:
+        return "reserved bytes of the block header are not zero"
     if previous_hash != NULL and memcmp(header.previous_hash, previous_hash, 32) != 0:
         return "chain broken: the block names another predecessor"
     if digest == NULL:
@@ -235,6 +243,11 @@ cdef class LocalJournal(Journal):
             self.segments[number].fd_plus_one = fd + 1
         return self.segments[number].fd_plus_one - 1
 
+    cdef void _close(self, uint64_t number) noexcept nogil:
+        if self.segments[number].fd_plus_one:
+            c_close(self.segments[number].fd_plus_one - 1)
+            self.segments[number].fd_plus_one = 0
+
     cdef uint64_t place(self, uint64_t position, int* room) noexcept nogil:
         cdef uint64_t number = position // self.segment_bytes
         cdef uint64_t left_bytes = self.segment_bytes - position % self.segment_bytes
@@ -243,6 +256,8 @@ cdef class LocalJournal(Journal):
                 room[0] = ROOM_NONE
                 return NOWHERE
             self.segments[number].end = position
+            if number > 0:
+                self._close(number - 1)          # a block may be in flight in this segment, but not before it
             number += 1
             position = number * self.segment_bytes
             left_bytes = self.segment_bytes
@@ -273,11 +288,17 @@ cdef class LocalJournal(Journal):
         cdef uint64_t number = position // self.segment_bytes
         cdef segment_t* segment
         cdef void* at
-        if number >= self.prepared_count or self._open(number) < 0:
+        cdef bint was_open
+        if number >= self.prepared_count:
             return NULL
         segment = &self.segments[number]
         if segment.map == NULL:
+            was_open = segment.fd_plus_one != 0
+            if self._open(number) < 0:
+                return NULL
             at = mmap(NULL, self.segment_bytes, PROT_READ, MAP_SHARED, segment.fd_plus_one - 1, 0)
+            if not was_open and number < self.current_segment:
+                self._close(number)              # the map stays without it
             if at == MAP_FAILED:
                 return NULL
             segment.map = <uint8_t*>at
@@ -453,6 +474,7 @@ cdef class BlockReader:
             self.fault_position = number * self.segment_bytes + offset
             return NULL
         memcpy(self.previous_hash, header.block_hash, 32)
+        self.last_time_ms = header.time_ms
         self.last_block_position = number * self.segment_bytes + offset
         self.position = number * self.segment_bytes + offset + sizeof(block_header_t) + header.body_bytes
         self.block_number += 1
@@ -490,6 +512,12 @@ cdef class BlockReader:
         cdef uint64_t start = self.position if self.fault is None else self.fault_position
         cdef uint64_t number = start // self.segment_bytes, offset = start % self.segment_bytes
         cdef const block_header_t* header
+        if self._map(number) == 0 and offset + sizeof(block_header_t) <= self.segment_bytes:
+            header = <const block_header_t*>(self.map + offset)
+            if (block_fault(NULL, self.map + offset, self.segment_bytes - offset, self.partition, self.block_number,
+                            self.previous_hash) == NULL):
+                # This header is ours, so what lies inside its block is what terminals sent: look behind it.
+                offset += sizeof(block_header_t) + header.body_bytes
         while self._map(number) == 0:
             while offset + sizeof(block_header_t) <= self.segment_bytes:
                 header = <const block_header_t*>(self.map + offset)

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, cast
 
 import lmdb
 import msgspec
@@ -37,9 +39,29 @@ class Checkpoint(msgspec.Struct, frozen=True):
     block_number: int = 0
     chain_hash: str = ""
     next_sequence: int = 1
+    time_ms: int = 0
+    """Clock of the last entry: the switch's clock does not go back over a restart either."""
     today: int = 0
     answers_bytes: dict[int, int] = {}
     """Valid length of each date's log of answers; bytes beyond it belong to a checkpoint that did not finish."""
+
+
+class Snapshot:
+    """What the store holds at one moment."""
+
+    def __init__(self, txn: lmdb.Transaction, databases: dict[str, Any]) -> None:
+        self._txn, self._databases = txn, databases
+
+    def checkpoint(self) -> Checkpoint:
+        """Position of the store; the start of the journal when it is empty."""
+        stored = self._txn.get(b"checkpoint", db=self._databases["meta"]) if "meta" in self._databases else None
+        return Checkpoint() if stored is None else msgspec.json.decode(stored, type=Checkpoint)
+
+    def records(self, kind: RecordKind) -> Iterator[bytes]:
+        """Every record of a kind, in the order of their numbers."""
+        database = self._databases.get(kind.name.lower())
+        if database is not None:
+            yield from cast(Iterator[bytes], self._txn.cursor(db=database).iternext(keys=False, values=True))
 
 
 class Ledger:
@@ -70,21 +92,16 @@ class Ledger:
         """Close the environment."""
         self._env.close()
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        """The store at one moment, whatever a checkpoint beside it does."""
+        with self._env.begin() as txn:
+            yield Snapshot(txn, self._databases)
+
     def checkpoint(self) -> Checkpoint:
         """Position of the store; the start of the journal when it is empty."""
-        if "meta" not in self._databases:
-            return Checkpoint()
-        with self._env.begin(db=self._databases["meta"]) as txn:
-            stored = txn.get(b"checkpoint")
-        return Checkpoint() if stored is None else msgspec.json.decode(stored, type=Checkpoint)
-
-    def records(self, kind: RecordKind) -> Iterator[bytes]:
-        """Every record of a kind, in the order of their numbers."""
-        database = self._databases.get(kind.name.lower())
-        if database is None:
-            return
-        with self._env.begin(db=database) as txn:
-            yield from txn.cursor().iternext(keys=False, values=True)
+        with self.snapshot() as snapshot:
+            return snapshot.checkpoint()
 
     def answers(self, business_date: int, size_bytes: int) -> bytes:
         """Operations on a date's answers up to a checkpoint's length; ValueError when the log is shorter."""
@@ -113,6 +130,7 @@ class Ledger:
             block_number=reader.block_number,
             chain_hash=reader.chain_hash.hex(),
             next_sequence=reader.next_sequence,
+            time_ms=reader.last_time_ms,
             today=today,
             answers_bytes=answers_bytes,
         )

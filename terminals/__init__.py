@@ -1,1 +1,15 @@
-"""What stands on the counter: client, card readers, printers and their simulators."""
+"""What stands on the counter: client, card readers, printers and their simulators.
+
+A till in six lines:
+
+    credentials = read_credentials(Path("till.key"))
+    trace = FileTrace(Path("till.trace"), credentials.terminal_id)
+    async with Client("switch.example", 7464, credentials, trace) as client:
+        await client.settle()                      # what an earlier process left open
+        outcome = await client.debit(card_number, amount_minor, lines)
+        print(outcome.verdict, outcome.meaning)    # approved, declined or unknown
+
+Reading order: `outcome` (how a call ends), `client` (what can be asked),
+`settlement` (how a request gets to its end whatever the line does), `trace` and
+`trace_file` (what survives a pulled plug), `reconnect`, `link` (the socket).
+"""

@@ -155,6 +155,8 @@ async def _replay(
             "resent": lanes.resent_count,
             "asked_to_retry": lanes.retry_count,
         }
+        if killer is not None:
+            await killer.finish()
         await lanes.close()
         if switch is not None:
             await switch.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Sequence
 
 from switch.protocol.messages import BalanceRequest, MessageType
@@ -150,6 +151,12 @@ class Killer:
         self._lanes = lanes
         if self._every_count:
             lanes.on_answer = self._note_answer
+
+    async def finish(self) -> None:
+        """Kill no more, and wait until the switch is back from the last time."""
+        assert self._lanes is not None
+        self._left_count = self._every_count = sys.maxsize
+        await self._lanes.unless_failed(asyncio.ensure_future(self._lanes.is_up.wait()))
 
     def _note_answer(self) -> None:
         """Answers that were on their way when the switch died still come in; they do not kill it a second time."""

@@ -17,7 +17,6 @@ from typing import Any
 from switch.protocol.codes import CodeClass, ResponseCode, code_class
 from switch.protocol.layout import layout_of
 from switch.protocol.messages import REPLY_BIT, ErrorReply, Header, MessageType, Reply, SwitchMode
-from terminals._clock import SYSTEM
 from terminals.credentials import Credentials
 from terminals.errors import LinkLostError, SignOnRefusedError
 from terminals.link import Link
@@ -152,7 +151,7 @@ class Lanes:
             lane = self._lanes[terminal_id] = Lane(self, terminal_id)
         lane.send(Pending(lane, type_, body, done))
 
-    async def unless_failed(self, awaited: asyncio.Future[None]) -> None:
+    async def unless_failed(self, awaited: asyncio.Future[Any]) -> None:
         """Wait for something, but no longer than the replay can go on."""
         await asyncio.wait([awaited, self.failed], return_when=asyncio.FIRST_COMPLETED)
         if self.failed.done():
@@ -179,7 +178,7 @@ class Lanes:
             try:
                 async with self._connects:
                     await self.is_up.wait()
-                    link = await Link.connect(*self._address(), credentials, SYSTEM)
+                    link = await Link.connect(*self._address(), credentials)
             except SignOnRefusedError as error:
                 if code_class(error.code) is not CodeClass.RETRY:
                     raise ReplayError(str(error)) from error

@@ -77,6 +77,7 @@ class PrivateSwitch:
 
     async def start(self) -> None:
         """Start it and wait until it accepts connections."""
+        self._output = []
         command = [*COMMAND, "serve", "--data", str(self.folder), "--listen", f"{HOST}:{self._port}"]
         self._process = await asyncio.create_subprocess_exec(
             *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, env=_environment()

@@ -63,19 +63,35 @@ class ResponseCode(enum.IntEnum):
 
 
 MEANINGS: dict[ResponseCode, tuple[CodeClass, str]] = {
-    ResponseCode.APPROVED: (CodeClass.APPROVED, "Done, and durable."),
+    ResponseCode.APPROVED: (
+        CodeClass.APPROVED,
+        "Done, and durable. Of a reversal: its original has no effect any more, or will never have one.",
+    ),
     ResponseCode.AMOUNT: (
         CodeClass.FINAL,
-        "Amount is not above zero (zero passes where the card type allows it), or beyond amount_minor_max.",
+        "Amount is not above zero (zero passes where the card type allows it), or an amount, a bill or a balance would "
+        "be too large.",
     ),
     ResponseCode.CARD_UNKNOWN: (CodeClass.FINAL, "No card has this number."),
     ResponseCode.FUNDS: (CodeClass.FINAL, "The balance is smaller than the amount."),
     ResponseCode.SINGLE_AMOUNT: (CodeClass.FINAL, "The amount is above the card type's maximum for one debit."),
-    ResponseCode.DAILY_AMOUNT: (CodeClass.FINAL, "The card's debits of this business date would exceed their limit."),
+    ResponseCode.DAILY_AMOUNT: (
+        CodeClass.FINAL,
+        "The account's approved debits of this business date (all its cards) would exceed the card type's limit.",
+    ),
     ResponseCode.CARD_BLOCKED: (CodeClass.FINAL, "The card's status does not allow it."),
-    ResponseCode.DAILY_COUNT: (CodeClass.FINAL, "The card's number of debits of this business date is used up."),
-    ResponseCode.REVERSED_BEFORE: (CodeClass.FINAL, "A reversal of this request arrived before it; it is not applied."),
-    ResponseCode.ORIGINAL_MISMATCH: (CodeClass.FINAL, "The reversal's card or amount differs from its original's."),
+    ResponseCode.DAILY_COUNT: (
+        CodeClass.FINAL,
+        "The account's approved debits of this business date (all its cards) are as many as the card type allows.",
+    ),
+    ResponseCode.REVERSED_BEFORE: (
+        CodeClass.FINAL,
+        "A reversal named this trace number before it was used; the request, whatever it is, is not applied.",
+    ),
+    ResponseCode.ORIGINAL_MISMATCH: (
+        CodeClass.FINAL,
+        "The reversal's card or amount differs from its original's, or it names itself.",
+    ),
     ResponseCode.ORIGINAL_NOT_REVERSIBLE: (CodeClass.FINAL, "The original is not a debit."),
     ResponseCode.ORIGINAL_OUTSIDE_WINDOW: (
         CodeClass.FINAL,
@@ -87,9 +103,12 @@ MEANINGS: dict[ResponseCode, tuple[CodeClass, str]] = {
     ),
     ResponseCode.CARD_EXISTS: (CodeClass.FINAL, "A card with this number exists already."),
     ResponseCode.CARD_TYPE_UNKNOWN: (CodeClass.FINAL, "No card type has this code."),
-    ResponseCode.ACCOUNT_UNKNOWN: (CodeClass.FINAL, "No card with the given account number exists."),
+    ResponseCode.ACCOUNT_UNKNOWN: (
+        CodeClass.FINAL,
+        "No account has this number. An account is named by its first card; a further card's number is no account's.",
+    ),
     ResponseCode.STORE_UNKNOWN: (CodeClass.FINAL, "No store has this number."),
-    ResponseCode.TABLE_FULL: (CodeClass.FINAL, "A table has reached its configured maximum."),
+    ResponseCode.TABLE_FULL: (CodeClass.FINAL, "A table has reached its maximum, a setting of the switch."),
     ResponseCode.NOT_PERMITTED: (CodeClass.ERROR, "The terminal lacks the right for this message."),
     ResponseCode.TRACE_REUSED: (
         CodeClass.ERROR,
@@ -99,10 +118,20 @@ MEANINGS: dict[ResponseCode, tuple[CodeClass, str]] = {
         CodeClass.ERROR,
         "The request's business date is neither the current nor the previous one; `business_date` says the current.",
     ),
-    ResponseCode.POSITION_UNKNOWN: (CodeClass.ERROR, "No block starts or continues at this journal position."),
-    ResponseCode.BUSY: (CodeClass.RETRY, "The switch has more work than it may queue."),
+    ResponseCode.POSITION_UNKNOWN: (
+        CodeClass.ERROR,
+        "Another partition than this switch's, or a position beyond the durable end.",
+    ),
+    ResponseCode.BUSY: (
+        CodeClass.RETRY,
+        "The switch cannot take the request at this moment: its queue is full, or the next piece of the journal is not "
+        "ready. May turn into DISK_FULL.",
+    ),
     ResponseCode.DISK_FULL: (CodeClass.RETRY, "The journal has no room; balances are still served."),
-    ResponseCode.WINDOW_FULL: (CodeClass.RETRY, "The table of answers of this business date is full."),
+    ResponseCode.WINDOW_FULL: (
+        CodeClass.RETRY,
+        "No more answers can be kept for the request's business date; new requests are refused, reversals too.",
+    ),
     ResponseCode.TYPE_UNKNOWN: (CodeClass.ERROR, "No message has this type."),
     ResponseCode.LENGTH: (CodeClass.ERROR, "The body's length does not fit its type."),
     ResponseCode.RESERVED_NOT_ZERO: (CodeClass.ERROR, "A field or flag reserved for later is not zero."),

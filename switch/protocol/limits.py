@@ -31,10 +31,10 @@ NOISE_KEY_BYTES = 32
 """Pre-shared key of a terminal, and every key that Noise derives from it."""
 
 SIGN_ON_FRAME_BYTES = 60
-"""First frame of a terminal: 12 bytes in clear, 32 of ephemeral key, 16 of tag; no other length is read."""
+"""A correct first frame: 12 bytes in clear, 32 of ephemeral key, 16 of tag; another is answered with a refusal."""
 
 SIGN_ON_FRAME_BYTES_MAX = 1_024
-"""Longest first frame that is read at all: room for later versions, whose terminals shall hear VERSION, and no more."""
+"""Longest first frame that is read and answered: room for later versions, whose terminals shall hear VERSION."""
 
 FRAME_BYTES_MAX = 8_448
 """Longest frame that the switch accepts: a debit of 255 lines takes 8,224; the rest is room for cryptograms."""
@@ -68,7 +68,7 @@ IN_FLIGHT_MAX = 1_024
 """Unanswered requests of one connection; beyond it the switch may stop reading until it has answered some."""
 
 ERRORS_MAX = 16
-"""Error replies that a session survives; at the next one the switch closes: the sender is broken."""
+"""Error replies that a session survives; the next one is still sent, then the switch closes: the sender is broken."""
 
 BUSINESS_DATES_KEPT = 2
 """Business dates whose trace numbers are remembered, today's included; requests of other dates are refused by name."""
@@ -82,7 +82,7 @@ CARD_NUMBER_MAX = 10**19 - 1
 """Largest card number: 19 digits; fits 64 bits without sign."""
 
 BALANCE_MINOR_MAX = 10**15
-"""Largest balance that a credit may lead to: a thousand of the largest amounts."""
+"""Largest balance that a credit may lead to (a reversal may pass it): a thousand of the largest amounts."""
 
 CARD_TYPE_CODE_MAX = 1_023
 """Largest code of a card type: the table is flat, one cache line per type, 64 KB in all."""

@@ -164,7 +164,7 @@ class Reply(Packed, kw_only=True):
     trace_number: Annotated[int, u32("switch", "the request's; 0 for a balance inquiry")] = 0
     business_date: Annotated[int, u32("switch", "business date of the decision, days since 1970-01-01")] = 0
     retry_after_ms: Annotated[int, u32("switch", "with class retry: wait this long, then send the same bytes")] = 0
-    amount_minor: Annotated[int, i64("switch", "amount debited, credited or given back; 0 when refused")] = 0
+    amount_minor: Annotated[int, i64("switch", "amount debited, credited or given back now; else 0")] = 0
     balance_minor: Annotated[int, i64("switch", "account balance afterwards; 0 when no card was found")] = 0
     points_hundredths: Annotated[int, i64("switch", "points earned (below 0: taken back), hundredths")] = 0
     points_balance_hundredths: Annotated[int, i64("switch", "points afterwards, hundredths")] = 0
@@ -182,7 +182,7 @@ class ErrorReply(Packed, kw_only=True):
     reserved: Annotated[int, u8("switch", "zero")] = 0
     offset: Annotated[int, u32("switch", "offset in the body, bytes")]
     expected: Annotated[int, u32("switch", "what should have been there (for LENGTH: bytes)")]
-    got: Annotated[int, u32("switch", "what was there")]
+    got: Annotated[int, u32("switch", "what was there; of a reserved field its first four bytes, little-endian")]
 
 
 class SignOffRequest(Packed, kw_only=True):
@@ -226,14 +226,16 @@ class DebitRequest(Packed, kw_only=True):
     trailing: ClassVar[tuple[str, ...]] = ("lines",)
 
     trace_number: Annotated[
-        int, u32("terminal", "rises by one per keyed request of the terminal; stored before sending")
+        int, u32("terminal", "any number that the terminal has not used on this business date; stored before sending")
     ]
     business_date: Annotated[int, u32("terminal", "business date as last told by the switch, days since 1970-01-01")]
     stamp_ms: Annotated[int, i64("terminal", "terminal's clock, milliseconds since 1970-01-01 UTC")]
     card_number: Annotated[int, u64("terminal", "card number, 8 to 19 digits as a number")]
     amount_minor: Annotated[int, i64("terminal", "amount due, minor units")]
     line_count: Annotated[int, u8("terminal", "number of bill lines that follow, 0 to 255")] = 0
-    entry_mode: Annotated[int, u8("terminal", "0 keyed, 1 bar code, 2 stripe, 3 chip, 4 contactless, 5 phone")] = 0
+    entry_mode: Annotated[
+        int, u8("terminal", "0 keyed, 1 bar code, 2 stripe, 3 chip, 4 contactless, 5 phone; recorded only")
+    ] = 0
     reserved: Annotated[bytes, octets(6, "terminal", "zero (room: cryptogram length, tender)")] = bytes(6)
     lines: tuple[BillLine, ...] = ()
 
@@ -263,7 +265,7 @@ LINE_COUNT_OFFSET = next(f.offset for f in layout_of(DebitRequest).fields if f.n
 
 
 class ReversalRequest(Packed, kw_only=True):
-    """Undo a debit whose outcome the terminal does not know, or that the customer gave up."""
+    """Undo a debit of the same terminal whose outcome it does not know, or that the customer gave up."""
 
     trace_number: Annotated[int, u32("terminal", "a new trace number, as for every keyed request")]
     business_date: Annotated[int, u32("terminal", "business date as last told by the switch, days since 1970-01-01")]
@@ -309,15 +311,15 @@ class PutCardTypeRequest(Packed, kw_only=True):
     flags: Annotated[
         int, u16("operator", "bits: 1 amount zero allowed, 2 points on net lines, 4 points rounded per line")
     ] = 0
-    daily_count_max: Annotated[int, u32("operator", "approved debits per business date; 2^32-1: no limit")] = (
-        NO_COUNT_LIMIT
-    )
+    daily_count_max: Annotated[
+        int, u32("operator", "approved debits of the account per business date; 2^32-1: no limit")
+    ] = NO_COUNT_LIMIT
     single_minor_max: Annotated[int, i64("operator", "largest amount of one debit; 2^63-1: no limit")] = NO_LIMIT
-    daily_minor_max: Annotated[int, i64("operator", "sum of approved debits per business date; 2^63-1: no limit")] = (
-        NO_LIMIT
-    )
+    daily_minor_max: Annotated[
+        int, i64("operator", "sum of the account's approved debits per business date; 2^63-1: no limit")
+    ] = NO_LIMIT
     daily_points_max_hundredths: Annotated[
-        int, i64("operator", "points earned per business date, hundredths; 2^63-1: no limit")
+        int, i64("operator", "points that the account earns per business date, hundredths; 2^63-1: no limit")
     ] = NO_LIMIT
     points_percent: Annotated[int, u32("operator", "points per main unit in percent: 100 is one point, 0 none")] = 0
     points_per_unit: Annotated[int, u32("operator", "multiplier of points_percent, 1 as a rule")] = 1
@@ -347,7 +349,7 @@ class PutTerminalRequest(Packed, kw_only=True):
     key: Annotated[
         bytes,
         octets(
-            40, "operator", "32 bytes of key and 8 zero bytes; in the journal the 40 bytes of its RFC 3394 wrapping"
+            40, "operator", "32 random bytes and 8 zero bytes; in the journal the 40 bytes of the RFC 3394 wrapping"
         ),
     ]
 
@@ -360,7 +362,7 @@ class OpenCardRequest(Packed, kw_only=True):
     stamp_ms: Annotated[int, i64("operator", "milliseconds since 1970-01-01 UTC")]
     card_number: Annotated[int, u64("operator", "number of the new card, 8 to 19 digits")]
     account_number: Annotated[
-        int, u64("operator", "0: a new account, named by this card; else the account of that name")
+        int, u64("operator", "0 or card_number: a new account, named by this card; else an account's number")
     ] = 0
     card_type: Annotated[int, u16("operator", "code of a card type that exists")]
     status: Annotated[int, u8("operator", "1 active, 2 blocked")] = CardStatus.ACTIVE
@@ -398,7 +400,7 @@ class FollowRequest(Packed, kw_only=True):
     """Read the journal from a position: whole blocks as bytes, so that the follower can check the chain itself."""
 
     partition: Annotated[int, u32("follower", "partition to read")]
-    bytes_max: Annotated[int, u32("follower", "most journal bytes wanted, 1 to 65,000")]
+    bytes_max: Annotated[int, u32("follower", "most journal bytes wanted: 1 to 65,000; 0 counts as 1, more as 65,000")]
     position: Annotated[int, u64("follower", "next byte wanted: 0, or `next_position` of the reply before")]
 
 
@@ -413,7 +415,7 @@ class FollowReply(Packed, kw_only=True):
     position: Annotated[
         int, u64("switch", "of the first byte returned; above the wanted one where a segment's unused end is skipped")
     ]
-    next_position: Annotated[int, u64("switch", "where to go on")]
+    next_position: Annotated[int, u64("switch", "where to go on; with POSITION_UNKNOWN the wanted position again")]
     durable_position: Annotated[int, u64("switch", "end of what is durable")]
     journal_bytes: bytes = b""
 

@@ -44,7 +44,7 @@ class AccountRecord(Packed, kw_only=True):
     account_number: Annotated[int, u64("switch", "key: number of the account's first card")]
     balance_minor: Annotated[int, i64("switch", "stored value, minor units")] = 0
     points_hundredths: Annotated[int, i64("switch", "points, hundredths")] = 0
-    day_debit_minor: Annotated[int, i64("switch", "approved debits of the business date")] = 0
+    day_debit_minor: Annotated[int, i64("switch", "sum of approved debits of the business date")] = 0
     day_points_hundredths: Annotated[int, i64("switch", "points earned on the business date")] = 0
     day_debit_count: Annotated[int, u32("switch", "number of approved debits of the business date")] = 0
     reserved_more: Annotated[int, u32("switch", "zero")] = 0
@@ -166,8 +166,11 @@ class BlockHeader(Packed, kw_only=True):
     time_ms: Annotated[int, i64("switch", "clock of the last entry")]
     previous_hash: Annotated[bytes, octets(32, "switch", "hash of the block before; zero for block 0")]
     block_hash: Annotated[bytes, octets(32, "switch", "SHA-256 of this header's first 80 bytes followed by the body")]
-    reserved_more: Annotated[bytes, octets(16, "switch", "zero")] = bytes(16)
+    header_crc32c: Annotated[int, u32("switch", "CRC-32C of this header's first 112 bytes")] = 0
+    reserved_more: Annotated[bytes, octets(12, "switch", "zero")] = bytes(12)
 
 
 HASHED_HEADER_BYTES = 80
 """Part of the block header that `block_hash` covers: everything before `block_hash` itself."""
+CHECKED_HEADER_BYTES = 112
+"""Part of the block header that `header_crc32c` covers: everything before it. Starts rely on it, audits on the hash."""

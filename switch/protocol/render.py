@@ -48,7 +48,14 @@ ENUM_PREFIXES: dict[type[enum.IntEnum] | type[enum.IntFlag], str] = {
 
 CONSTANTS: dict[ModuleType, tuple[str, ...]] = {
     messages: ("PROTOCOL_VERSION", "REPLY_BIT", "LINE_COUNT_MAX", "AMOUNT_MINOR_MAX", "NO_LIMIT", "NO_COUNT_LIMIT"),
-    records: ("RECORD_BYTES", "ENTRY_ALIGN_BYTES", "BLOCK_MAGIC", "BLOCK_VERSION", "HASHED_HEADER_BYTES"),
+    records: (
+        "RECORD_BYTES",
+        "ENTRY_ALIGN_BYTES",
+        "BLOCK_MAGIC",
+        "BLOCK_VERSION",
+        "HASHED_HEADER_BYTES",
+        "CHECKED_HEADER_BYTES",
+    ),
     limits: tuple(
         name for name in vars(limits) if name.isupper() and not name.startswith("_") and name not in vars(messages)
     ),

@@ -199,7 +199,6 @@ def test_error_replies_of_the_fast_path_are_counted_by_code(switch, type_):
     assert [moved.get(name) for name in ("code_length", "code_version", "code_reserved_not_zero")] == [1, 1, 1]
 
 
-@pytest.mark.xfail(reason="error replies of the dispatcher move no counter", strict=True)
 @pytest.mark.parametrize("type_", COLD_TYPES, ids=lambda type_: type_.name)
 def test_error_replies_of_the_dispatcher_are_counted_by_code(switch, type_):
     credentials, body = switch.new_terminal(), sample_of(switch, type_)
@@ -214,7 +213,6 @@ def test_error_replies_of_the_dispatcher_are_counted_by_code(switch, type_):
     assert [moved.get(name) for name in ("code_length", "code_version", "code_reserved_not_zero")] == [1, 1, 1]
 
 
-@pytest.mark.xfail(reason="unknown types and messages without a whole header move no counter", strict=True)
 @pytest.mark.parametrize(("plaintext", "counter"), [(b"", "code_length"), (message(0x33), "code_type_unknown")])
 def test_messages_of_no_type_are_counted_by_code(switch, plaintext, counter):
     credentials = switch.new_terminal()
@@ -316,9 +314,6 @@ def test_errors_of_one_session_do_not_count_against_another(switch):
         assert right.do(MessageType.BALANCE, card_number=CARD).code == ResponseCode.APPROVED
 
 
-@pytest.mark.xfail(
-    reason="the dispatcher answers all messages of one receive before the bound is looked at", strict=True
-)
 def test_many_errors_in_one_segment_get_no_more_replies_than_one_by_one(switch):
     with switch.signed_on() as peer:
         peer.send(b"".join(peer.seal(message(0x33)) for _ in range(1_000)))

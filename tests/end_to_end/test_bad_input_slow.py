@@ -336,9 +336,6 @@ def test_connections_beyond_the_bound_are_turned_away_and_counted(tmp_path):
     assert reply.code == ResponseCode.APPROVED
 
 
-@pytest.mark.xfail(
-    reason="strangers may take every descriptor; segments cannot be opened then, and BUSY is the answer", strict=True
-)
 def test_strangers_who_take_every_file_descriptor_do_not_stop_the_journal(tmp_path):
     with running_switch(tmp_path, files_max=100) as switch, ExitStack() as stack:
         peer = stack.enter_context(switch.signed_on())

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from switch._directory import open_directory
+from switch._segments import SPARE_COUNT
 from switch._verify import verify
 from switch.ledger import Ledger
 from switch.protocol.codes import CodeClass, ResponseCode, code_class
@@ -39,7 +39,7 @@ def shop(tmp_path):
 class Cashier:
     """Sends numbered requests at one till and keeps what was answered."""
 
-    def __init__(self, till, first_trace_number=1):
+    def __init__(self, till, first_trace_number=10_000):
         self.till = till
         self.trace_number = first_trace_number - 1
         self.answered = []
@@ -80,7 +80,7 @@ def sign_on(switch):
 
 def assert_nothing_is_lost(path, answered):
     """Every answer is in the journal, once, as it was given."""
-    journaled = {}
+    journaled: dict[tuple[int, bytes], list[bytes]] = {}
     for entry in entries_of(path):
         journaled.setdefault((entry.header.terminal_id, entry.request), []).append(entry.reply)
     assert [journaled.get((TILL_ID, request.encode())) for _, request, _ in answered] == [
@@ -88,14 +88,16 @@ def assert_nothing_is_lost(path, answered):
     ]
 
 
-def wait_until(condition, what):
-    deadline_s = time.monotonic() + PATIENCE_S
+def wait_until(condition, what, patience_s=PATIENCE_S):
+    deadline_s = time.monotonic() + patience_s
     while not condition():
         assert time.monotonic() < deadline_s, f"it never came: {what}"
         time.sleep(0.01)
 
 
 def store_position(path):
+    if not (path / "ledger" / "data.mdb").exists():
+        return 0
     ledger = Ledger(path / "ledger", readonly=True)
     position = ledger.checkpoint().position
     ledger.close()
@@ -141,7 +143,7 @@ def test_a_balance_store_that_was_removed_is_rebuilt_at_the_next_start(shop, cap
         assert switch.replayed_count == len(entries_of(shop))
         with sign_on(switch) as till:
             assert till.balance_minor(CARD) == OPENING_MINOR - 123
-            Cashier(till, 100).debit(1)
+            Cashier(till, 20_000).debit(1)
         switch.stop()
     assert store_position(shop) > end
     assert verify(shop) == 0
@@ -183,7 +185,6 @@ def test_a_switch_whose_checkpoint_process_was_killed_goes_on_answering_and_says
     assert verify(shop) == 0
 
 
-@pytest.mark.xfail(reason="the last words claim a balance store that nobody brought up", strict=True)
 def test_a_switch_whose_checkpoint_process_was_killed_does_not_claim_a_store_that_is_up_to_date(shop):
     with SwitchProcess(shop) as switch:
         wait_until(lambda: len(switch.children()) == 1, "the checkpoint process")
@@ -215,7 +216,6 @@ def is_running(pid):
         return False
 
 
-@pytest.mark.xfail(reason="verify reads a store that moves on, and removes segments that are being prepared", strict=True)
 def test_verify_beside_a_running_switch_is_refused_or_clean_and_does_no_harm(tmp_path):
     path = make_shop(tmp_path / "data")
     with SwitchProcess(path) as switch:
@@ -263,24 +263,20 @@ def debit_until_refused(cashier):
     raise AssertionError("the disk never got full")
 
 
-def spare_segments(switch):
-    with sign_on(switch) as till:
-        return till.statistics()["segments_spare"]
-
-
 def test_a_full_disk_refuses_debits_serves_balances_takes_reversals_and_heals_by_itself(small_disk):
     path = make_shop(small_disk / "data")
     with SwitchProcess(path) as switch, sign_on(switch) as till:
-        wait_until(lambda: till.statistics()["segments_spare"] == 3, "spare segments")
+        wait_until(lambda: till.statistics()["segments_spare"] >= SPARE_COUNT, "spare segments")
         filler = fill(small_disk)
         cashier = Cashier(till)
 
-        refused = debit_until_refused(cashier)
+        debit_until_refused(cashier)
+        wait_until(lambda: till.statistics()["disk_full"] == 1, "the preparer's word that the disk is full")
+        refused = cashier.debit(1)
 
         # By name, with the advice to come again, and nothing is recorded under the trace number.
         assert (refused.code, refused.retry_after_ms) == (ResponseCode.DISK_FULL, 1_000)
         assert code_class(refused.code) is CodeClass.RETRY
-        assert till.statistics()["disk_full"] == 1
         spent_minor = len(cashier.answered)
         assert till.balance_minor(CARD) == OPENING_MINOR - spent_minor
 
@@ -299,8 +295,8 @@ def test_a_full_disk_refuses_debits_serves_balances_takes_reversals_and_heals_by
         # Space returns: nobody has to do anything.
         filler.unlink()
         wait_until(lambda: till.statistics()["segments_spare"] > 0, "a segment")
-        assert cashier.debit(1).code == ResponseCode.APPROVED
-        assert cashier.reverse(originals[-1]).code == ResponseCode.APPROVED
+        codes = [cashier.debit(1).code, cashier.reverse(originals[-1]).code]
+        assert codes == [ResponseCode.APPROVED] * 2
         assert till.statistics()["disk_full"] == 0
         assert switch.stop() == 0
         assert_nothing_is_lost(path, cashier.answered)
@@ -311,7 +307,7 @@ def test_a_switch_that_is_killed_on_a_full_disk_starts_there_again(small_disk):
     path = make_shop(small_disk / "data")
     with SwitchProcess(path) as switch:
         with sign_on(switch) as till:
-            wait_until(lambda: till.statistics()["segments_spare"] == 3, "spare segments")
+            wait_until(lambda: till.statistics()["segments_spare"] >= SPARE_COUNT, "spare segments")
             filler = fill(small_disk)
             cashier = Cashier(till)
             debit_until_refused(cashier)
@@ -332,11 +328,10 @@ def test_a_switch_that_is_killed_on_a_full_disk_starts_there_again(small_disk):
         assert verify(path) == 0
 
 
-@pytest.mark.xfail(reason="the checkpoint process dies of a full disk and nobody starts another", strict=True)
 def test_a_full_disk_does_not_end_the_checkpoints_for_good(small_disk):
-    path = make_shop(small_disk / "data", checkpoint_bytes=1, cards_max=10_000)
+    path = make_shop(small_disk / "data", checkpoint_bytes=1)
     with SwitchProcess(path) as switch, sign_on(switch) as till:
-        wait_until(lambda: till.statistics()["segments_spare"] == 3, "spare segments")
+        wait_until(lambda: till.statistics()["segments_spare"] >= SPARE_COUNT, "spare segments")
         free_bytes = os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_bsize
         filler = small_disk / "filler"
         filler.write_bytes(bytes(free_bytes))
@@ -350,5 +345,4 @@ def test_a_full_disk_does_not_end_the_checkpoints_for_good(small_disk):
         cashier.debit(1)
 
         end = blocks_of(path)[-1].end
-        assert open_directory(path).settings.checkpoint_bytes == 1
-        wait_until(lambda: store_position(path) >= end, "the balance store at the end of the journal")
+        wait_until(lambda: store_position(path) >= end, "the balance store at the end of the journal", 5)

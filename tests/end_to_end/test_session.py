@@ -80,7 +80,6 @@ def test_requests_before_a_sign_off_in_the_same_segment_are_answered_before_it(s
     assert answers[-1].header.type == MessageType.SIGN_OFF | REPLY_BIT
 
 
-@pytest.mark.xfail(reason="requests behind a sign-off in the same receive are applied", strict=True)
 def test_a_request_behind_a_sign_off_is_not_applied(switch):
     credentials = switch.new_terminal()
     watch = Watch(switch)

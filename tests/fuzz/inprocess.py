@@ -137,9 +137,17 @@ class Session:
         return framed(self._out.encrypt(plaintext))
 
     def feed(self, piece: bytes) -> None:
-        """One receive, as the switch takes it: the pass, then the cold messages. Nothing more after a fault."""
+        """One receive, as the switch takes it: the pass, then the cold messages."""
+        self.dispatch(self.take(piece))
+
+    def take(self, piece: bytes) -> list[bytes]:
+        """The pass; what it leaves to the dispatcher."""
         self._buffer[: len(piece)] = piece
-        for cold in self.link.receive(self._buffer, len(piece), NOW_MS) or ():
+        return self.link.receive(self._buffer, len(piece), NOW_MS) or []
+
+    def dispatch(self, messages: list[bytes]) -> None:
+        """The cold messages; the first after which the session is to be closed is the last."""
+        for cold in messages:
             if not self.bench.dispatcher.dispatch(self.link, cold):
                 self.signed_off = True
                 return

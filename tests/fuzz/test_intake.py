@@ -71,7 +71,6 @@ def test_a_paused_link_keeps_what_came_and_reads_no_more(bench, slow, flood):
     assert slow.link.waiting_bytes == kept <= RECEIVE_BYTES
 
 
-@pytest.mark.xfail(reason="waiting for the socket to take answers switches reading on again", strict=True)
 def test_a_paused_link_is_not_read_when_its_backlog_is_waited_for(bench, slow, flood):
     kept = paused_with_a_backlog(bench, slow, flood)
     send(slow, 4_000)
@@ -83,7 +82,6 @@ def test_a_paused_link_is_not_read_when_its_backlog_is_waited_for(bench, slow, f
     assert slow.link.waiting_bytes == kept <= RECEIVE_BYTES
 
 
-@pytest.mark.xfail(reason="a pause forgets that the socket is waited for; nothing asks for it again", strict=True)
 def test_a_backlog_is_sent_to_its_end_after_a_pause(bench, slow, flood):
     paused_with_a_backlog(bench, slow, flood)
     send(slow, 100)

@@ -12,7 +12,7 @@ from typing import Any
 
 from switch.__main__ import initialize
 from switch._clock import now_ms
-from switch._directory import Settings, open_directory
+from switch._directory import Settings, open_directory, wrap_key
 from switch._recover import recover
 from switch._segments import prepare_segment
 from switch.journal import HEADER_BYTES, BlockReader, LocalJournal, segment_path
@@ -43,7 +43,9 @@ CARD, OTHER_CARD = 6222_0201_0003_4533, 6222_0201_0005_3228
 OPENING_MINOR = 100_000_000
 
 
-def make_directory(path: Path, timezone: str = "UTC", mode: SwitchMode = SwitchMode.PRODUCTION, **settings: Any) -> Path:
+def make_directory(
+    path: Path, timezone: str = "UTC", mode: SwitchMode = SwitchMode.PRODUCTION, **settings: Any
+) -> Path:
     """An initialized data directory with small segments."""
     bounds = {"segment_bytes": SEGMENT_BYTES, "cards_max": 10_000, **settings}
     initialize(path, timezone, mode, Settings(**bounds))
@@ -51,7 +53,7 @@ def make_directory(path: Path, timezone: str = "UTC", mode: SwitchMode = SwitchM
 
 
 def make_shop(path: Path, **settings: Any) -> Path:
-    """A directory with a store, a card type, a till that has every right (its key is TILL_KEY) and two cards with money."""
+    """A directory with a store, a card type, a till with every right (its key: TILL_KEY) and two cards with money."""
     make_directory(path, **settings)
     desk = Desk(path)
     desk.furnish()
@@ -87,7 +89,7 @@ class Desk:
         reply, _ = self.engine.decide(terminal_id, ALL_RIGHTS, message, self.now_ms)
         return Reply.decode(reply[Header.width_bytes() :])
 
-    def key(self) -> dict[str, int]:
+    def key(self) -> dict[str, Any]:
         """The first fields of a new keyed request."""
         return {"trace_number": self.take_trace_number(), "business_date": self.today, "stamp_ms": self.now_ms}
 
@@ -122,8 +124,6 @@ class Desk:
 
     def put_till(self, terminal_id: int, key: bytes) -> None:
         """A terminal with every right."""
-        from switch._directory import wrap_key
-
         wrapped = wrap_key(self.directory.storage_key(), key)
         request = PutTerminalRequest(
             **self.key(), terminal_id=terminal_id, store_id=STORE_ID, rights=ALL_RIGHTS, key=wrapped

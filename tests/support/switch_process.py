@@ -19,7 +19,7 @@ STOP_TIMEOUT_S = 60
 LOOK_S = 0.002
 
 
-def run_cardswitch(*arguments: str | Path, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
+def run_cardswitch(*arguments: str | int | Path, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
     """Run a command to its end, as a person would; both outputs are kept."""
     return subprocess.run(
         [sys.executable, "-m", "cardswitch", *map(str, arguments)],

@@ -11,128 +11,171 @@ from switch.protocol.messages import (
     ErrorReply,
     Header,
     MessageType,
+    PutTerminalRequest,
+    SignOnAnswer,
 )
 from switch.protocol.noise import CipherState
 from switch.protocol.session import refuse_sign_on
-from tests.vectors.example import DEBIT, NOW_MS, sign_on
+from tests.vectors.example import DEBIT, KEY, NOW_MS, fields_of, sign_on
+
+ANSWER_AND_CLOSE, CLOSE, ANSWER_AND_GO_ON = "answer, close", "close", "answer, go on"
+
+
+def changed(data: bytes, at: int, value: int) -> bytes:
+    """The bytes with another one at an offset."""
+    return data[:at] + bytes([value]) + data[at + 1 :]
+
+
+def message(type_: int, body: bytes, version: int = 1, flags: int = 0) -> bytes:
+    """Header and body, not sealed yet."""
+    return Header(version=version, type=type_, flags=flags, sequence=100).encode() + body
+
+
+def sign_on_cases(start: bytes) -> list[dict[str, Any]]:
+    """Wrong first frames; `start` is the right one."""
+    refused = ResponseCode.SIGN_ON_REFUSED
+    cases = [
+        ("another version", changed(start, 6, 2), ResponseCode.VERSION),
+        ("other letters", changed(start, 2, 0x58), refused),
+        ("reserved not zero", changed(start, 7, 1), refused),
+        ("terminal 0", start[:10] + bytes(4) + start[14:], refused),
+        ("too short", frame(start[2:-1]), refused),
+        ("another terminal's number", changed(start, 10, 0xEA), refused),
+        ("wrong tag, as with a wrong psk", changed(start, 61, start[61] ^ 1), refused),
+    ]
+    return [
+        {
+            "stage": "sign-on",
+            "name": name,
+            "given": given.hex(),
+            "answer": refuse_sign_on(code).hex(),
+            "reply": fields_of(SignOnAnswer(code=code)),
+            "switch": ANSWER_AND_CLOSE,
+        }
+        for name, given, code in cases
+    ]
+
+
+def frame_cases(echo: bytes) -> list[dict[str, Any]]:
+    """Wrong frames after sign-on; `echo` is a right one."""
+    cases = [
+        ("length zero", bytes(2), CLOSE),
+        ("length above frame_bytes_max, body not even sent", (FRAME_BYTES_MAX + 1).to_bytes(2, "big"), CLOSE),
+        ("shorter than a tag", frame(bytes(15)), CLOSE),
+        ("wrong tag", changed(echo, len(echo) - 1, echo[-1] ^ 1), CLOSE),
+        ("the same frame twice", echo + echo, "answer the first, close at the second"),
+    ]
+    notes = {
+        "the same frame twice": "the answer tells the time of the switch's clock, so its bytes cannot be given here"
+    }
+    return [
+        {"stage": "frame", "name": name, "given": given.hex(), "answer": None, "switch": then}
+        | ({"note": notes[name]} if name in notes else {})
+        for name, given, then in cases
+    ]
+
+
+def message_cases(receive_key: bytes, send_key: bytes) -> list[dict[str, Any]]:
+    """Messages that cannot be read, each the first one after sign-on."""
+    debit, length, reserved = MessageType.DEBIT, ResponseCode.LENGTH, ResponseCode.RESERVED_NOT_ZERO
+    body = DEBIT.encode()
+    put_terminal = PutTerminalRequest(**KEY, terminal_id=1002, store_id=0, rights=1, key=bytes(range(32)) + bytes(8))
+    cases: list[tuple[str, bytes, ErrorReply, int]] = [
+        (
+            "shorter than its header",
+            bytes([1, debit, 0, 0]),
+            ErrorReply(code=length, type=debit, offset=0, expected=8, got=4),
+            0,
+        ),
+        (
+            "another version",
+            message(debit, body, version=2),
+            ErrorReply(code=ResponseCode.VERSION, type=debit, offset=0, expected=1, got=2),
+            100,
+        ),
+        (
+            "flags not zero",
+            message(debit, body, flags=1),
+            ErrorReply(code=reserved, type=debit, offset=0, expected=0, got=1),
+            100,
+        ),
+        (
+            "unknown type",
+            message(0x14, body),
+            ErrorReply(code=ResponseCode.TYPE_UNKNOWN, type=0x14, offset=0, expected=0, got=0x14),
+            100,
+        ),
+        (
+            "a debit one byte too short for its lines",
+            message(debit, body[:-1]),
+            ErrorReply(code=length, type=debit, offset=0, expected=104, got=103),
+            100,
+        ),
+        (
+            "a debit shorter than its fixed part",
+            message(debit, body[:39]),
+            ErrorReply(code=length, type=debit, offset=0, expected=40, got=39),
+            100,
+        ),
+        (
+            "a reserved field not zero",
+            message(debit, changed(body, 34, 5)),
+            ErrorReply(code=reserved, type=debit, offset=34, expected=0, got=5),
+            100,
+        ),
+        (
+            "a reserved field of 6 bytes not zero behind its first four",
+            message(debit, changed(body, 38, 5)),
+            ErrorReply(code=reserved, type=debit, offset=34, expected=0, got=0),
+            100,
+        ),
+        (
+            "a reserved field of 3 bytes not zero at its last",
+            message(MessageType.PUT_TERMINAL, changed(put_terminal.encode(), 31, 5)),
+            ErrorReply(code=reserved, type=MessageType.PUT_TERMINAL, offset=29, expected=0, got=0x050000),
+            100,
+        ),
+        (
+            "flags of the second line not zero",
+            message(debit, changed(body, 40 + 32 + 26, 1)),
+            ErrorReply(code=reserved, type=debit, offset=98, expected=0, got=1),
+            100,
+        ),
+    ]
+    return [
+        {
+            "stage": "message",
+            "name": name,
+            "message": plaintext.hex(),
+            "given": frame(CipherState(receive_key).encrypt(plaintext)).hex(),
+            "answer": frame(
+                CipherState(send_key).encrypt(
+                    Header(type=MessageType.ERROR | REPLY_BIT, sequence=sequence).encode() + reply.encode()
+                )
+            ).hex(),
+            "reply": {"sequence": sequence} | fields_of(reply),
+            "switch": ANSWER_AND_GO_ON,
+        }
+        for name, plaintext, reply, sequence in cases
+    ]
 
 
 def errors_file() -> dict[str, Any]:
     """errors.json"""
     start, success = sign_on()
-
-    def sealed(plaintext: bytes) -> bytes:
-        return frame(CipherState(success.receive_key).encrypt(plaintext))
-
-    def error_reply(code: ResponseCode, type_: int, offset: int, expected: int, got: int, sequence: int = 100) -> bytes:
-        body = ErrorReply(code=code, type=type_, offset=offset, expected=expected, got=got).encode()
-        header = Header(type=MessageType.ERROR | REPLY_BIT, sequence=sequence).encode()
-        return frame(CipherState(success.send_key).encrypt(header + body))
-
-    def message(type_: int, body: bytes, version: int = 1, flags: int = 0) -> bytes:
-        return sealed(Header(version=version, type=type_, flags=flags, sequence=100).encode() + body)
-
-    def changed(data: bytes, at: int, value: int) -> bytes:
-        return data[:at] + bytes([value]) + data[at + 1 :]
-
-    refused, version = ResponseCode.SIGN_ON_REFUSED, ResponseCode.VERSION
-    debit, echo = MessageType.DEBIT, message(MessageType.ECHO, EchoRequest(stamp_ms=NOW_MS).encode())
-    body = DEBIT.encode()
-    cases: list[tuple[str, str, bytes, bytes | None, str]] = [
-        ("sign-on", "another version", changed(start, 6, 2), refuse_sign_on(version), "answer, close"),
-        ("sign-on", "other letters", changed(start, 2, 0x58), refuse_sign_on(refused), "answer, close"),
-        ("sign-on", "reserved not zero", changed(start, 7, 1), refuse_sign_on(refused), "answer, close"),
-        ("sign-on", "terminal 0", start[:10] + bytes(4) + start[14:], refuse_sign_on(refused), "answer, close"),
-        ("sign-on", "too short", frame(start[2:-1]), refuse_sign_on(refused), "answer, close"),
-        ("sign-on", "another terminal's number", changed(start, 10, 0xEA), refuse_sign_on(refused), "answer, close"),
-        (
-            "sign-on",
-            "wrong tag, as with a wrong psk",
-            changed(start, 61, start[61] ^ 1),
-            refuse_sign_on(refused),
-            "answer, close",
-        ),
-        ("frame", "length zero", bytes(2), None, "close"),
-        (
-            "frame",
-            "length above frame_bytes_max, body not even sent",
-            (FRAME_BYTES_MAX + 1).to_bytes(2, "big"),
-            None,
-            "close",
-        ),
-        ("frame", "shorter than a tag", frame(bytes(15)), None, "close"),
-        ("frame", "wrong tag", changed(echo, len(echo) - 1, echo[-1] ^ 1), None, "close"),
-        ("frame", "the same frame twice", echo + echo, None, "answer the first, close at the second"),
-        (
-            "message",
-            "shorter than its header",
-            sealed(bytes([1, debit, 0, 0])),
-            error_reply(ResponseCode.LENGTH, debit, 0, 8, 4, sequence=0),
-            "answer, go on",
-        ),
-        (
-            "message",
-            "another version",
-            message(debit, body, version=2),
-            error_reply(version, debit, 0, 1, 2),
-            "answer, go on",
-        ),
-        (
-            "message",
-            "flags not zero",
-            message(debit, body, flags=1),
-            error_reply(ResponseCode.RESERVED_NOT_ZERO, debit, 0, 0, 1),
-            "answer, go on",
-        ),
-        (
-            "message",
-            "unknown type",
-            message(0x14, body),
-            error_reply(ResponseCode.TYPE_UNKNOWN, 0x14, 0, 0, 0x14),
-            "answer, go on",
-        ),
-        (
-            "message",
-            "a debit one byte too short for its lines",
-            message(debit, body[:-1]),
-            error_reply(ResponseCode.LENGTH, debit, 0, 104, 103),
-            "answer, go on",
-        ),
-        (
-            "message",
-            "a debit shorter than its fixed part",
-            message(debit, body[:39]),
-            error_reply(ResponseCode.LENGTH, debit, 0, 40, 39),
-            "answer, go on",
-        ),
-        (
-            "message",
-            "a reserved field not zero",
-            message(debit, changed(body, 34, 5)),
-            error_reply(ResponseCode.RESERVED_NOT_ZERO, debit, 34, 0, 5),
-            "answer, go on",
-        ),
-        (
-            "message",
-            "flags of the second line not zero",
-            message(debit, changed(body, 40 + 32 + 26, 1)),
-            error_reply(ResponseCode.RESERVED_NOT_ZERO, debit, 98, 0, 1),
-            "answer, go on",
-        ),
-    ]
+    echo = frame(
+        CipherState(success.receive_key).encrypt(message(MessageType.ECHO, EchoRequest(stamp_ms=NOW_MS).encode()))
+    )
     return {
         "about": (
             "What the switch makes of wrong bytes. Stage sign-on: first bytes of a connection, terminal 1001 known with"
-            " the psk of sign_on.json. Other stages: first bytes after that sign-on; answer: the switch's first frame."
+            " the psk of sign_on.json. Other stages: first bytes after that sign-on. answer: the switch's first frame,"
+            " or null; reply: the fields in it, of an error reply"
+            " also the sequence of its header; message: the header and body that given holds sealed."
         ),
         "cases": [
-            {
-                "stage": stage,
-                "name": name,
-                "given": given.hex(),
-                "answer": answer.hex() if answer else None,
-                "switch": then,
-            }
-            for stage, name, given, answer, then in cases
+            *sign_on_cases(start),
+            *frame_cases(echo),
+            *message_cases(success.receive_key, success.send_key),
         ],
     }

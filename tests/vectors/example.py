@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 
 from switch.protocol.codes import ResponseCode
 from switch.protocol.frames import frame
-from switch.protocol.layout import Packed
+from switch.protocol.layout import Packed, layout_of
 from switch.protocol.limits import FRAME_BYTES_MAX, IDLE_TIMEOUT_MS, IN_FLIGHT_MAX
 from switch.protocol.messages import (
     BillLine,
@@ -60,11 +60,14 @@ DEBIT_REPLY = Reply(
 
 
 def fields_of(struct_: Packed) -> dict[str, Any]:
-    """Fields as JSON has them: numbers, and bytes in hex."""
+    """Fields as JSON has them: numbers, those of 64 bits as strings of digits, and bytes in hex."""
+    wide = {field.name for field in layout_of(type(struct_)).fields if field.wire.type_name in ("u64", "i64")}
     values: dict[str, Any] = {}
     for name in struct_.__struct_fields__:
         value = getattr(struct_, name)
-        if isinstance(value, bytes):
+        if name in wide:
+            value = str(value)
+        elif isinstance(value, bytes):
             value = value.hex()
         elif isinstance(value, tuple):
             value = [fields_of(line) for line in value]

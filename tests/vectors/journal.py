@@ -11,6 +11,7 @@ from switch.protocol.messages import (
     Reply,
 )
 from switch.protocol.records import (
+    CHECKED_HEADER_BYTES,
     ENTRY_ALIGN_BYTES,
     HASHED_HEADER_BYTES,
     AccountRecord,
@@ -56,7 +57,7 @@ def block(number: int, first_sequence: int, entries: list[bytes], previous_hash:
     """One journal block."""
     body = b"".join(entries)
 
-    def header(block_hash: bytes) -> bytes:
+    def header(block_hash: bytes, checksum: int = 0) -> bytes:
         return BlockHeader(
             partition=0,
             entry_count=len(entries),
@@ -66,10 +67,11 @@ def block(number: int, first_sequence: int, entries: list[bytes], previous_hash:
             time_ms=NOW_MS,
             previous_hash=previous_hash,
             block_hash=block_hash,
+            header_crc32c=checksum,
         ).encode()
 
     block_hash = sha256(header(bytes(32))[:HASHED_HEADER_BYTES] + body).digest()
-    return header(block_hash) + body
+    return header(block_hash, crc32c(header(block_hash)[:CHECKED_HEADER_BYTES])) + body
 
 
 def journal_file() -> dict[str, Any]:

@@ -95,7 +95,7 @@ REQUESTS: list[tuple[str, MessageType, Packed]] = [
     ("sign-off", MessageType.SIGN_OFF, SignOffRequest()),
 ]
 
-STATISTICS = b'{"entries":7,"terminals_signed_on":1}'
+STATISTICS = b'{"connections_signed_on":1,"entries":7}'
 REPLIES: list[tuple[str, MessageType, Packed | bytes]] = [
     ("reply to the echo", MessageType.ECHO, EchoReply(stamp_ms=NOW_MS, time_ms=NOW_MS + 3, business_date=DATE)),
     ("reply to the debit", MessageType.DEBIT, DEBIT_REPLY),
@@ -183,6 +183,9 @@ def messages_file() -> dict[str, Any]:
         for nonce, (name, type_, body) in enumerate(REPLIES)
     ]
     return {
-        "about": "Every message, sealed with the keys of sign_on.json; each direction counts its nonces from 0.",
+        "about": (
+            "Every message, sealed with the keys of sign_on.json; each direction counts its nonces from 0."
+            " In fields, 64-bit integers are strings of digits and bytes are in hex."
+        ),
         "cases": cases,
     }

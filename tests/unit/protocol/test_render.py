@@ -2,6 +2,7 @@ import re
 
 import pytest
 
+from switch._directory import Settings
 from switch.protocol import messages, records, render, session
 from switch.protocol.codes import ResponseCode
 from switch.protocol.layout import layout_of
@@ -116,6 +117,16 @@ def test_the_document_draws_every_transition_and_lists_every_code():
 
     assert len(arrows) == len(steps)
     assert all(f"| {code.value} | `{code.name}` |" in DOCUMENT for code in ResponseCode)
+
+
+def test_the_document_states_the_defaults_of_the_settings_that_a_client_may_meet():
+    settings = DOCUMENT.split("| setting | default | beyond it |")[1].split("\n\n")[0]
+
+    stated = {
+        name: int(value.replace(",", "")) for name, value in re.findall(r"^\| `(\w+)` \| ([\d,]+) \|", settings, re.M)
+    }
+    bounds = [name for name in Settings.__struct_fields__ if name.endswith("_max")]
+    assert stated == {name: getattr(Settings(), name) for name in bounds}
 
 
 def test_docstrings_below_assignments_are_found():

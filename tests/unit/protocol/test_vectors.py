@@ -12,7 +12,7 @@ from noise.connection import Keypair, NoiseConnection
 
 from switch.protocol.errors import PeerError
 from switch.protocol.frames import FrameError
-from switch.protocol.messages import REPLY_BIT, REQUESTS, Header, MessageType
+from switch.protocol.messages import REPLY_BIT, REQUESTS, Header, MessageType, SignOnAnswer
 from switch.protocol.records import BlockHeader, EntryHeader
 from switch.protocol.session import (
     Message,
@@ -83,7 +83,7 @@ def test_the_terms_of_the_example_have_the_documented_places():
 
     by_hand = struct.pack(
         "<qIIIIHBBI",
-        terms["time_ms"],
+        int(terms["time_ms"]),
         terms["business_date"],
         terms["partition"],
         terms["frame_bytes_max"],
@@ -128,6 +128,14 @@ def test_each_body_decodes_to_the_fields_that_it_names(case):
         assert fields_of(decoded) == case["fields"]
 
 
+def test_no_number_of_a_vector_is_wider_than_what_every_json_reader_keeps():
+    def numbers(value):
+        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        return [value] if isinstance(value, int) else [number for part in inner for number in numbers(part)]
+
+    assert max(numbers(FILES)) < 2**32
+
+
 def test_every_request_and_every_kind_of_reply_has_a_vector():
     sent = {case["type"] for case in CASES}
 
@@ -156,7 +164,9 @@ def test_each_wrong_sign_on_is_refused_with_the_frame_that_it_names(case):
     with pytest.raises(SignOnError) as caught:
         sign_on(given)
 
-    assert refuse_sign_on(caught.value.code).hex() == case["answer"]
+    answer = refuse_sign_on(caught.value.code)
+    assert answer.hex() == case["answer"]
+    assert fields_of(SignOnAnswer.decode(answer[2:])) == case["reply"]
 
 
 def sign_on(given):
@@ -195,6 +205,8 @@ def test_each_wrong_message_earns_the_error_reply_that_the_twin_gives(case):
 
     assert error is not None
     assert heard == error_message(header, error)
+    assert asked.hex() == case["message"]
+    assert {"sequence": header.sequence} | fields_of(error) == case["reply"]
 
 
 def test_a_message_without_a_whole_header_earns_length_and_what_is_missing_counts_as_zero():
@@ -204,7 +216,7 @@ def test_a_message_without_a_whole_header_earns_length_and_what_is_missing_count
     asked = AESGCM(STEPS["key terminal to switch"]).decrypt(bytes(12), given[2:], b"")
     heard = AESGCM(STEPS["key switch to terminal"]).decrypt(bytes(12), answer[2:], b"")
 
-    assert asked == b"\x01\x10\0\0"
+    assert asked.hex() == case["message"] == "01100000"
     assert heard == struct.pack("<BBHI HBBIII", 1, 0xFF, 0, 0, 221, 0x10, 0, 0, 8, 4)
 
 

@@ -1,5 +1,7 @@
 """Which requests are remembered, for how long, and how many of them."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -89,7 +91,11 @@ def test_a_known_trace_number_with_other_content_is_refused_by_name(desk, restar
     later = maybe(desk, restart)
 
     other = later.ask(MessageType.DEBIT, msgspec.structs.replace(request, amount_minor=101))
-    key = {"trace_number": request.trace_number, "business_date": request.business_date, "stamp_ms": request.stamp_ms}
+    key: dict[str, Any] = {
+        "trace_number": request.trace_number,
+        "business_date": request.business_date,
+        "stamp_ms": request.stamp_ms,
+    }
     other_type = later.ask(MessageType.CREDIT, CreditRequest(**key, card_number=CARD, amount_minor=100))
 
     assert [other.code, other_type.code] == [ResponseCode.TRACE_REUSED] * 2

@@ -2,6 +2,7 @@
 
 import time
 from contextlib import suppress
+from itertools import pairwise
 
 import pytest
 
@@ -33,7 +34,7 @@ def switch(tmp_path, shim):
 @pytest.fixture
 def tills(switch):
     """As many signed-on connections as asked for, each of a terminal with every right."""
-    opened = []
+    opened: list[Till] = []
 
     def connect(count=1):
         opened.extend(Till(switch.address, TILL_ID, TILL_KEY) for _ in range(count))
@@ -180,7 +181,7 @@ def test_one_thread_syncs_one_block_after_the_other(switch, shim, tills):
     syncs = shim.syncs()
     assert len(syncs) >= 10
     assert len({sync.thread for sync in syncs}) == 1
-    assert all(one.ended_ns <= other.began_ns for one, other in zip(syncs, syncs[1:], strict=False))
+    assert all(one.ended_ns <= other.began_ns for one, other in pairwise(syncs))
 
 
 def test_answers_of_one_connection_come_in_the_order_of_its_requests(switch, shim, tills):

@@ -1,5 +1,6 @@
 """BlockReader on blocks that were made by hand, and what LocalJournal gives back of what was written."""
 
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -131,7 +132,9 @@ def test_a_block_with_wrong_entries_but_a_right_hash_is_refused(tmp_path):
     bad_sequence = entry(2, 5, MessageType.DEBIT, debit(1, 1), Reply(code=14).encode())
     bad_length = (len(good) + 8).to_bytes(4, "little") + good[4:] + bytes(8)
 
-    faults = [refused(tmp_path, block(0, 1, [content], START_HASH)) for content in (bad_checksum, bad_sequence, bad_length)]
+    faults = [
+        refused(tmp_path, block(0, 1, [content], START_HASH)) for content in (bad_checksum, bad_sequence, bad_length)
+    ]
 
     assert faults == [
         "entry checksum does not match",
@@ -182,7 +185,7 @@ def test_no_block_crosses_a_segment_and_none_overlap(long_desk):
 
     assert {block.position // SEGMENT_BYTES for block in blocks} == {0, 1, 2, 3, 4}
     assert all(block.offset + block.size <= SEGMENT_BYTES for block in blocks)
-    assert all(one.end <= other.position for one, other in zip(blocks, blocks[1:], strict=False))
+    assert all(one.end <= other.position for one, other in pairwise(blocks))
 
 
 def test_a_new_segment_is_begun_only_when_the_longest_block_has_no_room_any_more(long_desk):
@@ -190,9 +193,7 @@ def test_a_new_segment_is_begun_only_when_the_longest_block_has_no_room_any_more
     block_bytes_max = long_desk.journal.block_bytes_max
     assert block_bytes_max == SEGMENT_BYTES // BLOCKS_PER_SEGMENT_MIN
 
-    left_bytes = [
-        SEGMENT_BYTES - one.end % SEGMENT_BYTES for one, other in zip(blocks, blocks[1:], strict=False) if other.offset == 0
-    ]
+    left_bytes = [SEGMENT_BYTES - one.end % SEGMENT_BYTES for one, other in pairwise(blocks) if other.offset == 0]
 
     assert len(left_bytes) == 4
     assert all(left < block_bytes_max for left in left_bytes)

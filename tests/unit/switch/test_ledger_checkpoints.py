@@ -1,4 +1,4 @@
-"""The balance store is the journal up to one position: whichever way it was brought there, however often, however cut."""
+"""The balance store is the journal up to one position: whichever way it was brought there, and however often."""
 
 import shutil
 from pathlib import Path
@@ -52,8 +52,9 @@ def copied_store(path: Path, tmp_path: Path, positions: list[int]) -> Ledger:
 
 
 def content(ledger: Ledger) -> tuple[Checkpoint, dict[str, list[bytes]], dict[int, bytes]]:
-    done = ledger.checkpoint()
-    records = {kind.name: list(ledger.records(kind)) for kind in RecordKind}
+    with ledger.snapshot() as snapshot:
+        done = snapshot.checkpoint()
+        records = {kind.name: list(snapshot.records(kind)) for kind in RecordKind}
     return done, records, {day: ledger.answers(day, size) for day, size in done.answers_bytes.items()}
 
 
@@ -200,7 +201,7 @@ def test_an_empty_store_stands_at_the_start_of_the_journal(tmp_path):
     ledger = Ledger(tmp_path / "ledger", readonly=True)
 
     assert ledger.checkpoint() == Checkpoint(position=0, next_sequence=1)
-    assert [list(ledger.records(kind)) for kind in RecordKind] == [[]] * len(RecordKind)
+    assert content(ledger)[1] == {kind.name: [] for kind in RecordKind}
     ledger.close()
 
 

@@ -1,22 +1,23 @@
-"""Something whole lies behind a fault, or the balance store has seen what the journal lost: the switch does not start."""
+"""Something whole lies behind a fault, or the store has seen what the journal lost: the switch does not start."""
 
 import re
 import shutil
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from switch._directory import DirectoryError
 from switch._segments import SPARE_COUNT, prepare_segment
-from switch.journal import segment_path
+from switch.journal import crc32c, segment_path
 from switch.protocol.layout import layout_of
 from switch.protocol.messages import BillLine, DebitRequest, MessageType
 from switch.protocol.records import HASHED_HEADER_BYTES, BlockHeader
 from tests.support.desk import CARD, SEGMENT_BYTES, Desk, blocks_of, bring_up_store, make_shop, overwrite, scramble
 
 HEADER_BYTES = BlockHeader.width_bytes()
-HEADER_FIELDS = {field.name: field.offset for field in layout_of(BlockHeader).fields if field.name != "reserved_more"}
+HEADER_FIELDS = {field.name: field.offset for field in layout_of(BlockHeader).fields}
 MIDDLE = 3
 
 
@@ -82,7 +83,7 @@ def test_another_byte_in_the_body_of_a_middle_block_stops_the_start(shop, where)
     assert_refused(
         shop,
         f"{middle.file}: expected block {MIDDLE} at offset {middle.offset} (journal position {middle.position})",
-        "got: hash does not match the content",
+        "got: entry ",
         f"a whole later block lies at position {middle.end}",
     )
 
@@ -111,7 +112,7 @@ def test_a_zeroed_header_in_the_middle_of_the_last_segment_is_no_end(long_shop):
 
 def test_a_zeroed_last_block_of_an_earlier_segment_stops_the_start(long_shop):
     blocks = blocks_of(long_shop)
-    last = next(one for one, other in zip(blocks, blocks[1:], strict=False) if one.file != other.file)
+    last = next(one for one, other in pairwise(blocks) if one.file != other.file)
     overwrite(last.file, last.offset, bytes(last.size))
 
     message = assert_refused(long_shop, f"expected block {last.number} ")
@@ -161,7 +162,6 @@ def test_another_segment_size_in_the_settings_is_refused_with_both_lengths(shop)
     assert_refused(shop, f"expected {4 << 20} bytes, got {SEGMENT_BYTES}")
 
 
-@pytest.mark.xfail(reason="recovery takes a missing segment for the end of the journal", strict=True)
 def test_a_segment_that_is_missing_in_the_middle_stops_the_start(long_shop):
     missing = Path(segment_path(str(long_shop / "journal"), 1))
     missing.unlink()
@@ -169,7 +169,6 @@ def test_a_segment_that_is_missing_in_the_middle_stops_the_start(long_shop):
     assert_refused(long_shop, str(missing))
 
 
-@pytest.mark.xfail(reason="the preparer puts an empty segment over one that exists", strict=True)
 def test_a_start_without_a_middle_segment_leaves_the_later_ones_alone(long_shop):
     bring_up_store(long_shop)
     Path(segment_path(str(long_shop / "journal"), 1)).unlink()
@@ -200,7 +199,6 @@ def test_a_segment_whose_preparation_was_cut_short_is_removed_and_made_again(sho
 # ------------------------------------------------------------------------ settings that do not fit the journal
 
 
-@pytest.mark.xfail(reason="blocks of another partition count as a torn tail and are erased", strict=True)
 def test_another_partition_in_the_settings_is_refused_and_erases_nothing(shop):
     settings = shop / "switch.toml"
     settings.write_text(settings.read_text().replace("partition = 0", "partition = 1"))
@@ -249,7 +247,8 @@ def test_a_balance_store_that_is_ahead_of_the_journal_stops_the_start(shop, lost
 
     assert_refused(
         shop,
-        f"{anchor.file}: expected block {anchor.number} at offset {anchor.offset} (the balance store has taken it over)",
+        f"{anchor.file}: expected block {anchor.number} at offset {anchor.offset} ",
+        "(the balance store has taken it over)",
         "restore the segment from a copy",
     )
 
@@ -301,7 +300,6 @@ def test_a_log_of_answers_that_is_gone_is_named(shop):
         Desk(shop)
 
 
-@pytest.mark.xfail(reason="the place of the newest account is forgotten with its first card", strict=True)
 def test_a_store_with_a_card_whose_number_is_below_that_of_its_account_can_be_read(tmp_path):
     desk = Desk(make_shop(tmp_path / "data"))
     path, account = desk.directory.path, CARD + 10**6
@@ -318,7 +316,6 @@ def test_a_store_with_a_card_whose_number_is_below_that_of_its_account_can_be_re
 # ------------------------------------------------------------------------ what a terminal can write into an entry
 
 
-@pytest.mark.xfail(reason="block_follows believes any self-consistent block header, even inside a request", strict=True)
 def test_a_bill_that_looks_like_a_block_does_not_turn_a_torn_tail_into_damage(tmp_path):
     desk = Desk(make_shop(tmp_path / "data"))
     path, state = desk.directory.path, desk.state()
@@ -337,7 +334,8 @@ def test_a_bill_that_looks_like_a_block_does_not_turn_a_torn_tail_into_damage(tm
         digest = sha256(header[:HASHED_HEADER_BYTES]).digest()
         if digest[10:12] == b"\0\0":
             break
-    forged = header[:HASHED_HEADER_BYTES] + digest + bytes(16)
+    checked = header[:HASHED_HEADER_BYTES] + digest
+    forged = checked + crc32c(checked).to_bytes(4, "little") + bytes(12)
     lines = tuple(BillLine.decode(forged[at : at + 32]) for at in range(0, 128, 32))
     desk.ask(MessageType.DEBIT, DebitRequest(**desk.key(), card_number=CARD, amount_minor=1, lines=lines))
     desk.debit(2)

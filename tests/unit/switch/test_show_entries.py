@@ -54,7 +54,9 @@ def test_no_line_has_a_whole_card_number_or_a_key(shop, capsys):
 
     for number in (CARD, OTHER_CARD, OTHER_CARD + 1, SHORT_CARD):
         assert str(number) not in text
-    wrapped = [entry.request[32:72] for entry in entries_of(shop) if entry.header.request_type == MessageType.PUT_TERMINAL]
+    wrapped = [
+        entry.request[32:72] for entry in entries_of(shop) if entry.header.request_type == MessageType.PUT_TERMINAL
+    ]
     assert len(wrapped) == 2
     for secret in [TILL_KEY, *wrapped]:
         assert secret.hex()[:16] not in text

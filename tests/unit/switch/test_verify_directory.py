@@ -127,6 +127,8 @@ def test_a_decision_that_the_rules_do_not_give_is_found(shop, capsys):
     checksum = crc32c(bytes(content[first_entry + 8 : first_entry + entry_bytes]))
     content[first_entry + 4 : first_entry + 8] = checksum.to_bytes(4, "little")
     content[80:112] = sha256(content[:80] + content[128:]).digest()
+    content[112:116] = crc32c(bytes(content[:112])).to_bytes(4, "little")
+    content[112:116] = crc32c(bytes(content[:112])).to_bytes(4, "little")
     overwrite(last.file, last.offset, bytes(content))
 
     status = verify(shop)
@@ -145,7 +147,6 @@ def test_verify_changes_nothing(shop):
     assert [file for file, content in before.items() if file.read_bytes() != content] == []
 
 
-@pytest.mark.xfail(reason="verify removes the segment that a running switch is just preparing", strict=True)
 def test_verify_leaves_a_segment_that_is_being_prepared_alone(shop):
     partial = shop / "journal" / "000000000009.preparing"
     partial.write_bytes(b"half a segment")
@@ -155,7 +156,6 @@ def test_verify_leaves_a_segment_that_is_being_prepared_alone(shop):
     assert partial.exists()
 
 
-@pytest.mark.xfail(reason="the clock of the last entry is not kept with the balance store", strict=True)
 def test_a_journal_is_clean_although_the_clock_went_back_over_a_restart(shop, capsys):
     bring_up_store(shop)
     desk = Desk(shop)

@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -59,7 +60,7 @@ def test_the_offset_of_any_moment_is_that_of_the_time_zone_database(zone, moment
 def test_each_change_of_the_offset_is_placed_to_the_second(zone):
     table = table_of(zone)
 
-    for (_, before_s), (at_ms, after_s) in zip(table, table[1:], strict=False):
+    for (_, before_s), (at_ms, after_s) in pairwise(table):
         assert local(at_ms - 1, zone).utcoffset() == timedelta(seconds=before_s)
         assert local(at_ms, zone).utcoffset() == timedelta(seconds=after_s)
 

@@ -1,0 +1,175 @@
+"""Traffic for a switch that may die at any moment, and the book of what was asked and what was answered.
+
+The book is kept here, in a process that nobody kills. A request enters it before its first byte is sent; an answer
+enters it when it has come whole. What a request became is then read from the journal and held against the book.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from switch.protocol.layout import Packed
+from switch.protocol.messages import (
+    BalanceRequest,
+    BillLine,
+    CreditRequest,
+    DebitRequest,
+    MessageType,
+    OpenCardRequest,
+    Reply,
+    ReversalRequest,
+)
+from terminals.credentials import Credentials
+from terminals.errors import LinkLostError
+from terminals.link import Link
+from tests.support.desk import CARD_TYPE
+
+Key = tuple[int, int, int]
+"""Terminal, business date, trace number."""
+
+CARDS = [61_000_000 + n for n in range(24)]
+BLOCKED_CARD, UNKNOWN_CARD = 61_900_000, 61_900_001
+WORKERS_PER_TILL = 6
+TIMEOUT_MS = 30_000
+REVERSAL_FIRST_ODDS, REPEAT_ODDS, LONG_BILL_ODDS = 0.03, 0.1, 0.03
+
+
+@dataclass(slots=True)
+class Asked:
+    """One request, and the answer if one came."""
+
+    key: Key
+    type: MessageType
+    body: bytes
+    request: Any
+    answer: bytes | None = None
+
+
+@dataclass(slots=True)
+class Book:
+    """Everything that was ever asked of one data directory."""
+
+    asked: dict[Key, Asked] = field(default_factory=dict)
+    next_trace_number: int = 1
+    opened_cards: int = 0
+
+    def take_trace_number(self) -> int:
+        self.next_trace_number += 1
+        return self.next_trace_number - 1
+
+    def unanswered(self) -> list[Asked]:
+        return [asked for asked in self.asked.values() if asked.answer is None]
+
+    def answered(self) -> list[Asked]:
+        return [asked for asked in self.asked.values() if asked.answer is not None]
+
+    def note(self, asked: Asked, answer: bytes) -> None:
+        """An answer has come; a second one must be the same."""
+        if asked.answer is None:
+            asked.answer = answer
+        assert answer == asked.answer, f"{asked.key}: {Reply.decode(asked.answer)}, later {Reply.decode(answer)}"
+
+
+class BusyTill:
+    """One terminal's connection, with several requests under way until the switch dies."""
+
+    def __init__(self, book: Book, chance: random.Random, terminal_id: int, key: bytes) -> None:
+        self.book, self.chance = book, chance
+        self.credentials = Credentials(terminal_id, key)
+        self.link: Link | None = None
+        self.mine: list[Asked] = []
+
+    async def run(self, address: tuple[str, int]) -> None:
+        """Send and send; returns when the connection is gone."""
+        try:
+            self.link = await Link.connect(*address, self.credentials)
+            await asyncio.gather(*(self._work() for _ in range(WORKERS_PER_TILL)))
+        except LinkLostError:
+            pass
+        finally:
+            if self.link is not None:
+                self.link.abort()
+
+    async def _work(self) -> None:
+        while True:
+            if self.chance.random() < REPEAT_ODDS and self.mine:
+                await self.send(self.chance.choice(self.mine))
+            elif self.chance.random() < 0.05:
+                await self._inquire()
+            else:
+                await self.send(self.new_request())
+
+    async def send(self, asked: Asked) -> bytes:
+        """Send a request of the book, once more perhaps; its answer."""
+        assert self.link is not None
+        _, answer = await self.link.request(asked.type, asked.body, TIMEOUT_MS)
+        self.book.note(asked, answer)
+        return answer
+
+    async def _inquire(self) -> None:
+        assert self.link is not None
+        request = BalanceRequest(stamp_ms=0, card_number=self.chance.choice(CARDS))
+        await self.link.request(MessageType.BALANCE, request.encode(), TIMEOUT_MS)
+
+    def new_request(self) -> Asked:
+        """Something a till may ask, right or wrong; it is in the book from now on."""
+        kind = self.chance.choices([self._debit, self._reversal, self._credit, self._open_card], [70, 15, 13, 2])[0]
+        return kind()
+
+    def _begin(self, type_: MessageType, build: Callable[[dict[str, Any]], Packed]) -> Asked:
+        assert self.link is not None
+        trace_number, date = self.book.take_trace_number(), self.link.business_date
+        request = build({"trace_number": trace_number, "business_date": date, "stamp_ms": 0})
+        asked = Asked((self.credentials.terminal_id, date, trace_number), type_, request.encode(), request)
+        self.book.asked[asked.key] = asked
+        self.mine.append(asked)
+        return asked
+
+    def _debit(self) -> Asked:
+        chance = self.chance
+        card = chance.choices([chance.choice(CARDS), BLOCKED_CARD, UNKNOWN_CARD], [94, 3, 3])[0]
+        amount_minor = chance.choices([chance.randint(1, 5_000), 10**9, 0, -5], [94, 4, 1, 1])[0]
+        count = 255 if chance.random() < LONG_BILL_ODDS else chance.randint(0, 6)
+        lines = tuple(BillLine(item=n, amount_minor=chance.randint(-100, 900)) for n in range(count))
+        return self._begin(
+            MessageType.DEBIT,
+            lambda key: DebitRequest(**key, card_number=card, amount_minor=amount_minor, lines=lines),
+        )
+
+    def _reversal(self) -> Asked:
+        """Of a debit that was sent: answered or not, and now and then of one that will be sent later."""
+        debits = [asked for asked in self.mine[-40:] if asked.type == MessageType.DEBIT]
+        if not debits:
+            return self._debit()
+        original = self._debit() if self.chance.random() < REVERSAL_FIRST_ODDS else self.chance.choice(debits)
+        off = 1 if self.chance.random() < 0.03 else 0
+        return self._begin(
+            MessageType.REVERSAL,
+            lambda key: ReversalRequest(
+                **key,
+                card_number=original.request.card_number,
+                amount_minor=original.request.amount_minor + off,
+                original_trace_number=original.key[2],
+                original_business_date=original.key[1],
+            ),
+        )
+
+    def _credit(self) -> Asked:
+        card, amount_minor = self.chance.choice(CARDS), self.chance.randint(1, 9_000)
+        return self._begin(
+            MessageType.CREDIT, lambda key: CreditRequest(**key, card_number=card, amount_minor=amount_minor)
+        )
+
+    def _open_card(self) -> Asked:
+        self.book.opened_cards += 1
+        number = 62_000_000 + self.book.opened_cards
+        # An account is named by a card with a lower number: the other way round is tested elsewhere.
+        account = self.chance.choice([0, self.chance.choice(CARDS)])
+        return self._begin(
+            MessageType.OPEN_CARD,
+            lambda key: OpenCardRequest(**key, card_number=number, account_number=account, card_type=CARD_TYPE),
+        )
