@@ -42,6 +42,11 @@ cdef inline bint decided_here(uint8_t request_type) noexcept nogil:
             or request_type == TYPE_CHANGE_CARD_STATUS)
 
 
+cdef inline bint signs_off(const header_t* header) noexcept nogil:
+    # A sign-off that is not well formed is answered with an error, and the session goes on.
+    return header.type == TYPE_SIGN_OFF and header.version == PROTOCOL_VERSION and header.flags == 0
+
+
 cdef class Link:
     """Binds a socket to a terminal's session.
 
@@ -218,8 +223,8 @@ cdef class Round:
             self.count += 1
             link.frame_count += 1
             at += FRAME_LENGTH_BYTES + frame_bytes
-            if plain_bytes >= <int>sizeof(header_t) and (
-                    <const header_t*>self.frames[self.count - 1].plaintext).type == TYPE_SIGN_OFF:
+            if plain_bytes == <int>sizeof(header_t) and signs_off(
+                    <const header_t*>self.frames[self.count - 1].plaintext):
                 link.ending = True
                 at = size
                 break

@@ -141,21 +141,24 @@ def test_a_terminal_that_is_unblocked_signs_on_again_and_hears_its_repeats(switc
     assert again.body == first.body
 
 
-def test_a_new_key_counts_from_the_next_sign_on_and_the_old_one_no_more(switch):
+def test_a_new_key_ends_the_sessions_of_the_old_one_which_signs_on_no_more(switch):
     old = switch.new_terminal()
     new = Credentials(old.terminal_id, b"n" * 32)
     with switch.signed_on(old) as peer:
         switch.put_terminal(new, EVERY_RIGHT)
+        watch = Watch(switch)
 
-        still = peer.do(MessageType.DEBIT, card_number=CARD, amount_minor=1)
-        with switch.signed_on(new) as again:
-            fresh = again.do(MessageType.DEBIT, card_number=CARD, amount_minor=1)
+        peer.send(peer.seal(message(MessageType.DEBIT, debit_body(peer))))
+        peer.wait_closed()
         with switch.connect(old) as late:
             late.send(late.sign_on_frame())
             refusal = late.read_frame()
 
-    assert (still.code, fresh.code) == (ResponseCode.APPROVED, ResponseCode.APPROVED)
+    assert watch.moved()["closed: terminal's key was replaced"] == 1
+    assert watch.entries() == []
     assert int.from_bytes(refusal[2:4], "little") == ResponseCode.SIGN_ON_REFUSED
+    with switch.signed_on(new) as again:
+        assert again.do(MessageType.DEBIT, card_number=CARD, amount_minor=1).code == ResponseCode.APPROVED
 
 
 # --------------------------------------------------------------------------- one terminal, several connections

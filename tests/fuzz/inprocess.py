@@ -14,7 +14,7 @@ from typing import Any, Self
 from switch._directory import wrap_key
 from switch._intake import Intake
 from switch._link import RECEIVE_BYTES, TAIL_BYTES_MAX, Link
-from switch.dispatch import Dispatcher
+from switch.dispatch import Dispatched, Dispatcher
 from switch.protocol.layout import Packed
 from switch.protocol.messages import (
     CreditRequest,
@@ -124,6 +124,7 @@ class Session:
         self._out, self._in = CipherState(self.receive_key), CipherState(self.send_key)
         self._received = b""
         self.signed_off = False
+        self._deferred: list[bytes] = []
 
     def __enter__(self) -> Self:
         return self
@@ -147,15 +148,23 @@ class Session:
 
     def dispatch(self, messages: list[bytes]) -> None:
         """The cold messages; the first after which the session is to be closed is the last."""
-        for cold in messages:
-            if not self.bench.dispatcher.dispatch(self.link, cold):
+        for place, cold in enumerate(messages):
+            outcome = self.bench.dispatcher.dispatch(self.link, cold)
+            if outcome == Dispatched.NO_ROOM:
+                self._deferred = messages[place:]
+            if outcome == Dispatched.LAST:
                 self.signed_off = True
+            if outcome != Dispatched.ANSWERED:
                 return
 
     def answers(self) -> list[Answer]:
         """Commit, and open what comes out of the socket."""
         self.bench.engine._make_room()
         self.bench.commit.commit_now()
+        while self._deferred:  # as the listener does: with the next batch
+            deferred, self._deferred = self._deferred, []
+            self.dispatch(deferred)
+            self.bench.commit.commit_now()
         while True:
             try:
                 data = self.sock.recv(1 << 20)
@@ -167,6 +176,8 @@ class Session:
         answers = []
         while len(self._received) >= 2:
             end = 2 + int.from_bytes(self._received[:2], "big")
+            if len(self._received) < end:
+                break
             plaintext = self._in.decrypt(self._received[2:end])
             answers.append(Answer(Header.decode(plaintext[:HEADER_BYTES]), plaintext[HEADER_BYTES:]))
             self._received = self._received[end:]

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-BLOCK_HEADER = struct.Struct("<4sHHIIQQIIq32s32s16s")
+BLOCK_HEADER = struct.Struct("<4sHHIIQQIIq32s32sI12s")
 ENTRY_HEADER = struct.Struct("<IIQqIIBBBBHHQ")
 
 
@@ -80,12 +80,13 @@ class JournalReader:
 
     def _take_block(self, block: bytes) -> None:
         magic, version, header_bytes, partition, entry_count, *rest = BLOCK_HEADER.unpack_from(block)
-        number, first_sequence, _, zero, _, before, own, zeros = rest
+        number, first_sequence, _, zero, _, before, own, header_checksum, zeros = rest
         if self._midway:
             self.block_count, self.next_sequence, self.hash, self._midway = number, first_sequence, before, False
         assert (magic, version, header_bytes, partition) == (b"CSWB", 1, 128, self._partition)
         assert (number, first_sequence, before) == (self.block_count, self.next_sequence, self.hash)
         assert zero == 0 and not any(zeros)
+        assert crc32c(block[:112]) == header_checksum
         body = block[BLOCK_HEADER.size :]
         assert hashlib.sha256(block[:80] + body).digest() == own
         entries = list(self._entries(body))

@@ -209,7 +209,7 @@ def test_figures_in_sentences_are_those_of_the_code():
     assert says("docs/architecture.md", f"| {RECORD_BYTES + slot_min} to {RECORD_BYTES + slot_max} |")
     assert says("docs/architecture.md", f"less than {quiet_mib} MiB/s")
     assert says("docs/durability.md", f"less than {quiet_mib} MiB/s")
-    assert says("docs/durability.md", f"three spare segments are kept behind the current one ({spare_mib} MiB")
+    assert says("docs/durability.md", f"two spare segments are kept behind the current one ({spare_mib} MiB")
     assert says("docs/durability.md", f"exit status {EXIT_NOT_DURABLE} ")
     assert says("docs/durability.md", f"exit status {EXIT_OWN_FAULT}:")
     assert says("docs/durability.md", f"retry after {FULL_RETRY_AFTER_MS:,} ms")

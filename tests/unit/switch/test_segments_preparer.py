@@ -7,7 +7,7 @@ import pytest
 
 import switch._segments
 from switch._segments import SPARE_COUNT, SegmentPreparer, prepare_segment
-from switch.journal import LocalJournal
+from switch.journal import LocalJournal, zero_fill
 from tests.support.desk import SEGMENT_BYTES
 
 PATIENCE_S = 20
@@ -22,13 +22,12 @@ def journal(tmp_path):
 def full_disk(monkeypatch):
     """A switch for ENOSPC: while it is set, no file can be filled."""
     full = threading.Event()
-    real_fill = switch._segments.zero_fill
 
     def fill(descriptor, size_bytes):
         if full.is_set():
             os.write(descriptor, b"\0" * 4096)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        real_fill(descriptor, size_bytes)
+        zero_fill(descriptor, size_bytes)
 
     monkeypatch.setattr(switch._segments, "zero_fill", fill)
     monkeypatch.setattr(switch._segments, "RETRY_S", 0.05)
@@ -110,7 +109,7 @@ def test_a_disk_that_is_broken_and_not_full_is_told_at_once(journal, monkeypatch
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     monkeypatch.setattr(switch._segments, "zero_fill", fail)
-    told = []
+    told: list[OSError] = []
     preparer = SegmentPreparer(journal, told.append)
 
     preparer.start()
