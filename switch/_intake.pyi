@@ -2,6 +2,7 @@ from switch._fastpath import Engine
 from switch._link import Link
 
 ENDED: str
+UNREAD: str
 
 class Intake:
     @property

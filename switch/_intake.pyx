@@ -170,6 +170,8 @@ cdef class Intake:
         elif left == 0:
             link.writing = False
             self._update(link)
+            if link.paused:
+                outcomes.append((link, None, None))      # it may have been waiting for this
 
     cdef bint _receive(self, Link link, uint8_t* slice, int64_t now_ms, list outcomes) except -1:
         """One receive behind what was kept, and its frames opened into the round; False when nothing came."""

@@ -7,6 +7,7 @@ from switch._fastpath cimport Engine
 from switch.group_commit cimport GroupCommit, link_t
 
 cdef enum:
+    LINK_ANSWERS_BYTES_MAX = 524288  # of the dispatcher's answers to one link in one batch: half of what may wait for it
     KEY_MARK_BYTES = 8               # of a terminal's wrapped key: enough to see that it is another one
     ROUND_FRAMES = 32                # opened together: enough that memory has arrived when its frame's turn comes
 
@@ -37,7 +38,8 @@ cdef class Link:
     cdef uint32_t load(self, uint8_t* buffer) noexcept
     cdef int keep(self, const uint8_t* data, uint32_t size) except -1
     cdef take_cold(self)
-    cdef const char* _answer(self, GroupCommit commit, const uint8_t* plaintext, uint32_t size) noexcept nogil
+    cdef bint _may_answer(self, GroupCommit commit, uint32_t size) noexcept nogil
+    cdef bint _answer(self, GroupCommit commit, const uint8_t* plaintext, uint32_t size) noexcept nogil
 
 
 cdef class Round:

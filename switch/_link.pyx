@@ -77,6 +77,11 @@ cdef class Link:
         return self.tail_bytes
 
     @property
+    def backlog_bytes(self):
+        """Answers released that the socket has not taken yet."""
+        return self.link.backlog_bytes
+
+    @property
     def fd(self):
         """The link's duplicate of the socket."""
         return self.link.fd
@@ -115,17 +120,22 @@ cdef class Link:
             self.fault = "too many messages that cannot be read"
 
     def answer(self, const uint8_t[::1] plaintext not None):
-        """Seal one cold reply (header and body) into the batch; it leaves with it. False: the batch is full."""
-        cdef const char* fault
+        """Seal one cold reply (header and body) into the batch; it leaves with it.
+
+        False: not now. The batch is full, or this link has its share of it, or its peer has not read the answers before.
+        """
         cdef GroupCommit commit = self.engine.commit
+        cdef uint32_t size = <uint32_t>plaintext.shape[0]
+        cdef bint answered = False
         with nogil:
             commit.lock()
-            fault = self._answer(commit, &plaintext[0], <uint32_t>plaintext.shape[0])
+            if self._may_answer(commit, size):
+                answered = self._answer(commit, &plaintext[0], size)
             commit.unlock()
-        return fault == NULL
+        return answered
 
     def decide(self, const uint8_t[::1] message not None, int64_t now_ms):
-        """Decide and answer a message that the dispatcher has prepared. False: the batch is full, nothing was done."""
+        """Decide and answer a message that the dispatcher has prepared. False: not now, and nothing was done."""
         cdef Engine engine = self.engine
         cdef GroupCommit commit = engine.commit
         cdef terminal_record_t* terminal
@@ -133,7 +143,7 @@ cdef class Link:
         cdef uint32_t size
         with nogil:
             commit.lock()
-            if commit.answer_space(FRAME_LENGTH_BYTES + answer_bytes_max + TAG_BYTES) == NULL:
+            if not self._may_answer(commit, answer_bytes_max):
                 size = 0
             else:
                 terminal = engine.tables.terminal(self.terminal_id)
@@ -143,16 +153,21 @@ cdef class Link:
             commit.unlock()
         return size != 0
 
-    cdef const char* _answer(self, GroupCommit commit, const uint8_t* plaintext, uint32_t size) noexcept nogil:
+    cdef bint _may_answer(self, GroupCommit commit, uint32_t size) noexcept nogil:
+        """Whether the batch has room, this link has not had its share of it, and its peer reads its answers."""
+        if self.link.turn != commit.turn:
+            self.link.turn, self.link.turn_bytes = commit.turn, 0
+        return (self.link.backlog_bytes == 0 and self.link.turn_bytes + size <= LINK_ANSWERS_BYTES_MAX
+                and commit.answer_space(FRAME_LENGTH_BYTES + size + TAG_BYTES) != NULL)
+
+    cdef bint _answer(self, GroupCommit commit, const uint8_t* plaintext, uint32_t size) noexcept nogil:
+        """Seal a plain reply into the batch where `_may_answer` has found room. False: no memory."""
         cdef uint32_t answers_from = commit.gather.answers_bytes
         cdef uint8_t* out = commit.answer_space(FRAME_LENGTH_BYTES + size + TAG_BYTES)
-        if out == NULL:
-            return b"batch is full"
         memcpy(out + FRAME_LENGTH_BYTES, plaintext, size)
         seal_frame(self, out, size)
-        if commit.add_chunk(self.link, answers_from) != 0:
-            return b"no memory for an answer"
-        return NULL
+        self.link.turn_bytes += size
+        return commit.add_chunk(self.link, answers_from) == 0
 
     cdef int keep(self, const uint8_t* data, uint32_t size) except -1:
         """Keep what is not a whole frame yet, or waits while the link is paused."""

@@ -14,10 +14,11 @@ import os
 import resource
 from collections.abc import Callable
 
-from switch._intake import ENDED, Intake
+from switch._intake import ENDED, UNREAD, Intake
 from switch._link import Link
 from switch.connection import Connection
 from switch.dispatch import Dispatched, Dispatcher
+from switch.protocol.limits import FRAME_TIMEOUT_MS
 
 SWEEP_S = 1.0
 """How often silent connections are looked for: their time-outs are tens of seconds."""
@@ -150,6 +151,9 @@ class Listener:
             if outcome == Dispatched.NO_ROOM:
                 self._deferred[link] = messages[place:]
                 self.intake.hold(link)
+                if link.backlog_bytes:
+                    # It asks and does not read: it has as long as for a frame.
+                    link.deadline_ms = min(link.deadline_ms, self.monotonic_ms() + FRAME_TIMEOUT_MS)
             if outcome != Dispatched.ANSWERED or link.fault is not None:
                 return
 
@@ -167,6 +171,8 @@ class Listener:
         for link in closing:
             self.intake.remove(link)
         for link in waiting:
+            if link.backlog_bytes:
+                continue  # its turn comes again when the socket has taken what waits
             deferred = self._deferred.pop(link, None)
             if deferred is not None:
                 self._finish([(link, deferred, None)])
@@ -180,5 +186,5 @@ class Listener:
         for connection in [c for c in self._connections if c.deadline_ms < now_ms]:
             connection.close("no sign-on in time")
         for link in self.intake.silent(now_ms):
-            self._end(link, "silent for too long")
+            self._end(link, UNREAD if link.backlog_bytes else "silent for too long")
         self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)

@@ -16,6 +16,8 @@ cdef struct link_t:
     uint32_t backlog_bytes
     uint32_t backlog_capacity
     int backlog_noticed              # the event loop knows that it has to wait for the socket
+    uint64_t turn                    # batch that `turn_bytes` belongs to
+    uint32_t turn_bytes              # of the dispatcher's answers in that batch
 
 cdef struct chunk_t:
     link_t* link
@@ -66,6 +68,7 @@ cdef class GroupCommit:
     cdef uint64_t next_sequence
     cdef readonly uint64_t durable_position
     cdef readonly uint64_t durable_sequence
+    cdef uint64_t turn                           # number of the batch that is being gathered
     cdef uint64_t block_count
     cdef uint64_t entry_count
     cdef uint64_t sync_ns_sum

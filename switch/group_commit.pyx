@@ -302,6 +302,7 @@ cdef class GroupCommit:
         cdef batch_t* taken = self.gather
         self.gather = self.flight
         self.flight = taken
+        self.turn += 1
         self.ready = False
         open_batch(self, taken.position + taken.used_bytes if taken.entry_count else self.durable_position)
 

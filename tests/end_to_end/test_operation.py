@@ -163,7 +163,7 @@ def test_a_directory_without_init_is_refused_with_the_command_that_makes_one(tmp
 
 def test_a_second_switch_on_a_directory_is_refused_and_names_the_first(shop):
     with SwitchProcess(shop) as first:
-        result = run_cardswitch("serve", "--data", shop, "--listen", "127.0.0.1:0")
+        result = run_cardswitch("serve", "--data", shop, "--listen", "127.0.0.1:0", timeout_s=20)
 
         assert_one_line(
             result, f"got one running as process {first.pid}; stop that one first, or use another directory"

@@ -225,6 +225,6 @@ def running_switch(
         assert process.stop() == 0
         usual = "cardswitch: (ready on|stopped" + ("|expected room for .* open files)" if files_max else ")")
         said = [line for line in process.output.splitlines() if not re.match(usual, line)]
-        assert said == [], "the switch complained"
+        assert said == [], f"the switch complained: {said}"
     done = run_cardswitch("verify", "--data", data)
     assert done.returncode == 0, done.stdout + done.stderr
