@@ -7,7 +7,7 @@ from switch._fastpath cimport Engine
 from switch.group_commit cimport GroupCommit, link_t
 
 cdef enum:
-    LINK_ANSWERS_BYTES_MAX = 524288  # of the dispatcher's answers to one link in one batch: half of what may wait for it
+    LINK_ANSWERS_BYTES_MAX = 524288  # of the dispatcher's answers to a link in one batch: half of what may wait for it
     KEY_MARK_BYTES = 8               # of a terminal's wrapped key: enough to see that it is another one
     ROUND_FRAMES = 32                # opened together: enough that memory has arrived when its frame's turn comes
 

@@ -18,8 +18,8 @@ from switch._aead cimport seal, unseal
 from switch._fastpath cimport Engine
 from switch._layout cimport (
     CODE_LENGTH, ERRORS_MAX, FRAME_BYTES_MAX, FRAME_LENGTH_BYTES, PROTOCOL_VERSION, REPLY_BIT, TAG_BYTES,
-    TERMINAL_ACTIVE, TYPE_CHANGE_CARD_STATUS, TYPE_CREDIT, TYPE_DEBIT, TYPE_ERROR, TYPE_OPEN_CARD,
-    TYPE_PUT_CARD_TYPE, TYPE_PUT_STORE, TYPE_SIGN_OFF, debit_request_t, error_reply_t, header_t, reply_t, terminal_record_t)
+    TERMINAL_ACTIVE, TYPE_CHANGE_CARD_STATUS, TYPE_CREDIT, TYPE_DEBIT, TYPE_ERROR, TYPE_OPEN_CARD, TYPE_PUT_CARD_TYPE,
+    TYPE_PUT_STORE, TYPE_SIGN_OFF, debit_request_t, error_reply_t, header_t, reply_t, terminal_record_t)
 from switch.duplicates cimport answer_key
 from switch.group_commit cimport ANSWERS_BYTES_SOFT, GroupCommit, link_drop, link_new
 
@@ -122,7 +122,7 @@ cdef class Link:
     def answer(self, const uint8_t[::1] plaintext not None):
         """Seal one cold reply (header and body) into the batch; it leaves with it.
 
-        False: not now. The batch is full, or this link has its share of it, or its peer has not read the answers before.
+        False: not now. The batch is full, or this link has its share of it, or its peer has not read the last ones.
         """
         cdef GroupCommit commit = self.engine.commit
         cdef uint32_t size = <uint32_t>plaintext.shape[0]

@@ -283,6 +283,7 @@ cdef int put_card(Tables tables, const card_record_t* record) noexcept nogil:
     cdef slot_t* slot
     cdef account_record_t* account
     cdef int64_t account_at
+    cdef uint64_t place
     if record.card_number == 0:
         return -1
     slot = tables.card_index.find(record.card_number)
@@ -302,6 +303,5 @@ cdef int put_card(Tables tables, const card_record_t* record) noexcept nogil:
             tables.newest_unlinked = 0
     if append(&tables.cards, <const uint8_t*>record) != 0:
         return -1
-    if tables.card_index.insert(record.card_number, <uint64_t>(tables.cards.count - 1) | (<uint64_t>account_at << 32)) == NULL:
-        return -1
-    return 0
+    place = <uint64_t>(tables.cards.count - 1) | (<uint64_t>account_at << 32)
+    return 0 if tables.card_index.insert(record.card_number, place) != NULL else -1

@@ -19,7 +19,8 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy, memset
 
 from switch._layout cimport (
-    BLOCK_MAGIC, BLOCK_VERSION, CHECKED_HEADER_BYTES, ENTRY_ALIGN_BYTES, HASHED_HEADER_BYTES, RECORD_BYTES, block_header_t, entry_header_t)
+    BLOCK_MAGIC, BLOCK_VERSION, CHECKED_HEADER_BYTES, ENTRY_ALIGN_BYTES, HASHED_HEADER_BYTES, RECORD_BYTES,
+    block_header_t, entry_header_t)
 
 cdef extern from "_crc32c.h" nogil:
     uint32_t c_crc32c "crc32c"(const uint8_t* data, size_t size)

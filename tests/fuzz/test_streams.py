@@ -160,7 +160,7 @@ def terminal_blocked(twin, terminal_id):
 
 
 def flip(frames, at, bit):
-    frame = bytearray(frames[at])
+    frame = bytearray(frames[at] or b"\0")
     frame[bit // 8 % len(frame)] ^= 1 << bit % 8
     frames[at] = bytes(frame)
 
@@ -178,7 +178,7 @@ def swap(frames, at, bit):
 
 
 def shorten(frames, at, bit):
-    frames[at] = frames[at][: bit % len(frames[at])]
+    frames[at] = frames[at][: bit % (len(frames[at]) + 1)]
 
 
 def insert_noise(frames, at, bit):

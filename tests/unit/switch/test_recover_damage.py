@@ -14,7 +14,17 @@ from switch.journal import crc32c, segment_path
 from switch.protocol.layout import layout_of
 from switch.protocol.messages import BillLine, DebitRequest, MessageType
 from switch.protocol.records import HASHED_HEADER_BYTES, BlockHeader
-from tests.support.desk import CARD, SEGMENT_BYTES, Desk, blocks_of, bring_up_store, make_shop, overwrite, scramble
+from tests.support.desk import (
+    CARD,
+    SEGMENT_BYTES,
+    Block,
+    Desk,
+    blocks_of,
+    bring_up_store,
+    make_shop,
+    overwrite,
+    scramble,
+)
 
 HEADER_BYTES = BlockHeader.width_bytes()
 HEADER_FIELDS = {field.name: field.offset for field in layout_of(BlockHeader).fields}
@@ -316,10 +326,8 @@ def test_a_store_with_a_card_whose_number_is_below_that_of_its_account_can_be_re
 # ------------------------------------------------------------------------ what a terminal can write into an entry
 
 
-def test_a_bill_that_looks_like_a_block_does_not_turn_a_torn_tail_into_damage(tmp_path):
-    desk = Desk(make_shop(tmp_path / "data"))
-    path, state = desk.directory.path, desk.state()
-    # Four bill lines are 128 bytes, as a block header; two bytes of each, its flags, must stay zero.
+def bill_like_a_block() -> tuple[BillLine, ...]:
+    """Four lines that are the 128 bytes of a whole block of no entries; two bytes of each, its flags, stay zero."""
     for nonce in range(1 << 20):
         header = BlockHeader(
             partition=0,
@@ -336,12 +344,37 @@ def test_a_bill_that_looks_like_a_block_does_not_turn_a_torn_tail_into_damage(tm
             break
     checked = header[:HASHED_HEADER_BYTES] + digest
     forged = checked + crc32c(checked).to_bytes(4, "little") + bytes(12)
-    lines = tuple(BillLine.decode(forged[at : at + 32]) for at in range(0, 128, 32))
-    desk.ask(MessageType.DEBIT, DebitRequest(**desk.key(), card_number=CARD, amount_minor=1, lines=lines))
+    return tuple(BillLine.decode(forged[at : at + 32]) for at in range(0, 128, 32))
+
+
+def add_forged_block(desk: Desk) -> Block:
+    """A last block of several pages, with the bill behind its first one."""
+    desk.debit(1, line_count=200)
+    request = DebitRequest(**desk.key(), card_number=CARD, amount_minor=1, lines=bill_like_a_block())
+    assert desk.ask(MessageType.DEBIT, request).journal_sequence > 0
     desk.debit(2)
     desk.commit()
-    last = blocks_of(path)[-1]
+    return blocks_of(desk.directory.path)[-1]
+
+
+def test_a_bill_that_looks_like_a_block_does_not_turn_a_torn_tail_into_damage(tmp_path):
+    desk = Desk(make_shop(tmp_path / "data"))
+    path, state = desk.directory.path, desk.state()
+    last = add_forged_block(desk)
     scramble(last.file, last.offset + last.size - 1)
+
+    recovered = Desk(path)
+
+    assert recovered.state() == state
+
+
+@pytest.mark.xfail(reason="without its header a block's inside is searched for blocks as well", strict=True)
+def test_a_bill_that_looks_like_a_block_does_not_turn_a_lost_first_page_into_damage(tmp_path):
+    """Pages of one write reach the disk in any order: a loss of power may leave the later ones alone."""
+    desk = Desk(make_shop(tmp_path / "data"))
+    path, state = desk.directory.path, desk.state()
+    last = add_forged_block(desk)
+    overwrite(last.file, last.offset, bytes(4096))
 
     recovered = Desk(path)
 
