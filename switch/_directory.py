@@ -23,6 +23,8 @@ import msgspec
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
 KEY_BYTES = 32
+PARTITION_MAX = 2**32 - 1
+"""Four bytes in every block header."""
 SEGMENT_BYTES = 64 << 20
 """Default size of a journal segment: prepared in about 100 ms, and small enough to copy around."""
 SEGMENT_BYTES_MIN = 1 << 20
@@ -60,6 +62,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for name in self.__struct_fields__:
             if getattr(self, name) < (0 if name == "partition" else 1):
                 raise ValueError(f"{name}: expected 1 or more, got {getattr(self, name)}")
+        if self.partition > PARTITION_MAX:
+            raise ValueError(f"partition: expected 0 to {PARTITION_MAX}, got {self.partition}")
 
 
 def wrap_key(storage_key: bytes, key: bytes) -> bytes:
