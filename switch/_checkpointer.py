@@ -13,7 +13,7 @@ import signal
 import sys
 from pathlib import Path
 
-from switch.journal import BlockReader
+from switch._blocks import BlockReader
 from switch.ledger import Ledger
 
 NICENESS = 15

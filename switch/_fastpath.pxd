@@ -6,13 +6,6 @@ from switch._tables cimport Tables
 from switch.duplicates cimport AnswerWindow
 from switch.group_commit cimport GroupCommit
 
-cdef struct fault_t:
-    uint16_t code
-    uint32_t offset
-    uint32_t expected
-    uint32_t got
-
-
 cdef class Engine:
     cdef readonly Tables tables
     cdef readonly AnswerWindow answers

@@ -1,7 +1,7 @@
 from collections.abc import Iterator
 
+from switch._blocks import BlockReader
 from switch.duplicates import AnswerWindow
-from switch.journal import BlockReader
 
 OPERATION_BYTES: int
 

@@ -14,7 +14,7 @@ from switch._layout cimport (
     CODE_APPROVED, RECORD_BYTES, TYPE_REVERSAL, block_header_t, debit_request_t, entry_header_t, reply_t,
     reversal_request_t)
 from switch.duplicates cimport AnswerWindow, answer_key
-from switch.journal cimport BlockReader
+from switch._blocks cimport BlockReader
 
 cdef enum:
     KINDS = 7

@@ -15,6 +15,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from switch._blocks import OTHER_PARTITION, BlockReader, segment_path
 from switch._directory import DataDirectory, DirectoryError
 from switch._fastpath import Engine
 from switch._projection import load_answers
@@ -23,7 +24,7 @@ from switch._tables import Tables
 from switch._zone import zone_table
 from switch.duplicates import AnswerWindow
 from switch.group_commit import GroupCommit
-from switch.journal import BLOCK_BYTES_MAX, OTHER_PARTITION, BlockReader, LocalJournal, segment_path
+from switch.journal import BLOCK_BYTES_MAX, LocalJournal
 from switch.ledger import Checkpoint, Ledger
 from switch.protocol.messages import SwitchMode
 from switch.protocol.records import RecordKind, SwitchRecord

@@ -11,7 +11,7 @@ from switch._layout cimport (
     reversal_request_t)
 from switch._tables cimport Tables
 from switch.duplicates cimport AnswerWindow, answer_key
-from switch.journal cimport BlockReader
+from switch._blocks cimport BlockReader
 
 
 cdef enum:

@@ -13,7 +13,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from switch.journal import LocalJournal, segment_path, zero_fill
+from switch._blocks import segment_path
+from switch.journal import LocalJournal, zero_fill
 
 SPARE_COUNT = 2
 """Segments kept ready while little happens: 128 MiB at the default size."""
@@ -38,6 +39,9 @@ def prepare_segment(journal: LocalJournal, number: int) -> None:
     directory = os.open(journal.directory, os.O_RDONLY)
     try:
         os.fsync(directory)
+    except OSError:
+        path.unlink()  # nobody was told of it yet, and the next try must find the place free
+        raise
     finally:
         os.close(directory)
 

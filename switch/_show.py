@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from switch._blocks import BlockReader
 from switch._directory import DirectoryError, open_directory
 from switch._verify import masked
-from switch.journal import BlockReader
 from switch.protocol.codes import ResponseCode
 from switch.protocol.messages import REQUESTS, MessageType, Reply
 from switch.protocol.records import EntryHeader
@@ -49,6 +49,12 @@ def entries(path: Path) -> Iterator[tuple[EntryHeader, bytes, Reply]]:
         )
 
 
+def hundredths(number: int, sign: str = "") -> str:
+    """A count of hundredths as text, without a float; `sign` "+" also marks what is not negative."""
+    whole, part = divmod(abs(number), 100)
+    return f"{'-' if number < 0 else sign}{whole}.{part:02}"
+
+
 def line(header: EntryHeader, request_body: bytes, reply: Reply) -> str:
     """One entry as text; card numbers are masked."""
     kind = MessageType(header.request_type)
@@ -66,7 +72,8 @@ def line(header: EntryHeader, request_body: bytes, reply: Reply) -> str:
         parts.append(f"card {masked(request.card_number)}")
     if hasattr(request, "amount_minor"):
         parts.append(f"asked {request.amount_minor} done {reply.amount_minor} balance {reply.balance_minor}")
-        parts.append(f"points {reply.points_hundredths / 100:+.2f} = {reply.points_balance_hundredths / 100:.2f}")
+        earned, points = hundredths(reply.points_hundredths, "+"), hundredths(reply.points_balance_hundredths)
+        parts.append(f"points {earned} = {points}")
     parts += [f"{name} {getattr(request, name)}" for name in SHOWN.get(kind, ())]
     return "  ".join(parts)
 

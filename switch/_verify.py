@@ -13,6 +13,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from switch._blocks import HEADER_BYTES, BlockReader, segment_path
 from switch._directory import DataDirectory, DirectoryError, open_directory
 from switch._fastpath import Engine
 from switch._recover import open_journal
@@ -20,7 +21,6 @@ from switch._tables import Tables
 from switch._zone import zone_table
 from switch.duplicates import AnswerWindow
 from switch.group_commit import GroupCommit
-from switch.journal import HEADER_BYTES, BlockReader, segment_path
 from switch.ledger import Ledger, Snapshot
 from switch.protocol.messages import MessageType, Reply, SwitchMode
 from switch.protocol.records import AccountRecord, EntryHeader, RecordKind, SwitchRecord

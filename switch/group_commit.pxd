@@ -3,7 +3,8 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from switch._aead cimport cipher_t
-from switch.journal cimport Journal, digest_t
+from switch._blocks cimport digest_t
+from switch.journal cimport Journal
 
 cdef struct link_t:
     int fd                           # own duplicate of the socket: valid until the last answer has been sent

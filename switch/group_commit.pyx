@@ -19,7 +19,8 @@ from libc.string cimport memcpy, memmove, memset, strerror
 
 from switch._aead cimport cipher_close, cipher_open
 from switch._layout cimport BLOCK_MAGIC, BLOCK_VERSION, CHECKED_HEADER_BYTES, block_header_t
-from switch.journal cimport NOWHERE, ROOM_NONE, ROOM_RESERVE, Journal, block_digest, digest_close, digest_open
+from switch._blocks cimport block_digest, digest_close, digest_open
+from switch.journal cimport NOWHERE, ROOM_NONE, ROOM_RESERVE, Journal
 
 cdef extern from "<pthread.h>" nogil:
     int pthread_mutex_init(pthread_mutex_t* mutex, void* attributes)

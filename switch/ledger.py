@@ -20,8 +20,8 @@ from typing import Any, cast
 import lmdb
 import msgspec
 
+from switch._blocks import BlockReader
 from switch._projection import OPERATION_BYTES, Projection
-from switch.journal import BlockReader
 from switch.protocol.records import RecordKind
 
 MAP_BYTES_MAX = 64 << 30

@@ -4,6 +4,7 @@ On a clock that the test moves.
 """
 
 import asyncio
+import time
 
 import pytest
 import uvloop
@@ -14,7 +15,7 @@ from switch.protocol.limits import FRAME_TIMEOUT_MS, IDLE_TIMEOUT_MS
 from switch.protocol.messages import MessageType
 from terminals.credentials import Credentials
 from tests.fuzz.inprocess import NOW_MS, TERMINAL_ID, TERMINAL_KEY, Bench
-from tests.fuzz.peer import Peer
+from tests.fuzz.peer import HANG_S, Peer
 
 SWEEP_S = 0.005
 CREDENTIALS = Credentials(TERMINAL_ID, TERMINAL_KEY)
@@ -40,7 +41,8 @@ def on_a_listener(monkeypatch):
             address = await listener.open("127.0.0.1", 0)
             try:
                 with Peer(address, CREDENTIALS) as peer:
-                    await asyncio.to_thread(lambda: steps(peer.sign_on(), clock, listener))
+                    await asyncio.to_thread(signed_on, peer)
+                    await asyncio.to_thread(steps, peer, clock, listener)
             finally:
                 await listener.drain()
             return listener
@@ -50,8 +52,23 @@ def on_a_listener(monkeypatch):
     return run
 
 
+def signed_on(peer):
+    """Signed on, and seen to be read: from here on the clock may move."""
+    peer.sign_on()
+    echo(peer)
+
+
 def echo(peer):
     assert peer.ask(MessageType.ECHO, bytes(8)).header.type == 0x82
+
+
+def send(peer, listener, data):
+    """Send, and wait until it has been received."""
+    wanted, end_s = listener.intake.receive_count + 1, time.monotonic() + HANG_S
+    peer.send(data)
+    while listener.intake.receive_count < wanted:
+        assert time.monotonic() < end_s, "the listener does not read"
+        time.sleep(0.001)
 
 
 def let_it_sweep(listener):
@@ -92,7 +109,7 @@ def test_half_a_frame_shortens_the_time_and_more_halves_do_not_prolong_it(on_a_l
     def steps(peer, clock, listener):
         frame = peer.seal(bytes(100))
         for at in range(10):
-            peer.send(frame[at : at + 1])
+            send(peer, listener, frame[at : at + 1])
             let_it_sweep(listener)
             clock.ms += FRAME_TIMEOUT_MS // 10
         let_it_sweep(listener)
@@ -108,7 +125,7 @@ def test_half_a_frame_shortens_the_time_and_more_halves_do_not_prolong_it(on_a_l
 def test_a_frame_that_is_whole_in_time_gives_the_idle_time_back(on_a_listener):
     def steps(peer, clock, listener):
         frame = peer.seal(bytes(100))
-        peer.send(frame[:50])
+        send(peer, listener, frame[:50])
         let_it_sweep(listener)
         clock.ms += FRAME_TIMEOUT_MS - 1
         peer.send(frame[50:])

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from switch.__main__ import initialize
+from switch._blocks import HEADER_BYTES, BlockReader, segment_path
 from switch._clock import now_ms
 from switch._directory import Settings, open_directory, wrap_key
 from switch._recover import recover
 from switch._segments import prepare_segment
-from switch.journal import HEADER_BYTES, BlockReader, LocalJournal, segment_path
+from switch.journal import LocalJournal
 from switch.ledger import Checkpoint, Ledger
 from switch.protocol.layout import Packed
 from switch.protocol.messages import (

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from switch.journal import BLOCKS_PER_SEGMENT_MIN, HEADER_BYTES, BlockReader, LocalJournal, crc32c, segment_path
+from switch._blocks import HEADER_BYTES, BlockReader, crc32c, segment_path
+from switch.journal import BLOCKS_PER_SEGMENT_MIN, LocalJournal
 from switch.protocol.messages import BillLine, DebitRequest, MessageType, Reply
 from switch.protocol.records import HASHED_HEADER_BYTES
 from tests.support.desk import SEGMENT_BYTES, TILL_ID, Desk, blocks_of, entries_of, make_shop, reader_of

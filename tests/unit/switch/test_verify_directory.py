@@ -4,8 +4,8 @@ from hashlib import sha256
 
 import pytest
 
+from switch._blocks import crc32c
 from switch._verify import masked, verify
-from switch.journal import crc32c
 from switch.ledger import Ledger
 from switch.protocol.records import AccountRecord, RecordKind
 from tests.support.desk import CARD, Desk, blocks_of, bring_up_store, make_shop, overwrite, scramble

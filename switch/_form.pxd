@@ -1,0 +1,14 @@
+"""Checks 1 to 4 of docs/decision.md: version, type, length, reserved fields; and the right that a message needs."""
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+
+cdef struct fault_t:
+    uint16_t code
+    uint32_t offset
+    uint32_t expected
+    uint32_t got
+
+
+cdef uint32_t right_needed(uint8_t request_type) noexcept nogil
+cdef bint well_formed(uint32_t terminal_id, const uint8_t* message, uint32_t message_bytes,
+                      fault_t* fault) noexcept nogil
