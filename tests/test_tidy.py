@@ -19,8 +19,9 @@ MAY_IMPORT = {
     "switch": ["switch", "hsm"],
     "hsm": ["hsm"],
     "terminals": ["terminals", "switch.protocol", "hsm"],
-    "admin": ["admin", "switch.protocol", "switch.journal", "switch.ledger"],  # the last two for reading only
+    "admin": ["admin", "switch.protocol", "switch._blocks", "switch.ledger"],  # the last two for reading only
     "loadtests": ["loadtests", "terminals", "switch.protocol"],
+    "cardswitch": ["cardswitch", "switch", "hsm", "terminals", "admin", "loadtests"],  # the command stands above all
 }
 OURS = [*MAY_IMPORT, "tests"]
 
