@@ -2,7 +2,7 @@ from switch._fastpath import Engine
 from switch._link import Link
 
 ENDED: str
-UNREAD: str
+NOT_READ: str
 
 class Intake:
     @property

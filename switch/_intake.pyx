@@ -18,7 +18,7 @@ from switch._fastpath cimport Engine
 from switch._layout cimport FRAME_TIMEOUT_MS, IDLE_TIMEOUT_MS
 from switch._link cimport Link, Round
 from switch._link import RECEIVE_BYTES, TAIL_BYTES_MAX
-from switch.group_commit cimport GroupCommit, link_drop, link_flush
+from switch.group_commit cimport UNREAD, GroupCommit, link_drop, link_flush
 
 cdef extern from "<sys/epoll.h>":
     ctypedef union epoll_data_t:
@@ -33,8 +33,17 @@ cdef extern from "<sys/epoll.h>":
     uint32_t EPOLLIN, EPOLLOUT, EPOLLHUP, EPOLLERR
     int EPOLL_CLOEXEC
 
+cdef extern from *:
+    """
+    #include <sys/socket.h>
+    #include <sys/syscall.h>
+    #include <unistd.h>
+    /* As for plain_send in group_commit.pyx: no cancellation point. */
+    #define plain_recv(fd, data, size, flags) syscall(SYS_recvfrom, (fd), (data), (size), (flags), NULL, NULL)
+    """
+    long plain_recv(int fd, void* data, size_t size, int flags)
+
 cdef extern from "<sys/socket.h>":
-    long c_recv "recv"(int fd, void* data, size_t size, int flags)
     int MSG_DONTWAIT
 
 cdef uint32_t receive_bytes = RECEIVE_BYTES
@@ -42,7 +51,7 @@ cdef uint64_t slice_bytes = RECEIVE_BYTES + TAIL_BYTES_MAX
 
 ENDED = "peer has closed the connection"
 """Reason of a link that ended without a fault."""
-UNREAD = "peer does not read its answers"
+NOT_READ = "peer does not read its answers"
 
 
 cdef class Intake:
@@ -100,7 +109,7 @@ cdef class Intake:
         for i in range(count):
             link = <Link>events[i].data.ptr
             if link.link.broken or (link.paused and events[i].events & (EPOLLHUP | EPOLLERR)):
-                outcomes.append((link, None, UNREAD if link.link.broken else ENDED))
+                outcomes.append((link, None, NOT_READ if link.link.broken == UNREAD else ENDED))
                 continue
             if events[i].events & EPOLLOUT:
                 self._flush(link, outcomes)
@@ -166,7 +175,7 @@ cdef class Intake:
             left = link_flush(link.link)                         # network
             link.engine.commit.unlock()
         if left < 0:
-            outcomes.append((link, None, UNREAD))
+            outcomes.append((link, None, NOT_READ if link.link.broken == UNREAD else ENDED))
         elif left == 0:
             link.writing = False
             self._update(link)
@@ -177,8 +186,8 @@ cdef class Intake:
         """One receive behind what was kept, and its frames opened into the round; False when nothing came."""
         cdef uint32_t kept = link.load(slice) if link.tail_bytes else 0
         # A link that is read keeps less than a frame, so there is always room for a whole receive.
-        cdef long got = c_recv(link.link.fd, slice + kept, min(<uint64_t>receive_bytes, slice_bytes - kept),
-                               MSG_DONTWAIT)     # network
+        cdef long got = plain_recv(link.link.fd, slice + kept, min(<uint64_t>receive_bytes, slice_bytes - kept),
+                                   MSG_DONTWAIT)     # network
         if got <= 0:
             if got == 0 or (errno != EAGAIN and errno != EINTR):
                 outcomes.append((link, None, ENDED))

@@ -21,7 +21,7 @@ from switch._layout cimport (
     TERMINAL_ACTIVE, TYPE_CHANGE_CARD_STATUS, TYPE_CREDIT, TYPE_DEBIT, TYPE_ERROR, TYPE_OPEN_CARD, TYPE_PUT_CARD_TYPE,
     TYPE_PUT_STORE, TYPE_SIGN_OFF, debit_request_t, error_reply_t, header_t, reply_t, terminal_record_t)
 from switch.duplicates cimport answer_key
-from switch.group_commit cimport ANSWERS_BYTES_SOFT, GroupCommit, link_drop, link_new
+from switch.group_commit cimport ANSWERS_BYTES_SOFT, GONE, GroupCommit, link_drop, link_new
 
 cdef extern from *:
     """
@@ -328,7 +328,7 @@ cdef inline void seal_frame(Link link, uint8_t* out, uint32_t plain_bytes) noexc
     """Seal the plaintext behind a frame's length field and count it as an answer of the batch."""
     cdef int sealed_bytes = seal(&link.link.send, out + FRAME_LENGTH_BYTES, <int>plain_bytes)
     if sealed_bytes < 0:
-        link.link.broken = 1
+        link.link.broken = GONE
         return
     out[0] = <uint8_t>(sealed_bytes >> 8)
     out[1] = <uint8_t>(sealed_bytes & 0xFF)

@@ -14,7 +14,7 @@ import os
 import resource
 from collections.abc import Callable
 
-from switch._intake import ENDED, UNREAD, Intake
+from switch._intake import ENDED, NOT_READ, Intake
 from switch._link import Link
 from switch.connection import Connection
 from switch.dispatch import Dispatched, Dispatcher
@@ -186,5 +186,5 @@ class Listener:
         for connection in [c for c in self._connections if c.deadline_ms < now_ms]:
             connection.close("no sign-on in time")
         for link in self.intake.silent(now_ms):
-            self._end(link, UNREAD if link.backlog_bytes else "silent for too long")
+            self._end(link, NOT_READ if link.backlog_bytes else "silent for too long")
         self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)

@@ -78,7 +78,10 @@ class Connection(asyncio.Protocol):
         except OSError:
             taken = 0
         if taken == len(answer):
-            self._listener.adopt(link)
+            try:
+                self._listener.adopt(link)
+            except OSError:  # the system has no room for one more watched socket; that is this peer's loss alone
+                self._listener.count_closed("no room to watch a session")
         self._transport.abort()  # closes the event loop's descriptor only; the link's keeps the connection
 
     def close(self, reason: str) -> None:

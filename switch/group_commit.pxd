@@ -6,10 +6,14 @@ from switch._aead cimport cipher_t
 from switch._blocks cimport digest_t
 from switch.journal cimport Journal
 
+cdef enum:
+    GONE = 1                         # the peer has closed its side, or the connection was lost
+    UNREAD = 2                       # the peer does not read its answers
+
 cdef struct link_t:
     int fd                           # own duplicate of the socket: valid until the last answer has been sent
     int references                   # one for the connection, one per chunk; freed at 0 (atomic)
-    int broken                       # must be closed: send failed, or the peer does not read its answers
+    int broken                       # must be closed: GONE or UNREAD
     uint32_t terminal_id
     cipher_t receive
     cipher_t send

@@ -217,6 +217,7 @@ def running_switch(
             switch.set_up()
             switch.neighbour = Neighbour(switch.address, switch.new_terminal(Right.PAY))
             switch.neighbour.start()
+            switch.neighbour.check(1)
             yield switch
             switch.neighbour.check()
             switch.neighbour.finish()

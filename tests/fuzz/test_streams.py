@@ -8,7 +8,7 @@ import random
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from switch._directory import wrap_key
@@ -216,6 +216,7 @@ def test_a_link_answers_any_stream_as_the_readable_session_and_the_twin_do(termi
     play(terminal_id, without_sign_off, damage, places)
 
 
+@settings(max_examples=settings().max_examples // 4)  # each is thousands of receives
 @given(st.lists(messages(), min_size=1, max_size=4))
 def test_a_stream_that_comes_byte_by_byte_is_answered_like_one_that_comes_at_once(plaintexts):
     hot = [p for p in plaintexts if len(p) < 400 and (len(p) < HEADER_BYTES or Expected.is_hot(p[1]))]
