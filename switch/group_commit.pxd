@@ -56,15 +56,20 @@ cdef enum:
 
 cdef class GroupCommit:
     cdef Journal journal
-    cdef batch_t batches[2]
+    cdef batch_t batches[3]
     cdef batch_t* gather             # being filled by the event loop
     cdef batch_t* flight             # being made durable
+    cdef batch_t* sending            # durable, its answers are being sent by the answer thread while `handed_over`
     cdef pthread_mutex_t mutex
     cdef pthread_cond_t work
     cdef pthread_cond_t rest
+    cdef pthread_cond_t handover
+    cdef pthread_cond_t sent
     cdef bint ready                  # gather may be taken
     cdef bint stopping
     cdef bint working
+    cdef bint handed_over
+    cdef bint ended                  # nothing will be handed over any more
     cdef bint wanted                 # the event loop asked to be told when this batch is through
     cdef int event_fd
     cdef digest_t digest
@@ -92,8 +97,9 @@ cdef class GroupCommit:
     cdef uint64_t flight_end(self) noexcept nogil
     cdef void publish(self) noexcept nogil
     cdef void _take(self) noexcept nogil
-    cdef void _commit(self) noexcept nogil
-    cdef void _release(self) noexcept nogil
+    cdef void _make_durable(self) noexcept nogil
+    cdef void _release(self, batch_t* batch) noexcept nogil
+    cdef void _notify(self) noexcept nogil
     cdef void _tell(self, link_t* link) noexcept nogil
 
 

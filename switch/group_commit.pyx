@@ -1,12 +1,15 @@
 """Group commit: while one block is being made durable, the next one gathers.
 
-Owns the sacred order of `_commit`: journal, sync, then answers.  No timer: a
-lone request costs one sync, a flood shares it.  Two batches take turns; the
-event loop fills one (under the mutex, without the GIL), the commit thread
-makes the other durable and sends its answers itself, which spares the event
-loop a wake-up.  Invariant: an answer leaves only after every entry that its
-decision could have seen is on disk.  A write or sync that fails ends the
-process: nothing may be answered from a state that the disk may not have.
+Owns the sacred order: journal, sync, then answers.  No timer: a lone request
+costs one sync, a flood shares it.  Three batches take turns: the event loop
+fills one (under the mutex), the commit thread makes one durable, and one may
+be on its way out.  A lone batch's answers are sent by the commit thread
+itself, which spares a wake-up; when the next batch is waiting already, the
+answer thread sends them, so that the disk need not wait for the network.
+Invariant: an answer leaves only after every entry that its decision could
+have seen is on disk, and answers leave in the order of their batches.  A
+write or sync that fails ends the process: nothing may be answered from a
+state that the disk may not have.
 """
 
 import threading
@@ -186,24 +189,27 @@ cdef class GroupCommit:
         memset(self.chain_hash, 0, 32)
         if chain_hash:
             memcpy(self.chain_hash, <const uint8_t*>chain_hash, 32)
-        for i in range(2):
+        for i in range(3):
             self.batches[i].block = <uint8_t*>malloc(journal.block_bytes_max)
             self.batches[i].answers = <uint8_t*>malloc(ANSWERS_BYTES_MAX)
             if self.batches[i].block == NULL or self.batches[i].answers == NULL:
-                raise MemoryError("group commit: no memory for its two batches")
+                raise MemoryError("group commit: no memory for its three batches")
             self.batches[i].position = NOWHERE
         self.gather = &self.batches[0]
         self.flight = &self.batches[1]
+        self.sending = &self.batches[2]
         pthread_mutex_init(&self.mutex, NULL)
         pthread_cond_init(&self.work, NULL)
         pthread_cond_init(&self.rest, NULL)
+        pthread_cond_init(&self.handover, NULL)
+        pthread_cond_init(&self.sent, NULL)
         if digest_open(&self.digest) != 0:
             raise MemoryError("group commit: no memory for a digest")
         self._open_gather(position)
 
     def __dealloc__(self):
         cdef int i
-        for i in range(2):
+        for i in range(3):
             free(self.batches[i].block)
             free(self.batches[i].answers)
             free(self.batches[i].chunks)
@@ -316,8 +322,8 @@ cdef class GroupCommit:
         self.ready = False
         open_batch(self, taken.position + taken.used_bytes if taken.entry_count else self.durable_position)
 
-    cdef void _commit(self) noexcept nogil:
-        """Without the mutex: the sacred order."""
+    cdef void _make_durable(self) noexcept nogil:
+        """Without the mutex: the first half of the sacred order. When it returns, the answers in flight may leave."""
         cdef batch_t* batch = self.flight
         cdef block_header_t* header = <block_header_t*>batch.block
         cdef uint64_t started_ns
@@ -357,11 +363,10 @@ cdef class GroupCommit:
             self.entry_count += batch.entry_count
             self.durable_sequence = batch.first_sequence + batch.entry_count - 1
             self.durable_position = batch.position + batch.used_bytes
-        # 3. Only now may the answers go, inquiries too: all that they have seen is durable.
-        self._release()
 
-    cdef void _release(self) noexcept nogil:
-        cdef batch_t* batch = self.flight
+    cdef void _release(self, batch_t* batch) noexcept nogil:
+        """Without the mutex, the second half: only now may the answers go, inquiries too, for all that they have seen
+        is durable."""
         cdef chunk_t* chunk
         cdef link_t* link
         cdef uint32_t i, sent
@@ -400,15 +405,14 @@ cdef class GroupCommit:
         self.wanted = True
 
     def start(self, int event_fd):
-        """Start the commit thread; it writes to `event_fd` (an eventfd) when the event loop asked to be told."""
+        """Start both threads; they write to `event_fd` (an eventfd) when the event loop asked to be told."""
         self.event_fd = event_fd
-        self.stopping = False
-        thread = threading.Thread(target=self._run, name="commit", daemon=True)
-        thread.start()
-        return thread
+        self.stopping = self.ended = False
+        for name, target in (("commit", self._run), ("answers", self._run_answers)):
+            threading.Thread(target=target, name=name, daemon=True).start()
 
     def _run(self):
-        cdef uint64_t one = 1
+        cdef batch_t* handed
         with nogil:
             self.lock()
             while True:
@@ -419,14 +423,48 @@ cdef class GroupCommit:
                 self._take()
                 self.working = True
                 self.unlock()
-                self._commit()
+                self._make_durable()
                 self.lock()
+                while self.handed_over:          # the batch before must be out first
+                    pthread_cond_wait(&self.sent, &self.mutex)
+                if self.ready:
+                    handed = self.flight
+                    self.flight = self.sending
+                    self.sending = handed
+                    self.handed_over = True
+                    pthread_cond_signal(&self.handover)
+                else:
+                    self.unlock()
+                    self._release(self.flight)
+                    self.lock()
+                    self._notify()
                 self.working = False
                 pthread_cond_broadcast(&self.rest)
-                if self.wanted:
-                    self.wanted = False
-                    c_write(self.event_fd, &one, sizeof(one))
             self.unlock()
+
+    def _run_answers(self):
+        with nogil:
+            self.lock()
+            while True:
+                while not self.handed_over and not self.ended:
+                    pthread_cond_wait(&self.handover, &self.mutex)
+                if not self.handed_over:
+                    break
+                self.unlock()
+                self._release(self.sending)
+                self.lock()
+                self.handed_over = False
+                self._notify()
+                pthread_cond_signal(&self.sent)
+                pthread_cond_broadcast(&self.rest)
+            self.unlock()
+
+    cdef void _notify(self) noexcept nogil:
+        """Under the mutex: a batch is through; tell the event loop if it asked."""
+        cdef uint64_t one = 1
+        if self.wanted:
+            self.wanted = False
+            c_write(self.event_fd, &one, sizeof(one))
 
     def publish_now(self):
         """`publish` for Python callers."""
@@ -441,15 +479,17 @@ cdef class GroupCommit:
             self.unlock()
 
     def drain(self):
-        """Wait until all that was gathered is durable and released, then end the commit thread."""
+        """Wait until all that was gathered is durable and released, then end both threads."""
         with nogil:
             self.lock()
             self.stopping = True
             if self.gather.entry_count or self.gather.chunk_count:
                 self.ready = True
             pthread_cond_signal(&self.work)
-            while self.ready or self.working:
+            while self.ready or self.working or self.handed_over:
                 pthread_cond_wait(&self.rest, &self.mutex)
+            self.ended = True
+            pthread_cond_signal(&self.handover)
             self.unlock()
 
     def commit_now(self):
@@ -459,7 +499,8 @@ cdef class GroupCommit:
             self._take()
             self.working = True
             self.unlock()
-            self._commit()
+            self._make_durable()
+            self._release(self.flight)
             self.lock()
             self.working = False
             self.unlock()
