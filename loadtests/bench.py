@@ -12,6 +12,7 @@ import argparse
 import json
 import shutil
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -35,6 +36,9 @@ FIRST_CARD = 9_800_000_000_000
 FREE_BYTES_MIN = 8 << 30
 """A run of 5 s per shape writes up to 3 GB of journal."""
 WARM_UP_SHARE = 0.2
+ROUNDS = 5
+ROUND_SHARE = 1.0
+"""Rounds of echo and switch in turn, each this many times its share of --seconds."""
 AUDIT_WINDOW = 256
 AUDIT_LINKS = 16
 AUDIT_SECONDS_MAX = 60
@@ -116,6 +120,35 @@ def measure_durable(switch: Switch, shape: Shape, cards: CardRange, seconds: flo
     }
 
 
+def measure_shape(
+    switch: Switch,
+    echo: Child,
+    shape: Shape,
+    cards: CardRange,
+    frame_bytes: int,
+    arguments: argparse.Namespace,
+    load: Load,
+) -> Figures:
+    """Echo and durable debits in turn; the middle round of each, and the middle ratio of neighbouring rounds.
+
+    In turn, because a shared machine's speed changes within seconds: one long run of each would compare its moods.
+    """
+    seconds = arguments.seconds / ROUNDS * ROUND_SHARE
+    echoes, durables = [], []
+    for number in range(ROUNDS):
+        echoes.append(measure_echo(echo, shape, frame_bytes, seconds))
+        durables.append(measure_durable(switch, shape, cards, seconds, arguments.seed + 2 * number, load))
+    rate = f"durable_{shape}_per_s"
+    ratios = [float(d[rate] or 0) / e.per_s for e, d in zip(echoes, durables, strict=True)]
+    middle_echo = sorted(echoes, key=lambda result: result.per_s)[ROUNDS // 2]
+    middle = sorted(durables, key=lambda figures: float(figures[rate] or 0))[ROUNDS // 2]
+    return {
+        **report.run_figures(f"echo_{shape}", middle_echo),
+        **middle,
+        f"ratio_{shape}": round(statistics.median(ratios), 2),
+    }
+
+
 def measure_restart(switch: Switch, cards: CardRange, load: Load) -> float:
     """Seconds from starting the killed switch again to its first approved debit."""
     terminal = switch.add_terminals(1)
@@ -193,8 +226,7 @@ def bench(arguments: argparse.Namespace, directory: Path, say: Callable[[str], N
         figures["rss_1m_cards_bytes"] = switch.child.rss_bytes()
         figures["rss_checkpointer_bytes"] = switch.child.rss_children_bytes()
         for shape in SHAPES:
-            figures |= report.run_figures(f"echo_{shape}", measure_echo(echo, shape, frame_bytes, arguments.seconds))
-            figures |= measure_durable(switch, shape, cards, arguments.seconds, arguments.seed, load)
+            figures |= measure_shape(switch, echo, shape, cards, frame_bytes, arguments, load)
             if shape == LONE:
                 # The goal for a lone debit adds up echo and disk: take the disk at its best, before or after, lest a
                 # neighbour's burst make the goal easy.

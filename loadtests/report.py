@@ -76,7 +76,7 @@ def table(figures: Figures, shapes: list[str]) -> str:
     ]
     for shape in shapes:
         durable, echo = f"durable_{shape}", f"echo_{shape}"
-        ratio = float(figures[f"{durable}_per_s"] or 0) / float(figures[f"{echo}_per_s"] or 1)
+        ratio = float(figures[f"ratio_{shape}"] or 0)
         rows.append(
             f"{shape:>11} {figures[f'{durable}_per_s']:>10,} {_us(figures, f'{durable}_p50_us')}"
             f" {_us(figures, f'{durable}_p99_us')} {_us(figures, f'{durable}_p999_us')}"
