@@ -36,6 +36,7 @@ def some_figures():
         figures |= report.run_figures(f"durable_{shape}", RESULT) | report.run_figures(f"echo_{shape}", RESULT)
         figures |= {
             f"switch_cpu_{shape}_us": 1.0,
+            f"ratio_{shape}": 1.0,
             f"generator_cpu_{shape}_us": 0.5,
             f"sync_{shape}_debits": 9.0,
             f"sync_{shape}_mean_us": 70.0,
