@@ -191,6 +191,7 @@ cdef void book_pending(Tables tables, const ask_t* ask, account_record_t* accoun
             if date <= ask.today and has_purse(tables, account, category):
                 add_points(tables, account, category, pending.amount_hundredths, decision)
                 pending.state = GONE
+                account.pending_count -= 1
                 touch(decision, pending)
             else:
                 left |= <uint64_t>1 << category
@@ -259,7 +260,6 @@ cdef int64_t peek(Tables tables, const ask_t* ask, const card_type_record_t* car
                         and limits.business_date == hold.business_date):
                     limits.day_debit_minor -= hold.amount_minor
                     limits.day_debit_count -= hold.captured_minor == 0
-    account.points_hundredths = points_settled(tables, ask, account, 0)
     if card_type != NULL and card_type.auto_mode == AUTO_MONTHLY and account.auto_month != month_of(ask.today):
         return monthly(ask, card_type, account)
     return 0
@@ -328,6 +328,7 @@ cdef void add_pending(Tables tables, account_record_t* account, uint32_t categor
         account.account_number, category, booking_date)
     if pending == NULL:
         pending = <pending_points_record_t*>tables.pending.make(account.account_number, category, booking_date)
+        account.pending_count += 1
     pending.amount_hundredths += points_hundredths
     account.pending_categories |= <uint64_t>1 << category
     if account.pending_from_date == 0 or booking_date < account.pending_from_date:
