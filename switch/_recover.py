@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +82,7 @@ def recover(directory: DataDirectory) -> Recovered:
         zone_table(settings.timezone.rstrip(b"\0").decode()),
         settings.mode == SwitchMode.REPLAY,
         max(last_now_ms, done.time_ms),
+        pin_key(directory.storage_key()),
     )
     return Recovered(engine, commit, journal, settings, done.position, replayed_count, torn_bytes)
 
@@ -101,6 +103,11 @@ def tables_of(bounds: Settings) -> Tables:
         prices_max=bounds.prices_max,
         day_closes_max=bounds.day_closes_max,
     )
+
+
+def pin_key(storage_key: bytes) -> bytes:
+    """Key of the PIN hashes: 32 bytes from the storage key, under a name of its own."""
+    return hmac.digest(storage_key, b"cardswitch: hashes of PINs", "sha256")
 
 
 def load_store(directory: DataDirectory, tables: Tables, window: AnswerWindow) -> Checkpoint:
