@@ -291,6 +291,20 @@ def test_records_with_wide_keys_come_and_go_in_the_store_as_in_memory(wide_journ
         assert set(tables.records(kind)) == set(loaded.records(kind)) == set(records)
 
 
+def test_a_projection_tells_what_is_left_from_what_is_gone(wide_journal):
+    projection = Projection()
+
+    projection.take(BlockReader(str(wide_journal), 0, SEGMENT_BYTES), wide_ends(wide_journal)[-1])
+
+    def key(*numbers: int) -> bytes:
+        return b"".join(number.to_bytes(8, "big") for number in numbers)
+
+    assert list(projection.records(RecordKind.HOLD)) == [(key(5, 0, 0), hold(5, 0, captured_minor=1).encode())]
+    assert projection.gone(RecordKind.HOLD) == [key(5, 1, 0)]
+    assert sorted(projection.gone(RecordKind.MARK)) == [key(0, 0, 9), key(1, 0, 0)]
+    assert projection.gone(RecordKind.ACCOUNT) == list(projection.records(RecordKind.RULE)) == []
+
+
 def test_replay_takes_records_with_wide_keys_over(wide_journal):
     tables, window = Tables(10, 10, 10), AnswerWindow(100)
 

@@ -128,6 +128,17 @@ def test_no_result_depends_on_the_hash_key():
     assert found[0] == found[1] == found[2]
 
 
+@pytest.mark.parametrize("word", range(3))
+def test_keys_with_equal_hashes_that_differ_in_one_number_are_kept_apart(word):
+    """Of 200,000 keys some four pairs share all 32 bits of their hash."""
+    count = 200_000
+    tables = Tables(1, 1, 1, marks_max=count, hash_key=b"k" * 16)
+
+    tables.load(mark(*(n if at == word else 5 for at in range(3))) for n in range(count))
+
+    assert len(tables.marks) == count
+
+
 def test_many_records_with_equal_hashes_among_them_are_kept_apart():
     """Of 150,000 keys some pairs share all 32 bits of their hash; adding and removing splits every bucket often."""
     count = 150_000
