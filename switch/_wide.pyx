@@ -120,7 +120,7 @@ cdef class WideTable:
         return bucket if bucket >= self.split else hashed & (2 * self.half - 1)
 
     cdef uint8_t* find(self, uint64_t a, uint64_t b, uint64_t c) noexcept nogil:
-        """NULL when there is none."""
+        """NULL when there is none. One that has ended in this very decision is still found, until it is forgotten."""
         cdef uint32_t hashed = hash_of(self.hash_key_a, self.hash_key_b, a, b, c)
         cdef uint32_t at = self.heads_plus_one[self._bucket(hashed)]
         cdef uint8_t* record
