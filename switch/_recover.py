@@ -17,11 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from switch._blocks import OTHER_PARTITION, BlockReader, segment_path
+from switch._clock import random_key
 from switch._directory import DataDirectory, DirectoryError, Settings
 from switch._fastpath import Engine
 from switch._projection import load_answers
 from switch._replay import replay
 from switch._tables import Tables
+from switch._wide import HASH_KEY_BYTES
 from switch._zone import zone_table
 from switch.duplicates import AnswerWindow
 from switch.group_commit import GroupCommit
@@ -88,7 +90,7 @@ def recover(directory: DataDirectory) -> Recovered:
 
 
 def tables_of(bounds: Settings) -> Tables:
-    """Empty tables with a directory's bounds."""
+    """Empty tables with a directory's bounds, and a hash key that nobody can guess: no result depends on it."""
     return Tables(
         bounds.cards_max,
         bounds.terminals_max,
@@ -102,6 +104,7 @@ def tables_of(bounds: Settings) -> Tables:
         rules_max=bounds.rules_max,
         prices_max=bounds.prices_max,
         day_closes_max=bounds.day_closes_max,
+        hash_key=random_key()[:HASH_KEY_BYTES],
     )
 
 
