@@ -10,8 +10,8 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from switch._account cimport (
-    PURSE_VISITS, add_points, category_enabled, category_exists, ceiling_of, count_today, has_purse, may_use, points_in,
-    settle, visits_of)
+    PURSE_POINTS, PURSE_VISITS, add_points, category_enabled, category_exists, ceiling_of, count_today, has_purse,
+    may_use, points_in, settle, visits_of)
 from switch._decision cimport ask_t, decision_t, invalid, show_account, touch
 from switch._layout cimport *
 from switch._pricing cimport bill_t, earn_points, price_lines, priced_t, write_line_results
@@ -20,8 +20,8 @@ from switch._tables cimport Tables
 
 cdef enum:
     ADJUST_CHANNEL = 255             # where adjustments keep their references: no recharge channel has this number
-    ENDED_STATUSES = 1 << CARD_REPLACED | 1 << CARD_RETURNED | 1 << CARD_VOID | 1 << CARD_CORRECTED | 1 << CARD_CLEARED \
-        | 1 << CARD_RELEASED
+    ENDED_STATUSES = (1 << CARD_REPLACED | 1 << CARD_RETURNED | 1 << CARD_VOID | 1 << CARD_CORRECTED
+                      | 1 << CARD_CLEARED | 1 << CARD_RELEASED)
     MINUTES_PER_DAY = 1440
     EPOCH_WEEKDAY = 4                # 1970-01-01 was a Thursday
 
@@ -58,11 +58,6 @@ cdef inline uint16_t shown(const holder_t* holder, decision_t* decision, uint16_
     if holder.account != NULL:
         show_account(&decision.reply, holder.account)
     return code
-
-
-cdef inline bint purse_fits(Tables tables, const account_record_t* account, uint32_t category) noexcept nogil:
-    """Whether points can be added to a category's purse: it is there, or there is room for it."""
-    return has_purse(tables, account, category) or tables.purses.room(1)
 
 
 cdef inline uint64_t mark_key(uint64_t kind, uint64_t detail) noexcept nogil:
@@ -207,7 +202,7 @@ cdef uint16_t undo_redeem(Tables tables, const ask_t* ask, const redeem_request_
     cdef mark_record_t* mark
     if points > POINTS_HUNDREDTHS_MAX - held:
         points = POINTS_HUNDREDTHS_MAX - held if held < POINTS_HUNDREDTHS_MAX else 0
-    if points > 0 and not purse_fits(tables, account, original.category):
+    if points > 0 and not has_purse(tables, account, original.category):
         return CODE_TABLE_FULL
     if points > 0:
         add_points(tables, account, original.category, points, decision)
@@ -290,6 +285,7 @@ cdef uint16_t decide_adjust(Tables tables, const ask_t* ask, const adjust_points
     cdef int64_t points = request.points_hundredths, held
     cdef uint64_t sequence_before
     cdef uint64_t reference[2]
+    cdef uint64_t channel = mark_key(MARK_REFERENCE, ADJUST_CHANNEL)
     cdef bint has_reference
     if request.void_all > 1:
         return invalid(&decision.reply, 34)
@@ -307,14 +303,14 @@ cdef uint16_t decide_adjust(Tables tables, const ask_t* ask, const adjust_points
         return CODE_CHANGED_SINCE
     memcpy(reference, request.reference, sizeof(reference))
     has_reference = reference[0] != 0 or reference[1] != 0
-    if has_reference and find_mark(tables, reference[0], reference[1], mark_key(MARK_REFERENCE, ADJUST_CHANNEL)) != NULL:
+    if has_reference and find_mark(tables, reference[0], reference[1], channel) != NULL:
         return CODE_CREDITED_BEFORE
     held = points_in(tables, account, request.category)
     if request.void_all:
         points = -held if held > 0 else 0
     if held + points > POINTS_HUNDREDTHS_MAX or held + points < -POINTS_HUNDREDTHS_MAX:
         return CODE_AMOUNT
-    if points != 0 and not purse_fits(tables, account, request.category):
+    if points != 0 and not has_purse(tables, account, request.category):
         return CODE_TABLE_FULL
     if has_reference and not tables.marks.room(1):
         return CODE_TABLE_FULL
@@ -324,8 +320,7 @@ cdef uint16_t decide_adjust(Tables tables, const ask_t* ask, const adjust_points
     if points != 0:
         add_points(tables, account, request.category, points, decision)
     if has_reference:
-        mark_once(tables, reference[0], reference[1], mark_key(MARK_REFERENCE, ADJUST_CHANNEL), request.card_number,
-                  points, decision)
+        mark_once(tables, reference[0], reference[1], channel, request.card_number, points, decision)
     decision.reply.points_hundredths = points
     return CODE_APPROVED
 
@@ -365,7 +360,7 @@ cdef uint16_t decide_transfer_points(Tables tables, const ask_t* ask, const tran
         return CODE_POINTS_FUNDS
     if points_in(tables, getter.account, request.category) > POINTS_HUNDREDTHS_MAX - points:
         return CODE_AMOUNT
-    if not purse_fits(tables, getter.account, request.category):
+    if not has_purse(tables, getter.account, request.category):
         return CODE_TABLE_FULL
     add_points(tables, giver.account, request.category, -points, decision)
     add_points(tables, getter.account, request.category, points, decision)
@@ -455,7 +450,8 @@ cdef uint16_t decide_backfill(Tables tables, Rules rules, const ask_t* ask, cons
         points[priced.lines[i].points_category] += priced.lines[i].points_hundredths
         priced.lines[i].booking_days = 0         # booked at once, and the line results say so
     for i in range(POINTS_CATEGORY_MAX + 1):
-        purses_needed += points[i] != 0 and not has_purse(tables, account, i)
+        if points[i] != 0 and i != 0:
+            purses_needed += tables.purses.find(account.account_number, <uint64_t>PURSE_POINTS << 32 | i, 0) == NULL
     if not tables.purses.room(purses_needed) or not tables.marks.room(1):
         return CODE_TABLE_FULL
 
