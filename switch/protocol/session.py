@@ -46,6 +46,7 @@ from .messages import (
     FollowReply,
     Header,
     MessageType,
+    ReadRecordsReply,
     Reply,
     SignOnAnswer,
     SignOnHeader,
@@ -371,9 +372,10 @@ _DECODERS: dict[int, Callable[[bytes], Any]] = {
     MessageType.BALANCE: Reply.decode,
     MessageType.FOLLOW: FollowReply.decode,
     MessageType.STATISTICS: msgspec.json.Decoder(dict[str, int]).decode,
+    MessageType.READ_RECORDS: ReadRecordsReply.decode,
 }
 
-AnyReply = Reply | ErrorReply | EchoReply | FollowReply | dict[str, int] | None
+AnyReply = Reply | ErrorReply | EchoReply | FollowReply | ReadRecordsReply | dict[str, int] | None
 
 
 def parse_reply(request_type: int, header: Header, body: bytes) -> AnyReply:
