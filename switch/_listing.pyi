@@ -1,0 +1,7 @@
+from switch._tables import Tables
+
+LISTED_MAX: int
+
+def list_records(
+    tables: Tables, kind: int, key: tuple[int, int, int], count_max: int
+) -> tuple[list[bytes], bool] | None: ...
