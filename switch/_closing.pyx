@@ -21,7 +21,6 @@ cdef enum:
     TYPES = 256
     CLOSED_DATE_AT = 16              # offsets in the totals request's body
     TOTAL_COUNT_AT = 20
-    TOTALS_MAX = 32
     ENTRIES_PER_LOCK = 1024          # rows read before the commit thread may have the mutex again
 
 ctypedef struct total_t:
@@ -91,7 +90,7 @@ cdef uint16_t day_totals(Tables tables, AnswerWindow answers, GroupCommit commit
     cdef int i
     if not answers.covers(request.closed_date):
         return invalid(&decision.reply, CLOSED_DATE_AT)
-    if request.total_count > TOTALS_MAX:
+    if request.total_count > DAY_TOTALS_MAX:
         return invalid(&decision.reply, TOTAL_COUNT_AT)
     for i in range(1, request.total_count):
         if rows[i].type <= rows[i - 1].type:

@@ -1,7 +1,7 @@
 """Records of one kind in the order of their keys, from a key on, for consoles and tools.
 
 Tables keep no order, so a listing looks at every record of its kind and keeps
-the lowest keys that are wanted: some milliseconds for `LISTED_MAX` records.
+the lowest keys that are wanted: some milliseconds for `RECORDS_LISTED_MAX` records.
 Of a kind that has more, only single records are found, by their whole key.
 """
 
@@ -9,12 +9,10 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 
 from switch._arrays cimport NumberedTable, record_array_t
-from switch._layout cimport FIRST_WIDE_KEY_KIND, GONE, KIND_ACCOUNT, KIND_CARD, KIND_CARD_TYPE, RECORD_BYTES_OF
+from switch._layout cimport (
+    FIRST_WIDE_KEY_KIND, GONE, KIND_ACCOUNT, KIND_CARD, KIND_CARD_TYPE, RECORDS_LISTED_MAX, RECORD_BYTES_OF)
 from switch._tables cimport Tables
 from switch._wide cimport WideTable
-
-LISTED_MAX = 262_144
-"""Most records that a kind may have to be listed: all rules there may be, a few milliseconds of the event loop."""
 
 cdef enum:
     STATE_AT = 2                     # offset of `state` in records with a wide key
@@ -81,7 +79,7 @@ def list_records(Tables tables not None, uint8_t kind, key, uint32_t count_max):
     """At most `count_max` records of a kind from a key on: (records in order of key, whether there are more).
 
     `key` has three numbers, of which a kind with a narrow key reads the first. None for a kind with more than
-    `LISTED_MAX` records; ask `Tables.get` for single ones.
+    `RECORDS_LISTED_MAX` records; ask `Tables.get` for single ones.
     """
     cdef const uint8_t* records
     cdef uint32_t count, kept, wanted, width_bytes = RECORD_BYTES_OF[kind]
@@ -106,7 +104,7 @@ def list_records(Tables tables not None, uint8_t kind, key, uint32_t count_max):
     else:
         numbered = tables.numbered(kind)
         records, count = numbered.array.records, numbered.array.count
-    if count > LISTED_MAX:
+    if count > RECORDS_LISTED_MAX:
         return None
     wanted = min(count_max, count) + 1           # one more tells whether there are more
     heap = <const uint8_t**>malloc(wanted * sizeof(uint8_t*))
