@@ -25,6 +25,7 @@ cdef extern from "_crc32c.h" nogil:
 cdef enum:
     MS_PER_DAY = 86400000
     IMAGES_MAX = 2
+    IMAGES_BYTES_MAX = IMAGES_MAX * RECORD_BYTES_MAX
     RIGHTS_ALL = 15
 
 cdef int64_t STAMP_MS_MAX = 4102444800000        # 2100-01-01: a replay's stamp beyond it is no time of sale
@@ -92,7 +93,7 @@ cdef void evaluate_debit(Engine engine, const debit_request_t* request, uint32_t
     cdef uint32_t day_count = 0
     if card != NULL:
         show_account(reply, account)
-        card_type = engine.tables.card_type(card.card_type)
+        card_type = engine.tables.card_type(card.card_type, today)
         if account.business_date == today:
             day_minor, day_count = account.day_debit_minor, account.day_debit_count
             day_points = account.day_points_hundredths
@@ -384,7 +385,7 @@ cdef class Engine:
 
         padded_bytes = (body_bytes + 7) & ~<uint32_t>7
         at = self.commit.entry_space(
-            sizeof(entry_header_t) + padded_bytes + sizeof(reply_t) + IMAGES_MAX * RECORD_BYTES,
+            sizeof(entry_header_t) + padded_bytes + sizeof(reply_t) + IMAGES_BYTES_MAX,
             asked.type == TYPE_REVERSAL)
         if at == NULL:
             if self.commit.journal.disk_full and self.commit.gather.room != ROOM_PLENTY:
@@ -408,12 +409,13 @@ cdef class Engine:
 
         # Journal: what was asked, what was decided, what is so afterwards.
         entry = <entry_header_t*>at
-        entry_bytes = <uint32_t>(sizeof(entry_header_t) + padded_bytes + sizeof(reply_t)
-                                 + decision.image_count * RECORD_BYTES)
+        entry_bytes = <uint32_t>(sizeof(entry_header_t) + padded_bytes + sizeof(reply_t))
+        for i in range(<uint32_t>decision.image_count):
+            entry_bytes += RECORD_BYTES_OF[decision.images[i][0]]
         memset(entry, 0, sizeof(entry_header_t))
         entry.entry_bytes, entry.sequence, entry.time_ms = entry_bytes, reply.journal_sequence, now_ms
         entry.terminal_id, entry.business_date = terminal_id, today
-        entry.request_type, entry.version, entry.image_count = asked.type, 1, <uint8_t>decision.image_count
+        entry.request_type, entry.version, entry.image_count = asked.type, ENTRY_VERSION, <uint16_t>decision.image_count
         entry.request_bytes, entry.reply_bytes = <uint16_t>body_bytes, sizeof(reply_t)
         at += sizeof(entry_header_t)
         memcpy(at, body, body_bytes)
@@ -422,8 +424,8 @@ cdef class Engine:
         memcpy(at, reply, sizeof(reply_t))
         at += sizeof(reply_t)
         for i in range(<uint32_t>decision.image_count):
-            memcpy(at, decision.images[i], RECORD_BYTES)
-            at += RECORD_BYTES
+            memcpy(at, decision.images[i], RECORD_BYTES_OF[decision.images[i][0]])
+            at += RECORD_BYTES_OF[decision.images[i][0]]
         entry.crc32c = c_crc32c(<const uint8_t*>entry + 8, entry_bytes - 8)
         self.entry_position = self.commit.add_entry(entry_bytes, now_ms)
         self.answers.remember(keyed.business_date, key, self.entry_position)

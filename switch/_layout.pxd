@@ -199,53 +199,206 @@ cdef packed struct follow_reply_t:  # 32 bytes
     uint64_t durable_position  # end of what is durable
 
 
-cdef packed struct account_record_t:  # 64 bytes. Purse of one or several cards, named by the number of its first card.
+cdef packed struct account_record_t:  # 128 bytes. Value of one or several cards, named by the number of its first card.
     uint8_t kind  # 1
-    uint8_t version  # 1
-    uint16_t reserved  # zero
+    uint8_t version  # 2
+    uint8_t level  # level of the holder; 0: the card type's
+    uint8_t reserved  # zero
     uint32_t business_date  # date that the day counters below belong to, days since 1970-01-01
     uint64_t account_number  # key: number of the account's first card
-    int64_t balance_minor  # stored value, minor units
-    int64_t points_hundredths  # points, hundredths
-    int64_t day_debit_minor  # sum of approved debits of the business date
-    int64_t day_points_hundredths  # points earned on the business date
-    uint32_t day_debit_count  # number of approved debits of the business date
+    int64_t balance_minor  # stored value (book), held amounts included, minor units
+    int64_t held_minor  # sum of open holds; balance minus held is available
+    int64_t points_hundredths  # points of category 0, hundredths; may be below 0
+    int64_t day_debit_minor  # sum of approved debits and holds of the business date
+    int64_t day_points_hundredths  # points earned on the business date, all categories
+    int64_t day_recharge_minor  # sum of recharges of the business date
+    uint32_t day_debit_count  # number of approved debits and holds of the business date
+    uint16_t day_recharge_count  # number of recharges of the business date
+    uint16_t day_auto_count  # number of automatic recharges of the business date
+    uint32_t auto_month  # last month (year · 12 + month - 1) that a monthly recharge was given for; 0: none yet
+    uint32_t hold_slots  # bit n: hold n of the account is open
+    uint64_t pending_categories  # bit n: points of category n wait for their booking date
+    uint32_t pending_from_date  # earliest such date; 0: none
     uint32_t reserved_more  # zero
+    uint64_t segments  # bits that rules may ask for: groups and campaigns the holder is in
+    uint64_t member  # number of the member who holds the account; 0: anonymous
+    uint64_t reserved_u64  # zero
     uint64_t last_sequence  # journal sequence of the last entry that changed the record
 
 
-cdef packed struct card_record_t:  # 64 bytes. One plastic or token.
+cdef packed struct card_record_t:  # 128 bytes. One plastic or token.
     uint8_t kind  # 2
-    uint8_t version  # 1
+    uint8_t version  # 2
     uint16_t card_type  # code of the card type
-    uint8_t status  # 1 active, 2 blocked
-    uint8_t reserved[3]  # zero
+    uint8_t status  # CardStatus
+    uint8_t kept_status  # status to go back to from LOST or BAD; else 0
+    uint16_t flags  # CardFlag bits
     uint64_t card_number  # key: card number
-    uint64_t account_number  # account that the card spends from
-    uint32_t opened_date  # business date of opening, days since 1970-01-01
-    uint8_t reserved_more[28]  # zero (room: expiry, key version, counters, chain, PIN tries)
+    uint64_t account_number  # account that the card spends from; 0 before it is issued
+    uint64_t successor_number  # of a REPLACED or CORRECTED card: the card that goes on
+    uint32_t opened_date  # business date of making, days since 1970-01-01
+    uint32_t issued_date  # business date of issue; 0: not issued
+    uint32_t activated_date  # business date of activation; 0: not active yet
+    uint32_t expiry_date  # last business date on which the card may be used; 0: never ends
+    uint16_t issue_serial  # raised by replacement and correction
+    uint8_t pin_tries  # wrong PINs in a row
+    uint8_t relation  # Relation of this card to its account; 0: the type's
+    uint32_t issuing_organisation_id  # organisation that issued the card
+    uint8_t pin_hash[16]  # keyed hash of the PIN; zero: none set
+    uint32_t frozen_by  # operator who froze the card; somebody else must unfreeze it
+    uint32_t custody_store_id  # store that holds a drawn card; 0: headquarters
+    uint64_t document  # document of the last operation
+    uint8_t reserved_more[32]  # zero (room: key version, counters, chain)
     uint64_t last_sequence  # journal sequence of the last entry that changed the record
 
 
-cdef packed struct card_type_record_t:  # 64 bytes. What the cards of one type may do.
-    uint8_t kind  # 3
+cdef packed struct card_limit_record_t:  # 128 bytes
+    uint8_t kind  # 16
     uint8_t version  # 1
-    uint16_t flags  # as in the request
+    uint8_t state  # 0, or 255 when gone
+    uint8_t reserved  # zero
+    uint32_t business_date  # date of the counters below
+    uint64_t card_number  # key: card number
+    uint64_t key_b  # key: 0
+    uint64_t key_c  # key: 0
+    int64_t single_minor_max  # largest amount of one debit
+    int64_t daily_minor_max  # sum of the card's debits per business date
+    int64_t recharge_day_minor_max  # sum of the card's recharges per business date
+    int64_t ceiling_minor  # highest balance that a recharge by this card may lead to
+    uint32_t daily_count_max  # debits of the card per business date
+    uint32_t recharge_count_max  # recharges of the card per business date
+    int64_t day_debit_minor  # sum of the card's approved debits and holds of the date
+    int64_t day_recharge_minor  # sum of the card's recharges of the date
+    uint32_t day_debit_count  # number of the card's approved debits and holds of the date
+    uint32_t day_recharge_count  # number of the card's recharges of the date
+    uint8_t reserved_more[24]  # zero
+    uint64_t last_sequence  # journal sequence of the last entry that changed the record
+
+
+cdef packed struct purse_record_t:  # 64 bytes
+    uint8_t kind  # 17
+    uint8_t version  # 1
+    uint8_t state  # 0, or 255 when gone
+    uint8_t reserved  # zero
+    uint32_t expiry_date  # visits: last business date of use; 0: never ends
+    uint64_t account_number  # key: account
+    uint64_t purse  # key: 1 << 32 | points category, or 2 << 32 | visit service
+    uint64_t key_c  # key: 0
+    int64_t amount  # points in hundredths, or number of visits
+    uint8_t reserved_more[16]  # zero
+    uint64_t last_sequence  # journal sequence of the last entry that changed the record
+
+
+cdef packed struct hold_record_t:  # 128 bytes
+    uint8_t kind  # 18
+    uint8_t version  # 1
+    uint8_t state  # 0 open, 255 gone
+    uint8_t reserved  # zero
+    uint32_t business_date  # business date of the hold
+    uint64_t account_number  # key: account
+    uint64_t slot  # key: number of the hold in its account, 0 to 15
+    uint64_t key_c  # key: 0
+    uint64_t hold_sequence  # journal sequence of the hold: its name
+    uint64_t card_number  # card that the hold was asked for
+    int64_t amount_minor  # what is still held
+    int64_t captured_minor  # what was captured of it
+    int64_t expires_ms  # from this moment on the rest is free
+    uint32_t terminal_id  # terminal that asked for it
+    uint32_t reserved_u32  # zero
+    uint8_t reserved_more[40]  # zero
+    uint64_t last_sequence  # journal sequence of the last entry that changed the record
+
+
+cdef packed struct pending_points_record_t:  # 64 bytes
+    uint8_t kind  # 19
+    uint8_t version  # 1
+    uint8_t state  # 0 waiting, 255 gone
+    uint8_t reserved  # zero
+    uint32_t reserved_u32  # zero
+    uint64_t account_number  # key: account
+    uint64_t category  # key: points category
+    uint64_t booking_date  # key: business date on which they are booked
+    int64_t amount_hundredths  # points, hundredths; may be below 0
+    uint8_t reserved_more[16]  # zero
+    uint64_t last_sequence  # journal sequence of the last entry that changed the record
+
+
+cdef packed struct mark_record_t:  # 64 bytes. That something happened, so that it happens once or not beyond a bound.
+    uint8_t kind  # 20
+    uint8_t version  # 1
+    uint8_t state  # 0, or 255 when gone
+    uint8_t flags  # refund: 1 when by lines
+    uint32_t count  # how often; refund: number of refunds; gift: pieces taken
+    uint64_t key_a  # key: see MarkKind
+    uint64_t key_b  # key: see MarkKind
+    uint64_t key_c  # key: MarkKind << 56 | what it says there
+    int64_t amount_minor  # refund: sum refunded; reference: amount credited
+    int64_t points_hundredths  # refund: points taken back
+    uint64_t subject  # card number concerned
+    uint64_t last_sequence  # journal sequence of the last entry that changed the record
+
+
+cdef packed struct card_type_record_t:  # 256 bytes. What the cards of one type may do, from one business date on.
+    uint8_t kind  # 3
+    uint8_t version  # 2
+    uint16_t code  # code of the type
+    uint32_t from_date  # first business date of this version; 0: from the beginning
+    uint64_t key  # key: code << 32 | from_date
+    uint32_t flags  # CardTypeFlag bits
+    uint8_t medium  # Medium
+    uint8_t relation  # Relation
+    uint8_t level  # level of its holders, 0 to 255, higher is better
+    uint8_t auto_mode  # AutoRecharge
+    uint16_t functions  # Function bits
+    uint16_t validity_days  # business dates of use from activation on; 0: no end
+    uint32_t organisation_id  # owner of the type
+    uint32_t stores_organisation_id  # node under which stores accept it; 0: everywhere
     uint32_t daily_count_max  # as in the request
-    uint64_t code  # key: code of the type
+    uint32_t recharge_count_max  # as in the request
+    uint16_t discount_bp  # as in the request
+    uint16_t price_class  # as in the request
+    uint32_t points_percent  # as in the request
+    uint32_t points_per_unit  # as in the request
     int64_t single_minor_max  # as in the request
     int64_t daily_minor_max  # as in the request
     int64_t daily_points_max_hundredths  # as in the request
-    uint32_t points_percent  # as in the request
-    uint32_t points_per_unit  # as in the request
-    uint64_t reserved  # zero
+    int64_t recharge_day_minor_max  # as in the request
+    int64_t ceiling_minor  # as in the request
+    int64_t face_minor_min  # as in the request
+    int64_t face_minor_max  # as in the request
+    int64_t auto_below_minor  # as in the request
+    int64_t auto_add_minor  # as in the request
+    uint32_t auto_from_date  # as in the request
+    uint32_t auto_until_date  # as in the request
+    uint16_t auto_count_max  # as in the request
+    uint8_t pin_tries_max  # as in the request
+    uint8_t number_digits  # as in the request
+    uint32_t hold_s_max  # as in the request
+    uint32_t number_prefix  # as in the request
+    uint32_t card_cost_minor  # as in the request
+    uint8_t fees_minor[48]  # twelve u32: amount of each FeeKind
+    uint16_t fees_from_balance  # bit n: fee n may be taken from the balance
+    uint16_t fees_waivable  # bit n: fee n may be waived
+    uint8_t reserved[12]  # zero
+    uint8_t name[32]  # name, UTF-8, zero-padded
+    uint64_t last_sequence  # journal sequence of the last entry that changed the record
+
+
+cdef packed struct type_state_record_t:  # 64 bytes. State of a card type, all its versions together.
+    uint8_t kind  # 8
+    uint8_t version  # 1
+    uint8_t state  # TypeState
+    uint8_t reserved  # zero
+    uint32_t author  # operator who wrote the type; somebody else approves it
+    uint64_t code  # key: code of the type
+    uint8_t reserved_more[40]  # zero
     uint64_t last_sequence  # journal sequence of the last entry that changed the record
 
 
 cdef packed struct store_record_t:  # 64 bytes. A store.
     uint8_t kind  # 4
-    uint8_t version  # 1
-    uint16_t reserved  # zero
+    uint8_t version  # 2
+    uint16_t round_off_minor  # unit that cash is rounded down to; 0: exact
     uint32_t organisation_id  # node of the organisation
     uint64_t store_id  # key: number of the store
     uint8_t reserved_more[40]  # zero
@@ -265,11 +418,134 @@ cdef packed struct terminal_record_t:  # 64 bytes. A terminal or an operator's w
 
 cdef packed struct switch_record_t:  # 64 bytes. What holds for the whole journal.
     uint8_t kind  # 6
-    uint8_t version  # 1
+    uint8_t version  # 2
     uint8_t mode  # 0 production, 1 replay
-    uint8_t reserved[5]  # zero
+    uint8_t reserved  # zero
+    uint16_t cut_over_minutes  # minutes after local midnight at which a business date begins
+    uint16_t reserved_u16  # zero
     uint64_t partition  # key: partition of cards
     uint8_t timezone[32]  # IANA name, zero-padded
+    uint32_t business_date  # business date begun by the last cut-over entry
+    uint32_t reserved_u32  # zero
+    uint64_t last_sequence  # journal sequence of the last entry that changed the record
+
+
+cdef packed struct organisation_record_t:  # 64 bytes
+    uint8_t kind  # 7
+    uint8_t version  # 1
+    uint8_t node  # OrganisationNode
+    uint8_t reserved  # zero
+    uint32_t parent_id  # node above; 0: none
+    uint64_t organisation_id  # key: number of the node, above 0
+    uint8_t name[40]  # name, UTF-8, zero-padded
+    uint64_t last_sequence  # journal sequence of the last entry that changed the record
+
+
+cdef packed struct points_category_record_t:  # 64 bytes. A currency of points.
+    uint8_t kind  # 9
+    uint8_t version  # 1
+    uint8_t flags  # PointsCategoryFlag bits
+    uint8_t reserved  # zero
+    uint32_t tender_rate  # hundredths of points that pay one minor unit; 0: cannot pay
+    uint64_t category  # key: number of the category, 0 to 63
+    uint32_t convert_rate  # hundredths of points that become one minor unit; 0: cannot
+    uint16_t tender_cap_bp  # largest part of a bill that points may pay, basis points
+    uint16_t reserved_u16  # zero
+    int64_t convert_lot_minor  # conversions give multiples of this many minor units
+    uint8_t name[24]  # name, UTF-8, zero-padded
+    uint64_t last_sequence  # journal sequence of the last entry that changed the record
+
+
+cdef packed struct gift_record_t:  # 128 bytes. What points may be redeemed for.
+    uint8_t kind  # 10
+    uint8_t version  # 1
+    uint8_t flags  # 1: deducts its price; else it only requires the points
+    uint8_t level_min  # lowest level that may take it
+    uint32_t category  # points category of the price
+    uint64_t gift_id  # key: number of the gift, above 0
+    int64_t price_hundredths  # points for one piece
+    uint32_t from_date  # first business date
+    uint32_t until_date  # last business date; 0: no end
+    uint32_t account_max  # pieces that one account may take; 2^32-1: no limit
+    uint32_t stock  # pieces left; 2^32-1: not counted
+    uint8_t name[32]  # name, UTF-8, zero-padded
+    uint8_t reserved_more[48]  # zero
+    uint64_t last_sequence  # journal sequence of the last entry that changed the record
+
+
+cdef packed struct ruleset_record_t:  # 64 bytes. A numbered set of rules; one is in force on each business date.
+    uint8_t kind  # 11
+    uint8_t version  # 1
+    uint8_t state  # 1 draft, 2 active
+    uint8_t reserved  # zero
+    uint32_t from_date  # first business date on which it is in force
+    uint64_t ruleset  # key: number of the set, above 0
+    uint32_t rule_count  # rules in it
+    uint32_t author  # operator who activated it
+    uint8_t reserved_more[32]  # zero
+    uint64_t last_sequence  # journal sequence of the last entry that changed the record
+
+
+cdef packed struct rule_record_t:  # 128 bytes. One rule of a set: which lines it is for, and what it does to them.
+    uint8_t kind  # 21
+    uint8_t version  # 1
+    uint8_t state  # 0, or 255 when gone
+    uint8_t layer  # RuleLayer
+    uint32_t rate  # as in the request
+    uint64_t ruleset  # key: number of the set
+    uint64_t rule  # key: number of the rule in its set
+    uint64_t key_c  # key: 0
+    uint64_t item  # as in the request
+    uint16_t card_type  # as in the request
+    uint8_t level  # as in the request
+    uint8_t weekdays  # as in the request
+    uint16_t department  # as in the request
+    uint16_t category  # as in the request
+    uint16_t brand  # as in the request
+    uint16_t settlements  # as in the request
+    uint32_t store_id  # as in the request
+    uint32_t terminal_id  # as in the request
+    uint32_t from_date  # as in the request
+    uint32_t until_date  # as in the request
+    uint16_t from_minute  # as in the request
+    uint16_t until_minute  # as in the request
+    uint64_t segments  # as in the request
+    int64_t bill_minor_min  # as in the request
+    int64_t unit_price_minor  # as in the request
+    uint8_t action  # RuleAction
+    uint8_t points_category  # as in the request
+    uint16_t booking_days  # as in the request
+    uint32_t priority  # as in the request
+    uint8_t reserved_more[16]  # zero
+    uint64_t last_sequence  # journal sequence of the last entry that changed the record
+
+
+cdef packed struct price_record_t:  # 64 bytes. Unit price of an article in one price class, now and from a date on.
+    uint8_t kind  # 22
+    uint8_t version  # 1
+    uint8_t state  # 0, or 255 when gone
+    uint8_t reserved  # zero
+    uint32_t next_from_date  # business date from which the next price holds; 0: none
+    uint64_t item  # key: article number
+    uint64_t price_class  # key: price class, 0 is retail
+    uint64_t key_c  # key: 0
+    int64_t unit_price_minor  # price of one unit (1,000 thousandths)
+    int64_t next_unit_price_minor  # price from next_from_date on
+    uint64_t reserved_more  # zero
+    uint64_t last_sequence  # journal sequence of the last entry that changed the record
+
+
+cdef packed struct day_close_record_t:  # 64 bytes. How the close of one terminal's business date stands.
+    uint8_t kind  # 23
+    uint8_t version  # 1
+    uint8_t state  # 1 totals differ, 2 closed
+    uint8_t reserved  # zero
+    uint32_t attempts  # how often totals were sent
+    uint64_t terminal_id  # key: terminal
+    uint64_t closed_date  # key: business date that is closed
+    uint64_t key_c  # key: 0
+    uint64_t message_count  # keyed requests of the terminal on that date, as the switch has them
+    int64_t approved_minor  # sum of amounts of its approved answers, sign as in the reply
     uint64_t reserved_more  # zero
     uint64_t last_sequence  # journal sequence of the last entry that changed the record
 
@@ -279,15 +555,15 @@ cdef packed struct entry_header_t:  # 48 bytes
     uint32_t crc32c  # CRC-32C (Castagnoli) of the entry from offset 8 to its end
     uint64_t sequence  # number of the entry, from 1, without gaps
     int64_t time_ms  # clock of the decision, milliseconds since 1970-01-01 UTC
-    uint32_t terminal_id  # who asked; 0 for init
+    uint32_t terminal_id  # who asked; 0 for init and for the switch itself
     uint32_t business_date  # business date of the decision, days since 1970-01-01
     uint8_t request_type  # type byte of the request
-    uint8_t version  # 1
-    uint8_t image_count  # number of images
-    uint8_t reserved  # zero
+    uint8_t version  # 2
+    uint16_t image_count  # number of images
     uint16_t request_bytes  # length of the request's body, without padding
-    uint16_t reply_bytes  # length of the reply's body
-    uint64_t reserved_more  # zero (room: organisations, price of time)
+    uint16_t reply_bytes  # length of the reply's body, without padding
+    uint32_t issuing_organisation_id  # organisation that issued the card concerned; 0: none
+    uint32_t accepting_organisation_id  # organisation of the terminal's store; 0: none
 
 
 cdef packed struct block_header_t:  # 128 bytes. Start of a block; `body_bytes` of entries follow.
@@ -365,6 +641,27 @@ cdef enum:  # RecordKind
     KIND_STORE = 4
     KIND_TERMINAL = 5
     KIND_SWITCH = 6
+    KIND_ORGANISATION = 7
+    KIND_TYPE_STATE = 8
+    KIND_POINTS_CATEGORY = 9
+    KIND_GIFT = 10
+    KIND_RULESET = 11
+    KIND_CARD_LIMIT = 16
+    KIND_PURSE = 17
+    KIND_HOLD = 18
+    KIND_PENDING_POINTS = 19
+    KIND_MARK = 20
+    KIND_RULE = 21
+    KIND_PRICE = 22
+    KIND_DAY_CLOSE = 23
+
+
+cdef enum:  # MarkKind
+    MARK_REFERENCE = 1  # An external reference was credited. Keys: the reference's two halves; channel below the kind.
+    MARK_RECEIPT = 2  # A receipt earned its points. Keys: store, receipt number; date of sale below the kind.
+    MARK_REFUND = 3  # What was refunded of an original. Keys: its sequence, the line (2^32-1: the whole bill).
+    MARK_ALLOWED = 4  # Something that a card type's list allows. Keys: code << 8 | list, the number allowed.
+    MARK_GIFT = 5  # How often an account took a gift. Keys: account, gift.
 
 
 cdef enum:  # CardStatus
@@ -399,10 +696,13 @@ cdef enum:  # constants
     PROTOCOL_VERSION = 1
     REPLY_BIT = 128
     LINE_COUNT_MAX = 255
-    RECORD_BYTES = 64
     ENTRY_ALIGN_BYTES = 8
+    ENTRY_VERSION = 2
     BLOCK_MAGIC = 1113019203
     BLOCK_VERSION = 1
+    GONE = 255  # Third byte (`state`) of the last image of a record with a wide key that has ended.
+    FIRST_WIDE_KEY_KIND = 16  # Kinds from this number on have a key of three u64.
+    RECORD_BYTES_MAX = 256  # Longest record: a card type.
     HASHED_HEADER_BYTES = 80
     CHECKED_HEADER_BYTES = 112
     FRAME_LENGTH_BYTES = 2  # Length field in front of every frame, big-endian; it does not count itself.
@@ -441,3 +741,32 @@ cdef extern from *:
     const uint32_t NO_COUNT_LIMIT "CARDSWITCH_NO_COUNT_LIMIT"  # Value of a count limit that does not limit.
     const uint64_t CARD_NUMBER_MAX "CARDSWITCH_CARD_NUMBER_MAX"
     const int64_t BALANCE_MINOR_MAX "CARDSWITCH_BALANCE_MINOR_MAX"
+
+
+# Length of a record by its first byte, its kind; 0: there is no such kind.
+cdef extern from *:
+    """
+    #include <stdint.h>
+    static const uint16_t cardswitch_record_bytes_of[256] = {
+        [1] = 128,  /* ACCOUNT */
+        [2] = 128,  /* CARD */
+        [3] = 256,  /* CARD_TYPE */
+        [4] = 64,  /* STORE */
+        [5] = 64,  /* TERMINAL */
+        [6] = 64,  /* SWITCH */
+        [7] = 64,  /* ORGANISATION */
+        [8] = 64,  /* TYPE_STATE */
+        [9] = 64,  /* POINTS_CATEGORY */
+        [10] = 128,  /* GIFT */
+        [11] = 64,  /* RULESET */
+        [16] = 128,  /* CARD_LIMIT */
+        [17] = 64,  /* PURSE */
+        [18] = 128,  /* HOLD */
+        [19] = 64,  /* PENDING_POINTS */
+        [20] = 64,  /* MARK */
+        [21] = 128,  /* RULE */
+        [22] = 64,  /* PRICE */
+        [23] = 64,  /* DAY_CLOSE */
+    };
+    """
+    const uint16_t* RECORD_BYTES_OF "cardswitch_record_bytes_of"

@@ -3,7 +3,7 @@
 Each writes the new record into the tables; the entry's image is taken from there.
 """
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from switch._layout cimport *
@@ -57,7 +57,8 @@ cdef uint16_t put_card_type(Tables tables, const put_card_type_request_t* reques
     if request.points_per_unit < 1 or request.points_per_unit > POINTS_PER_UNIT_MAX:
         return invalid(reply, 52)
     memset(&record, 0, sizeof(record))
-    record.kind, record.version, record.flags, record.code = KIND_CARD_TYPE, 1, request.flags, request.code
+    record.kind, record.version, record.flags, record.code = KIND_CARD_TYPE, 2, request.flags, request.code
+    record.key = <uint64_t>request.code << 32
     record.daily_count_max = request.daily_count_max
     record.single_minor_max = request.single_minor_max
     record.daily_minor_max = request.daily_minor_max
@@ -66,7 +67,7 @@ cdef uint16_t put_card_type(Tables tables, const put_card_type_request_t* reques
     record.points_per_unit = request.points_per_unit
     record.last_sequence = reply.journal_sequence
     tables.put(<const uint8_t*>&record)
-    decision.images[0] = <const uint8_t*>tables.card_type(request.code)
+    decision.images[0] = <const uint8_t*>tables.card_type(request.code, 0)
     decision.image_count = 1
     return CODE_APPROVED
 
@@ -77,7 +78,7 @@ cdef uint16_t put_store(Tables tables, const put_store_request_t* request, decis
     if request.store_id == 0:
         return invalid(reply, 16)
     memset(&record, 0, sizeof(record))
-    record.kind, record.version, record.store_id = KIND_STORE, 1, request.store_id
+    record.kind, record.version, record.store_id = KIND_STORE, 2, request.store_id
     record.organisation_id = request.organisation_id
     record.last_sequence = reply.journal_sequence
     if tables.put(<const uint8_t*>&record) != 0:
@@ -123,21 +124,21 @@ cdef uint16_t open_card(Tables tables, const open_card_request_t* request, uint3
         return invalid(reply, 34)
     if tables.card(request.card_number, &account) != NULL:
         return CODE_CARD_EXISTS
-    if tables.card_type(request.card_type) == NULL:
+    if not tables.type_exists(request.card_type):
         return CODE_CARD_TYPE_UNKNOWN
     if not own_account and tables.account_named(request.account_number) == NULL:
         return CODE_ACCOUNT_UNKNOWN
     if not tables.room(KIND_CARD) or (own_account and not tables.room(KIND_ACCOUNT)):
         return CODE_TABLE_FULL
     memset(&record, 0, sizeof(record))
-    record.kind, record.version, record.card_type, record.status = KIND_CARD, 1, request.card_type, request.status
+    record.kind, record.version, record.card_type, record.status = KIND_CARD, 2, request.card_type, request.status
     record.card_number = request.card_number
     record.account_number = request.card_number if own_account else request.account_number
     record.opened_date = today
     record.last_sequence = reply.journal_sequence
     if own_account:
         memset(&new_account, 0, sizeof(new_account))
-        new_account.kind, new_account.version, new_account.account_number = KIND_ACCOUNT, 1, request.card_number
+        new_account.kind, new_account.version, new_account.account_number = KIND_ACCOUNT, 2, request.card_number
         new_account.last_sequence = reply.journal_sequence
         tables.put(<const uint8_t*>&new_account)
     tables.put(<const uint8_t*>&record)
@@ -170,7 +171,7 @@ cdef uint16_t change_card_status(Tables tables, const change_card_status_request
 cdef uint16_t put_switch(Tables tables, const put_switch_request_t* request, decision_t* decision) noexcept nogil:
     cdef switch_record_t* record = &tables.settings
     memset(record, 0, sizeof(switch_record_t))
-    record.kind, record.version, record.mode, record.partition = KIND_SWITCH, 1, request.mode, request.partition
+    record.kind, record.version, record.mode, record.partition = KIND_SWITCH, 2, request.mode, request.partition
     memcpy(record.timezone, request.timezone, 32)
     record.last_sequence = decision.reply.journal_sequence
     decision.images[0] = <const uint8_t*>record

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from switch._blocks import OTHER_PARTITION, BlockReader, segment_path
-from switch._directory import DataDirectory, DirectoryError
+from switch._directory import DataDirectory, DirectoryError, Settings
 from switch._fastpath import Engine
 from switch._projection import load_answers
 from switch._replay import replay
@@ -49,7 +49,7 @@ class Recovered:
 def recover(directory: DataDirectory) -> Recovered:
     """Rebuild the state; DirectoryError when the journal is damaged or not initialized."""
     bounds = directory.settings
-    tables = Tables(bounds.cards_max, bounds.terminals_max, bounds.stores_max)
+    tables = tables_of(bounds)
     window = AnswerWindow(bounds.answers_per_date_max)
     done = load_store(directory, tables, window)
     remove_unfinished(directory)
@@ -83,6 +83,24 @@ def recover(directory: DataDirectory) -> Recovered:
         max(last_now_ms, done.time_ms),
     )
     return Recovered(engine, commit, journal, settings, done.position, replayed_count, torn_bytes)
+
+
+def tables_of(bounds: Settings) -> Tables:
+    """Empty tables with a directory's bounds."""
+    return Tables(
+        bounds.cards_max,
+        bounds.terminals_max,
+        bounds.stores_max,
+        organisations_max=bounds.organisations_max,
+        purses_max=bounds.purses_max,
+        holds_max=bounds.holds_max,
+        pending_points_max=bounds.pending_points_max,
+        marks_max=bounds.marks_max,
+        card_limits_max=bounds.card_limits_max,
+        rules_max=bounds.rules_max,
+        prices_max=bounds.prices_max,
+        day_closes_max=bounds.day_closes_max,
+    )
 
 
 def load_store(directory: DataDirectory, tables: Tables, window: AnswerWindow) -> Checkpoint:

@@ -22,6 +22,7 @@ from .messages import NO_COUNT_LIMIT, NO_LIMIT
 ENTRY_ALIGN_BYTES = 8
 BLOCK_MAGIC = int.from_bytes(b"CSWB", "little")
 BLOCK_VERSION = 1
+ENTRY_VERSION = 2
 GONE = 255
 """Third byte (`state`) of the last image of a record with a wide key that has ended."""
 RECORD_BYTES_MAX = 256
@@ -531,7 +532,7 @@ class EntryHeader(Packed, kw_only=True):
     terminal_id: Annotated[int, u32("switch", "who asked; 0 for init and for the switch itself")]
     business_date: Annotated[int, u32("switch", "business date of the decision, days since 1970-01-01")]
     request_type: Annotated[int, u8("switch", "type byte of the request")]
-    version: Annotated[int, u8("switch", "2")] = 2
+    version: Annotated[int, u8("switch", "2")] = ENTRY_VERSION
     image_count: Annotated[int, u16("switch", "number of images")] = 0
     request_bytes: Annotated[int, u16("switch", "length of the request's body, without padding")]
     reply_bytes: Annotated[int, u16("switch", "length of the reply's body, without padding")]

@@ -38,6 +38,7 @@ ENUM_PREFIXES: dict[type[enum.IntEnum] | type[enum.IntFlag], str] = {
     messages.MessageType: "TYPE",
     codes.ResponseCode: "CODE",
     records.RecordKind: "KIND",
+    records.MarkKind: "MARK",
     messages.CardStatus: "CARD",
     messages.TerminalStatus: "TERMINAL",
     messages.Right: "RIGHT",
@@ -49,10 +50,13 @@ ENUM_PREFIXES: dict[type[enum.IntEnum] | type[enum.IntFlag], str] = {
 CONSTANTS: dict[ModuleType, tuple[str, ...]] = {
     messages: ("PROTOCOL_VERSION", "REPLY_BIT", "LINE_COUNT_MAX", "AMOUNT_MINOR_MAX", "NO_LIMIT", "NO_COUNT_LIMIT"),
     records: (
-        "RECORD_BYTES",
         "ENTRY_ALIGN_BYTES",
+        "ENTRY_VERSION",
         "BLOCK_MAGIC",
         "BLOCK_VERSION",
+        "GONE",
+        "FIRST_WIDE_KEY_KIND",
+        "RECORD_BYTES_MAX",
         "HASHED_HEADER_BYTES",
         "CHECKED_HEADER_BYTES",
     ),
@@ -163,6 +167,16 @@ def _c_constants() -> Iterator[str]:
     yield from ("cdef extern from *:", '    """', *macros, '    """', *wide)
 
 
+def _c_record_bytes() -> Iterator[str]:
+    """Length of a record by its kind; the table is C, so that every module that asks has it as a constant."""
+    yield "# Length of a record by its first byte, its kind; 0: there is no such kind."
+    yield from ("cdef extern from *:", '    """', "    #include <stdint.h>")
+    yield "    static const uint16_t cardswitch_record_bytes_of[256] = {"
+    for kind, cls in records.RECORDS.items():
+        yield f"        [{kind.value}] = {layout_of(cls).width_bytes},  /* {kind.name} */"
+    yield from ("    };", '    """', '    const uint16_t* RECORD_BYTES_OF "cardswitch_record_bytes_of"')
+
+
 def layout_pxd() -> str:
     """Text of `switch/_layout.pxd`: structs, enumerations and constants, nothing that needs a module at run time."""
     head = [
@@ -175,6 +189,7 @@ def layout_pxd() -> str:
     blocks += [_c_struct(cls) for cls in classes]
     blocks += [_c_enum(cls, prefix) for cls, prefix in ENUM_PREFIXES.items()]
     blocks.append(_c_constants())
+    blocks.append(_c_record_bytes())
     return "\n\n\n".join("\n".join(block) for block in blocks) + "\n"
 
 
