@@ -33,6 +33,15 @@ cdef uint16_t check_pin(card_record_t* card, const card_type_record_t* card_type
 cdef void settle(Tables tables, const ask_t* ask, const card_type_record_t* card_type, account_record_t* account,
                  decision_t* decision) noexcept nogil
 
+# The account as settling would leave it, without changing anything; `limits`: a copy of the card's own, or NULL.
+# Returns what monthly recharges would add.
+cdef int64_t peek(Tables tables, const ask_t* ask, const card_type_record_t* card_type, account_record_t* account,
+                  card_limit_record_t* limits) noexcept nogil
+
+# What a category's purse will hold once what is due is booked.
+cdef int64_t points_settled(Tables tables, const ask_t* ask, const account_record_t* account,
+                            uint32_t category) noexcept nogil
+
 # The rest of a hold becomes free, the day's limits with it; the record is gone.
 cdef void free_hold(Tables tables, account_record_t* account, hold_record_t* hold, decision_t* decision) noexcept nogil
 

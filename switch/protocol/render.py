@@ -43,12 +43,43 @@ ENUM_PREFIXES: dict[type[enum.IntEnum] | type[enum.IntFlag], str] = {
     messages.TerminalStatus: "TERMINAL",
     messages.Right: "RIGHT",
     messages.CardTypeFlag: "CARD_TYPE",
+    messages.CardFlag: "CARD_FLAG",
+    messages.CardOperation: "OP",
+    messages.OperationFlag: "OP_FLAG",
+    messages.FeeKind: "FEE",
+    messages.FeeTender: "FEE_TENDER",
+    messages.Function: "FUNCTION",
+    messages.Relation: "RELATION",
+    messages.TypeState: "TYPE_STATE",
+    messages.AutoRecharge: "AUTO",
+    messages.RechargeChannel: "CHANNEL",
+    messages.DebitFlag: "DEBIT",
+    messages.LineFlag: "LINE",
+    messages.TenderKind: "TENDER",
+    messages.Settlement: "SETTLEMENT",
+    messages.RuleLayer: "LAYER",
+    messages.RuleAction: "ACTION",
+    messages.PointsCategoryFlag: "CATEGORY",
+    messages.AllowedList: "ALLOWED_LIST",
+    messages.OrganisationNode: "NODE",
+    messages.RulesetState: "RULESET",
+    messages.PinMode: "PIN_MODE",
+    messages.DayCloseState: "DAY_CLOSE",
     messages.SwitchMode: "MODE",
 }
 """Enumerations that the fast path sees, with the prefix of their C names."""
 
 CONSTANTS: dict[ModuleType, tuple[str, ...]] = {
-    messages: ("PROTOCOL_VERSION", "REPLY_BIT", "LINE_COUNT_MAX", "AMOUNT_MINOR_MAX", "NO_LIMIT", "NO_COUNT_LIMIT"),
+    messages: (
+        "PROTOCOL_VERSION",
+        "REPLY_BIT",
+        "LINE_COUNT_MAX",
+        "TENDER_COUNT_MAX",
+        "PIN_BYTES",
+        "AMOUNT_MINOR_MAX",
+        "NO_LIMIT",
+        "NO_COUNT_LIMIT",
+    ),
     records: (
         "ENTRY_ALIGN_BYTES",
         "ENTRY_VERSION",
@@ -177,6 +208,53 @@ def _c_record_bytes() -> Iterator[str]:
     yield from ("    };", '    """', '    const uint16_t* RECORD_BYTES_OF "cardswitch_record_bytes_of"')
 
 
+ROWS: dict[type[Packed], tuple[str, type[Packed]]] = {
+    messages.RefundRequest: ("line_count", messages.RefundLine),
+    messages.BackfillRequest: ("line_count", messages.BillLine),
+    messages.DayTotalsRequest: ("total_count", messages.DayTotal),
+}
+"""Requests whose fixed part counts the rows behind it (a debit has more than one kind and is checked by hand)."""
+
+
+def _reserved(cls: type[Packed]) -> str:
+    """Initializer of the places of a struct's reserved fields."""
+    fields = [f for f in layout_of(cls).fields if f.name.startswith("reserved")]
+    return "{" + ", ".join(f"{{{f.offset}, {f.wire.width_bytes}}}" for f in fields) + "}"
+
+
+def _c_forms() -> Iterator[str]:
+    """Form of every request by its type: lengths, rows, reserved fields, right."""
+    yield "# Form of a request by its type; `known` is 0 where there is no such type."
+    yield from ("cdef extern from *:", '    """', "    #include <stdint.h>")
+    yield "    typedef struct { uint8_t at, bytes; } cardswitch_place_t;"
+    yield "    typedef struct {"
+    yield "        uint16_t known, fixed_bytes, row_count_at, row_bytes;"
+    yield "        uint8_t right, keyed, has_card;"
+    yield "        cardswitch_place_t reserved[4], row_reserved[2];"
+    yield "    } cardswitch_form_t;"
+    yield "    static const cardswitch_form_t cardswitch_forms[256] = {"
+    for type_, cls in messages.REQUESTS.items():
+        count_field, row = ROWS.get(cls, ("", None))
+        offsets = {f.name: f.offset for f in layout_of(cls).fields}
+        parts = [f".known = 1, .fixed_bytes = {layout_of(cls).width_bytes}", f".reserved = {_reserved(cls)}"]
+        if row is not None:
+            parts.append(f".row_count_at = {offsets[count_field]}, .row_bytes = {layout_of(row).width_bytes}")
+            parts.append(f".row_reserved = {_reserved(row)}")
+        parts.append(
+            f".right = {int(messages.RIGHT_NEEDED.get(type_, 0))}, .keyed = {int(type_ in messages.KEYED_TYPES)}"
+        )
+        has_card = type_ in messages.KEYED_TYPES and offsets.get("card_number") == 16
+        parts.append(f".has_card = {int(has_card)}")
+        yield f"        [0x{type_:02x}] = {{{', '.join(parts).replace('{}', '{{0, 0}}')}}},"
+    yield from ("    };", '    """')
+    yield from ('    ctypedef struct place_t "cardswitch_place_t":', "        uint8_t at", "        uint8_t bytes")
+    yield '    ctypedef struct form_t "cardswitch_form_t":'
+    yield from (f"        uint16_t {name}" for name in ("known", "fixed_bytes", "row_count_at", "row_bytes"))
+    yield from (f"        uint8_t {name}" for name in ("right", "keyed", "has_card"))
+    yield from ("        place_t reserved[4]", "        place_t row_reserved[2]")
+    yield '    const form_t* FORMS "cardswitch_forms"'
+
+
 def layout_pxd() -> str:
     """Text of `switch/_layout.pxd`: structs, enumerations and constants, nothing that needs a module at run time."""
     head = [
@@ -190,6 +268,7 @@ def layout_pxd() -> str:
     blocks += [_c_enum(cls, prefix) for cls, prefix in ENUM_PREFIXES.items()]
     blocks.append(_c_constants())
     blocks.append(_c_record_bytes())
+    blocks.append(_c_forms())
     return "\n\n\n".join("\n".join(block) for block in blocks) + "\n"
 
 
