@@ -15,7 +15,7 @@ checks); operators' messages show what they say, and only when approved.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -34,6 +34,7 @@ from switch.protocol.records import RecordKind
 
 from . import accounts, cards, closing, credit, holds, inquiry, operators, points, refund, reversal, sale, wire
 from .balance_sheet import BalanceSheet
+from .calendar import date_number
 from .state import Answer, Answers, Ask, Decision, Key, Place, Record, State, Tables
 
 STAMP_MS_MAX = 4_102_444_800_000
@@ -80,11 +81,6 @@ class Outcome(NamedTuple):
 def local_time(now_ms: int, zone: ZoneInfo) -> datetime:
     """Local date and time of a moment."""
     return datetime.fromtimestamp(now_ms // 1000, zone)
-
-
-def date_number(moment: datetime) -> int:
-    """Days from 1970-01-01 to a local date."""
-    return moment.toordinal() - date(1970, 1, 1).toordinal()
 
 
 class Twin:

@@ -231,11 +231,6 @@ class Ask:
     """Of that store."""
 
 
-def weekday_of(date: int) -> int:
-    """ISO weekday of a business date, 1 is Monday (1970-01-01 was a Thursday)."""
-    return (date + 3) % 7 + 1
-
-
 @dataclass(slots=True)
 class Decision:
     """What one request leaves behind besides its code; reply and entry are written from it."""
