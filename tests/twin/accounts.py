@@ -153,11 +153,7 @@ def points_in(state: State, account: Record, category: int) -> int:
 
 def pending_of(state: State, account: Record) -> list[Record]:
     """Points of the account that wait for their booking date, by category, then by date."""
-    return [
-        record
-        for record in state.tables.all(RecordKind.PENDING_POINTS)
-        if record.account_number == account.account_number
-    ]
+    return state.tables.of_account(RecordKind.PENDING_POINTS, account.account_number)
 
 
 def points_pending(state: State, account: Record, category: int) -> int:
@@ -234,9 +230,7 @@ def take_back(
 
 def holds_of(state: State, account: Record) -> list[Record]:
     """Open holds of an account in order of slot."""
-    return [
-        hold for hold in state.tables.all(RecordKind.HOLD) if hold.account_number == account.account_number
-    ]
+    return state.tables.of_account(RecordKind.HOLD, account.account_number)
 
 
 def open_hold(state: State, account: Record, hold_sequence: int) -> Record | None:
@@ -297,7 +291,7 @@ def _recharge_monthly(ask: Ask, card_type: Record, account: Record, decision: De
         begun = card_type.auto_from_date <= day
         ended = card_type.auto_until_date != 0 and day > card_type.auto_until_date
         if begun and not ended:
-            recharge(account, card_type, decision)
+            recharge(account, card_type, card_type.ceiling_minor, decision)
     account.auto_month = this_month
     decision.touch(account)
 
@@ -308,15 +302,52 @@ def _first_month(account: Record, card_type: Record, this_month: int) -> int:
     return month_of(card_type.auto_from_date) if card_type.auto_from_date else this_month + 1
 
 
-def recharge(account: Record, card_type: Record, decision: Decision) -> bool:
-    """One automatic recharge, unless it would pass the type's ceiling or 10^15."""
+def recharge(account: Record, card_type: Record, ceiling_minor: int, decision: Decision) -> bool:
+    """One automatic recharge, unless it would pass the ceiling or 10^15."""
     balance = account.balance_minor + card_type.auto_add_minor
-    if balance > min(card_type.ceiling_minor, BALANCE_MINOR_MAX):
+    if balance > min(ceiling_minor, BALANCE_MINOR_MAX):
         return False
     account.balance_minor = balance
     decision.recharged_minor += card_type.auto_add_minor
     decision.touch(account)
     return True
+
+
+def recharge_before(
+    state: State, ask: Ask, card: Record, card_type: Record, account: Record, card_part: int, decision: Decision
+) -> None:
+    """Automatic recharge before a debit or hold: below a threshold, or while too little is available."""
+    ceiling = ceiling_of(state, card, card_type)
+
+    def once() -> bool:
+        if counted(account, "day_auto_count", ask.today) >= card_type.auto_count_max:
+            return False
+        if not recharge(account, card_type, ceiling, decision):
+            return False
+        count_today(account, ask.today)
+        account.day_auto_count += 1
+        return True
+
+    if card_type.auto_mode == AutoRecharge.THRESHOLD and available(account) < card_type.auto_below_minor:
+        once()
+    if card_type.auto_mode == AutoRecharge.SHORTFALL:
+        while available(account) < card_part and once():
+            pass
+
+
+def refuse_amount(
+    state: State, ask: Ask, card: Record, card_type: Record, account: Record, card_part: int
+) -> ResponseCode | None:
+    """Rows 9 to 11 of a debit: limits of the type by the account's counters, and the card's own by its own."""
+    limits = limits_of(state, card.card_number)
+    bounds = [(card_type, account)] + ([(limits, limits)] if limits is not None else [])
+    if any(card_part > bound.single_minor_max for bound, _ in bounds):
+        return ResponseCode.SINGLE_AMOUNT
+    if any(counted(c, "day_debit_count", ask.today) + 1 > bound.daily_count_max for bound, c in bounds):
+        return ResponseCode.DAILY_COUNT
+    if any(counted(c, "day_debit_minor", ask.today) + card_part > bound.daily_minor_max for bound, c in bounds):
+        return ResponseCode.DAILY_AMOUNT
+    return None
 
 
 # --------------------------------------------------------------------------- may the card be used
@@ -330,7 +361,13 @@ def known_card(state: State, ask: Ask, card_number: int) -> tuple[Record, Record
 
 
 def refuse_use(
-    ask: Ask, card: Record, card_type: Record, function: Function | int, decision: Decision, *, also_issued: bool = False
+    ask: Ask,
+    card: Record,
+    card_type: Record,
+    function: Function | int,
+    decision: Decision,
+    *,
+    also_issued: bool = False,
 ) -> ResponseCode | None:
     """Rows 2 to 5 of section 4; None when the card may be used for the function (0: none is needed)."""
     if card.status != CardStatus.ACTIVE and not (also_issued and card.status == CardStatus.ISSUED):

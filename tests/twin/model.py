@@ -217,7 +217,7 @@ class Twin:
         if asked.type >= FIRST_OPERATOR_TYPE and code != ResponseCode.APPROVED:
             decision.show(None)
         reply, entry = self._write(ask, asked, code, decision)
-        self._remember(key, asked, reply)
+        self._remember(key, asked, reply, decision)
         if asked.type == MessageType.CUT_OVER and code == ResponseCode.APPROVED:
             self._begin(form.next_date)
         return reply, entry
@@ -227,10 +227,10 @@ class Twin:
         trace_number = asked.form.trace_number
         return Reply(code=code, trace_number=trace_number, business_date=self.today, retry_after_ms=retry_after_ms)
 
-    def _remember(self, key: Key, asked: wire.Asked, reply: Reply) -> None:
+    def _remember(self, key: Key, asked: wire.Asked, reply: Reply, decision: Decision) -> None:
         known = self.state.answers.find(key)
         if known is None:
-            known = Answer(asked, reply)
+            known = Answer(asked, reply, points_category=decision.points_category)
             self.state.answers.keep(key, known)
         else:
             known.asked, known.reply = asked, reply
@@ -257,7 +257,7 @@ class Twin:
             accepting_organisation_id=ask.organisation_id,
         )
         self.tables.drop_gone(list(touched))
-        self.sheet.count(asked, reply)
+        self.sheet.count(self.state, asked, reply, decision.undone)
         return reply, entry
 
     # ----------------------------------------------------------------------- inspection
@@ -268,7 +268,7 @@ class Twin:
 
     def check(self) -> None:
         """Assert that money and points are conserved and that nothing is below zero that may not be."""
-        self.sheet.check(self.tables, self.today)
+        self.sheet.check(self.state, self.today)
         assert all(key[1] in (self.today, self.today - 1) for key in self.state.answers.by_key)
 
 

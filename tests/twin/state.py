@@ -49,6 +49,12 @@ class Record:
 
         def __setattr__(self, name: str, value: Any) -> None: ...
 
+    def copy(self) -> Record:
+        """The same once more."""
+        other = object.__new__(Record)
+        other.__dict__.update(self.__dict__)
+        return other
+
     @property
     def place(self) -> Place:
         """Kind and key."""
@@ -68,6 +74,16 @@ class Record:
     def __repr__(self) -> str:
         """Kind, key and the fields that are not zero."""
         return f"Record({', '.join(f'{name}={value}' for name, value in self.__dict__.items() if value)})"
+
+
+SETTLED_KINDS = (
+    RecordKind.ACCOUNT,
+    RecordKind.CARD_LIMIT,
+    RecordKind.PURSE,
+    RecordKind.HOLD,
+    RecordKind.PENDING_POINTS,
+)
+"""Kinds that settling and automatic recharges change."""
 
 
 class Tables:
@@ -91,7 +107,13 @@ class Tables:
 
     def all(self, kind: RecordKind) -> list[Record]:
         """Records of a kind in ascending order of key, without those that are gone."""
-        return [record for _, record in sorted(self.records[kind].items()) if not record.is_gone]
+        rows = sorted(self.records[kind].items(), key=lambda row: row[0])
+        return [record for _, record in rows if not record.is_gone]
+
+    def of_account(self, kind: RecordKind, account_number: int) -> list[Record]:
+        """Records whose key begins with an account's number, in ascending order of key, without those that are gone."""
+        found = [(key, one) for key, one in self.records[kind].items() if key[0] == account_number and not one.is_gone]
+        return [record for _, record in sorted(found, key=lambda row: row[0])]
 
     def has_room(self, kind: RecordKind, count: int = 1) -> bool:
         """Whether `count` more records of a kind may be made."""
@@ -109,6 +131,14 @@ class Tables:
         """A record from its bytes."""
         form = RECORDS[kind].decode(image)
         return self.make(kind, **{name: getattr(form, name) for name in form.__struct_fields__})
+
+    def scratch(self) -> Tables:
+        """The same records, but what inquiries settle is copied: changes of it are forgotten."""
+        copy = Tables(self.maxima)
+        for kind, table in self.records.items():
+            is_settled = kind in SETTLED_KINDS
+            copy.records[kind] = {key: one.copy() for key, one in table.items()} if is_settled else table
+        return copy
 
     def drop_gone(self, places: list[Place]) -> None:
         """Remove what has ended; called when the entry is written."""
@@ -150,6 +180,8 @@ class Answer:
     is_note: bool = False
     """A reversal named this key before anything came under it."""
     is_reversed: bool = False
+    points_category: int = 0
+    """Of a credit: where its points went."""
 
     def is_repeat(self, asked: Asked) -> bool:
         """Whether a request is the answered one once more."""
@@ -247,6 +279,10 @@ class Decision:
     """What follows the reply."""
     shown: Record | None = None
     """Account whose balance and points the reply shows, as they are when the entry is written."""
+    points_category: int = 0
+    """Of a credit: where its points went (its reversal needs it)."""
+    undone: Answer | None = None
+    """Of a reversal with an effect: its original."""
     touched: dict[Place, Record] = field(default_factory=dict)
 
     def touch(self, *records: Record) -> None:
