@@ -5,9 +5,8 @@ of its decision.  It is slow and that is no fault: whoever changes a rule
 changes it here first, and the fast path follows until replies, entries and
 records are equal again.
 
-Every module of decisions has a table `DECIDERS`: message type to a function
-`decide_x(state, ask, form, decision) -> ResponseCode`, which changes the state
-and fills in the decision.  The account of a card at offset 16 is settled and
+`DECIDERS` maps a message type to a function `decide_x(state, ask, form, decision)
+-> ResponseCode`, which changes the state and fills in the decision.  The account of a card at offset 16 is settled and
 shown before it is called (but debits and holds settle after their own first
 checks); operators' messages show what they say, and only when approved.
 """
@@ -32,7 +31,22 @@ from switch.protocol.messages import (
 )
 from switch.protocol.records import RecordKind
 
-from . import accounts, cards, closing, credit, holds, inquiry, operators, points, refund, reversal, sale, wire
+from . import (
+    accounts,
+    cards,
+    catalogue,
+    closing,
+    credit,
+    desk,
+    holds,
+    inquiry,
+    operators,
+    points,
+    refund,
+    reversal,
+    sale,
+    wire,
+)
 from .balance_sheet import BalanceSheet
 from .calendar import date_number
 from .state import Answer, Answers, Ask, Decision, Key, Place, Record, State, Tables
@@ -51,16 +65,36 @@ DECIDERS: dict[MessageType, Decide] = {
     **credit.DECIDERS,
     **refund.DECIDERS,
     **reversal.DECIDERS,
-    **points.DECIDERS,
-    **closing.DECIDERS,
-    **operators.DECIDERS,
-    **cards.DECIDERS,
+    MessageType.REDEEM: points.decide_redeem,
+    MessageType.CONVERT: points.decide_convert,
+    MessageType.ADJUST_POINTS: points.decide_adjust_points,
+    MessageType.TRANSFER_POINTS: points.decide_transfer_points,
+    MessageType.BACKFILL: points.decide_backfill,
+    MessageType.LOAD_VISITS: points.decide_load_visits,
+    MessageType.DAY_TOTALS: closing.decide_day_totals,
+    MessageType.PUT_CARD_TYPE: operators.decide_put_card_type,
+    MessageType.SET_TYPE_STATE: operators.decide_set_type_state,
+    MessageType.PUT_ALLOWED: operators.decide_put_allowed,
+    MessageType.PUT_STORE: operators.decide_put_store,
+    MessageType.PUT_TERMINAL: operators.decide_put_terminal,
+    MessageType.PUT_ORGANISATION: operators.decide_put_organisation,
+    MessageType.CUT_OVER: operators.decide_cut_over,
+    MessageType.PUT_POINTS_CATEGORY: catalogue.decide_put_category,
+    MessageType.PUT_GIFT: catalogue.decide_put_gift,
+    MessageType.PUT_RULE: catalogue.decide_put_rule,
+    MessageType.ACTIVATE_RULES: catalogue.decide_activate_rules,
+    MessageType.PUT_PRICE: catalogue.decide_put_price,
+    MessageType.OPERATE_CARD: cards.decide_operate_card,
+    MessageType.OPEN_CARD: cards.decide_open_card,
+    MessageType.SET_PIN: desk.decide_set_pin,
+    MessageType.SET_CARD: desk.decide_set_card,
 }
 """Every message that has a key."""
 
 INQUIRIES: dict[MessageType, Callable[[State, Ask, Any], Reply | DayReply]] = {
     **inquiry.INQUIRIES,
-    **closing.INQUIRIES,
+    MessageType.DAY_DIGESTS: closing.digests_reply,
+    MessageType.DAY_LIST: closing.list_reply,
 }
 """Every message without a key: its whole answer; nothing is changed."""
 
