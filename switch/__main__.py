@@ -83,7 +83,7 @@ def initialize(path: Path, timezone: str, mode: SwitchMode, settings: Settings) 
             stamp_ms=at_ms,
             terminal_id=OPERATOR_ID,
             store_id=0,
-            rights=Right.CREDIT | Right.CONFIGURE | Right.FOLLOW,
+            rights=Right.CREDIT | Right.CONFIGURE | Right.FOLLOW | Right.CARDS,
             key=wrap_key(storage_key, operator_key),
         ),
     )

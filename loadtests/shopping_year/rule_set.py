@@ -11,7 +11,7 @@ import datetime
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from switch.protocol.messages import PutRuleRequest, RuleAction, RuleLayer
 
@@ -21,10 +21,23 @@ from .year import Year
 
 RULES_PER_KEY_MAX = 64
 """Rules of one set that differ only in what the switch does not look rules up by."""
+RULES_MAX = 65_535
 SEGMENTS_MAX = 64
 PERCENT_NEUTRAL = 100
 EPOCH_ORDINAL = datetime.date(1970, 1, 1).toordinal()
 NEUTRAL_MINUTES = (0, 1440)
+_LAYERS_TO_SPREAD = (RuleLayer.POINTS_CAMPAIGN, RuleLayer.POINTS_PERIOD)
+_WAYS: tuple[tuple[str, ...], ...] = (
+    (),
+    ("card_type",),
+    ("brand",),
+    ("card_type", "brand"),
+    ("department",),
+    ("card_type", "department"),
+    ("brand", "department"),
+    ("card_type", "brand", "department"),
+)
+"""Fields that the copies of a rule name, the fewest copies first."""
 
 
 class Rule(NamedTuple):
@@ -84,8 +97,12 @@ def rule_set(rules: Rules, year: Year, households: Iterable[int], store_ids: Ite
         *campaign_rules,
         *(rule for period in rules.points.periods for rule in _period_rules(period, year, frozenset(store_ids))),
     ]
-    card_types = range(1, len(rules.card_types) + 1)
-    return RuleSet(_spread(wanted, card_types, tuple(year.brands.values())), segments)
+    named: dict[str, Sequence[int]] = {
+        "card_type": range(1, len(rules.card_types) + 1),
+        "brand": tuple(year.brands.values()),
+        "department": tuple(year.departments.values()),
+    }
+    return RuleSet(_spread(wanted, named), segments)
 
 
 def _card_type_rules(rules: Rules, year: Year) -> Iterator[Rule]:
@@ -145,7 +162,8 @@ def _period_rules(period: Period, year: Year, store_ids: frozenset[int]) -> Iter
     if period.is_empty or _date(period.until_date) <= 0:
         return
     from_minute, until_minute = period.minutes if period.minutes != NEUTRAL_MINUTES else (0, 0)
-    stores = [0] if period.stores is None else sorted(period.stores & store_ids)
+    is_everywhere = period.stores is None or period.stores >= store_ids
+    stores = [0] if is_everywhere else sorted((period.stores or frozenset()) & store_ids)
     departments = [0] if period.departments is None else _numbers(period.departments, year.departments)
     for store_id, department in itertools.product(stores, departments):
         yield Rule(
@@ -161,30 +179,36 @@ def _period_rules(period: Period, year: Year, store_ids: frozenset[int]) -> Iter
         )
 
 
-def _spread(rules: Sequence[Rule], card_types: Sequence[int], brands: Sequence[int]) -> list[Rule]:
-    """Rules as given, as far as their keys have room; then one copy for every card type, brand, or both.
+def _spread(rules: Sequence[Rule], named: dict[str, Sequence[int]]) -> list[Rule]:
+    """Rules as given, as far as their keys have room; then one copy for every card type, brand, or department.
 
-    Each card has one type and each line one brand, so the copies together say
-    what the rule says: more specific ones win only among goods, and rules
-    about goods are too few to need this.
+    Each card has one type and each line one brand and one department, so the
+    copies together say what the rule says: in the layers of periods and
+    campaigns it does not count how specific a rule is.
     """
     used: Counter[tuple[int, int, int, int]] = Counter()
     made = []
     for rule in rules:
-        copies = [[rule]]
-        if rule.layer in (RuleLayer.POINTS_PERIOD, RuleLayer.POINTS_CAMPAIGN):
-            by_type = [rule._replace(card_type=code) for code in card_types]
-            by_brand = [rule._replace(brand=brand) for brand in brands]
-            by_both = [copy._replace(brand=brand) for copy in by_type for brand in brands]
-            copies += [by_type, by_brand, by_both]
-        fitting = next((c for c in copies if c and all(used[copy.key] < RULES_PER_KEY_MAX for copy in c)), None)
-        if fitting is None:
+        ways = _WAYS if rule.layer in _LAYERS_TO_SPREAD else _WAYS[:1]
+        for way in ways:
+            if any(getattr(rule, field) for field in way):
+                continue
+            choices = itertools.product(*(named[field] for field in way))
+            fields: list[dict[str, Any]] = [dict(zip(way, numbers, strict=True)) for numbers in choices]
+            copies = [rule._replace(**named_fields) for named_fields in fields]
+            if copies and all(used[copy.key] < RULES_PER_KEY_MAX for copy in copies):
+                break
+        else:
             raise RulesError(
                 f"points: expected rules that the switch can hold ({RULES_PER_KEY_MAX} that it looks up alike), got"
                 " more; name fewer stores in periods"
             )
-        used.update(copy.key for copy in fitting)
-        made += fitting
+        used.update(copy.key for copy in copies)
+        made += copies
+    if len(made) > RULES_MAX:
+        raise RulesError(
+            f"points: expected at most {RULES_MAX} rules of the switch, got {len(made)}; name fewer stores"
+        )
     return made
 
 

@@ -122,7 +122,7 @@ def test_cash_put_on_at_a_till_can_be_spent_at_once(tmp_path):
     async def scenario():
         async with shop(tmp_path) as s:
             declined = await s.till.debit(CARD, 130_00)
-            credited = await s.till.credit(CARD, 50_00, channel=1, reference=4711)
+            credited = await s.till.credit(CARD, 50_00, channel=1, reference=b"4711")
             paid = await s.other_till.debit(CARD, 130_00)
 
             assert codes(declined, credited, paid) == [ResponseCode.FUNDS, ResponseCode.APPROVED, ResponseCode.APPROVED]
