@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from switch.protocol.codes import ResponseCode
-from switch.protocol.messages import REPLY_BIT, BillLine, CardStatus, ErrorReply, MessageType, Right
+from switch.protocol.messages import REPLY_BIT, BillLine, ErrorReply, MessageType, Right
 from terminals._clock import SYSTEM
 from terminals.client import Client
 from terminals.credentials import Credentials
