@@ -85,3 +85,6 @@ cdef void count_card_today(card_limit_record_t* limits, uint32_t today) noexcept
 
 # The card's own limits, or NULL.
 cdef card_limit_record_t* limits_of(Tables tables, uint64_t card_number) noexcept nogil
+
+# The same, of the card that goes on when this one was replaced or corrected.
+cdef card_limit_record_t* limits_following(Tables tables, uint64_t card_number) noexcept nogil

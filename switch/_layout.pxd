@@ -355,7 +355,7 @@ cdef packed struct day_digest_t:  # 24 bytes. Digest of one part.
 
 
 cdef packed struct day_reply_t:  # 8 bytes. Answer to a digests or list request; rows of `DayDigest` or `DayRow` follow.
-    uint16_t code  # 0, BUSINESS_DATE or NOT_PERMITTED
+    uint16_t code  # 0, BUSINESS_DATE, FIELD_INVALID or BUSY (ask again)
     uint16_t row_count  # rows that follow
     uint32_t next_trace  # list: first trace number that did not fit; 0: all are there
 
@@ -660,9 +660,9 @@ cdef packed struct read_records_request_t:  # 32 bytes
     uint64_t key_c  # third part of the first key, for kinds with a wide key
 
 
-cdef packed struct read_records_reply_t:  # 8 bytes
-    uint16_t code  # 0, NOT_PERMITTED or FIELD_INVALID
-    uint8_t is_last  # 1: there are no more
+cdef packed struct read_records_reply_t:  # 8 bytes. Whole records, one behind the other.
+    uint16_t code  # 0, or FIELD_INVALID: there is no such kind
+    uint8_t is_last  # RecordsEnd
     uint8_t reserved  # zero
     uint32_t record_count  # records that follow
 
@@ -687,7 +687,7 @@ cdef packed struct account_record_t:  # 128 bytes. Value of one or several cards
     uint32_t hold_slots  # bit n: hold n of the account is open
     uint64_t pending_categories  # bit n: points of category n wait for their booking date
     uint32_t pending_from_date  # earliest such date; 0: none
-    uint32_t reserved_more  # zero
+    uint32_t pending_count  # pending records of the account, at most 64
     uint64_t segments  # bits that rules may ask for: groups and campaigns the holder is in
     uint64_t member  # number of the member who holds the account; 0: anonymous
     uint64_t reserved_u64  # zero
@@ -1167,6 +1167,7 @@ cdef enum:  # ResponseCode
     CODE_RULES_INVALID = 121
     CODE_ORGANISATION_UNKNOWN = 122  # No node of the organisation has this number.
     CODE_DONE_BEFORE = 123  # The card is there already: a batch that is run again skips it.
+    CODE_RANGE_CUT = 124  # The range was too much for one entry; operate on the rest with a new request.
     CODE_NOT_PERMITTED = 200  # The terminal lacks the right for this message.
     CODE_TRACE_REUSED = 201
     CODE_BUSINESS_DATE = 202
@@ -1439,6 +1440,12 @@ cdef enum:  # DayCloseState
     DAY_CLOSE_CLOSED = 2
 
 
+cdef enum:  # RecordsEnd
+    RECORDS_MORE = 0  # There are more: ask again from the key after the last one.
+    RECORDS_LAST = 1  # No record of the kind has a higher key.
+    RECORDS_NOT_LISTED = 2
+
+
 cdef enum:  # SwitchMode
     MODE_PRODUCTION = 0  # The switch's own clock; stamps of requests are recorded only.
     MODE_REPLAY = 1  # The stamp of each request is taken as now; for demos, tests and training.
@@ -1482,6 +1489,8 @@ cdef enum:  # constants
     DISCOUNT_BP_MAX = 10000  # A discount takes off the whole price at most.
     POINTS_CATEGORY_MAX = 63  # Largest number of a points category: an account has one bit for each.
     BOOKING_DAYS_MAX = 31
+    PENDING_PER_ACCOUNT_MAX = 64
+    VISIT_SERVICE_MAX = 255  # Largest number of a visit service: a returned card gives up all of them in one decision.
     HOLDS_PER_ACCOUNT_MAX = 16  # Open holds of one account: a debit looks at all of them when one may have expired.
     HOLD_S_DEFAULT = 604800  # Longest hold where the card type does not say.
     HOLD_S_MAX = 2592000  # Longest hold that a card type may allow.
@@ -1489,6 +1498,7 @@ cdef enum:  # constants
     VISITS_MAX = 1000000000  # Most visits of one purse.
     GIFT_PIECES_MAX = 10000  # Most pieces of one redemption: price times pieces fits 63 bits.
     RANGE_CARDS_MAX = 64  # Cards of one card operation: its entry stays far below a block.
+    RANGE_IMAGES_MAX = 600
     BACKFILL_DAYS_MAX = 92  # Oldest sale that may still get its points: a quarter.
     RULE_NUMBER_MAX = 65535  # Largest number of a rule in its set: a reply's detail can name it.
     RULES_PER_SELECTOR_MAX = 64
@@ -1500,6 +1510,7 @@ cdef enum:  # constants
     DAY_TOTALS_MAX = 32  # Rows of a day close: more than there are types of requests with an amount.
     DAY_LIST_ROWS_MAX = 1024  # Rows of one list reply: 24 KiB.
     DAY_DIGEST_PARTS_MAX = 256
+    RECORDS_LISTED_MAX = 262144
 
 
 # Constants wider than an int: in C an enum could not hold them, so they are macros of a stated type.

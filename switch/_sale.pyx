@@ -6,6 +6,7 @@ the debit plans on the account itself, the quote on a copy.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memset
 
 from switch._account cimport (
     add_pending, add_points, available, category_enabled, ceiling_of, check_pin, count_card_today, count_today,
@@ -341,7 +342,21 @@ cdef inline bint only_card(const sale_t* sale) noexcept nogil:
     return True
 
 
-cdef void tell(const debit_request_t* request, const sale_t* sale, decision_t* decision) noexcept nogil:
+cdef void write_tender_results(Tables tables, const sale_t* sale, decision_t* decision) noexcept nogil:
+    """What each POINTS tender takes: a reversal must give back just that, whatever the rate is then."""
+    cdef line_result_t* result
+    cdef uint32_t i
+    for i in range(sale.tender_count):
+        if sale.tenders[i].kind == TENDER_POINTS:
+            result = <line_result_t*>(decision.more + decision.more_bytes)
+            memset(result, 0, sizeof(line_result_t))
+            result.points_category = <uint8_t>sale.tenders[i].purse
+            result.points_hundredths = -sale.tenders[i].amount_minor * tables.points_category(
+                sale.tenders[i].purse).tender_rate
+            decision.more_bytes += <uint32_t>sizeof(line_result_t)
+
+
+cdef void tell(Tables tables, const debit_request_t* request, const sale_t* sale, decision_t* decision) noexcept nogil:
     """What an approved debit and a quote say alike."""
     cdef reply_t* reply = &decision.reply
     reply.code = CODE_PARTIAL if sale.is_partial else CODE_APPROVED
@@ -351,6 +366,7 @@ cdef void tell(const debit_request_t* request, const sale_t* sale, decision_t* d
     reply.change_minor = <uint32_t>sale.change_minor
     if request.line_count:
         decision.more_bytes = write_line_results(&sale.bill, &sale.priced, decision.more)
+    write_tender_results(tables, sale, decision)
 
 
 cdef void debit(Tables tables, Rules rules, const ask_t* ask, const debit_request_t* request, sale_t* sale,
@@ -391,7 +407,7 @@ cdef void debit(Tables tables, Rules rules, const ask_t* ask, const debit_reques
     account.day_points_hundredths += sale.priced.points_hundredths
     take_tenders(tables, account, sale, decision)
     book_points(tables, ask, account, &sale.priced, decision)
-    tell(request, sale, decision)
+    tell(tables, request, sale, decision)
     show_account(reply, account)
 
 
@@ -444,7 +460,7 @@ cdef void quote(Tables tables, Rules rules, const ask_t* ask, const debit_reques
                           &account_copy if account != NULL else NULL, &limits_copy if limits != NULL else NULL,
                           True, sale, &recharged, decision)
         if reply.code == 0:
-            tell(request, sale, decision)
+            tell(tables, request, sale, decision)
     if account != NULL:
         show_account(reply, &account_copy)
         reply.points_balance_hundredths = points_settled(tables, ask, account, 0)

@@ -4,7 +4,7 @@ Sections 8, 9 and 11 of docs/decision.md.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 from switch._account cimport (
     add_points, available, ceiling_of, check_pin, count_card_today, count_today, free_hold, has_purse, is_allowed,
@@ -55,6 +55,7 @@ cdef uint16_t decide_credit(Tables tables, Rules rules, const ask_t* ask, const 
     cdef bint has_reference = reference[0] != 0 or reference[1] != 0
     cdef card_limit_record_t* limits
     cdef mark_record_t* mark
+    cdef line_result_t* result
     cdef bill_t bill
     cdef int64_t points = 0
     cdef uint8_t category = 0
@@ -116,6 +117,10 @@ cdef uint16_t decide_credit(Tables tables, Rules rules, const ask_t* ask, const 
     if points:
         add_points(tables, account, category, points, decision)
         account.day_points_hundredths += points
+        result = <line_result_t*>decision.more
+        memset(result, 0, sizeof(line_result_t))
+        result.points_hundredths, result.points_category = points, category
+        decision.more_bytes = sizeof(line_result_t)
     if has_reference:
         mark = <mark_record_t*>tables.marks.make(reference[0], reference[1], mark_key)
         mark.count = 1
