@@ -259,6 +259,7 @@ cdef class Engine:
         self.last_now_ms = last_now_ms
         self.tables = tables
         self.rules = Rules(tables)
+        self.rules.compile_all()
         self.answers = answers
         self.commit = commit
         self.replay_mode = replay_mode
