@@ -157,9 +157,7 @@ def test_a_full_table_says_so(desk):
 def test_issue_gives_the_card_an_account_and_its_first_value(desk):
     desk.done(CardOperation.MAKE, CARD, card_type=ACTIVATED, document=9)
 
-    answer = desk.done(
-        CardOperation.ISSUE, CARD, amount_minor=700, member=5, document=10, operator_id=3, by=107
-    )
+    answer = desk.done(CardOperation.ISSUE, CARD, amount_minor=700, member=5, document=10, operator_id=3, by=107)
 
     account, card = answer.image(RecordKind.ACCOUNT, CARD), answer.card(CARD)
     assert (account.balance_minor, account.member, account.last_sequence) == (700, 5, answer.reply.journal_sequence)

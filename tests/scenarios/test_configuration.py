@@ -158,9 +158,7 @@ def test_the_organisation_is_a_tree(desk):
 
 def test_stores_belong_to_nodes_as_soon_as_there_are_any(desk):
     def put(store_id, organisation_id=0):
-        return desk.ask(
-            MessageType.PUT_STORE, store_id=store_id, organisation_id=organisation_id, round_off_minor=10
-        )
+        return desk.ask(MessageType.PUT_STORE, store_id=store_id, organisation_id=organisation_id, round_off_minor=10)
 
     assert put(0).said == (INVALID, 16)
     first = put(1, 77)

@@ -108,7 +108,9 @@ class CardDesk:
         fields = {"card_type": card_type, "amount_minor": value_minor, **fields}
         self.done(CardOperation.MAKE_AND_ISSUE, card_number, **fields)
 
-    def bring_to(self, status: CardStatus | None, card_number: int, *, spare_number: int = 0, card_type: int = 1) -> None:
+    def bring_to(
+        self, status: CardStatus | None, card_number: int, *, spare_number: int = 0, card_type: int = 1
+    ) -> None:
         """Bring a number that no card has to a status (EXPIRED: the last date must have passed meanwhile).
 
         Its type asks for activation; `spare_number` is another unused number, for the card that goes on.
