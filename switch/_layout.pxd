@@ -687,7 +687,7 @@ cdef packed struct account_record_t:  # 128 bytes. Value of one or several cards
     uint32_t hold_slots  # bit n: hold n of the account is open
     uint64_t pending_categories  # bit n: points of category n wait for their booking date
     uint32_t pending_from_date  # earliest such date; 0: none
-    uint32_t reserved_more  # zero
+    uint32_t pending_count  # pending records of the account, at most 64
     uint64_t segments  # bits that rules may ask for: groups and campaigns the holder is in
     uint64_t member  # number of the member who holds the account; 0: anonymous
     uint64_t reserved_u64  # zero
@@ -1167,6 +1167,7 @@ cdef enum:  # ResponseCode
     CODE_RULES_INVALID = 121
     CODE_ORGANISATION_UNKNOWN = 122  # No node of the organisation has this number.
     CODE_DONE_BEFORE = 123  # The card is there already: a batch that is run again skips it.
+    CODE_RANGE_CUT = 124  # The range was too much for one entry; operate on the rest with a new request.
     CODE_NOT_PERMITTED = 200  # The terminal lacks the right for this message.
     CODE_TRACE_REUSED = 201
     CODE_BUSINESS_DATE = 202
@@ -1482,6 +1483,8 @@ cdef enum:  # constants
     DISCOUNT_BP_MAX = 10000  # A discount takes off the whole price at most.
     POINTS_CATEGORY_MAX = 63  # Largest number of a points category: an account has one bit for each.
     BOOKING_DAYS_MAX = 31
+    PENDING_PER_ACCOUNT_MAX = 64
+    VISIT_SERVICE_MAX = 255  # Largest number of a visit service: a returned card gives up all of them in one decision.
     HOLDS_PER_ACCOUNT_MAX = 16  # Open holds of one account: a debit looks at all of them when one may have expired.
     HOLD_S_DEFAULT = 604800  # Longest hold where the card type does not say.
     HOLD_S_MAX = 2592000  # Longest hold that a card type may allow.
@@ -1489,6 +1492,7 @@ cdef enum:  # constants
     VISITS_MAX = 1000000000  # Most visits of one purse.
     GIFT_PIECES_MAX = 10000  # Most pieces of one redemption: price times pieces fits 63 bits.
     RANGE_CARDS_MAX = 64  # Cards of one card operation: its entry stays far below a block.
+    RANGE_IMAGES_MAX = 600
     BACKFILL_DAYS_MAX = 92  # Oldest sale that may still get its points: a quarter.
     RULE_NUMBER_MAX = 65535  # Largest number of a rule in its set: a reply's detail can name it.
     RULES_PER_SELECTOR_MAX = 64

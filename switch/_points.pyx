@@ -235,7 +235,7 @@ cdef uint16_t decide_load_visits(Tables tables, const ask_t* ask, const load_vis
                                  const holder_t* holder, decision_t* decision) noexcept nogil:
     cdef purse_record_t* purse
     cdef uint16_t code
-    if request.service == 0:
+    if request.service < 1 or request.service > VISIT_SERVICE_MAX:
         return invalid(&decision.reply, 32)
     if request.count < 1 or request.count > VISITS_PER_LOAD_MAX:
         return invalid(&decision.reply, 36)
