@@ -355,7 +355,7 @@ cdef packed struct day_digest_t:  # 24 bytes. Digest of one part.
 
 
 cdef packed struct day_reply_t:  # 8 bytes. Answer to a digests or list request; rows of `DayDigest` or `DayRow` follow.
-    uint16_t code  # 0, BUSINESS_DATE or NOT_PERMITTED
+    uint16_t code  # 0, BUSINESS_DATE, FIELD_INVALID or BUSY (ask again)
     uint16_t row_count  # rows that follow
     uint32_t next_trace  # list: first trace number that did not fit; 0: all are there
 
@@ -660,9 +660,9 @@ cdef packed struct read_records_request_t:  # 32 bytes
     uint64_t key_c  # third part of the first key, for kinds with a wide key
 
 
-cdef packed struct read_records_reply_t:  # 8 bytes
-    uint16_t code  # 0, NOT_PERMITTED or FIELD_INVALID
-    uint8_t is_last  # 1: there are no more
+cdef packed struct read_records_reply_t:  # 8 bytes. Whole records, one behind the other.
+    uint16_t code  # 0, or FIELD_INVALID: there is no such kind
+    uint8_t is_last  # RecordsEnd
     uint8_t reserved  # zero
     uint32_t record_count  # records that follow
 
@@ -1440,6 +1440,12 @@ cdef enum:  # DayCloseState
     DAY_CLOSE_CLOSED = 2
 
 
+cdef enum:  # RecordsEnd
+    RECORDS_MORE = 0  # There are more: ask again from the key after the last one.
+    RECORDS_LAST = 1  # No record of the kind has a higher key.
+    RECORDS_NOT_LISTED = 2
+
+
 cdef enum:  # SwitchMode
     MODE_PRODUCTION = 0  # The switch's own clock; stamps of requests are recorded only.
     MODE_REPLAY = 1  # The stamp of each request is taken as now; for demos, tests and training.
@@ -1504,6 +1510,7 @@ cdef enum:  # constants
     DAY_TOTALS_MAX = 32  # Rows of a day close: more than there are types of requests with an amount.
     DAY_LIST_ROWS_MAX = 1024  # Rows of one list reply: 24 KiB.
     DAY_DIGEST_PARTS_MAX = 256
+    RECORDS_LISTED_MAX = 262144
 
 
 # Constants wider than an int: in C an enum could not hold them, so they are macros of a stated type.

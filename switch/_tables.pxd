@@ -16,8 +16,7 @@ cdef class Tables:
     cdef record_array_t cards
     cdef switch_record_t settings
     cdef GrowingIndex card_index                 # card number -> card's place | account's place << 32, or NO_ACCOUNT
-    cdef GrowingIndex unlinked                   # account number -> place: accounts that the card of their number
-                                                 # does not lead to, as it has not come yet or spends from another one
+    cdef GrowingIndex unlinked                   # account number -> place, where that card is not there or not linked
     cdef uint64_t newest_unlinked                # the last of them: as a rule its card comes next, and needs no index
     cdef uint32_t newest_unlinked_at
 

@@ -20,6 +20,7 @@ from switch._layout cimport (
     account_record_t, card_record_t, card_type_record_t, gift_record_t, organisation_record_t, points_category_record_t,
     ruleset_record_t, store_record_t, switch_record_t, terminal_record_t, type_state_record_t)
 from switch._wide cimport WideTable
+from switch._wide import HASH_KEY_BYTES
 
 cdef extern from *:
     """
@@ -29,8 +30,10 @@ cdef extern from *:
 
 POINTS_CATEGORY_MAX = 63
 """An account keeps one bit for each category."""
-GIFTS_MAX = RULESETS_MAX = 65_536
+GIFTS_MAX = 65_536
 """As many as there may be stores: address space, memory as they come."""
+RULESETS_MAX = 65_536
+"""Likewise."""
 
 cdef enum:
     # Statuses from which a card does not come back (CardStatus REPLACED to RELEASED).
@@ -50,7 +53,8 @@ cdef class Tables:
     def __cinit__(self, uint32_t cards_max, uint32_t terminals_max, uint32_t stores_max, accounts_max=None, *,
                   uint32_t organisations_max=65_536, uint32_t purses_max=10_000, uint32_t holds_max=10_000,
                   uint32_t pending_points_max=10_000, uint32_t marks_max=100_000, uint32_t card_limits_max=10_000,
-                  uint32_t rules_max=10_000, uint32_t prices_max=10_000, uint32_t day_closes_max=10_000, hash_key=None):
+                  uint32_t rules_max=10_000, uint32_t prices_max=10_000, uint32_t day_closes_max=10_000,
+                  bytes hash_key=bytes(HASH_KEY_BYTES)):
         # An account has at least one card, so there are never more of them.
         reserve(&self.accounts, cards_max if accounts_max is None else accounts_max, sizeof(account_record_t))
         reserve(&self.cards, cards_max, sizeof(card_record_t))
@@ -152,8 +156,9 @@ cdef class Tables:
         cdef const uint8_t* at = record
         if PyBytes_GET_SIZE(record) != RECORD_BYTES_OF[at[0]] or self.put(at) != 0:
             raise ValueError(
-                f"ledger record: expected the bytes of a known kind with room in its table, got kind {record[:1].hex()} "
-                f"and {len(record)} bytes; raise the configured maximum, or rebuild the balance store")
+                f"ledger record: expected the bytes of a known kind with room in its table, "
+                f"got kind {record[:1].hex()} and {len(record)} bytes; "
+                "raise the configured maximum, or rebuild the balance store")
         return 0
 
     def load_accounts_and_cards(self, accounts, cards):

@@ -6,12 +6,10 @@ reserved address space, so making a record cannot fail for want of memory
 before `records_max` is reached.
 
 External references are keys too, and whoever sends them could choose them to
-fall into one bucket; so the hash is SipHash-1-3 under a key of its own for
-every process.  No result depends on that key: records are found by their
+fall into one bucket; so the hash is SipHash-1-3 under a key that a switch
+draws at its start.  No result depends on that key: records are found by their
 whole key, and places are given in the order of making.
 """
-
-import os
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove, memset
@@ -47,7 +45,7 @@ cdef inline uint32_t hash_of(uint64_t key_a, uint64_t key_b, uint64_t a, uint64_
     """SipHash-1-3 (Aumasson and Bernstein) of the 24 bytes of a key."""
     cdef uint64_t v[4]
     cdef uint64_t words[4]
-    cdef int i
+    cdef int i, _round
     v[0], v[1] = key_a ^ <uint64_t>0x736F6D6570736575, key_b ^ <uint64_t>0x646F72616E646F6D
     v[2], v[3] = key_a ^ <uint64_t>0x6C7967656E657261, key_b ^ <uint64_t>0x7465646279746573
     words[0], words[1], words[2], words[3] = a, b, c, <uint64_t>24 << 56
@@ -56,7 +54,7 @@ cdef inline uint32_t hash_of(uint64_t key_a, uint64_t key_b, uint64_t a, uint64_
         sip_round(v)
         v[0] ^= words[i]
     v[2] ^= 0xFF
-    for i in range(3):
+    for _round in range(3):
         sip_round(v)
     return <uint32_t>(v[0] ^ v[1] ^ v[2] ^ v[3])
 
@@ -64,13 +62,12 @@ cdef inline uint32_t hash_of(uint64_t key_a, uint64_t key_b, uint64_t a, uint64_
 cdef class WideTable:
     """Records of one kind with a wide key, bounded by `records_max`; `len()` gives how many there are.
 
-    `hash_key`: 16 bytes; drawn anew when not given.
+    `hash_key`: 16 bytes that nobody can guess, where keys come from strangers.
     """
 
-    def __cinit__(self, int kind, uint32_t records_max, bytes hash_key=None):
+    def __cinit__(self, int kind, uint32_t records_max, bytes hash_key=bytes(HASH_KEY_BYTES)):
         if not FIRST_WIDE_KEY_KIND <= kind <= 255 or RECORD_BYTES_OF[kind] == 0:
             raise ValueError(f"table: expected a kind of record with a wide key, got {kind}")
-        hash_key = os.urandom(HASH_KEY_BYTES) if hash_key is None else hash_key
         if len(hash_key) != HASH_KEY_BYTES:
             raise ValueError(f"hash key: expected {HASH_KEY_BYTES} bytes, got {len(hash_key)}")
         memcpy(&self.hash_key_a, <const uint8_t*>hash_key, 8)
@@ -123,7 +120,7 @@ cdef class WideTable:
         return bucket if bucket >= self.split else hashed & (2 * self.half - 1)
 
     cdef uint8_t* find(self, uint64_t a, uint64_t b, uint64_t c) noexcept nogil:
-        """NULL when there is none."""
+        """NULL when there is none. One that has ended in this very decision is still found, until it is forgotten."""
         cdef uint32_t hashed = hash_of(self.hash_key_a, self.hash_key_b, a, b, c)
         cdef uint32_t at = self.heads_plus_one[self._bucket(hashed)]
         cdef uint8_t* record

@@ -177,6 +177,9 @@ DAY_LIST_ROWS_MAX = 1_024
 DAY_DIGEST_PARTS_MAX = 256
 """Parts of one digests request: 6 KiB of reply, and four rounds find one sale in four thousand million."""
 
+RECORDS_LISTED_MAX = 262_144
+"""Records that a kind may have to be listed; all rules there may be, a few milliseconds of the event loop."""
+
 # --------------------------------------------------------------------------- relations
 
 _LONGEST_DEBIT_BYTES = (

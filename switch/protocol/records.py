@@ -496,7 +496,7 @@ RECORDS: dict[RecordKind, type[Packed]] = {
 
 
 def record_bytes(kind: int) -> int:
-    """Length of a record of a kind; `KeyError` for a kind that does not exist."""
+    """Length of a record of a kind; `ValueError` for a kind that does not exist."""
     return RECORDS[RecordKind(kind)].width_bytes()
 
 

@@ -65,6 +65,7 @@ ENUM_PREFIXES: dict[type[enum.IntEnum] | type[enum.IntFlag], str] = {
     messages.RulesetState: "RULESET",
     messages.PinMode: "PIN_MODE",
     messages.DayCloseState: "DAY_CLOSE",
+    messages.RecordsEnd: "RECORDS",
     messages.SwitchMode: "MODE",
 }
 """Enumerations that the fast path sees, with the prefix of their C names."""
@@ -300,8 +301,11 @@ def _reply_name(type_: messages.MessageType) -> str:
     special = {
         messages.MessageType.SIGN_OFF: "empty",
         messages.MessageType.ECHO: "EchoReply",
+        messages.MessageType.DAY_DIGESTS: "DayReply",
+        messages.MessageType.DAY_LIST: "DayReply",
         messages.MessageType.FOLLOW: "FollowReply",
         messages.MessageType.STATISTICS: "JSON",
+        messages.MessageType.READ_RECORDS: "ReadRecordsReply",
         messages.MessageType.PUT_SWITCH: "refused on the wire",
     }
     return special.get(type_, "Reply")

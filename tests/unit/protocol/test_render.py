@@ -6,6 +6,7 @@ from switch._directory import Settings
 from switch.protocol import messages, records, render, session
 from switch.protocol.codes import ResponseCode
 from switch.protocol.layout import layout_of
+from switch.protocol.records import RecordKind, record_bytes
 
 DOCUMENT = (render.ROOT / render.DOCUMENT).read_text(encoding="utf-8")
 
@@ -103,8 +104,16 @@ def test_constants_that_an_int_cannot_hold_are_no_enum():
     assert macros["CARD_NUMBER_MAX"] == str(10**19 - 1)
 
 
+def test_the_length_of_every_kind_of_record_is_in_the_table():
+    lengths = dict(re.findall(r"^        \[(\d+)\] = (\d+),", render.layout_pxd(), re.M))
+
+    assert {int(kind): int(length) for kind, length in lengths.items()} == {
+        kind.value: record_bytes(kind) for kind in RecordKind
+    }
+
+
 def test_c_names_are_given_once():
-    names = re.findall(r"^    ([A-Z][A-Z_0-9]+) = |^    const \w+ ([A-Z_0-9]+) ", render.layout_pxd(), re.M)
+    names = re.findall(r"^    ([A-Z][A-Z_0-9]+) = |^    const \w+\*? ([A-Z_0-9]+) ", render.layout_pxd(), re.M)
 
     flat = [first or second for first, second in names]
     assert len(flat) == len(set(flat))
