@@ -30,6 +30,7 @@ from switch.protocol.records import (
     GiftRecord,
     MarkKind,
     MarkRecord,
+    PendingPointsRecord,
     PointsCategoryRecord,
     PurseRecord,
     RecordKind,
@@ -44,6 +45,8 @@ ENABLED, DISABLED, RATELESS, NONE = 3, 4, 5, 60
 TODAY = 20_617
 NOW_MS = TODAY * 86_400_000 + 12 * 3_600_000
 POINTS_MAX = 4 * 10**18
+PURSES_MAX, MARKS_MAX = 10_000, 100_000
+"""Defaults of `Tables`."""
 RIGHTS = int(Right.PAY | Right.CREDIT | Right.CARDS)
 POINTS_KIND, VISITS_KIND = 1 << 32, 2 << 32
 
@@ -78,7 +81,9 @@ class Shop:
         self.put(PointsCategoryRecord(category=DISABLED, flags=0, convert_rate=50))
         self.put(PointsCategoryRecord(category=RATELESS, flags=enabled))
         self.put(
-            GiftRecord(gift_id=GIFT, category=ENABLED, price_hundredths=300, level_min=2, account_max=3, stock=10, flags=1)
+            GiftRecord(
+                gift_id=GIFT, category=ENABLED, price_hundredths=300, level_min=2, account_max=3, stock=10, flags=1
+            )
         )
         self.put(GiftRecord(gift_id=DEAR_GIFT, category=ENABLED, price_hundredths=10**15))
         self.put(GiftRecord(gift_id=FREE_GIFT, category=ENABLED, price_hundredths=300, flags=0, until_date=TODAY))
@@ -185,7 +190,12 @@ def test_a_card_must_be_usable(shop, form, card_fields, code, detail):
     shop.points(ENABLED, 1_000)
     before = shop.engine.tables.get(RecordKind.ACCOUNT, CARD)
     reply = shop.ask(form, **ANY_REQUEST[form])
-    assert (reply.code, reply.detail, reply.balance_minor, reply.points_balance_hundredths) == (code, detail, 1_000, 5_000)
+    assert (reply.code, reply.detail, reply.balance_minor, reply.points_balance_hundredths) == (
+        code,
+        detail,
+        1_000,
+        5_000,
+    )
     assert shop.engine.tables.get(RecordKind.ACCOUNT, CARD) == before
 
 
@@ -193,6 +203,94 @@ def test_a_card_must_be_usable(shop, form, card_fields, code, detail):
 def test_an_unknown_card_shows_nothing(shop, form):
     reply = shop.ask(form, UNKNOWN, **ANY_REQUEST.get(form, {"points_hundredths": 1}))
     assert (reply.code, reply.balance_minor, reply.available_minor) == (Code.CARD_UNKNOWN, 0, 0)
+
+
+# ------------------------------------------------------------------------- what is due, and where there is no room
+
+
+def pending_points(shop):
+    shop.put(
+        AccountRecord(
+            account_number=CARD,
+            points_hundredths=5_000,
+            pending_count=1,
+            pending_categories=1,
+            pending_from_date=TODAY,
+        )
+    )
+    shop.put(PendingPointsRecord(account_number=CARD, category=0, booking_date=TODAY, amount_hundredths=70))
+
+
+@pytest.mark.parametrize("form", [*ANY_REQUEST, AdjustPointsRequest])
+def test_the_account_is_settled_though_the_request_is_declined(shop, form):
+    shop.open(CARD, status=CardStatus.VOID)
+    pending_points(shop)
+    reply = shop.ask(form, **ANY_REQUEST.get(form, {"points_hundredths": 1}))
+    assert (reply.code, reply.points_balance_hundredths) == (Code.CARD_STATUS, 5_070)
+    assert shop.account().last_sequence == reply.journal_sequence
+    assert shop.record(RecordKind.PENDING_POINTS, (CARD, 0, TODAY), PendingPointsRecord) is None
+
+
+def test_a_wrong_field_settles_nothing(shop):
+    pending_points(shop)
+    reply = shop.ask(RedeemRequest, points_hundredths=0)
+    assert (reply.code, reply.points_balance_hundredths) == (Code.FIELD_INVALID, 5_000)
+    assert shop.account().last_sequence == 0
+
+
+def test_a_preview_is_compared_with_the_account_before_settling(shop):
+    pending_points(shop)
+    shop.put(AccountRecord(**{**fields_of(shop.account()), "last_sequence": 3}))
+    assert shop.ask(AdjustPointsRequest, points_hundredths=1, if_sequence=3).code == 0
+
+
+def fields_of(record):
+    return {name: getattr(record, name) for name in record.__struct_fields__}
+
+
+@pytest.mark.parametrize(
+    ("form", "fields"),
+    [
+        (LoadVisitsRequest, {"service": 1, "count": 1}),
+        (AdjustPointsRequest, {"points_hundredths": 1, "category": ENABLED}),
+        (TransferPointsRequest, {"points_hundredths": 1, "category": ENABLED, "to_card_number": OTHER_CARD}),
+    ],
+)
+def test_no_room_for_a_purse(shop, form, fields):
+    shop.points(ENABLED, 1_000, CARD if form is TransferPointsRequest else OTHER_CARD)
+    fill(shop, PurseRecord, PURSES_MAX)
+    before = shop.engine.tables.get(RecordKind.ACCOUNT, CARD)
+    assert shop.ask(form, **fields).code == Code.TABLE_FULL
+    assert shop.engine.tables.get(RecordKind.ACCOUNT, CARD) == before
+
+
+@pytest.mark.parametrize(
+    ("form", "fields"),
+    [
+        (RedeemRequest, {"points_hundredths": 0, "gift_id": GIFT, "pieces": 1, "category": ENABLED}),
+        (AdjustPointsRequest, {"points_hundredths": 1, "reference": b"r" * 16}),
+        (BackfillRequest, ANY_REQUEST[BackfillRequest]),
+    ],
+)
+def test_no_room_for_a_mark(shop, form, fields):
+    shop.points(ENABLED, 1_000)
+    fill(shop, MarkRecord, MARKS_MAX)
+    before = shop.engine.tables.get(RecordKind.ACCOUNT, CARD)
+    assert shop.ask(form, **fields).code == Code.TABLE_FULL
+    assert shop.engine.tables.get(RecordKind.ACCOUNT, CARD) == before
+    assert (shop.purse(ENABLED), shop.gift().stock) == (1_000, 10)
+
+
+def fill(shop, form, count_max):
+    """Take all the room that is left in a table."""
+    for number in range(count_max):
+        key = (
+            {"account_number": 1, "purse": number} if form is PurseRecord else {"key_a": 1, "key_b": number, "key_c": 0}
+        )
+        try:
+            shop.put(form(**key))
+        except ValueError:
+            return
 
 
 # ------------------------------------------------------------------------- convert
@@ -273,7 +371,9 @@ def test_pieces_of_a_gift_are_taken_and_come_back(shop):
 )
 def test_what_is_not_redeemed(shop, fields, code, detail):
     shop.points(ENABLED, 800)
-    reply = shop.ask(RedeemRequest, **{"points_hundredths": 0, "gift_id": GIFT, "pieces": 1, "category": ENABLED, **fields})
+    reply = shop.ask(
+        RedeemRequest, **{"points_hundredths": 0, "gift_id": GIFT, "pieces": 1, "category": ENABLED, **fields}
+    )
     assert (reply.code, reply.detail) == (code, detail)
     assert (shop.purse(ENABLED), shop.gift().stock) == (800, 10)
 
