@@ -371,6 +371,8 @@ _DECODERS: dict[int, Callable[[bytes], Any]] = {
     **dict.fromkeys(KEYED_TYPES, Reply.decode),
     MessageType.ECHO: EchoReply.decode,
     MessageType.BALANCE: Reply.decode,
+    MessageType.QUOTE: Reply.decode,
+    MessageType.CARD_QUERY: Reply.decode,
     MessageType.DAY_DIGESTS: DayReply.decode,
     MessageType.DAY_LIST: DayReply.decode,
     MessageType.FOLLOW: FollowReply.decode,
