@@ -49,6 +49,7 @@ def follow(switch, path, *rules, time_limit_ms=5_000, from_beginning=True):
 
 
 @pytest.mark.parametrize("piece_bytes", [1, 77, 1_000, 65_000])
+@pytest.mark.feature("HD-131")
 def test_every_approved_debit_is_asked_about_however_the_bytes_come(journal, tmp_path, piece_bytes):
     journal.block(journal.debit(1_550, (APPLES, SOAP)), journal.debit(900, (SOAP,), code=51))
     journal.block(journal.debit(300, (SOAP,), code=10), journal.debit(300, (SOAP,), type_=MessageType.QUOTE))
