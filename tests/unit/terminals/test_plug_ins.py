@@ -158,7 +158,8 @@ def test_a_rule_is_found_by_its_entry_point(monkeypatch):
             return len
 
     monkeypatch.setattr("importlib.metadata.entry_points", lambda *, group, name: [Point] if name == "fruit" else [])
-    assert find_rule("fruit") == len
+    found: object = find_rule("fruit")
+    assert found is len
     with pytest.raises(LookupError, match="no entry point 'bread'"):
         find_rule("bread")
 
