@@ -20,7 +20,10 @@ from switch.protocol.records import (
 CHOICE = random.Random(5)
 PRICES = [
     PriceRecord(
-        item=CHOICE.randrange(30), price_class=CHOICE.randrange(5), key_c=CHOICE.randrange(2**64), unit_price_minor=number
+        item=CHOICE.randrange(30),
+        price_class=CHOICE.randrange(5),
+        key_c=CHOICE.randrange(2**64),
+        unit_price_minor=number,
     ).encode()
     for number in range(400)
 ]
