@@ -1633,3 +1633,47 @@ cdef extern from *:
         place_t reserved[4]
         place_t row_reserved[2]
     const form_t* FORMS "cardswitch_forms"
+
+
+# What a card operation does to the status. Bit n of a mask: status n; bit 0: a number that no card has.
+# `to` 0: the status stays, or is the one that was kept; `fee` NO_FEE: none.
+cdef extern from *:
+    """
+    #include <stdint.h>
+    typedef struct { uint16_t from_mask, done_mask; uint8_t to, fee; } cardswitch_transition_t;
+    static const cardswitch_transition_t cardswitch_transitions[22] = {
+        [1] = {0x8001, 0x0008, 3, 255},  /* RESERVE */
+        [2] = {0x0008, 0x8000, 15, 255},  /* UNRESERVE */
+        [3] = {0x8009, 0x0072, 4, 255},  /* MAKE */
+        [4] = {0x0010, 0x0020, 5, 255},  /* DRAW */
+        [5] = {0x0030, 0x0042, 6, 0},  /* ISSUE */
+        [6] = {0x8009, 0x0042, 6, 0},  /* MAKE_AND_ISSUE */
+        [7] = {0x0040, 0x0002, 1, 255},  /* ACTIVATE */
+        [8] = {0x0046, 0x0080, 7, 3},  /* REPORT_LOSS */
+        [9] = {0x0080, 0x0000, 0, 4},  /* RESTORE */
+        [10] = {0x0002, 0x0004, 2, 255},  /* FREEZE */
+        [11] = {0x0004, 0x0002, 1, 255},  /* UNFREEZE */
+        [12] = {0x0002, 0x0100, 8, 255},  /* EXPIRE */
+        [13] = {0x0102, 0x0002, 1, 6},  /* RENEW */
+        [14] = {0x0006, 0x0200, 9, 255},  /* MARK_BAD */
+        [15] = {0x0382, 0x0400, 10, 2},  /* REPLACE */
+        [16] = {0x0102, 0x0800, 11, 5},  /* RETURN */
+        [17] = {0x03fe, 0x1000, 12, 255},  /* VOID */
+        [18] = {0x1810, 0x4000, 14, 255},  /* CLEAR */
+        [19] = {0x03fe, 0x2000, 13, 255},  /* CORRECT */
+        [20] = {0xfffe, 0x0000, 0, 255},  /* BLACKLIST */
+        [21] = {0xfffe, 0x0000, 0, 255},  /* UNBLACKLIST */
+    };
+    """
+    ctypedef struct transition_t "cardswitch_transition_t":
+        uint16_t from_mask
+        uint16_t done_mask
+        uint8_t to
+        uint8_t fee
+    const transition_t* TRANSITIONS "cardswitch_transitions"
+
+
+cdef enum:  # sets of card statuses: bit n is status n
+    STATUSES_LIVE = 0x03c6
+    STATUSES_ENDED = 0xfc00
+    NO_FEE = 255

@@ -13,8 +13,9 @@ from switch._account cimport (
     limits_of, may_use, peek, points_in, points_settled, settle, store_accepts, visits_of)
 from switch._decision cimport ask_t, decision_t, show_account, touch
 from switch._layout cimport *
-from switch._pricing cimport bill_t, earn_points, int128_t, price_lines, priced_t, write_line_results
+from switch._pricing cimport bill_t, earn_points, price_lines, priced_t, write_line_results
 from switch._rules cimport Rules
+from switch._shares cimport floor_divide, product
 from switch._tables cimport Tables
 
 
@@ -132,13 +133,14 @@ cdef uint16_t purses_suffice(Tables tables, const ask_t* ask, const account_reco
     cdef const tender_t* tender
     cdef const points_category_record_t* category
     cdef const purse_record_t* visits
+    cdef int64_t rest
     cdef uint32_t i
     for i in range(sale.tender_count):
         tender = &sale.tenders[i]
         if tender.kind == TENDER_POINTS:
             category = tables.points_category(tender.purse)
             if (category == NULL or not category.flags & CATEGORY_ENABLED or category.tender_rate == 0
-                    or tender.amount_minor > <int64_t>(<int128_t>sale.due_minor * category.tender_cap_bp // 10000)):
+                    or tender.amount_minor > floor_divide(product(sale.due_minor, category.tender_cap_bp), 10000, &rest)):
                 return CODE_POINTS_CAP
             # At most 10^12 minor units at 10^6 hundredths each: 10^18.
             if points_settled(tables, ask, account, tender.purse) < tender.amount_minor * category.tender_rate:
@@ -261,16 +263,12 @@ cdef void book_points(Tables tables, const ask_t* ask, account_record_t* account
 cdef void scale_points(const card_type_record_t* card_type, sale_t* sale) noexcept nogil:
     """A part of the bill was paid: each line keeps that part of its points, rounded down to the grain."""
     cdef int64_t grain = 1 if card_type.flags & CARD_TYPE_FINE_POINTS else GRAIN_WHOLE
-    cdef int64_t points, scaled
-    cdef int128_t product, divisor = <int128_t>sale.due_minor * grain
+    cdef int64_t scaled, rest
     cdef uint32_t i
     sale.priced.points_hundredths = 0
     for i in range(sale.priced.line_count):
-        points = sale.priced.lines[i].points_hundredths
-        product = <int128_t>points * sale.card_minor
-        scaled = <int64_t>(product // divisor)
-        if product < 0 and scaled * divisor != product:
-            scaled -= 1
+        scaled = floor_divide(product(sale.priced.lines[i].points_hundredths, sale.card_minor),
+                              sale.due_minor * grain, &rest)
         sale.priced.lines[i].points_hundredths = scaled * grain
         sale.priced.points_hundredths += scaled * grain
 

@@ -14,14 +14,13 @@ from switch._entry cimport reply_of, request_of, result_count_of, results_of
 from switch._index cimport slot_t
 from switch._layout cimport *
 from switch._points cimport undo_load_visits, undo_redeem
-from switch._pricing cimport int128_t
+from switch._shares cimport floor_divide, product, thousandth
 from switch._tables cimport Tables
 from switch.duplicates cimport NOTED, POSITION_MASK_LOW, REVERSED, AnswerWindow, answer_key
 from switch.group_commit cimport GroupCommit
 from switch.journal cimport NOWHERE
 
 cdef enum:
-    MILLI = 1000
     BY_LINES = 1                     # flag of a whole-bill mark
 
 cdef uint64_t WHOLE_BILL = 0xFFFFFFFF
@@ -303,22 +302,15 @@ cdef int64_t line_net(const entry_header_t* original, uint32_t line) noexcept no
     cdef const bill_line_t* lines = <const bill_line_t*>(request_of(original) + sizeof(debit_request_t))
     cdef const line_result_t* result = &results_of(original)[line]
     cdef int64_t amount = lines[line].amount_minor
-    cdef int128_t product
     if (<const debit_request_t*>request_of(original)).flags & DEBIT_PRICED:
-        product = <int128_t>result.unit_price_minor * lines[line].quantity_milli * 2 + MILLI
-        amount = <int64_t>(product // (2 * MILLI))
-        if product < 0 and <int128_t>amount * 2 * MILLI != product:
-            amount -= 1
+        amount = <int64_t>thousandth(product(result.unit_price_minor, lines[line].quantity_milli))
     return amount - result.discount_minor
 
 
 cdef inline int64_t share_of(int64_t points, int64_t part, int64_t whole) noexcept nogil:
     """floor(points · part / whole); whole above 0."""
-    cdef int128_t product = <int128_t>points * part
-    cdef int64_t share = <int64_t>(product // whole)
-    if product < 0 and <int128_t>share * whole != product:
-        share -= 1
-    return share
+    cdef int64_t rest
+    return floor_divide(product(points, part), whole, &rest)
 
 
 cdef bint was_reversed(AnswerWindow answers, const entry_header_t* original) noexcept nogil:

@@ -25,6 +25,7 @@ from switch.protocol.messages import (
     EchoRequest,
     ErrorReply,
     MessageType,
+    RechargeChannel,
     Reply,
     ReversalRequest,
 )
@@ -43,6 +44,7 @@ from .settlement import Settler
 from .trace import OpenRequest, TraceStore
 
 REASON_CUSTOMER = 1
+REFERENCE_BYTES = 16
 
 
 class Client(OperatorCalls):
@@ -99,9 +101,17 @@ class Client(OperatorCalls):
         )
 
     async def credit(
-        self, card_number: int, amount_minor: int, *, channel: int = 1, reference: int = 0, stamp_ms: int | None = None
+        self,
+        card_number: int,
+        amount_minor: int,
+        *,
+        channel: int = RechargeChannel.CASH_STORE,
+        reference: bytes = b"",
+        operator_id: int = 0,
+        received_minor: int = 0,
+        stamp_ms: int | None = None,
     ) -> Outcome:
-        """Put value on a card (channel 0 opening balance, 1 cash, 2 bank card, 3 transfer)."""
+        """Put value on a card; a reference of the channel (1 to 16 bytes) is credited once, an empty one always."""
         return await self._keyed(
             MessageType.CREDIT,
             lambda trace_number, business_date, now_ms: CreditRequest(
@@ -111,7 +121,9 @@ class Client(OperatorCalls):
                 card_number=card_number,
                 amount_minor=amount_minor,
                 channel=channel,
-                reference=reference,
+                operator_id=operator_id,
+                received_minor=received_minor,
+                reference=reference.ljust(REFERENCE_BYTES, b"\0"),
             ),
         )
 

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from switch._directory import Settings
-from switch.protocol import messages, records, render, session
+from switch.protocol import lifecycle, messages, records, render, session
 from switch.protocol.codes import ResponseCode
 from switch.protocol.layout import layout_of
 from switch.protocol.records import RecordKind, record_bytes
@@ -21,7 +21,8 @@ def test_everything_that_is_generated_is_up_to_date(capsys):
 def copy(tmp_path, monkeypatch):
     """The generated files and what they need, in a directory of their own."""
     vectors = sorted((render.ROOT / render.VECTORS).glob("*.json"))
-    for path in [render.ROOT / render.PXD, render.ROOT / render.DOCUMENT, *vectors]:
+    files = [render.ROOT / path for path in (render.PXD, render.DOCUMENT, render.LIFECYCLE)]
+    for path in [*files, *vectors]:
         target = tmp_path / path.relative_to(render.ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(path.read_bytes())
@@ -34,6 +35,7 @@ def copy(tmp_path, monkeypatch):
     [
         (render.PXD, "uint32_t trace_number", "uint16_t trace_number"),
         (render.DOCUMENT, "| 0 | 4 | `trace_number` | u32 |", "| 0 | 4 | `trace_number` | u16 |"),
+        (render.LIFECYCLE, "| `FREEZE` | `ACTIVE` |", "| `FREEZE` | `LOST` |"),
     ],
 )
 def test_a_stale_file_is_named_by_check_and_repaired_by_write(copy, capsys, path, old, new):
@@ -69,6 +71,25 @@ def test_every_region_that_can_be_made_is_in_the_document():
 
     empty = {cls.__name__ for cls in render.packed_classes(messages) if not layout_of(cls).fields}
     assert sorted(used) == sorted(render.regions().keys() - empty)
+
+
+def test_every_region_of_the_life_cycle_is_in_its_document_and_every_arrow_is_drawn():
+    text = (render.ROOT / render.LIFECYCLE).read_text(encoding="utf-8")
+
+    drawn = {
+        (start, end, name)
+        for start, end, names in re.findall(r"^    (\S+) --> (\w+): (.+)$", text, re.M)
+        for name in names.split(", ")
+    }
+    asked = {
+        ("[*]" if status is None else status.name.lower(), step.to.name.lower(), operation.name.lower().replace("_", " "))
+        for operation, step in lifecycle.TRANSITIONS.items()
+        for status in step.froms
+        if step.to is not None and step.to != status
+    }
+    assert sorted(re.findall(r"<!-- generated: (.+?) -->", text)) == sorted(render.lifecycle_regions())
+    assert asked <= drawn
+    assert {name for _, _, name in drawn - asked} == {"restore"}
 
 
 @pytest.mark.parametrize("cls", [*render.packed_classes(messages), *render.packed_classes(records)])
