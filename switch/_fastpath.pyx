@@ -23,14 +23,14 @@ from switch._inquiry cimport balance, card_query
 from switch._layout cimport *
 from switch._lifecycle cimport open_card, operate_card
 from switch._operators cimport (
-    put_allowed, put_card_type, put_gift, put_organisation, put_points_category, put_price, put_store, put_switch,
-    put_terminal, set_type_state)
+    put_allowed, put_gift, put_organisation, put_points_category, put_price, put_store, put_switch, put_terminal)
 from switch._pin cimport hide_pins
 from switch._points cimport adjust_points, backfill, convert, load_visits, redeem, transfer_points
 from switch._rule_desk cimport activate_rules, put_rule
 from switch._rules cimport Rules
 from switch._sale cimport debit, quote, sale_t
 from switch._tables cimport Tables
+from switch._type_desk cimport put_card_type, set_type_state
 from switch._undo cimport refund, reverse
 from switch._value cimport capture, credit, hold, release, transfer
 from switch.duplicates cimport ANSWERED_AFTER_NOTE, NOTED, POSITION_MASK_LOW, AnswerWindow, answer_key
@@ -47,6 +47,7 @@ cdef enum:
     RIGHTS_ALL = 31
     PIN_KEY_BYTES = 32
     CUT_OVER_BYTES = 256             # its entry: header, request, reply and the switch record
+    CUT_OVER_MESSAGE_BYTES = 32      # header and cut_over_request_t
     NEXT_DATE_AT = 16
     # Room asked for before a decision, so that what is decided can be written: replies with all their rows, and images.
     SALE_BYTES_MAX = 40960           # 64 purses, 64 pending records, 16 holds with the limits of their cards
@@ -60,80 +61,77 @@ cdef int64_t STAMP_MS_MAX = 4102444800000        # 2100-01-01: a replay's stamp 
 cdef void evaluate(Engine engine, const ask_t* ask, uint8_t request_type, const uint8_t* body,
                    decision_t* decision) noexcept nogil:
     """Decide a new request by its type."""
-    cdef Tables tables = engine.tables
-    cdef Rules rules = engine.rules
     cdef reply_t* reply = &decision.reply
     if request_type == TYPE_DEBIT:
-        debit(tables, rules, ask, <const debit_request_t*>body, engine.sale, decision)
+        debit(engine.tables, rules, ask, <const debit_request_t*>body, engine.sale, decision)
     elif request_type == TYPE_REVERSAL:
-        reverse(tables, engine.answers, engine.commit, ask, <const reversal_request_t*>body, decision)
+        reverse(engine.tables, engine.answers, engine.commit, ask, <const reversal_request_t*>body, decision)
     elif request_type == TYPE_CREDIT:
-        credit(tables, rules, ask, <const credit_request_t*>body, decision)
+        credit(engine.tables, rules, ask, <const credit_request_t*>body, decision)
     elif request_type == TYPE_HOLD:
-        hold(tables, ask, <const hold_request_t*>body, decision)
+        hold(engine.tables, ask, <const hold_request_t*>body, decision)
     elif request_type == TYPE_CAPTURE:
-        capture(tables, rules, ask, <const capture_request_t*>body, engine.sale, decision)
+        capture(engine.tables, rules, ask, <const capture_request_t*>body, engine.sale, decision)
     elif request_type == TYPE_RELEASE:
-        release(tables, ask, <const release_request_t*>body, decision)
+        release(engine.tables, ask, <const release_request_t*>body, decision)
     elif request_type == TYPE_REFUND:
-        refund(tables, engine.answers, engine.commit, ask, <const refund_request_t*>body, decision)
+        refund(engine.tables, engine.answers, engine.commit, ask, <const refund_request_t*>body, decision)
     elif request_type == TYPE_TRANSFER:
-        transfer(tables, ask, <const transfer_request_t*>body, decision)
+        transfer(engine.tables, ask, <const transfer_request_t*>body, decision)
     elif request_type == TYPE_REDEEM:
-        reply.code = redeem(tables, rules, ask, <const redeem_request_t*>body, decision)
+        reply.code = redeem(engine.tables, rules, ask, <const redeem_request_t*>body, decision)
     elif request_type == TYPE_CONVERT:
-        reply.code = convert(tables, rules, ask, <const convert_request_t*>body, decision)
+        reply.code = convert(engine.tables, rules, ask, <const convert_request_t*>body, decision)
     elif request_type == TYPE_ADJUST_POINTS:
-        reply.code = adjust_points(tables, rules, ask, <const adjust_points_request_t*>body, decision)
+        reply.code = adjust_points(engine.tables, rules, ask, <const adjust_points_request_t*>body, decision)
     elif request_type == TYPE_TRANSFER_POINTS:
-        reply.code = transfer_points(tables, rules, ask, <const transfer_points_request_t*>body, decision)
+        reply.code = transfer_points(engine.tables, rules, ask, <const transfer_points_request_t*>body, decision)
     elif request_type == TYPE_LOAD_VISITS:
-        reply.code = load_visits(tables, rules, ask, <const load_visits_request_t*>body, decision)
+        reply.code = load_visits(engine.tables, rules, ask, <const load_visits_request_t*>body, decision)
     elif request_type == TYPE_BACKFILL:
-        reply.code = backfill(tables, rules, ask, <const backfill_request_t*>body, decision)
+        reply.code = backfill(engine.tables, rules, ask, <const backfill_request_t*>body, decision)
     elif request_type == TYPE_DAY_TOTALS:
-        reply.code = day_totals(tables, engine.answers, engine.commit, ask, <const day_totals_request_t*>body, decision)
+        reply.code = day_totals(engine.tables, engine.answers, engine.commit, ask, <const day_totals_request_t*>body, decision)
     else:
         reply.code = evaluate_operator(engine, ask, request_type, body, decision)
 
 
 cdef uint16_t evaluate_operator(Engine engine, const ask_t* ask, uint8_t request_type, const uint8_t* body,
                                 decision_t* decision) noexcept nogil:
-    cdef Tables tables = engine.tables
     engine.places_may_have_changed = True
     if request_type == TYPE_OPERATE_CARD:
-        return operate_card(tables, ask, <const operate_card_request_t*>body, decision)
+        return operate_card(engine.tables, ask, <const operate_card_request_t*>body, decision)
     if request_type == TYPE_OPEN_CARD:
-        return open_card(tables, ask, <const open_card_request_t*>body, decision)
+        return open_card(engine.tables, ask, <const open_card_request_t*>body, decision)
     if request_type == TYPE_SET_PIN:
-        return set_pin(tables, ask, <const set_pin_request_t*>body, decision)
+        return set_pin(engine.tables, ask, <const set_pin_request_t*>body, decision)
     if request_type == TYPE_SET_CARD:
-        return set_card(tables, ask, <const set_card_request_t*>body, decision)
+        return set_card(engine.tables, ask, <const set_card_request_t*>body, decision)
     if request_type == TYPE_PUT_CARD_TYPE:
-        return put_card_type(tables, ask, <const put_card_type_request_t*>body, decision)
+        return put_card_type(engine.tables, ask, <const put_card_type_request_t*>body, decision)
     if request_type == TYPE_SET_TYPE_STATE:
-        return set_type_state(tables, ask, <const set_type_state_request_t*>body, decision)
+        return set_type_state(engine.tables, ask, <const set_type_state_request_t*>body, decision)
     if request_type == TYPE_PUT_STORE:
-        return put_store(tables, ask, <const put_store_request_t*>body, decision)
+        return put_store(engine.tables, ask, <const put_store_request_t*>body, decision)
     if request_type == TYPE_PUT_TERMINAL:
-        return put_terminal(tables, ask, <const put_terminal_request_t*>body, decision)
+        return put_terminal(engine.tables, ask, <const put_terminal_request_t*>body, decision)
     if request_type == TYPE_PUT_ORGANISATION:
-        return put_organisation(tables, ask, <const put_organisation_request_t*>body, decision)
+        return put_organisation(engine.tables, ask, <const put_organisation_request_t*>body, decision)
     if request_type == TYPE_PUT_POINTS_CATEGORY:
-        return put_points_category(tables, ask, <const put_points_category_request_t*>body, decision)
+        return put_points_category(engine.tables, ask, <const put_points_category_request_t*>body, decision)
     if request_type == TYPE_PUT_GIFT:
-        return put_gift(tables, ask, <const put_gift_request_t*>body, decision)
+        return put_gift(engine.tables, ask, <const put_gift_request_t*>body, decision)
     if request_type == TYPE_PUT_RULE:
-        return put_rule(tables, engine.rules, ask, <const put_rule_request_t*>body, decision)
+        return put_rule(engine.tables, engine.rules, ask, <const put_rule_request_t*>body, decision)
     if request_type == TYPE_ACTIVATE_RULES:
-        return activate_rules(tables, engine.rules, ask, <const activate_rules_request_t*>body, decision)
+        return activate_rules(engine.tables, engine.rules, ask, <const activate_rules_request_t*>body, decision)
     if request_type == TYPE_PUT_PRICE:
-        return put_price(tables, ask, <const put_price_request_t*>body, decision)
+        return put_price(engine.tables, ask, <const put_price_request_t*>body, decision)
     if request_type == TYPE_PUT_ALLOWED:
-        return put_allowed(tables, ask, <const put_allowed_request_t*>body, decision)
+        return put_allowed(engine.tables, ask, <const put_allowed_request_t*>body, decision)
     if request_type == TYPE_CUT_OVER:
-        return cut_over(tables, ask, <const cut_over_request_t*>body, decision)
-    return put_switch(tables, ask, <const put_switch_request_t*>body, decision)
+        return cut_over(engine.tables, ask, <const cut_over_request_t*>body, decision)
+    return put_switch(engine.tables, ask, <const put_switch_request_t*>body, decision)
 
 
 cdef uint16_t cut_over(Tables tables, const ask_t* ask, const cut_over_request_t* request,
@@ -492,17 +490,17 @@ cdef class Engine:
 
     cdef bint _begin_date(self, uint32_t today, int64_t now_ms, uint8_t* out) noexcept nogil:
         """Write the switch's own cut-over entry; False when there is no room for it."""
-        cdef uint8_t message[sizeof(header_t) + sizeof(cut_over_request_t)]
+        cdef uint8_t message[CUT_OVER_MESSAGE_BYTES]
         cdef header_t* header = <header_t*>message
         cdef cut_over_request_t* request = <cut_over_request_t*>(message + sizeof(header_t))
         if self.commit.entry_space(CUT_OVER_BYTES, False) == NULL:
             return False
-        memset(message, 0, sizeof(message))
+        memset(message, 0, CUT_OVER_MESSAGE_BYTES)
         header.version, header.type = PROTOCOL_VERSION, TYPE_CUT_OVER
         request.trace_number = request.business_date = request.next_date = today
         request.stamp_ms = now_ms
         self.answers.advance(today)
-        self.decide_one(0, RIGHTS_ALL, message, sizeof(message), now_ms, out)
+        self.decide_one(0, RIGHTS_ALL, message, CUT_OVER_MESSAGE_BYTES, now_ms, out)
         return True
 
     cdef uint32_t _no_room(self, uint8_t* out, const header_t* asked, reply_t* reply) noexcept nogil:

@@ -997,7 +997,7 @@ cdef packed struct price_record_t:  # 64 bytes. Unit price of an article in one 
     uint64_t item  # key: article number
     uint64_t price_class  # key: price class, 0 is retail
     uint64_t key_c  # key: 0
-    int64_t unit_price_minor  # price of one unit (1,000 thousandths)
+    int64_t unit_price_minor  # price of one unit (1,000 thousandths); -1: none yet
     int64_t next_unit_price_minor  # price from next_from_date on
     uint64_t reserved_more  # zero
     uint64_t last_sequence  # journal sequence of the last entry that changed the record

@@ -449,7 +449,7 @@ class PriceRecord(Packed, kw_only=True):
     item: Annotated[int, u64("switch", "key: article number")]
     price_class: Annotated[int, u64("switch", "key: price class, 0 is retail")]
     key_c: Annotated[int, u64("switch", "key: 0")] = 0
-    unit_price_minor: Annotated[int, i64("switch", "price of one unit (1,000 thousandths)")]
+    unit_price_minor: Annotated[int, i64("switch", "price of one unit (1,000 thousandths); -1: none yet")]
     next_unit_price_minor: Annotated[int, i64("switch", "price from next_from_date on")] = 0
     reserved_more: Annotated[int, u64("switch", "zero")] = 0
     last_sequence: Annotated[int, u64("switch", "journal sequence of the last entry that changed the record")] = 0
