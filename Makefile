@@ -29,7 +29,7 @@ crash: setup  ## 500 rounds of kill, recover and compare
 	@$(RUN) -m pytest tests/crash --crash-rounds 500 -o faulthandler_timeout=3600
 
 year: setup  ## the whole year of shopping under every rule file, compared with an independent oracle
-	@CARDSWITCH_WHOLE_YEAR=1 $(RUN) -m pytest tests/end_to_end/test_replay_shopping_year.py -k whole_year
+	@$(RUN) -m pytest tests/end_to_end/test_replay_shopping_year.py -k whole_year --whole-year
 
 fuzz: setup  ## the fuzz tests with many more examples
 	@$(RUN) -m pytest tests/fuzz --hypothesis-profile fuzz -o faulthandler_timeout=3600

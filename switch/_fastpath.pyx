@@ -63,15 +63,15 @@ cdef void evaluate(Engine engine, const ask_t* ask, uint8_t request_type, const 
     """Decide a new request by its type."""
     cdef reply_t* reply = &decision.reply
     if request_type == TYPE_DEBIT:
-        debit(engine.tables, rules, ask, <const debit_request_t*>body, engine.sale, decision)
+        debit(engine.tables, engine.rules, ask, <const debit_request_t*>body, engine.sale, decision)
     elif request_type == TYPE_REVERSAL:
         reverse(engine.tables, engine.answers, engine.commit, ask, <const reversal_request_t*>body, decision)
     elif request_type == TYPE_CREDIT:
-        credit(engine.tables, rules, ask, <const credit_request_t*>body, decision)
+        credit(engine.tables, engine.rules, ask, <const credit_request_t*>body, decision)
     elif request_type == TYPE_HOLD:
         hold(engine.tables, ask, <const hold_request_t*>body, decision)
     elif request_type == TYPE_CAPTURE:
-        capture(engine.tables, rules, ask, <const capture_request_t*>body, engine.sale, decision)
+        capture(engine.tables, engine.rules, ask, <const capture_request_t*>body, engine.sale, decision)
     elif request_type == TYPE_RELEASE:
         release(engine.tables, ask, <const release_request_t*>body, decision)
     elif request_type == TYPE_REFUND:
@@ -79,17 +79,17 @@ cdef void evaluate(Engine engine, const ask_t* ask, uint8_t request_type, const 
     elif request_type == TYPE_TRANSFER:
         transfer(engine.tables, ask, <const transfer_request_t*>body, decision)
     elif request_type == TYPE_REDEEM:
-        reply.code = redeem(engine.tables, rules, ask, <const redeem_request_t*>body, decision)
+        reply.code = redeem(engine.tables, engine.rules, ask, <const redeem_request_t*>body, decision)
     elif request_type == TYPE_CONVERT:
-        reply.code = convert(engine.tables, rules, ask, <const convert_request_t*>body, decision)
+        reply.code = convert(engine.tables, engine.rules, ask, <const convert_request_t*>body, decision)
     elif request_type == TYPE_ADJUST_POINTS:
-        reply.code = adjust_points(engine.tables, rules, ask, <const adjust_points_request_t*>body, decision)
+        reply.code = adjust_points(engine.tables, engine.rules, ask, <const adjust_points_request_t*>body, decision)
     elif request_type == TYPE_TRANSFER_POINTS:
-        reply.code = transfer_points(engine.tables, rules, ask, <const transfer_points_request_t*>body, decision)
+        reply.code = transfer_points(engine.tables, engine.rules, ask, <const transfer_points_request_t*>body, decision)
     elif request_type == TYPE_LOAD_VISITS:
-        reply.code = load_visits(engine.tables, rules, ask, <const load_visits_request_t*>body, decision)
+        reply.code = load_visits(engine.tables, engine.rules, ask, <const load_visits_request_t*>body, decision)
     elif request_type == TYPE_BACKFILL:
-        reply.code = backfill(engine.tables, rules, ask, <const backfill_request_t*>body, decision)
+        reply.code = backfill(engine.tables, engine.rules, ask, <const backfill_request_t*>body, decision)
     elif request_type == TYPE_DAY_TOTALS:
         reply.code = day_totals(engine.tables, engine.answers, engine.commit, ask, <const day_totals_request_t*>body, decision)
     else:
@@ -122,7 +122,7 @@ cdef uint16_t evaluate_operator(Engine engine, const ask_t* ask, uint8_t request
     if request_type == TYPE_PUT_GIFT:
         return put_gift(engine.tables, ask, <const put_gift_request_t*>body, decision)
     if request_type == TYPE_PUT_RULE:
-        return put_rule(engine.tables, engine.rules, ask, <const put_rule_request_t*>body, decision)
+        return put_rule(engine.tables, ask, <const put_rule_request_t*>body, decision)
     if request_type == TYPE_ACTIVATE_RULES:
         return activate_rules(engine.tables, engine.rules, ask, <const activate_rules_request_t*>body, decision)
     if request_type == TYPE_PUT_PRICE:

@@ -12,6 +12,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from switch.protocol.codes import ResponseCode
 from switch.protocol.layout import Packed, layout_of
 from switch.protocol.messages import Reply
@@ -35,11 +37,22 @@ KEY_FIELDS: dict[RecordKind, tuple[str, ...]] = {kind: _key_fields(kind) for kin
 """Names of the fields that are a record's key."""
 
 
+_ZEROS: dict[RecordKind, dict[str, int | bytes]] = {
+    kind: {
+        placed.name: bytes(placed.wire.width_bytes) if placed.wire.format.endswith("s") else 0
+        for placed, info in zip(layout_of(form).fields, msgspec.structs.fields(form), strict=True)
+        if info.required
+    }
+    for kind, form in RECORDS.items()
+}
+"""Fields that a layout has no default for: zero until they are written."""
+
+
 class Record:
     """One record: the fields of its layout as attributes, which may be changed (but those of the key)."""
 
     def __init__(self, record_kind: RecordKind, **fields: Any) -> None:
-        form = RECORDS[record_kind](**fields)
+        form = RECORDS[record_kind](**(_ZEROS[record_kind] | fields))
         self.__dict__.update({name: getattr(form, name) for name in form.__struct_fields__})
         self.kind = record_kind
 

@@ -56,7 +56,7 @@ def test_a_refusal_is_declined_with_its_code_and_meaning():
             outcome = await client.debit(CARD, 100_01)
 
             assert end_of(outcome) == ending(Verdict.DECLINED, ResponseCode.FUNDS)
-            assert outcome.meaning == "The balance is smaller than the amount."
+            assert outcome.meaning == "Less is available than the amount."
             assert outcome.balance_minor == 100_00
 
     asyncio.run(scenario())
