@@ -167,8 +167,8 @@ class Dispatcher:
             return self._answer(link, header, header.type, refusal.encode(), ResponseCode.NOT_PERMITTED)
         if header.type == MessageType.STATISTICS:
             return self._answer(link, header, MessageType.STATISTICS, msgspec.json.encode(self.figures()))
-        reply = self._inquire(link.terminal_id, header.type, body)
-        return self._answer(link, header, header.type, reply.encode(), reply.code)
+        found = self._inquire(link.terminal_id, header.type, body)
+        return self._answer(link, header, header.type, found.encode(), found.code)
 
     def _inquire(self, terminal_id: int, type_: int, body: bytes) -> FollowReply | DayReply | ReadRecordsReply:
         if type_ == MessageType.FOLLOW:

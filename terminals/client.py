@@ -33,6 +33,7 @@ from switch.protocol.session import AnyReply
 
 from ._clock import SYSTEM, Surroundings
 from .credentials import Credentials
+from .day_close import DEFAULT_CLOSE_POLICY, ClosePolicy, DayCloser, DayCloseReport
 from .errors import LinkLostError, RefusedBySwitchError, SwitchUnreachableError
 from .masking import mask
 from .operators import Build, OperatorCalls
@@ -214,6 +215,20 @@ class Client(OperatorCalls):
                     f"trace number {trace_number}: expected a stuck request, got one that settle() can finish"
                 )
         self._trace.close(trace_number)  # disk
+
+    # ------------------------------------------------------------------- day close
+
+    async def close_day(
+        self, business_date: int | None = None, policy: ClosePolicy = DEFAULT_CLOSE_POLICY
+    ) -> DayCloseReport:
+        """Agree with the switch on every request of a business date: today (`None`) or the day before.
+
+        Settles open requests first.  The trace store must keep a book: `FileTrace` does.
+        """
+        if business_date is None:
+            business_date = await self._settler.business_date(self._settler.deadline_ms())
+        closer = DayCloser(self._trace, self._settler, self._keyed, self._ask, self.settle, self._surroundings, policy)
+        return await closer.close(business_date)
 
     # ------------------------------------------------------------------- inside
 

@@ -1,5 +1,6 @@
-"""Rows of a terminal's date, read from the journal by the list of its answers."""
+"""Rows of a terminal's date, read from the journal by the list of its answers, and the inquiries that tell them."""
 
+import hashlib
 import random
 
 import pytest
@@ -10,9 +11,19 @@ from switch._projection import load_answers
 from switch._segments import prepare_segment
 from switch.duplicates import AnswerWindow
 from switch.group_commit import GroupCommit
+from switch.inquiries import DayBook
 from switch.journal import LocalJournal
+from switch.protocol.codes import ResponseCode
 from switch.protocol.layout import layout_of
-from switch.protocol.messages import DayRow, MessageType, Reply
+from switch.protocol.messages import (
+    DayDigest,
+    DayDigestsRequest,
+    DayListRequest,
+    DayRow,
+    MessageType,
+    Reply,
+    decode_rows,
+)
 from switch.protocol.records import EntryHeader
 
 TODAY, TILL, OTHER_TILL = 20_000, 7, 8
@@ -74,8 +85,7 @@ class Shop:
     def rows(self, first: int = 0, last: int = TRACE_MAX, rows_max: int | None = None) -> tuple[list[DayRow], int]:
         found = day_rows(self.window, self.commit, TILL, TODAY, first, last, rows_max)
         assert found is not None
-        width = DayRow.width_bytes()
-        return [DayRow.decode(found[0][at : at + width]) for at in range(0, len(found[0]), width)], found[1]
+        return list(decode_rows(DayRow, found[0])), found[1]
 
 
 @pytest.fixture
@@ -134,8 +144,83 @@ def test_another_date_or_terminal_has_no_rows(shop, busy):
     assert day_rows(shop.window, shop.commit, TILL, TODAY - 2, 0, TRACE_MAX) == (b"", 0)
 
 
-def test_a_journal_that_cannot_be_read_gives_no_rows_at_all(shop, busy):
+def make_unreadable(shop: Shop) -> None:
+    """One more answer, in a segment that is not there."""
     beyond = (TILL << 32 | 5000).to_bytes(8, "little") + (9 * SEGMENT_BYTES).to_bytes(8, "little")
     load_answers(shop.window, TODAY, beyond)
 
+
+def test_a_journal_that_cannot_be_read_gives_no_rows_at_all(shop, busy):
+    make_unreadable(shop)
+
     assert day_rows(shop.window, shop.commit, TILL, TODAY, 0, TRACE_MAX) is None
+
+
+# ------------------------------------------------------------------------ the dispatcher's answers
+
+
+def digests_request(first: int, last: int, part_count: int, date: int = TODAY) -> DayDigestsRequest:
+    return DayDigestsRequest(stamp_ms=0, closed_date=date, first_trace=first, last_trace=last, part_count=part_count)
+
+
+def list_request(first: int, last: int, date: int = TODAY) -> DayListRequest:
+    return DayListRequest(stamp_ms=0, closed_date=date, first_trace=first, last_trace=last)
+
+
+@pytest.fixture
+def book(shop):
+    return DayBook(shop.window, shop.commit)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "part_count"),
+    [
+        (0, TRACE_MAX, 1),
+        (0, TRACE_MAX, 256),
+        (1, 2000, 256),
+        (1, 1999, 7),
+        (5, 9, 256),
+        (300, 300, 1),
+        (0, TRACE_MAX, 3),
+    ],
+)
+def test_digests_of_equal_parts(shop, busy, book, first, last, part_count):
+    reply = book.digests(TILL, digests_request(first, last, part_count), TODAY)
+
+    length = (last - first + part_count) // part_count
+    expected = []
+    for part in range(part_count):
+        start = first + part * length
+        rows = [row.encode() for row in busy if start <= row.trace_number < start + length and row.trace_number <= last]
+        expected.append(DayDigest(row_count=len(rows), digest=hashlib.sha256(b"".join(rows)).digest()[:16]))
+    assert (reply.code, reply.row_count) == (0, part_count)
+    assert list(decode_rows(DayDigest, reply.more)) == expected
+
+
+def test_a_list_has_at_most_1024_rows_and_says_where_to_go_on(shop, book):
+    rows = [shop.answer(TILL, TODAY, a_row(trace)) for trace in range(10, 1510)]
+
+    first = book.rows(TILL, list_request(0, TRACE_MAX), TODAY)
+    assert (first.code, first.row_count, first.next_trace) == (0, 1024, 1034)
+    assert list(decode_rows(DayRow, first.more)) == rows[:1024]
+
+    rest = book.rows(TILL, list_request(first.next_trace, TRACE_MAX), TODAY)
+    assert (rest.row_count, rest.next_trace, list(decode_rows(DayRow, rest.more))) == (476, 0, rows[1024:])
+
+
+@pytest.mark.parametrize(("days", "code"), [(-2, 202), (-1, 0), (0, 0), (1, 202)])
+def test_the_date_must_be_today_or_the_day_before(book, days, code):
+    assert book.digests(TILL, digests_request(0, 9, 1, TODAY + days), TODAY).code == code
+    assert book.rows(TILL, list_request(0, 9, TODAY + days), TODAY).code == code
+
+
+@pytest.mark.parametrize(("first", "last", "part_count"), [(9, 8, 1), (0, 9, 0), (0, 9, 257)])
+def test_a_range_that_ends_before_it_begins_or_too_many_parts(book, first, last, part_count):
+    assert book.digests(TILL, digests_request(first, last, part_count), TODAY).code == ResponseCode.FIELD_INVALID
+
+
+def test_a_journal_that_cannot_be_read_is_told_as_busy(shop, book):
+    make_unreadable(shop)
+
+    assert book.digests(TILL, digests_request(0, TRACE_MAX, 1), TODAY).code == ResponseCode.BUSY
+    assert book.rows(TILL, list_request(0, TRACE_MAX), TODAY).code == ResponseCode.BUSY

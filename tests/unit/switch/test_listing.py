@@ -6,7 +6,10 @@ import pytest
 
 from switch._listing import list_records
 from switch._tables import Tables
+from switch.inquiries import read_records
+from switch.protocol.codes import ResponseCode
 from switch.protocol.limits import RECORDS_LISTED_MAX
+from switch.protocol.messages import ReadRecordsRequest, RecordsEnd
 from switch.protocol.records import (
     AccountRecord,
     CardRecord,
@@ -20,7 +23,10 @@ from switch.protocol.records import (
 CHOICE = random.Random(5)
 PRICES = [
     PriceRecord(
-        item=CHOICE.randrange(30), price_class=CHOICE.randrange(5), key_c=CHOICE.randrange(2**64), unit_price_minor=number
+        item=CHOICE.randrange(30),
+        price_class=CHOICE.randrange(5),
+        key_c=CHOICE.randrange(2**64),
+        unit_price_minor=number,
     ).encode()
     for number in range(400)
 ]
@@ -67,6 +73,9 @@ def test_a_kind_with_too_many_records_is_not_listed():
     tables.load([AccountRecord(account_number=RECORDS_LISTED_MAX + 1).encode()])
 
     assert list_records(tables, RecordKind.ACCOUNT, (0, 0, 0), 10) is None
+    single = read_records(tables, ReadRecordsRequest(kind=RecordKind.ACCOUNT, key_a=5))
+    assert (single.is_last, single.records) == (RecordsEnd.NOT_LISTED, AccountRecord(account_number=5).encode())
+    assert read_records(tables, ReadRecordsRequest(kind=RecordKind.ACCOUNT)).record_count == 0
 
 
 def test_cards_card_types_and_the_switch_are_kinds_too():
@@ -80,3 +89,32 @@ def test_cards_card_types_and_the_switch_are_kinds_too():
     assert list_records(tables, RecordKind.SWITCH, (4, 0, 0), 10) == ([], False)
     assert list_records(tables, RecordKind.CARD, (0, 0, 0), 10) == ([card], False)
     assert list_records(tables, RecordKind.CARD_TYPE, (0, 0, 0), 10) == ([], False)
+
+
+def test_paging_through_a_kind(tables):
+    found, key, reply_count = b"", (0, 0, 0), 0
+    while True:
+        reply = read_records(
+            tables,
+            ReadRecordsRequest(kind=RecordKind.PRICE, count_max=150, key_a=key[0], key_b=key[1], key_c=key[2]),
+        )
+        reply_count += 1
+        found += reply.records
+        if reply.is_last:
+            break
+        last = record_key(reply.records[-64:])
+        key = (*last[:2], last[2] + 1)
+    assert (reply_count, found) == (3, b"".join(sorted(set(PRICES), key=record_key)))
+
+
+def test_a_reply_has_no_more_records_than_fit_a_frame():
+    tables = Tables(2000, 10, 10)
+    tables.load(AccountRecord(account_number=number).encode() for number in range(1, 1001))
+
+    reply = read_records(tables, ReadRecordsRequest(kind=RecordKind.ACCOUNT, count_max=5000))
+
+    assert (reply.is_last, reply.record_count, len(reply.encode())) == (RecordsEnd.MORE, 507, 8 + 507 * 128)
+
+
+def test_a_kind_that_does_not_exist(tables):
+    assert read_records(tables, ReadRecordsRequest(kind=99)).code == ResponseCode.FIELD_INVALID
