@@ -36,11 +36,16 @@ async def run(switch, tmp_path, *rules, state="state"):
     """One run of the plug-ins over the whole journal, or from where the state says: (counts, reports)."""
     reports: list[str] = []
     host, port = switch.address
-    async with Client(host, port, RUNNER, FileTrace(tmp_path / "runner", RUNNER.terminal_id)) as client:
-        targets = {rule: f"{RULES}:{rule}" for rule in rules}
-        counts = await run_plug_ins(
-            client, targets, tmp_path / state, reports.append, time_limit_ms=2_000, from_beginning=True, until_end=True
-        )
+    trace = FileTrace(tmp_path / "runner", RUNNER.terminal_id)
+    try:
+        async with Client(host, port, RUNNER, trace) as client:
+            targets = {rule: f"{RULES}:{rule}" for rule in rules}
+            path = tmp_path / state
+            counts = await run_plug_ins(
+                client, targets, path, reports.append, time_limit_ms=2_000, from_beginning=True, until_end=True
+            )
+    finally:
+        trace.shut()
     return counts, reports
 
 
