@@ -443,6 +443,9 @@ cdef class Engine:
                     show_account(reply, account)
         else:
             evaluate(self, &self.ask, asked.type, body, decision)
+            if reply.code == CODE_BUSY:          # a day close could not read the journal; it has changed nothing
+                reply.journal_sequence = 0
+                return turned_away(self, out, asked, reply, CODE_BUSY, BUSY_RETRY_AFTER_MS)
         self._journal(asked.type, body, body_bytes, keyed)
         self.answers.remember(keyed.business_date, key, self.entry_position)
         if decision.marks_original:
