@@ -54,7 +54,7 @@ class ForgedEngine:
     ("changed", "told"),
     [
         ("reply", ["step 40\n", "amount_minor", "<---", "first different byte at offset 24", "--twin-messages 40\n"]),
-        ("image", ["step 4", "image 0", "<---", "first different byte"]),
+        ("image", ["step 4", "image ", "<---", "first different byte"]),
         ("no entry", ["step 4", "the twin writes one, the engine the opposite"]),
         ("record", ["step 300\n", "ACCOUNT", "account_number", "<---"]),
     ],
