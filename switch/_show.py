@@ -8,6 +8,7 @@ from pathlib import Path
 
 from switch._blocks import BlockReader
 from switch._directory import DirectoryError, open_directory
+from switch._entries import cut, entries_in
 from switch._verify import masked
 from switch.protocol.codes import ResponseCode
 from switch.protocol.messages import REQUESTS, MessageType, Reply
@@ -30,16 +31,11 @@ def entries(path: Path) -> Iterator[tuple[EntryHeader, bytes, Reply]]:
     """Every entry of a directory's journal: header, request body, reply."""
     directory = open_directory(path)
     settings = directory.settings
-    header_bytes = EntryHeader.width_bytes()
     reader = BlockReader(str(directory.journal), settings.partition, settings.segment_bytes)
     for _, _, body in reader.blocks():
-        at = 0
-        while at < len(body):
-            header = EntryHeader.decode(body[at : at + header_bytes])
-            request = body[at + header_bytes : at + header_bytes + header.request_bytes]
-            reply_at = at + header_bytes + -(-header.request_bytes // 8) * 8
-            yield header, request, Reply.decode(body[reply_at : reply_at + header.reply_bytes])
-            at += header.entry_bytes
+        for _, entry in entries_in(body):
+            parts = cut(entry)
+            yield parts.header, parts.request, Reply.decode(parts.reply)
     behind = reader.block_follows()
     if behind is not None:
         raise DirectoryError(

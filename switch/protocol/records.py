@@ -22,6 +22,7 @@ from .messages import NO_COUNT_LIMIT, NO_LIMIT
 ENTRY_ALIGN_BYTES = 8
 BLOCK_MAGIC = int.from_bytes(b"CSWB", "little")
 BLOCK_VERSION = 1
+ENTRY_VERSION = 2
 GONE = 255
 """Third byte (`state`) of the last image of a record with a wide key that has ended."""
 RECORD_BYTES_MAX = 256
@@ -101,7 +102,7 @@ class AccountRecord(Packed, kw_only=True):
     hold_slots: Annotated[int, u32("switch", "bit n: hold n of the account is open")] = 0
     pending_categories: Annotated[int, u64("switch", "bit n: points of category n wait for their booking date")] = 0
     pending_from_date: Annotated[int, u32("switch", "earliest such date; 0: none")] = 0
-    reserved_more: Annotated[int, u32("switch", "zero")] = 0
+    pending_count: Annotated[int, u32("switch", "pending records of the account, at most 64")] = 0
     segments: Annotated[int, u64("switch", "bits that rules may ask for: groups and campaigns the holder is in")] = 0
     member: Annotated[int, u64("switch", "number of the member who holds the account; 0: anonymous")] = 0
     reserved_u64: Annotated[int, u64("switch", "zero")] = 0
@@ -448,7 +449,7 @@ class PriceRecord(Packed, kw_only=True):
     item: Annotated[int, u64("switch", "key: article number")]
     price_class: Annotated[int, u64("switch", "key: price class, 0 is retail")]
     key_c: Annotated[int, u64("switch", "key: 0")] = 0
-    unit_price_minor: Annotated[int, i64("switch", "price of one unit (1,000 thousandths)")]
+    unit_price_minor: Annotated[int, i64("switch", "price of one unit (1,000 thousandths); -1: none yet")]
     next_unit_price_minor: Annotated[int, i64("switch", "price from next_from_date on")] = 0
     reserved_more: Annotated[int, u64("switch", "zero")] = 0
     last_sequence: Annotated[int, u64("switch", "journal sequence of the last entry that changed the record")] = 0
@@ -495,7 +496,7 @@ RECORDS: dict[RecordKind, type[Packed]] = {
 
 
 def record_bytes(kind: int) -> int:
-    """Length of a record of a kind; `KeyError` for a kind that does not exist."""
+    """Length of a record of a kind; `ValueError` for a kind that does not exist."""
     return RECORDS[RecordKind(kind)].width_bytes()
 
 
@@ -531,7 +532,7 @@ class EntryHeader(Packed, kw_only=True):
     terminal_id: Annotated[int, u32("switch", "who asked; 0 for init and for the switch itself")]
     business_date: Annotated[int, u32("switch", "business date of the decision, days since 1970-01-01")]
     request_type: Annotated[int, u8("switch", "type byte of the request")]
-    version: Annotated[int, u8("switch", "2")] = 2
+    version: Annotated[int, u8("switch", "2")] = ENTRY_VERSION
     image_count: Annotated[int, u16("switch", "number of images")] = 0
     request_bytes: Annotated[int, u16("switch", "length of the request's body, without padding")]
     reply_bytes: Annotated[int, u16("switch", "length of the reply's body, without padding")]

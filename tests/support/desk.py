@@ -34,7 +34,7 @@ from switch.protocol.messages import (
     Right,
     SwitchMode,
 )
-from switch.protocol.records import EntryHeader, RecordKind
+from switch.protocol.records import EntryHeader, RecordKind, images_of
 
 SEGMENT_BYTES = 1 << 20
 ALL_RIGHTS = int(Right.PAY | Right.CREDIT | Right.CONFIGURE | Right.FOLLOW)
@@ -233,7 +233,8 @@ def entries_in(body: bytes, position: int) -> list[Entry]:
         reply_at = at + header_bytes + -(-header.request_bytes // 8) * 8
         images_at = reply_at + -(-header.reply_bytes // 8) * 8
         request = body[at + header_bytes : at + header_bytes + header.request_bytes]
-        images = tuple(body[images_at + 64 * n : images_at + 64 * (n + 1)] for n in range(header.image_count))
+        images = tuple(images_of(body[images_at : at + header.entry_bytes]))
+        assert len(images) == header.image_count
         found.append(Entry(position + at, header, request, body[reply_at : reply_at + header.reply_bytes], images))
         at += header.entry_bytes
     return found

@@ -14,7 +14,7 @@ from switch._zone import zone_table
 from switch.duplicates import AnswerWindow
 from switch.group_commit import GroupCommit
 from switch.journal import LocalJournal
-from switch.protocol.records import RecordKind
+from switch.protocol.records import RecordKind, record_key
 
 SEGMENT_BYTES = 4 << 20
 
@@ -54,9 +54,13 @@ class InProcessEngine:
         self._make_room()
         return self.engine.decide(terminal_id, rights, message, now_ms)
 
-    def records(self) -> dict[int, dict[int, bytes]]:
-        """Every record as its 64 bytes, by kind and key."""
+    def records(self) -> dict[int, dict[Any, bytes]]:
+        """Every record as its bytes, by kind and key; a key of one number is that number."""
         return {
-            kind: {int.from_bytes(record[8:16], "little"): record for record in self.tables.records(kind)}
+            kind: {
+                key[0] if len(key) == 1 else key: record
+                for record in self.tables.records(kind)
+                for key in [record_key(record)]
+            }
             for kind in RecordKind
         }

@@ -105,7 +105,7 @@ def decide_put_rule(state: State, ask: Ask, form: PutRuleRequest, decision: Deci
     if ruleset is None:
         ruleset = tables.make(RecordKind.RULESET, state=RulesetState.DRAFT, ruleset=form.ruleset)
     if rule is None:
-        rule = tables.make(RecordKind.RULE, ruleset=form.ruleset, rule=form.rule)
+        rule = tables.make(RecordKind.RULE, ruleset=form.ruleset, rule=form.rule, layer=form.layer, action=form.action)
         ruleset.rule_count += 1
     for name in RECORDS[RecordKind.RULE].__struct_fields__:
         if hasattr(form, name) and not name.startswith("reserved"):
