@@ -56,7 +56,7 @@ def operate_card(till: Sender) -> Sent:
     operation = rng.choice(
         [op.FREEZE, op.UNFREEZE, op.UNFREEZE, op.BLACKLIST, op.UNBLACKLIST, op.REPORT_LOSS, op.RESTORE]
     )
-    place = rng.randrange(10, len(till.world.card_numbers)) if rng.random() < 0.8 else rng.randrange(1, 60)
+    place = rng.randrange(10, len(till.world.card_numbers)) if rng.random() < 0.9 else rng.randrange(1, 60)
     number, related, operators = till.world.card_numbers[place], 0, (rng.choice(OPERATORS), rng.choice(OPERATORS))
     card_type = 0
     if place >= 60 and rng.random() < 0.5:
@@ -64,7 +64,10 @@ def operate_card(till: Sender) -> Sent:
         if operation in (op.REPLACE, op.CORRECT, op.ISSUE):
             related = rng.choice([0, *till.world.card_numbers[-60:]])
         if operation in (op.RESERVE, op.MAKE, op.MAKE_AND_ISSUE):
-            card_type, number = till.card_type(), rng.choice(till.world.card_numbers[-80:])
+            card_type, number = (
+                rng.choice([till.card_type(), till.card_type(), 900]),
+                rng.choice(till.world.card_numbers[-80:]),
+            )
     return till.keyed(
         OperateCardRequest,
         till.terminal(Right.CARDS),
@@ -150,7 +153,7 @@ def put_gift(till: Sender, gift_id: int) -> Sent:
         price_hundredths=rng.choice([100, 5_000]),
         until_date=rng.choice([0, till.today() + 3]),
         account_max=rng.choice([2**32 - 1, 3]),
-        stock=rng.choice([2**32 - 1, 20]),
+        stock=rng.choice([2**32 - 1, 2, 20]),
     )
 
 
@@ -170,6 +173,8 @@ def put_price(till: Sender, item: int) -> Sent:
 def put_rule(till: Sender, ruleset: int, rule: int) -> Sent:
     """A rule of a set."""
     fields = rule_fields(till.rng, till.today())
+    if ruleset > 1 and till.rng.random() < 0.05:
+        fields["card_type"] = 900
     return till.keyed(PutRuleRequest, till.terminal(Right.CONFIGURE), ruleset=ruleset, rule=rule, **fields)
 
 
@@ -181,7 +186,7 @@ def _draft(till: Sender) -> int:
 
 def activate_rules(till: Sender, from_date: int | None = None) -> Sent:
     """The draft is put in force."""
-    ruleset = _draft(till)
+    ruleset = max(1, _draft(till) - till.rng.choice([0, 0, 0, 1]))
     count = sum(rule.ruleset == ruleset for rule in till.twin.tables.all(RecordKind.RULE))
     return till.keyed(
         ActivateRulesRequest,

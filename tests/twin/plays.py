@@ -239,6 +239,7 @@ HONEST: dict[Play, int] = {
     tills.card_query: 6,
     tills.hold: 8,
     tills.capture: 7,
+    tills.small_hold: 3,
     tills.release: 3,
     tills.refund: 12,
     tills.transfer: 4,
