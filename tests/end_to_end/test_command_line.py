@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from cardswitch.units import plain_decimal
 from switch.protocol.codes import ResponseCode
+from switch.protocol.messages import BillLine
 from terminals.client import Client
 from terminals.credentials import read_credentials
 from terminals.trace import MemoryTrace
@@ -21,7 +23,7 @@ FIRST = 6200_0000_0000_0001
 TYPE = """
 code = 1
 name = "Shopping card"
-functions = ["identify", "pay", "points", "discount"]
+functions = ["identify", "pay", "points", "discount", "visits"]
 flags = ["activation-required"]
 validity_days = 365
 discount_percent = 5
@@ -513,13 +515,14 @@ def test_visits_prices_and_lists(operator, cards):
 def test_plug_ins_run_beside_the_switch(operator, cards):
     card = next(cards)
     operator("terminal", "put", 77, "--rights", "follow,cards", "--key-file", "plug-ins.key")
-    sold = operator.sell(card, 1_000).points_balance_hundredths
+    lines = [BillLine(item=1, amount_minor=400), BillLine(item=2, amount_minor=600)]
+    sold = operator.sell(card, 1_000, lines=lines).points_balance_hundredths
     rows = operator.json(
         "plug-ins", "run", "one=tests.support.custom_rules:one_more", "--state", "one.state",
         "--from-beginning", "--until-end", CARDSWITCH_OPERATOR_KEY="plug-ins.key",
     )  # fmt: skip
-    assert rows[0]["credited"] == rows[0]["sales"] - rows[0]["refused"] > 0
-    assert operator.show(card)["points"]["0"] != f"{sold / 100:.2f}"
+    assert (rows[0]["credited"], rows[0]["failed"]) == (1, 0)
+    assert operator.show(card)["points"]["0"] == plain_decimal(sold + 200)
 
 
 # --------------------------------------------------------------------------- what goes wrong, and the day

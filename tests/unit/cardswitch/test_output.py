@@ -83,17 +83,17 @@ def test_options_say_what_is_missing(monkeypatch):
 
 
 def test_trace_numbers_go_on_from_run_to_run_and_a_lost_file_begins_ahead(tmp_path):
-    def use(folder, key, count=3):
-        trace = open_trace(Credentials(9, key * 32), folder)
+    def use(folder, key, at_ms, count=3):
+        trace = open_trace(Credentials(9, key * 32), at_ms, folder)
         numbers = [trace.begin(1, 20_000, lambda number: b"").trace_number for _ in range(count)]
         for number in numbers:
             trace.close(number)
         trace.shut()
         return numbers
 
-    first, second = use(tmp_path / "a", b"k"), use(tmp_path / "a", b"k")
-    lost = use(tmp_path / "b", b"k")
-    use(tmp_path / "a", b"o")
+    first, second = use(tmp_path / "a", b"k", 1_000), use(tmp_path / "a", b"k", 2_000)
+    lost = use(tmp_path / "b", b"k", 1_001)
+    use(tmp_path / "a", b"o", 1_000)
 
     assert second == [first[-1] + 1, first[-1] + 2, first[-1] + 3]
     assert min(lost) > max(first)
