@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from typing import cast
 
 import pytest
 
@@ -24,9 +25,11 @@ from switch.protocol.messages import (
     decode_rows,
 )
 from terminals._clock import Surroundings
-from terminals.day_close import Choice, ClosePolicy, DayCloser, Repair
+from terminals.day_close import DayCloser
+from terminals.day_close_report import Choice, ClosePolicy, Repair
 from terminals.errors import LinkLostError, RequestTimeoutError
 from terminals.policy import Policy
+from terminals.reconnect import KeptLink
 from terminals.settlement import Settler
 from terminals.trace import MemoryTrace
 from terminals.trace_file import FileTrace
@@ -160,7 +163,7 @@ class Till:
         self.trace = MemoryTrace("a test", keeps_book=True) if trace is None else trace
         self.clock_ms = 0
         self.surroundings = Surroundings(now_ms=lambda: 5, monotonic_ms=self._monotonic_ms, sleep_ms=self._sleep_ms)
-        self.settler = Settler(switch, self.trace, Policy(settle_deadline_ms=5_000), self.surroundings)
+        self.settler = Settler(cast(KeptLink, switch), self.trace, Policy(settle_deadline_ms=5_000), self.surroundings)
 
     def _monotonic_ms(self) -> int:
         self.clock_ms += 1
