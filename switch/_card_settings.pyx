@@ -1,6 +1,9 @@
-"""What the desk sets on one card and its account: PIN, limits, level, member, segments (section 15 of docs/decision.md)."""
+"""What the desk sets on one card and its account: PIN, limits, level, member, segments.
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+Section 15 of docs/decision.md.
+"""
+
+from libc.stdint cimport uint8_t, uint16_t, uint64_t
 from libc.string cimport memcpy
 
 from switch._account cimport check_pin, limits_of, may_use

@@ -86,6 +86,11 @@ cdef inline int64_t rate_of(const found_t* found, const card_type_record_t* card
     return rate * (RATE_ONE // HUNDREDTHS)
 
 
+cdef inline bint is_earned(Tables tables, uint32_t category) noexcept nogil:
+    """Whether points of a category are given now; that of most bills is 0, without a record."""
+    return category == 0 and tables.points_categories.array.count == 0 or category_enabled(tables, category)
+
+
 cdef void earn_points(Tables tables, const bill_t* bill, int64_t shared_minor, int64_t day_points,
                       const account_record_t* account, priced_t* priced) noexcept nogil:
     cdef int64_t bases[LINES_MAX]
@@ -103,7 +108,7 @@ cdef void earn_points(Tables tables, const bill_t* bill, int64_t shared_minor, i
         return
     if has_shares:
         share_out(priced, shared_minor, rates)
-    is_enabled = category_enabled(tables, 0)
+    is_enabled = is_earned(tables, 0)
     for i in range(priced.line_count):
         line = &priced.lines[i]
         base = line.amount_minor
@@ -122,7 +127,7 @@ cdef void earn_points(Tables tables, const bill_t* bill, int64_t shared_minor, i
             line.points_category, line.booking_days = item.points_category, item.booking_days
         if line.points_category != known_category:
             known_category = line.points_category
-            is_enabled = category_enabled(tables, known_category)
+            is_enabled = is_earned(tables, known_category)
         if not is_enabled:
             rates[i] = 0
         is_narrow = is_narrow and (rates[i] == RATE_ONE or rates[i] % NARROW_UNIT == 0)
@@ -216,8 +221,11 @@ cdef int128_t day_points_left(const card_type_record_t* card_type, int64_t day_p
 
 
 cdef int128_t room_in_purse(Tables tables, const account_record_t* account, uint32_t category) noexcept nogil:
-    return (wide(POINTS_HUNDREDTHS_MAX) - wide(points_in(tables, account, category))
-            - wide(points_pending(tables, account, category)))
+    cdef int128_t room = wide(POINTS_HUNDREDTHS_MAX) - wide(
+        account.points_hundredths if category == 0 else points_in(tables, account, category))
+    if account.pending_categories >> category & 1:
+        room -= wide(points_pending(tables, account, category))
+    return room
 
 
 cdef void cap_points(Tables tables, const card_type_record_t* card_type, int64_t day_points,

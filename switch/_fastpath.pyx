@@ -259,6 +259,7 @@ cdef class Engine:
         self.last_now_ms = last_now_ms
         self.tables = tables
         self.rules = Rules(tables)
+        self.rules.compile_all()
         self.answers = answers
         self.commit = commit
         self.replay_mode = replay_mode
@@ -545,21 +546,21 @@ cdef class Engine:
         return self.commit.gather.block[sizeof(block_header_t):self.commit.gather.used_bytes]
 
     def decide(self, uint32_t terminal_id, uint32_t rights, const uint8_t[::1] message not None, int64_t now_ms):
-        """Decide one plain message (header and body): (plain reply, entry or None). For init, tests and tools."""
+        """Decide one plain message (header and body) whose PINs are hidden already. For init, tests and tools.
+
+        Returns the plain reply and what was journaled, or None: the message's entry, behind a cut-over's if a date began.
+        """
         cdef uint8_t out[ANSWER_BYTES_MAX]
-        cdef uint32_t size
-        cdef const entry_header_t* entry
+        cdef uint32_t size, used_bytes
         cdef uint32_t message_bytes = <uint32_t>message.shape[0]
         if message_bytes < sizeof(header_t):
             raise ValueError(f"message: expected at least {sizeof(header_t)} bytes of header, got {message_bytes}")
         if self.commit.gather.used_bytes > self.commit.journal.block_bytes_max // 2:
             self.commit.commit_now()
+        used_bytes = self.commit.gather.used_bytes
         with nogil:
             size = self.decide_one(terminal_id, rights, &message[0], message_bytes, now_ms, out)
-        if self.entry_position == 0:
-            return out[:size], None
-        entry = <const entry_header_t*>self.commit.entry_at(self.entry_position)
-        return out[:size], (<const uint8_t*>entry)[:entry.entry_bytes]
+        return out[:size], self.commit.gather.block[used_bytes:self.commit.gather.used_bytes] or None
 
     @property
     def last_entry_position(self):

@@ -1,7 +1,6 @@
 """Which rules of a compiled set match a bill and its lines: section 5 of docs/decision.md, matching."""
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memset
 
 from switch._layout cimport *
 from switch._rules cimport (
@@ -102,7 +101,7 @@ cdef inline void look_up(const ruleset_t* rules, const shape_t* shape, uint64_t 
 cdef inline void match_bill(const ruleset_t* rules, const sale_t* sale, uint32_t wanted, found_t* found) noexcept nogil:
     """What the rules come to that ask for nothing of a line: the start for every line."""
     cdef uint32_t i
-    for i in range(POINTS_LAYERS):
+    for i in range(<uint32_t>POINTS_LAYERS):
         found.best[i] = &rules.none
     found.unit_price_minor = -1
     found.discount_bp = 0

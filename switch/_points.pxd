@@ -21,8 +21,8 @@ cdef uint16_t load_visits(Tables tables, Rules rules, const ask_t* ask, const lo
 cdef uint16_t backfill(Tables tables, Rules rules, const ask_t* ask, const backfill_request_t* request,
                        decision_t* decision) noexcept nogil
 
-# Section 7, rows 12 and 13: undo an approved original, as its entry has it. The account is settled, and its card neither
-# RETURNED nor VOID; marking the original and showing the account are the caller's.
+# Section 7, rows 12 and 13: undo an approved original, as its entry has it. Its account is settled, and its card not
+# RETURNED or VOID; marking the original and showing the account are the caller's.
 cdef uint16_t undo_redeem(Tables tables, const ask_t* ask, const redeem_request_t* original, const reply_t* answer,
                           account_record_t* account, decision_t* decision) noexcept nogil
 cdef uint16_t undo_load_visits(Tables tables, const ask_t* ask, const load_visits_request_t* original,

@@ -12,9 +12,11 @@ from libc.string cimport memcpy
 from switch._account cimport (
     PURSE_POINTS, PURSE_VISITS, add_points, category_enabled, category_exists, ceiling_of, count_today, has_purse,
     may_use, points_in, settle, visits_of)
+from switch._bill cimport bill_t, priced_t
 from switch._decision cimport ask_t, decision_t, invalid, show_account, touch
+from switch._earning cimport earn_points
 from switch._layout cimport *
-from switch._pricing cimport bill_t, earn_points, price_lines, priced_t, write_line_results
+from switch._pricing cimport price_lines, write_line_results
 from switch._rules cimport Rules
 from switch._tables cimport Tables
 
@@ -215,8 +217,9 @@ cdef uint16_t undo_redeem(Tables tables, const ask_t* ask, const redeem_request_
         gift.stock = <uint32_t>min(<uint64_t>gift.stock + original.pieces, <uint64_t>NO_COUNT_LIMIT - 1)
         touch(decision, gift)
     mark = find_mark(tables, account.account_number, original.gift_id, mark_key(MARK_GIFT, 0))
-    if mark != NULL and mark.count > 0:
-        mark.count -= min(mark.count, <uint32_t>original.pieces)
+    # The gift may have had no limit when the pieces were taken: then they are not among those counted.
+    if mark != NULL and mark.count >= original.pieces:
+        mark.count -= original.pieces
         touch(decision, mark)
     return CODE_APPROVED
 
@@ -235,7 +238,7 @@ cdef uint16_t decide_load_visits(Tables tables, const ask_t* ask, const load_vis
                                  const holder_t* holder, decision_t* decision) noexcept nogil:
     cdef purse_record_t* purse
     cdef uint16_t code
-    if request.service == 0:
+    if request.service < 1 or request.service > VISIT_SERVICE_MAX:
         return invalid(&decision.reply, 32)
     if request.count < 1 or request.count > VISITS_PER_LOAD_MAX:
         return invalid(&decision.reply, 36)
@@ -297,6 +300,9 @@ cdef uint16_t decide_adjust(Tables tables, const ask_t* ask, const adjust_points
         return CODE_CARD_UNKNOWN
     sequence_before = account.last_sequence
     settle(tables, ask, holder.card_type, account, decision)
+    if ENDED_STATUSES >> holder.card.status & 1:
+        decision.reply.detail = holder.card.status
+        return CODE_CARD_STATUS
     if not category_exists(tables, request.category):
         return CODE_CATEGORY_UNKNOWN
     if request.if_sequence != 0 and request.if_sequence != sequence_before:
@@ -314,9 +320,6 @@ cdef uint16_t decide_adjust(Tables tables, const ask_t* ask, const adjust_points
         return CODE_TABLE_FULL
     if has_reference and not tables.marks.room(1):
         return CODE_TABLE_FULL
-    if ENDED_STATUSES >> holder.card.status & 1:
-        decision.reply.detail = holder.card.status
-        return CODE_CARD_STATUS
     if points != 0:
         add_points(tables, account, request.category, points, decision)
     if has_reference:

@@ -1,4 +1,4 @@
-"""What a bill comes to, what the switch takes off, what it earns: section 5 of docs/decision.md. One function for all."""
+"""What a bill comes to, what the switch takes off, what it earns: section 5 of docs/decision.md."""
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 

@@ -20,7 +20,7 @@ cdef int fill_bill(bill_t* bill, Rules rules, bytes card_type, bytes account, in
     expect(KIND_CARD_TYPE, card_type)
     expect(KIND_ACCOUNT, account)
     memset(bill, 0, sizeof(bill_t))
-    if len(lines) % sizeof(bill_line_t) or len(lines) > LINE_COUNT_MAX * sizeof(bill_line_t):
+    if len(lines) % sizeof(bill_line_t) or len(lines) > <Py_ssize_t>(LINE_COUNT_MAX * sizeof(bill_line_t)):
         raise ValueError(f"price: expected up to {LINE_COUNT_MAX} lines of {sizeof(bill_line_t)} bytes, "
                          f"got {len(lines)} bytes")
     bill.card_type = <const card_type_record_t*><const uint8_t*>card_type

@@ -3,7 +3,7 @@
 A set is a draft until it is activated, and never changes afterwards.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memset
 
 from switch._decision cimport ask_t, decision_t, invalid, touch

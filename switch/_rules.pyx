@@ -12,9 +12,9 @@ rule costs 64 bytes and at most 132 more for a selector of its own; a set costs
 2 KB besides.  Nothing is allocated but here, when a set is activated or loaded.
 """
 
-from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MIN, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, qsort, realloc
-from libc.string cimport memcpy, memmove, memset
+from libc.string cimport memmove, memset
 
 from switch._account cimport category_exists
 from switch._layout cimport *
@@ -268,7 +268,7 @@ cdef class Rules:
         self._clear()
         try:
             # Sets in ascending order, as their rules are; a set may have none.
-            for number in sorted(int.from_bytes(record[8:16], "little") for record in self.tables.records(KIND_RULESET)):
+            for number in sorted([int.from_bytes(record[8:16], "little") for record in self.tables.rulesets.records()]):
                 while first < count and records[first].ruleset < <uint64_t>number:
                     first += 1
                 end = first

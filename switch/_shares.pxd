@@ -77,11 +77,11 @@ cdef inline void sink(uint64_t* claims, uint32_t at, uint32_t count) noexcept no
 
 cdef inline uint64_t* largest(uint64_t* claims, uint32_t count, uint32_t wanted) noexcept nogil:
     """The `wanted` largest of the claims, which are put into another order: a heap, and its top taken so often."""
-    cdef uint32_t left = count, i
+    cdef uint32_t left = count, i, _n
     cdef uint64_t top
     for i in range(count // 2):
         sink(claims, count // 2 - 1 - i, count)
-    for i in range(wanted):
+    for _n in range(wanted):
         left -= 1
         top = claims[0]
         claims[0] = claims[left]

@@ -430,9 +430,10 @@ cdef int put_card(Tables tables, const card_record_t* record) noexcept nogil:
 
 cdef inline void count_card(Tables tables, const card_record_t* card, uint64_t account_at, int change) noexcept nogil:
     """A card comes into what is counted over all cards, or leaves it. So its status changes by `put` only."""
-    cdef bint is_live = account_at != NO_ACCOUNT and STATUSES_LIVE >> card.status & 1
+    cdef uint32_t status = <uint32_t>1 << card.status if card.status <= CARD_RELEASED else 0
+    cdef bint is_live = account_at != NO_ACCOUNT and STATUSES_LIVE & status
     if card.card_type <= CARD_TYPE_CODE_MAX:
-        if not STATUSES_UNMADE >> card.status & 1:
+        if not STATUSES_UNMADE & status:
             tables.made_counts[card.card_type] += change
         if is_live:
             tables.live_counts_of_type[card.card_type] += change

@@ -1,6 +1,9 @@
-"""Card types as operators write them: versions, and the state of all versions together (section 16 of docs/decision.md)."""
+"""Card types as operators write them: versions, and the state of all versions together.
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+Section 16 of docs/decision.md.
+"""
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from switch._decision cimport ask_t, decision_t, invalid, touch

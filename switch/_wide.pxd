@@ -19,7 +19,7 @@ cdef class WideTable:
     cdef uint32_t* heads_plus_one                # by bucket: place of its first record
     cdef uint32_t half                           # buckets of this round's start, a power of two
     cdef uint32_t split                          # buckets of it that have been split in this round
-    cdef uint32_t* owner_heads_plus_one          # by bucket of the first key: place of its newest record; NULL: not kept
+    cdef uint32_t* owner_heads_plus_one          # by bucket of the first key: its newest record; NULL: not kept
     cdef uint32_t* owner_next_plus_one           # by place: the next record of the same bucket
     cdef uint32_t owner_mask
     cdef uint64_t hash_key_a

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from switch.protocol.codes import ResponseCode
-from switch.protocol.messages import DebitRequest, LineResult, MessageType, Reply
+from switch.protocol.messages import DebitRequest, LineResult, MessageType, Reply, TenderKind
 from switch.protocol.records import AccountRecord, CardRecord, RecordKind, images_of
 
 from .journal_feed import Entry
@@ -128,7 +128,7 @@ def sale_of(entry: Entry, card: CardRecord, time_zone: str) -> Sale:
     )
     if account is None:
         raise ValueError(f"entry {header.sequence}: expected an approved debit with its account, got none")
-    results = reply.lines or (LineResult(),) * len(request.lines)
+    results = _line_results(request, reply)
     bill = Bill(
         sequence=header.sequence,
         terminal_id=header.terminal_id,
@@ -169,6 +169,13 @@ def sale_of(entry: Entry, card: CardRecord, time_zone: str) -> Sale:
     )
     clock = Clock(business_date=header.business_date, time_ms=header.time_ms, time_zone=time_zone)
     return Sale(bill, facts, clock)
+
+
+def _line_results(request: DebitRequest, reply: Reply) -> tuple[LineResult, ...]:
+    """One result per line; those of the POINTS tenders, which stand behind them or alone, are left out."""
+    tender_count = sum(tender.kind == TenderKind.POINTS for tender in request.tenders)
+    results = reply.lines[: len(reply.lines) - tender_count]
+    return results if results else (LineResult(),) * len(request.lines)
 
 
 def _priced(unit_price_minor: int, quantity_milli: int) -> int:

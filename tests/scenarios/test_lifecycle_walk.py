@@ -164,7 +164,7 @@ def test_the_product_starts_its_operations_from_the_statuses_of_the_table():
     approved = {
         (operation, status)
         for (operation, status), cell in cells(PAST_ITS_LAST_DATE).items()
-        if cell in STATUSES or operation == CardOperation.UNBLACKLIST and cell == "123"
+        if cell in STATUSES or (operation == CardOperation.UNBLACKLIST and cell == "123")
     }
 
     assert approved == {(operation, status) for operation, step in TRANSITIONS.items() for status in step.froms}

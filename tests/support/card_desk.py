@@ -74,14 +74,14 @@ class CardDesk:
         self.today = FIRST_DAY
         self.trace_number = 0
 
-    def ask(self, type_: MessageType, terminal_id: int = 999, **fields: Any) -> Answer:
-        """One keyed message; what it does not name has the message's default."""
+    def ask(self, type_: MessageType, by: int = 999, **fields: Any) -> Answer:
+        """One keyed message of terminal `by`; what it does not name has the default of the message."""
         self.trace_number += 1
         now_ms = self.today * DAY_MS + DAY_MS // 2
         key = {"trace_number": self.trace_number, "business_date": self.today, "stamp_ms": now_ms}
         body = Packed.encode(REQUESTS[type_](**key, **fields))
         message = Header(type=type_, sequence=self.trace_number).encode() + body
-        reply, entry = self.decider.decide(terminal_id, EVERY_RIGHT, message, now_ms)
+        reply, entry = self.decider.decide(by, EVERY_RIGHT, message, now_ms)
         decoded = Reply.decode(reply[HEADER_BYTES:])
         assert entry is not None, ResponseCode(decoded.code).name
         return Answer(decoded, images(entry))
@@ -108,7 +108,9 @@ class CardDesk:
         fields = {"card_type": card_type, "amount_minor": value_minor, **fields}
         self.done(CardOperation.MAKE_AND_ISSUE, card_number, **fields)
 
-    def bring_to(self, status: CardStatus | None, card_number: int, *, spare_number: int = 0, card_type: int = 1) -> None:
+    def bring_to(
+        self, status: CardStatus | None, card_number: int, *, spare_number: int = 0, card_type: int = 1
+    ) -> None:
         """Bring a number that no card has to a status (EXPIRED: the last date must have passed meanwhile).
 
         Its type asks for activation; `spare_number` is another unused number, for the card that goes on.

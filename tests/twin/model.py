@@ -111,6 +111,11 @@ class Outcome(NamedTuple):
     before: tuple[bytes, ...] = ()
     """Entries that the switch wrote of itself before: a cut-over."""
 
+    @property
+    def written(self) -> bytes | None:
+        """All entries, one behind the other; None when there are none."""
+        return b"".join((*self.before, self.entry or b"")) or None
+
 
 def local_time(now_ms: int, zone: ZoneInfo) -> datetime:
     """Local date and time of a moment."""

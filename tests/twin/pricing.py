@@ -134,13 +134,16 @@ def price(state: State, bill: Bill) -> ResponseCode | None:
 
 
 def unit_price_of(state: State, item: int, price_class: int, date: int) -> int | None:
-    """Price of an article in a class, else its retail price."""
-    find = state.tables.find
-    record = find(RecordKind.PRICE, item, price_class) or find(RecordKind.PRICE, item, 0)
-    if record is None:
-        return None
-    has_next = record.next_from_date != 0 and record.next_from_date <= date
-    return int(record.next_unit_price_minor if has_next else record.unit_price_minor)
+    """Price of an article in a class, else its retail price; a price that is to come is none yet."""
+    for wanted in (price_class, 0):
+        record = state.tables.find(RecordKind.PRICE, item, wanted)
+        if record is None:
+            continue
+        has_next = record.next_from_date != 0 and record.next_from_date <= date
+        price = record.next_unit_price_minor if has_next else record.unit_price_minor
+        if price >= 0:
+            return int(price)
+    return None
 
 
 def times_quantity(unit_price: int, quantity_milli: int) -> int:

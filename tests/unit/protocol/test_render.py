@@ -82,7 +82,11 @@ def test_every_region_of_the_life_cycle_is_in_its_document_and_every_arrow_is_dr
         for name in names.split(", ")
     }
     asked = {
-        ("[*]" if status is None else status.name.lower(), step.to.name.lower(), operation.name.lower().replace("_", " "))
+        (
+            "[*]" if status is None else status.name.lower(),
+            step.to.name.lower(),
+            operation.name.lower().replace("_", " "),
+        )
         for operation, step in lifecycle.TRANSITIONS.items()
         for status in step.froms
         if step.to is not None and step.to != status

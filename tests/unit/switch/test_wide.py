@@ -169,3 +169,24 @@ def test_a_kind_without_a_wide_key_has_no_such_table(kind):
 def test_a_hash_key_of_another_length_is_refused():
     with pytest.raises(ValueError, match="hash key: expected 16 bytes, got 15"):
         WideTable(RecordKind.MARK, 10, bytes(15))
+
+
+@given(st.lists(st.tuples(st.integers(1, 4), st.integers(0, 6), st.booleans()), max_size=60))
+def test_records_of_an_owner_are_found_without_the_rest_of_their_keys(moves):
+    kept: dict[tuple[int, int, int], bytes] = {}
+    tables = Tables(1, 1, 1, purses_max=28)
+    for owner, purse, is_gone in moves:
+        record = PurseRecord(account_number=owner * 2**40, purse=purse, amount=len(kept), state=GONE * is_gone).encode()
+        tables.load([record])
+        kept.pop((owner * 2**40, purse, 0), None)
+        if not is_gone:
+            kept[owner * 2**40, purse, 0] = record
+        for one in range(1, 5):
+            found = list(tables.purses.owned_by(one * 2**40))
+            assert sorted(found) == sorted(r for key, r in kept.items() if key[0] == one * 2**40)
+    assert list(tables.purses.owned_by(1)) == []
+
+
+def test_a_table_that_is_not_kept_by_owner_says_so():
+    with pytest.raises(ValueError, match="expected one that is kept by owner"):
+        list(WideTable(RecordKind.MARK, 5).owned_by(1))

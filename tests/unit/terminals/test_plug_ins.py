@@ -49,6 +49,7 @@ def follow(switch, path, *rules, time_limit_ms=5_000, from_beginning=True):
 
 
 @pytest.mark.parametrize("piece_bytes", [1, 77, 1_000, 65_000])
+@pytest.mark.feature("HD-131")
 def test_every_approved_debit_is_asked_about_however_the_bytes_come(journal, tmp_path, piece_bytes):
     journal.block(journal.debit(1_550, (APPLES, SOAP)), journal.debit(900, (SOAP,), code=51))
     journal.block(journal.debit(300, (SOAP,), code=10), journal.debit(300, (SOAP,), type_=MessageType.QUOTE))
@@ -157,7 +158,8 @@ def test_a_rule_is_found_by_its_entry_point(monkeypatch):
             return len
 
     monkeypatch.setattr("importlib.metadata.entry_points", lambda *, group, name: [Point] if name == "fruit" else [])
-    assert find_rule("fruit") == len
+    found: object = find_rule("fruit")
+    assert found is len
     with pytest.raises(LookupError, match="no entry point 'bread'"):
         find_rule("bread")
 
