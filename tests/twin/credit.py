@@ -9,6 +9,7 @@ from switch.protocol.messages import (
     CardTypeFlag,
     CreditRequest,
     Function,
+    LineResult,
     MessageType,
     RechargeChannel,
     TransferRequest,
@@ -72,7 +73,8 @@ def decide_credit(state: State, ask: Ask, form: CreditRequest, decision: Decisio
         fields = {"amount_minor": amount, "points_hundredths": points, "subject": form.card_number, "count": 1}
         decision.touch(state.tables.make(RecordKind.MARK, **keys, **fields))
     decision.amount_minor, decision.points_hundredths = amount, points
-    decision.points_category = category
+    if points:
+        decision.more = LineResult(points_hundredths=points, points_category=category).encode()
     return WRONG.APPROVED
 
 

@@ -109,6 +109,7 @@ def decide_capture(state: State, ask: Ask, form: CaptureRequest, decision: Decis
         pricing.price(state, bill)
         day_points = accounts.counted(account, "day_points_hundredths", ask.today)
         pricing.earn(state, bill, account, shared=0, day_points=day_points)
+        pricing.book_at_once(state, account, ask.today, bill.lines)
         if not sale.has_room_for_points(state, ask, account, bill):
             return WRONG.TABLE_FULL
 

@@ -256,7 +256,7 @@ class Twin:
         if asked.type >= FIRST_OPERATOR_TYPE and code != ResponseCode.APPROVED:
             decision.show(None)
         reply, entry = self._write(ask, asked, code, decision)
-        self._remember(key, asked, reply, decision)
+        self._remember(key, asked, reply)
         if asked.type == MessageType.CUT_OVER and code == ResponseCode.APPROVED:
             self._begin(form.next_date)
         return reply, entry
@@ -266,10 +266,10 @@ class Twin:
         trace_number = asked.form.trace_number
         return Reply(code=code, trace_number=trace_number, business_date=self.today, retry_after_ms=retry_after_ms)
 
-    def _remember(self, key: Key, asked: wire.Asked, reply: Reply, decision: Decision) -> None:
+    def _remember(self, key: Key, asked: wire.Asked, reply: Reply) -> None:
         known = self.state.answers.find(key)
         if known is None:
-            known = Answer(asked, reply, points_category=decision.points_category)
+            known = Answer(asked, reply)
             self.state.answers.keep(key, known)
         else:
             known.asked, known.reply = asked, reply

@@ -148,7 +148,7 @@ def decide_load_visits(state: State, ask: Ask, form: LoadVisitsRequest, decision
     invalid = decision.first_invalid(
         form,
         {
-            "service": form.service > 0,
+            "service": 1 <= form.service <= 255,
             "count": 1 <= form.count <= VISITS_LOADED_MAX,
             "received_minor": form.received_minor >= 0,
         },

@@ -8,6 +8,7 @@ from typing import Any
 from switch.protocol.codes import ResponseCode
 from switch.protocol.messages import (
     AMOUNT_MINOR_MAX,
+    TENDER_COUNT_MAX,
     BillLine,
     CardTypeFlag,
     Function,
@@ -21,7 +22,14 @@ from switch.protocol.messages import (
 )
 from switch.protocol.records import RecordKind
 
-from .accounts import POINTS_MAX_HUNDREDTHS, category_enabled, points_in, points_pending
+from .accounts import (
+    PENDING_MAX,
+    POINTS_MAX_HUNDREDTHS,
+    category_enabled,
+    pending_of,
+    points_in,
+    points_pending,
+)
 from .calendar import weekday_of
 from .state import Record, State
 
@@ -30,6 +38,7 @@ POINTS_PER_BILL_MAX_HUNDREDTHS = 10**15
 VISITS_PER_TENDER_MAX = 10**6
 CHANGE_MINOR_END = 2**32
 POINTS_CATEGORIES = 64
+SERVICE_MAX = 255
 NO_RATE_PERCENT = 100
 MULTIPLIED_LAYERS = (RuleLayer.POINTS_BRAND, RuleLayer.POINTS_PERIOD, RuleLayer.POINTS_CAMPAIGN)
 BY_SPECIFICITY = (RuleLayer.POINTS_ITEM, RuleLayer.POINTS_RECHARGE)
@@ -282,7 +291,7 @@ def pay(due: int, tenders: tuple[Tender, ...], round_off_unit: int) -> Payment |
     """The tenders of a bill, or None when they do not add up."""
     if not tenders:
         return Payment(card_part=due)
-    if due < 0 or not all(_is_readable(tender) for tender in tenders):
+    if due < 0 or len(tenders) > TENDER_COUNT_MAX or not all(_is_readable(tender) for tender in tenders):
         return None
     once = [(t.kind, t.purse) for t in tenders if t.kind != TenderKind.OTHER]
     if len(set(once)) < len(once):
@@ -311,7 +320,7 @@ def _is_readable(tender: Tender) -> bool:
     if tender.kind == TenderKind.POINTS:
         return tender.count == 0 and tender.purse < POINTS_CATEGORIES
     if tender.kind == TenderKind.VISITS:
-        return 1 <= tender.count <= VISITS_PER_TENDER_MAX and tender.purse > 0
+        return 1 <= tender.count <= VISITS_PER_TENDER_MAX and 1 <= tender.purse <= SERVICE_MAX
     return tender.count == 0 and tender.purse == 0
 
 
@@ -408,6 +417,18 @@ def _take_from_last(lines: list[Line], excess: int) -> None:
         taken = min(max(0, line.points), max(0, excess))
         line.points -= taken
         excess -= taken
+
+
+def book_at_once(state: State, account: Record, date: int, lines: list[Line]) -> None:
+    """Lines whose points would need one pending record too many do not wait."""
+    there = {(record.category, record.booking_date) for record in pending_of(state, account)}
+    for line in lines:
+        place = (line.category, date + line.booking_days)
+        if line.points and line.booking_days and place not in there:
+            if len(there) >= PENDING_MAX:
+                line.booking_days = 0
+            else:
+                there.add(place)
 
 
 def scale_points(bill: Bill, part: int, due: int) -> None:
