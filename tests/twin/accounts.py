@@ -256,7 +256,7 @@ def free_hold(state: State, account: Record, hold: Record, decision: Decision) -
     account.hold_slots &= ~(1 << hold.slot)
     count = 0 if hold.captured_minor else 1
     uncount_debit(state, account, hold.card_number, hold.business_date, rest, count, decision)
-    hold.state = GONE
+    hold.amount_minor, hold.state = 0, GONE
     decision.touch(account, hold)
 
 
@@ -394,12 +394,20 @@ def refuse_use(
 
 
 def usable_card(
-    state: State, ask: Ask, card_number: int, function: Function | int, decision: Decision
+    state: State,
+    ask: Ask,
+    card_number: int,
+    function: Function | int,
+    decision: Decision,
+    *,
+    settles: bool = True,
 ) -> tuple[Record, Record, Record] | ResponseCode:
-    """Rows 1 to 5: (card, its type in force, its account), or why not."""
+    """Rows 1 to 5: (card, its type in force, its account, which is settled after row 1), or why not."""
     known = known_card(state, ask, card_number)
     if known is None:
         return ResponseCode.CARD_UNKNOWN
+    if settles:
+        settle_card(state, ask, card_number, decision)
     refusal = refuse_use(ask, *known, function, decision)
     return refusal if refusal is not None else (*known, state.tables.get(RecordKind.ACCOUNT, known[0].account_number))
 

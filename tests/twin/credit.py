@@ -42,6 +42,7 @@ def decide_credit(state: State, ask: Ask, form: CreditRequest, decision: Decisio
     if known is None:
         return WRONG.CARD_UNKNOWN
     card, card_type = known
+    accounts.settle_card(state, ask, form.card_number, decision)
     refusal = accounts.refuse_use(ask, card, card_type, 0, decision, also_issued=is_opening)
     if refusal is not None:
         return refusal
@@ -138,7 +139,7 @@ def decide_transfer(state: State, ask: Ask, form: TransferRequest, decision: Dec
     giver = accounts.usable_card(state, ask, form.card_number, Function.PAY, decision)
     if isinstance(giver, ResponseCode):
         return giver
-    getter = accounts.usable_card(state, ask, form.to_card_number, Function.PAY, decision)
+    getter = accounts.usable_card(state, ask, form.to_card_number, Function.PAY, decision, settles=False)
     if isinstance(getter, ResponseCode):
         return getter
     account, (to_card, to_type, to_account) = giver[2], getter

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from switch.protocol.codes import ResponseCode
 from switch.protocol.layout import Packed, layout_of
-from switch.protocol.messages import REPLY_BIT, REQUESTS, ErrorReply, Header, MessageType, Reply
+from switch.protocol.messages import REPLY_BIT, REQUESTS, ErrorReply, Header, LineResult, MessageType, Reply
 from switch.protocol.records import RECORDS, EntryHeader, RecordKind, images_of
 
 from .traffic import Traffic
@@ -124,7 +124,18 @@ def _reply_lines(expected: bytes, got: bytes) -> list[str]:
     forms = [ErrorReply if reply[1:2] == bytes([MessageType.ERROR | REPLY_BIT]) else Reply for reply in (expected, got)]
     headers = [_fields(Header, reply[:HEADER_BYTES]) for reply in (expected, got)]
     bodies = [_fields(form, reply[HEADER_BYTES:]) for form, reply in zip(forms, (expected, got), strict=True)]
-    return [*_side_by_side("reply header", *headers), *_side_by_side("reply", *bodies), *_first_byte(expected, got)]
+    lines = [*_side_by_side("reply header", *headers), *_side_by_side("reply", *bodies)]
+    return [*lines, *_result_lines(expected, got), *_first_byte(expected, got)]
+
+
+def _result_lines(expected: bytes, got: bytes) -> Iterator[str]:
+    """Line results that differ (of other replies the same bytes, read as such)."""
+    width, start = LineResult.width_bytes(), HEADER_BYTES + Reply.width_bytes()
+    for at in range(start, max(len(expected), len(got)), width):
+        left, right = expected[at : at + width], got[at : at + width]
+        if left != right:
+            title = f"result {(at - start) // width}"
+            yield from _side_by_side(title, _fields(LineResult, left), _fields(LineResult, right))
 
 
 def _first_byte(expected: bytes, got: bytes) -> list[str]:

@@ -63,13 +63,13 @@ class Line:
 
     @property
     def result(self) -> LineResult:
-        """As the reply tells it."""
+        """As the reply tells it; a line without points names no category."""
         return LineResult(
             points_hundredths=self.points,
             discount_minor=self.discount,
             unit_price_minor=self.unit_price,
-            points_category=self.category,
-            booking_days=self.booking_days,
+            points_category=self.category if self.points else 0,
+            booking_days=self.booking_days if self.points else 0,
         )
 
 
@@ -110,7 +110,8 @@ class Bill:
     @property
     def more(self) -> bytes:
         """Line results behind a reply; nothing when no line has anything to say."""
-        if not self.asked_lines or not any(line.points or line.discount or line.unit_price for line in self.lines):
+        has_something = self.is_priced or any(line.points or line.discount for line in self.lines)
+        if not self.asked_lines or not has_something:
             return b""
         return b"".join(line.result.encode() for line in self.lines)
 
@@ -403,10 +404,6 @@ def _cap(state: State, lines: list[Line], account: Record, total_max: int) -> No
         of_category = [line for line in lines if line.category == category]
         there = points_in(state, account, category) + points_pending(state, account, category)
         _take_from_last(of_category, there + sum(line.points for line in of_category) - POINTS_MAX_HUNDREDTHS)
-    _none_below_zero(lines)
-
-
-def _none_below_zero(lines: list[Line]) -> None:
     if sum(line.points for line in lines) < 0:
         for line in lines:
             line.points = 0
@@ -432,11 +429,10 @@ def book_at_once(state: State, account: Record, date: int, lines: list[Line]) ->
 
 
 def scale_points(bill: Bill, part: int, due: int) -> None:
-    """A partial approval: points of every line in proportion, rounded down to the grain; never less than none."""
+    """A partial approval: points of every line in proportion, rounded down to the grain."""
     hundredths = grain_of(bill.card_type)[1]
     for line in bill.lines:
         line.points = line.points * part // due // hundredths * hundredths
-    _none_below_zero(bill.lines)
 
 
 def earn_recharge(state: State, bill: Bill, account: Record, *, day_points: int) -> tuple[int, int]:

@@ -95,7 +95,7 @@ def _undo_debit(
         return WRONG.TABLE_FULL
     if mark is None:
         mark = originals.make_refund_mark(state, reply.journal_sequence, originals.WHOLE_BILL, form.card_number)
-    mark.amount_minor = amount
+    mark.amount_minor, mark.points_hundredths, mark.subject = amount, reply.points_hundredths, form.card_number
     decision.touch(mark)
     if pays_cash:
         decision.change_minor = amount
