@@ -412,6 +412,43 @@ def test_a_purse_that_is_full_takes_no_more(fields, there):
     assert sum(r.points_hundredths for r in priced(sale).results) == there
 
 
+def test_a_bill_that_would_cost_points_after_the_caps_earns_none():
+    """What was bought has no place in its purse; what came back would be left alone."""
+    sale = Sale(
+        lines=(line(1_000, item=1), line(-500)),
+        flags=CardTypeFlag.NET_LINES,
+        rules=(rule(1, ITEM, item=1, rate=100, points_category=4),),
+        categories=(PointsCategoryRecord(category=4, flags=1),),
+    )
+
+    assert [r.points_hundredths for r in priced(sale).results] == [1_000, -500]
+    assert priced(replace(sale, purses={4: PURSE_MAX})) == Priced(APPROVED, 0)
+    assert priced(replace(sale, purses={4: PURSE_MAX - 500})).points_hundredths == 0
+
+
+@pytest.mark.parametrize(("cap", "expected"), [(501, [300, 201]), (300, [300, 0]), (299, [299, 0]), (0, [])])
+def test_caps_take_from_the_last_line_to_the_hundredth(cap, expected):
+    sale = Sale(lines=(line(300), line(201)), flags=CardTypeFlag.FINE_POINTS, daily_points_max_hundredths=cap)
+
+    assert [r.points_hundredths for r in priced(sale).results] == expected
+
+
+def test_a_line_counts_no_more_than_ten_to_the_sixteenth_points():
+    """Beyond that the points of a line would not fit the reply; both lines count as much, so only the third is left."""
+    rules = tuple(rule(number, layer, rate=10_000) for number, layer in enumerate(POINTS_LAYERS, start=1))
+    sale = Sale(
+        lines=(line(5 * 10**11), line(-4 * 10**11), line(1)),
+        points_percent=10_000,
+        points_per_unit=100,
+        flags=CardTypeFlag.NET_LINES,
+        rules=rules,
+    )
+
+    found = priced(sale)
+
+    assert [r.points_hundredths for r in found.results] == [10**18, -(10**18), 10**12]
+
+
 def test_absurd_rates_are_exact():
     """64 bits are not enough for any of these steps: 10^10 main units, six times a hundredfold and more."""
     rules = tuple(rule(number, layer, rate=9_999) for number, layer in enumerate(POINTS_LAYERS, start=1))
