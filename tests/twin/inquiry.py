@@ -67,9 +67,9 @@ def answer_card_query(real: State, ask: Ask, form: CardQueryRequest) -> Reply:
 
 
 def _purses(state: State, account: Record | None) -> list[PurseFact]:
-    first = PurseFact(purse=accounts.POINTS_PURSE, amount=account.points_hundredths if account is not None else 0)
     if account is None:
-        return [first]
+        return []
+    first = PurseFact(purse=accounts.POINTS_PURSE, amount=account.points_hundredths)
     others = state.tables.of_account(RecordKind.PURSE, account.account_number)
     told = [PurseFact(purse=purse.purse, amount=purse.amount) for purse in others if purse.amount]
     return [first, *told][:PURSES_TOLD_MAX]

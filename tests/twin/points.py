@@ -261,7 +261,7 @@ def decide_backfill(state: State, ask: Ask, form: BackfillRequest, decision: Dec
     found = usable_card(state, ask, form.card_number, Function.POINTS, decision)
     if isinstance(found, ResponseCode):
         return found
-    card, _, account = found
+    card, type_of_today, account = found
     card_type = tables.type_in_force(card.card_type, form.sale_date)
     if card_type is None:
         return ResponseCode.CARD_UNKNOWN
@@ -283,7 +283,8 @@ def decide_backfill(state: State, ask: Ask, form: BackfillRequest, decision: Dec
         asked_lines=form.lines,
     )
     price(state, bill)
-    earn(state, bill, account, shared=0, day_points=counted(account, "day_points_hundredths", ask.today))
+    day_points = counted(account, "day_points_hundredths", ask.today)
+    earn(state, bill, account, shared=0, day_points=day_points, capping=type_of_today)
     by_category: dict[int, int] = {}
     for line in bill.lines:
         line.booking_days = 0

@@ -328,8 +328,13 @@ def _is_readable(tender: Tender) -> bool:
 # --------------------------------------------------------------------------- points
 
 
-def earn(state: State, bill: Bill, account: Record, *, shared: int, day_points: int) -> None:
-    """Points of every line, caps included. `shared`: round-off and points tenders, which earn nothing."""
+def earn(
+    state: State, bill: Bill, account: Record, *, shared: int, day_points: int, capping: Record | None = None
+) -> None:
+    """Points of every line, caps included. `shared`: round-off and points tenders, which earn nothing.
+
+    `capping`: type whose daily maximum counts, if it is not the bill's (a sale of an earlier date).
+    """
     card_type = bill.card_type
     if not card_type.functions & Function.POINTS:
         return
@@ -344,7 +349,7 @@ def earn(state: State, bill: Bill, account: Record, *, shared: int, day_points: 
         grains = one_more_each([n // grain for n in exact], [n % grain for n in exact], sum(exact) // grain)
     for line, count in zip(bill.lines, grains, strict=True):
         line.points = count * hundredths
-    _cap(state, bill.lines, account, _points_max(card_type, day_points))
+    _cap(state, bill.lines, account, _points_max(capping or card_type, day_points))
 
 
 def grain_of(card_type: Record) -> tuple[int, int]:
