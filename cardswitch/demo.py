@@ -160,6 +160,7 @@ def tell_money(plan: Plan, summary: dict[str, Any]) -> list[str]:
     """Conservation: what was put on the cards is what was spent, not given back, or is still there."""
     card_types = plan.rules.card_types
     credits_minor = sum(card_types[card.type_index].opening_balance_minor for card in plan.cards)
+    credits_minor += summary["recharge_c"]
     debits_minor, reversals_minor = summary["approved_c"], summary["reversed_c"]
     balances_minor = summary["closing_balance_c"]
     difference_minor = credits_minor - (debits_minor - reversals_minor + balances_minor)

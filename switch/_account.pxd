@@ -33,7 +33,7 @@ cdef uint16_t check_pin(card_record_t* card, const card_type_record_t* card_type
 cdef void settle(Tables tables, const ask_t* ask, const card_type_record_t* card_type, account_record_t* account,
                  decision_t* decision) noexcept nogil
 
-# The account as settling would leave it, without changing anything; `limits`: a copy of the card's own, or NULL.
+# Settle a copy of an account, and of the card's own limits (or NULL): all but its points, which `points_settled` tells.
 # Returns what monthly recharges would add.
 cdef int64_t peek(Tables tables, const ask_t* ask, const card_type_record_t* card_type, account_record_t* account,
                   card_limit_record_t* limits) noexcept nogil
@@ -85,3 +85,6 @@ cdef void count_card_today(card_limit_record_t* limits, uint32_t today) noexcept
 
 # The card's own limits, or NULL.
 cdef card_limit_record_t* limits_of(Tables tables, uint64_t card_number) noexcept nogil
+
+# The same, of the card that goes on when this one was replaced or corrected.
+cdef card_limit_record_t* limits_following(Tables tables, uint64_t card_number) noexcept nogil

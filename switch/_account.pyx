@@ -117,6 +117,21 @@ cdef card_limit_record_t* limits_of(Tables tables, uint64_t card_number) noexcep
     return <card_limit_record_t*>tables.card_limits.find(card_number, 0, 0)
 
 
+cdef card_limit_record_t* limits_following(Tables tables, uint64_t card_number) noexcept nogil:
+    cdef card_limit_record_t* limits = NULL
+    cdef account_record_t* account = NULL
+    cdef const card_record_t* card
+    cdef int _step
+    if tables.card_limits.count == 0:
+        return NULL
+    for _step in range(SUCCESSOR_STEPS_MAX):
+        card = tables.card(card_number, &account)
+        if card == NULL or card.successor_number == 0:
+            break
+        card_number = card.successor_number
+    return limits_of(tables, card_number)
+
+
 cdef int64_t ceiling_of(Tables tables, const card_record_t* card, const card_type_record_t* card_type) noexcept nogil:
     cdef const card_limit_record_t* limits = limits_of(tables, card.card_number)
     if limits != NULL and limits.ceiling_minor < card_type.ceiling_minor:
@@ -150,7 +165,7 @@ cdef void release_expired(Tables tables, const ask_t* ask, account_record_t* acc
 
 
 cdef void free_hold(Tables tables, account_record_t* account, hold_record_t* hold, decision_t* decision) noexcept nogil:
-    cdef card_limit_record_t* limits = limits_of(tables, hold.card_number)
+    cdef card_limit_record_t* limits = limits_following(tables, hold.card_number)
     account.held_minor -= hold.amount_minor
     account.hold_slots &= ~(<uint32_t>1 << hold.slot)
     if account.business_date == hold.business_date:
@@ -191,6 +206,7 @@ cdef void book_pending(Tables tables, const ask_t* ask, account_record_t* accoun
             if date <= ask.today and has_purse(tables, account, category):
                 add_points(tables, account, category, pending.amount_hundredths, decision)
                 pending.state = GONE
+                account.pending_count -= 1
                 touch(decision, pending)
             else:
                 left |= <uint64_t>1 << category
@@ -259,7 +275,6 @@ cdef int64_t peek(Tables tables, const ask_t* ask, const card_type_record_t* car
                         and limits.business_date == hold.business_date):
                     limits.day_debit_minor -= hold.amount_minor
                     limits.day_debit_count -= hold.captured_minor == 0
-    account.points_hundredths = points_settled(tables, ask, account, 0)
     if card_type != NULL and card_type.auto_mode == AUTO_MONTHLY and account.auto_month != month_of(ask.today):
         return monthly(ask, card_type, account)
     return 0
@@ -328,6 +343,7 @@ cdef void add_pending(Tables tables, account_record_t* account, uint32_t categor
         account.account_number, category, booking_date)
     if pending == NULL:
         pending = <pending_points_record_t*>tables.pending.make(account.account_number, category, booking_date)
+        account.pending_count += 1
     pending.amount_hundredths += points_hundredths
     account.pending_categories |= <uint64_t>1 << category
     if account.pending_from_date == 0 or booking_date < account.pending_from_date:

@@ -64,7 +64,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     day_closes_max: int = 2_000_000
     """Days closed, 76 bytes for each terminal and date: five years of a thousand terminals."""
     answers_per_date_max: int = 64_000_000
-    """Requests remembered per business date, 21 to 43 bytes each; beyond it new ones get WINDOW_FULL."""
+    """Requests remembered per business date, 37 to 59 bytes each; beyond it new ones get WINDOW_FULL."""
     connections_max: int = 12_000
     """Open connections, signed on or not; beyond it a connection is closed at once and counted."""
     checkpoint_bytes: int = 1 << 30

@@ -355,7 +355,7 @@ cdef packed struct day_digest_t:  # 24 bytes. Digest of one part.
 
 
 cdef packed struct day_reply_t:  # 8 bytes. Answer to a digests or list request; rows of `DayDigest` or `DayRow` follow.
-    uint16_t code  # 0, BUSINESS_DATE or NOT_PERMITTED
+    uint16_t code  # 0, BUSINESS_DATE, FIELD_INVALID or BUSY (ask again)
     uint16_t row_count  # rows that follow
     uint32_t next_trace  # list: first trace number that did not fit; 0: all are there
 
@@ -660,9 +660,9 @@ cdef packed struct read_records_request_t:  # 32 bytes
     uint64_t key_c  # third part of the first key, for kinds with a wide key
 
 
-cdef packed struct read_records_reply_t:  # 8 bytes
-    uint16_t code  # 0, NOT_PERMITTED or FIELD_INVALID
-    uint8_t is_last  # 1: there are no more
+cdef packed struct read_records_reply_t:  # 8 bytes. Whole records, one behind the other.
+    uint16_t code  # 0, or FIELD_INVALID: there is no such kind
+    uint8_t is_last  # RecordsEnd
     uint8_t reserved  # zero
     uint32_t record_count  # records that follow
 
@@ -687,7 +687,7 @@ cdef packed struct account_record_t:  # 128 bytes. Value of one or several cards
     uint32_t hold_slots  # bit n: hold n of the account is open
     uint64_t pending_categories  # bit n: points of category n wait for their booking date
     uint32_t pending_from_date  # earliest such date; 0: none
-    uint32_t reserved_more  # zero
+    uint32_t pending_count  # pending records of the account, at most 64
     uint64_t segments  # bits that rules may ask for: groups and campaigns the holder is in
     uint64_t member  # number of the member who holds the account; 0: anonymous
     uint64_t reserved_u64  # zero
@@ -997,7 +997,7 @@ cdef packed struct price_record_t:  # 64 bytes. Unit price of an article in one 
     uint64_t item  # key: article number
     uint64_t price_class  # key: price class, 0 is retail
     uint64_t key_c  # key: 0
-    int64_t unit_price_minor  # price of one unit (1,000 thousandths)
+    int64_t unit_price_minor  # price of one unit (1,000 thousandths); -1: none yet
     int64_t next_unit_price_minor  # price from next_from_date on
     uint64_t reserved_more  # zero
     uint64_t last_sequence  # journal sequence of the last entry that changed the record
@@ -1167,6 +1167,7 @@ cdef enum:  # ResponseCode
     CODE_RULES_INVALID = 121
     CODE_ORGANISATION_UNKNOWN = 122  # No node of the organisation has this number.
     CODE_DONE_BEFORE = 123  # The card is there already: a batch that is run again skips it.
+    CODE_RANGE_CUT = 124  # The range was too much for one entry; operate on the rest with a new request.
     CODE_NOT_PERMITTED = 200  # The terminal lacks the right for this message.
     CODE_TRACE_REUSED = 201
     CODE_BUSINESS_DATE = 202
@@ -1439,6 +1440,12 @@ cdef enum:  # DayCloseState
     DAY_CLOSE_CLOSED = 2
 
 
+cdef enum:  # RecordsEnd
+    RECORDS_MORE = 0  # There are more: ask again from the key after the last one.
+    RECORDS_LAST = 1  # No record of the kind has a higher key.
+    RECORDS_NOT_LISTED = 2
+
+
 cdef enum:  # SwitchMode
     MODE_PRODUCTION = 0  # The switch's own clock; stamps of requests are recorded only.
     MODE_REPLAY = 1  # The stamp of each request is taken as now; for demos, tests and training.
@@ -1482,6 +1489,8 @@ cdef enum:  # constants
     DISCOUNT_BP_MAX = 10000  # A discount takes off the whole price at most.
     POINTS_CATEGORY_MAX = 63  # Largest number of a points category: an account has one bit for each.
     BOOKING_DAYS_MAX = 31
+    PENDING_PER_ACCOUNT_MAX = 64
+    VISIT_SERVICE_MAX = 255  # Largest number of a visit service: a returned card gives up all of them in one decision.
     HOLDS_PER_ACCOUNT_MAX = 16  # Open holds of one account: a debit looks at all of them when one may have expired.
     HOLD_S_DEFAULT = 604800  # Longest hold where the card type does not say.
     HOLD_S_MAX = 2592000  # Longest hold that a card type may allow.
@@ -1489,6 +1498,7 @@ cdef enum:  # constants
     VISITS_MAX = 1000000000  # Most visits of one purse.
     GIFT_PIECES_MAX = 10000  # Most pieces of one redemption: price times pieces fits 63 bits.
     RANGE_CARDS_MAX = 64  # Cards of one card operation: its entry stays far below a block.
+    RANGE_IMAGES_MAX = 600
     BACKFILL_DAYS_MAX = 92  # Oldest sale that may still get its points: a quarter.
     RULE_NUMBER_MAX = 65535  # Largest number of a rule in its set: a reply's detail can name it.
     RULES_PER_SELECTOR_MAX = 64
@@ -1500,6 +1510,7 @@ cdef enum:  # constants
     DAY_TOTALS_MAX = 32  # Rows of a day close: more than there are types of requests with an amount.
     DAY_LIST_ROWS_MAX = 1024  # Rows of one list reply: 24 KiB.
     DAY_DIGEST_PARTS_MAX = 256
+    RECORDS_LISTED_MAX = 262144
 
 
 # Constants wider than an int: in C an enum could not hold them, so they are macros of a stated type.
@@ -1622,3 +1633,47 @@ cdef extern from *:
         place_t reserved[4]
         place_t row_reserved[2]
     const form_t* FORMS "cardswitch_forms"
+
+
+# What a card operation does to the status. Bit n of a mask: status n; bit 0: a number that no card has.
+# `to` 0: the status stays, or is the one that was kept; `fee` NO_FEE: none.
+cdef extern from *:
+    """
+    #include <stdint.h>
+    typedef struct { uint16_t from_mask, done_mask; uint8_t to, fee; } cardswitch_transition_t;
+    static const cardswitch_transition_t cardswitch_transitions[22] = {
+        [1] = {0x8001, 0x0008, 3, 255},  /* RESERVE */
+        [2] = {0x0008, 0x8000, 15, 255},  /* UNRESERVE */
+        [3] = {0x8009, 0x0072, 4, 255},  /* MAKE */
+        [4] = {0x0010, 0x0020, 5, 255},  /* DRAW */
+        [5] = {0x0030, 0x0042, 6, 0},  /* ISSUE */
+        [6] = {0x8009, 0x0042, 6, 0},  /* MAKE_AND_ISSUE */
+        [7] = {0x0040, 0x0002, 1, 255},  /* ACTIVATE */
+        [8] = {0x0046, 0x0080, 7, 3},  /* REPORT_LOSS */
+        [9] = {0x0080, 0x0000, 0, 4},  /* RESTORE */
+        [10] = {0x0002, 0x0004, 2, 255},  /* FREEZE */
+        [11] = {0x0004, 0x0002, 1, 255},  /* UNFREEZE */
+        [12] = {0x0002, 0x0100, 8, 255},  /* EXPIRE */
+        [13] = {0x0102, 0x0002, 1, 6},  /* RENEW */
+        [14] = {0x0006, 0x0200, 9, 255},  /* MARK_BAD */
+        [15] = {0x0382, 0x0400, 10, 2},  /* REPLACE */
+        [16] = {0x0102, 0x0800, 11, 5},  /* RETURN */
+        [17] = {0x03fe, 0x1000, 12, 255},  /* VOID */
+        [18] = {0x1810, 0x4000, 14, 255},  /* CLEAR */
+        [19] = {0x03fe, 0x2000, 13, 255},  /* CORRECT */
+        [20] = {0xfffe, 0x0000, 0, 255},  /* BLACKLIST */
+        [21] = {0xfffe, 0x0000, 0, 255},  /* UNBLACKLIST */
+    };
+    """
+    ctypedef struct transition_t "cardswitch_transition_t":
+        uint16_t from_mask
+        uint16_t done_mask
+        uint8_t to
+        uint8_t fee
+    const transition_t* TRANSITIONS "cardswitch_transitions"
+
+
+cdef enum:  # sets of card statuses: bit n is status n
+    STATUSES_LIVE = 0x03c6
+    STATUSES_ENDED = 0xfc00
+    NO_FEE = 255

@@ -23,14 +23,19 @@ cdef enum:
 
 # ------------------------------------------------------------------------ amounts
 
+cdef inline bint has_begun(const price_record_t* price, uint32_t date) noexcept nogil:
+    """Whether there is a price on a date; an article's first price may be one to come."""
+    return price.unit_price_minor >= 0 or (price.next_from_date != 0 and price.next_from_date <= date)
+
+
 cdef uint16_t unit_price(Tables tables, const bill_t* bill, uint64_t item, uint32_t* price_minor) noexcept nogil:
     """Price of one unit on the day: of the type's price class, else retail."""
     cdef const price_record_t* price = NULL
     if bill.card_type.price_class:
         price = <const price_record_t*>tables.prices.find(item, bill.card_type.price_class, 0)
-    if price == NULL:
+    if price == NULL or not has_begun(price, bill.date):
         price = <const price_record_t*>tables.prices.find(item, 0, 0)
-    if price == NULL:
+    if price == NULL or not has_begun(price, bill.date):
         return CODE_PRICE_UNKNOWN
     if price.next_from_date and price.next_from_date <= bill.date:
         price_minor[0] = <uint32_t>price.next_unit_price_minor

@@ -11,7 +11,8 @@ from libc.string cimport memcpy
 
 from switch._index cimport GrowingIndex, slot_t
 from switch._layout cimport (
-    CODE_APPROVED, FIRST_WIDE_KEY_KIND, GONE, RECORD_BYTES_OF, TYPE_REVERSAL, block_header_t, debit_request_t,
+    CODE_APPROVED, FIRST_WIDE_KEY_KIND, GONE, RECORD_BYTES_OF, TYPE_CUT_OVER, TYPE_REVERSAL, block_header_t,
+    cut_over_request_t, debit_request_t,
     entry_header_t, reply_t, reversal_request_t)
 from switch.duplicates cimport AnswerWindow, answer_key
 from switch._blocks cimport BlockReader
@@ -116,6 +117,8 @@ cdef class Projection:
         if entry.request_type == TYPE_REVERSAL and reply.code == CODE_APPROVED:
             self._operation(reversal.original_business_date,
                             answer_key(entry.terminal_id, reversal.original_trace_number), position | REVERSES)
+        if entry.request_type == TYPE_CUT_OVER and reply.code == CODE_APPROVED:
+            self.today = max(self.today, (<const cut_over_request_t*>body).next_date)
         return 0
 
     cdef int _take_narrow(self, const uint8_t* image) except -1:

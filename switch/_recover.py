@@ -11,16 +11,19 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from switch._blocks import OTHER_PARTITION, BlockReader, segment_path
+from switch._clock import random_key
 from switch._directory import DataDirectory, DirectoryError, Settings
 from switch._fastpath import Engine
 from switch._projection import load_answers
 from switch._replay import replay
 from switch._tables import Tables
+from switch._wide import HASH_KEY_BYTES
 from switch._zone import zone_table
 from switch.duplicates import AnswerWindow
 from switch.group_commit import GroupCommit
@@ -81,12 +84,13 @@ def recover(directory: DataDirectory) -> Recovered:
         zone_table(settings.timezone.rstrip(b"\0").decode()),
         settings.mode == SwitchMode.REPLAY,
         max(last_now_ms, done.time_ms),
+        pin_key(directory.storage_key()),
     )
     return Recovered(engine, commit, journal, settings, done.position, replayed_count, torn_bytes)
 
 
 def tables_of(bounds: Settings) -> Tables:
-    """Empty tables with a directory's bounds."""
+    """Empty tables with a directory's bounds, and a hash key that nobody can guess: no result depends on it."""
     return Tables(
         bounds.cards_max,
         bounds.terminals_max,
@@ -100,7 +104,13 @@ def tables_of(bounds: Settings) -> Tables:
         rules_max=bounds.rules_max,
         prices_max=bounds.prices_max,
         day_closes_max=bounds.day_closes_max,
+        hash_key=random_key()[:HASH_KEY_BYTES],
     )
+
+
+def pin_key(storage_key: bytes) -> bytes:
+    """Key of the PIN hashes: 32 bytes from the storage key, under a name of its own."""
+    return hmac.digest(storage_key, b"cardswitch: hashes of PINs", "sha256")
 
 
 def load_store(directory: DataDirectory, tables: Tables, window: AnswerWindow) -> Checkpoint:

@@ -7,7 +7,8 @@ an entry over a second time changes nothing.
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 from switch._layout cimport (
-    CODE_APPROVED, RECORD_BYTES_OF, TYPE_REVERSAL, block_header_t, debit_request_t, entry_header_t, reply_t,
+    CODE_APPROVED, RECORD_BYTES_OF, TYPE_CUT_OVER, TYPE_REVERSAL, block_header_t, cut_over_request_t, debit_request_t,
+    entry_header_t, reply_t,
     reversal_request_t)
 from switch._tables cimport Tables
 from switch.duplicates cimport AnswerWindow, answer_key
@@ -42,6 +43,8 @@ cdef int take_over(Tables tables, AnswerWindow window, const entry_header_t* ent
     if entry.request_type == TYPE_REVERSAL and reply.code == CODE_APPROVED:
         window.note_reversal(reversal.original_business_date,
                              answer_key(entry.terminal_id, reversal.original_trace_number), position)
+    if entry.request_type == TYPE_CUT_OVER and reply.code == CODE_APPROVED:
+        window.advance((<const cut_over_request_t*>body).next_date)
     return 0
 
 

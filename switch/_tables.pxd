@@ -16,10 +16,13 @@ cdef class Tables:
     cdef record_array_t cards
     cdef switch_record_t settings
     cdef GrowingIndex card_index                 # card number -> card's place | account's place << 32, or NO_ACCOUNT
-    cdef GrowingIndex unlinked                   # account number -> place: accounts that the card of their number
-                                                 # does not lead to, as it has not come yet or spends from another one
+    cdef GrowingIndex unlinked                   # account number -> place, where that card is not there or not linked
     cdef uint64_t newest_unlinked                # the last of them: as a rule its card comes next, and needs no index
     cdef uint32_t newest_unlinked_at
+
+    cdef uint32_t* live_counts                   # by account's place: its live cards, derived, never stored
+    cdef uint32_t card_counts_of_type[1024]      # by type: cards, reserved numbers included; derived likewise
+    cdef uint32_t unended_counts_of_type[1024]   # by type: those of them that have not ended
 
     cdef void* tables_by_kind[256]               # NumberedTable or WideTable of a kind, owned below; NULL: another way
     cdef readonly CardTypes card_types
@@ -44,9 +47,9 @@ cdef class Tables:
     cdef account_record_t* account_named(self, uint64_t account_number) noexcept nogil
     cdef card_type_record_t* card_type(self, uint32_t code, uint32_t business_date) noexcept nogil
     cdef bint type_exists(self, uint32_t code) noexcept nogil
-    cdef void count_cards(self, uint32_t code, uint64_t* made, uint64_t* live) noexcept nogil
     cdef uint64_t made_cards(self, uint32_t code) noexcept nogil
     cdef uint64_t live_cards(self, uint32_t code) noexcept nogil
+    cdef uint32_t live_on(self, const account_record_t* account) noexcept nogil
     cdef store_record_t* store(self, uint32_t store_id) noexcept nogil
     cdef terminal_record_t* terminal(self, uint32_t terminal_id) noexcept nogil
     cdef organisation_record_t* organisation(self, uint32_t organisation_id) noexcept nogil

@@ -10,16 +10,19 @@ from cpython.bytes cimport PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memmove, memset
 
-from switch._arrays cimport NumberedTable, append, record_array_t, release, reserve
+from switch._arrays cimport NumberedTable, append, record_array_t, release, release_bytes, reserve, reserve_bytes
 from switch._card_types cimport CardTypes
 from switch._index cimport GrowingIndex, slot_t
 from switch._layout cimport (
-    CARD_TYPE_CODE_MAX, FIRST_WIDE_KEY_KIND, KIND_ACCOUNT, KIND_CARD, KIND_CARD_LIMIT, KIND_CARD_TYPE, KIND_DAY_CLOSE,
+    CARD_RELEASED, CARD_TYPE_CODE_MAX, FIRST_WIDE_KEY_KIND, KIND_ACCOUNT, KIND_CARD, KIND_CARD_LIMIT,
+    KIND_CARD_TYPE, KIND_DAY_CLOSE,
     KIND_GIFT, KIND_HOLD, KIND_MARK, KIND_ORGANISATION, KIND_PENDING_POINTS, KIND_POINTS_CATEGORY, KIND_PRICE,
     KIND_PURSE, KIND_RULE, KIND_RULESET, KIND_STORE, KIND_SWITCH, KIND_TERMINAL, KIND_TYPE_STATE, RECORD_BYTES_OF,
+    STATUSES_ENDED, STATUSES_LIVE,
     account_record_t, card_record_t, card_type_record_t, gift_record_t, organisation_record_t, points_category_record_t,
     ruleset_record_t, store_record_t, switch_record_t, terminal_record_t, type_state_record_t)
 from switch._wide cimport WideTable
+from switch._wide import HASH_KEY_BYTES
 
 cdef extern from *:
     """
@@ -29,13 +32,12 @@ cdef extern from *:
 
 POINTS_CATEGORY_MAX = 63
 """An account keeps one bit for each category."""
-GIFTS_MAX = RULESETS_MAX = 65_536
+GIFTS_MAX = 65_536
 """As many as there may be stores: address space, memory as they come."""
+RULESETS_MAX = 65_536
+"""Likewise."""
 
 cdef enum:
-    # Statuses from which a card does not come back (CardStatus REPLACED to RELEASED).
-    ENDED_STATUS_MIN = 10
-    ENDED_STATUS_MAX = 15
     LINE_BYTES = 64
 
 cdef uint64_t NO_ACCOUNT = 0xFFFFFFFF            # in place of an account's place
@@ -50,11 +52,15 @@ cdef class Tables:
     def __cinit__(self, uint32_t cards_max, uint32_t terminals_max, uint32_t stores_max, accounts_max=None, *,
                   uint32_t organisations_max=65_536, uint32_t purses_max=10_000, uint32_t holds_max=10_000,
                   uint32_t pending_points_max=10_000, uint32_t marks_max=100_000, uint32_t card_limits_max=10_000,
-                  uint32_t rules_max=10_000, uint32_t prices_max=10_000, uint32_t day_closes_max=10_000, hash_key=None):
+                  uint32_t rules_max=10_000, uint32_t prices_max=10_000, uint32_t day_closes_max=10_000,
+                  bytes hash_key=bytes(HASH_KEY_BYTES)):
         # An account has at least one card, so there are never more of them.
         reserve(&self.accounts, cards_max if accounts_max is None else accounts_max, sizeof(account_record_t))
         reserve(&self.cards, cards_max, sizeof(card_record_t))
         memset(&self.settings, 0, sizeof(switch_record_t))
+        self.live_counts = <uint32_t*>reserve_bytes(<uint64_t>max(self.accounts.max, 1) * sizeof(uint32_t))
+        memset(self.card_counts_of_type, 0, sizeof(self.card_counts_of_type))
+        memset(self.unended_counts_of_type, 0, sizeof(self.unended_counts_of_type))
         self.card_index = GrowingIndex()
         self.unlinked = GrowingIndex()
 
@@ -67,7 +73,7 @@ cdef class Tables:
         self.gifts = NumberedTable(KIND_GIFT, GIFTS_MAX)
         self.rulesets = NumberedTable(KIND_RULESET, RULESETS_MAX)
         self.card_limits = WideTable(KIND_CARD_LIMIT, card_limits_max, hash_key)
-        self.purses = WideTable(KIND_PURSE, purses_max, hash_key)
+        self.purses = WideTable(KIND_PURSE, purses_max, hash_key, True)
         self.holds = WideTable(KIND_HOLD, holds_max, hash_key)
         self.pending = WideTable(KIND_PENDING_POINTS, pending_points_max, hash_key)
         self.marks = WideTable(KIND_MARK, marks_max, hash_key)
@@ -80,6 +86,7 @@ cdef class Tables:
             self.tables_by_kind[<int>table.kind] = <void*>table
 
     def __dealloc__(self):
+        release_bytes(self.live_counts, <uint64_t>max(self.accounts.max, 1) * sizeof(uint32_t))
         release(&self.accounts)
         release(&self.cards)
 
@@ -139,9 +146,12 @@ cdef class Tables:
 
     def cards_of_type(self, uint32_t code):
         """(cards ever made of a type, those of them that have not ended)."""
-        cdef uint64_t made, live
-        self.count_cards(code, &made, &live)
-        return made, live
+        return self.made_cards(code), self.live_cards(code)
+
+    def live_cards_of(self, uint64_t account_number):
+        """Live cards of an account; 0 when there is no such account."""
+        cdef const account_record_t* account = self.account_named(account_number)
+        return 0 if account == NULL else self.live_on(account)
 
     def load(self, records):
         """Put every record of an iterable of bytes; ValueError names the record that does not fit."""
@@ -152,8 +162,9 @@ cdef class Tables:
         cdef const uint8_t* at = record
         if PyBytes_GET_SIZE(record) != RECORD_BYTES_OF[at[0]] or self.put(at) != 0:
             raise ValueError(
-                f"ledger record: expected the bytes of a known kind with room in its table, got kind {record[:1].hex()} "
-                f"and {len(record)} bytes; raise the configured maximum, or rebuild the balance store")
+                f"ledger record: expected the bytes of a known kind with room in its table, "
+                f"got kind {record[:1].hex()} and {len(record)} bytes; "
+                "raise the configured maximum, or rebuild the balance store")
         return 0
 
     def load_accounts_and_cards(self, accounts, cards):
@@ -240,28 +251,17 @@ cdef class Tables:
         """Whether a type has any version, in force or not."""
         return self.card_types.exists(code)
 
-    cdef void count_cards(self, uint32_t code, uint64_t* made, uint64_t* live) noexcept nogil:
-        """Cards ever made of a type, and those that have not ended. Looks at every card: for operators' messages."""
-        cdef const card_record_t* card = <const card_record_t*>self.cards.records
-        cdef uint32_t _i
-        made[0] = live[0] = 0
-        for _i in range(self.cards.count):
-            if card.card_type == code:
-                made[0] += 1
-                live[0] += not ENDED_STATUS_MIN <= card.status <= ENDED_STATUS_MAX
-            card += 1
-
     cdef uint64_t made_cards(self, uint32_t code) noexcept nogil:
-        """Cards ever made of a type; looks at every card."""
-        cdef uint64_t made, live
-        self.count_cards(code, &made, &live)
-        return made
+        """Cards ever made of a type, reserved numbers included."""
+        return self.card_counts_of_type[code] if code <= CARD_TYPE_CODE_MAX else 0
 
     cdef uint64_t live_cards(self, uint32_t code) noexcept nogil:
-        """Cards of a type that have not ended; looks at every card."""
-        cdef uint64_t made, live
-        self.count_cards(code, &made, &live)
-        return live
+        """Cards of a type that have not ended, those in stock included."""
+        return self.unended_counts_of_type[code] if code <= CARD_TYPE_CODE_MAX else 0
+
+    cdef uint32_t live_on(self, const account_record_t* account) noexcept nogil:
+        """Live cards of an account."""
+        return self.live_counts[account - <const account_record_t*>self.accounts.records]
 
     cdef store_record_t* store(self, uint32_t store_id) noexcept nogil:
         return <store_record_t*>self.stores.find(store_id)
@@ -408,6 +408,7 @@ cdef int put_card(Tables tables, const card_record_t* record) noexcept nogil:
     if slot == NULL:
         if append(&tables.cards, <const uint8_t*>record) == NULL:
             return -1
+        count_card(tables, record, linked_at, 1)
         linked_at = <uint64_t>(tables.cards.count - 1) | linked_at << 32
         return 0 if tables.card_index.insert(record.card_number, linked_at) != NULL else -1
     left_at = slot.value >> 32
@@ -419,5 +420,18 @@ cdef int put_card(Tables tables, const card_record_t* record) noexcept nogil:
                 return -1
         slot.value = <uint64_t>(<uint32_t>slot.value) | linked_at << 32
     known = &(<card_record_t*>tables.cards.records)[<uint32_t>slot.value]
+    count_card(tables, known, left_at, -1)
     memmove(known, record, sizeof(card_record_t))
+    count_card(tables, known, linked_at, 1)
     return 0
+
+
+cdef inline void count_card(Tables tables, const card_record_t* card, uint64_t account_at, int change) noexcept nogil:
+    """A card comes into what is counted over all cards, or leaves it. So its status changes by `put` only."""
+    cdef uint32_t status = <uint32_t>1 << card.status if card.status <= CARD_RELEASED else 0
+    if card.card_type <= CARD_TYPE_CODE_MAX:
+        tables.card_counts_of_type[card.card_type] += change
+        if not STATUSES_ENDED & status:
+            tables.unended_counts_of_type[card.card_type] += change
+    if account_at != NO_ACCOUNT and STATUSES_LIVE & status:
+        tables.live_counts[account_at] += change

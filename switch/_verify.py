@@ -125,8 +125,8 @@ class Verifier:
         said = moved_by_reply(entry)
         if said is not None and said != (balance_minor, points_hundredths):
             self._differ(
-                f"entry {entry.header.sequence}: expected its reply to say what its images moved, {balance_minor} minor "
-                f"units and {points_hundredths} hundredths of points, got {said[0]} and {said[1]}"
+                f"entry {entry.header.sequence}: expected its reply to say what its images moved, {balance_minor} "
+                f"minor units and {points_hundredths} hundredths of points, got {said[0]} and {said[1]}"
             )
         keys = [(image[0], record_key(image)) for image in images]
         if any(one >= other for one, other in pairwise(keys)):

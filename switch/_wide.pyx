@@ -6,12 +6,10 @@ reserved address space, so making a record cannot fail for want of memory
 before `records_max` is reached.
 
 External references are keys too, and whoever sends them could choose them to
-fall into one bucket; so the hash is SipHash-1-3 under a key of its own for
-every process.  No result depends on that key: records are found by their
+fall into one bucket; so the hash is SipHash-1-3 under a key that a switch
+draws at its start.  No result depends on that key: records are found by their
 whole key, and places are given in the order of making.
 """
-
-import os
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove, memset
@@ -22,6 +20,7 @@ from switch._layout cimport FIRST_WIDE_KEY_KIND, GONE, RECORD_BYTES_OF
 cdef enum:
     BUCKETS_AT_FIRST = 64
     STATE_AT = 2                     # offset of `state`, GONE when a record has ended
+    OWNER_BUCKETS_MAX = 4194304
 
 HASH_KEY_BYTES = 16
 
@@ -47,7 +46,7 @@ cdef inline uint32_t hash_of(uint64_t key_a, uint64_t key_b, uint64_t a, uint64_
     """SipHash-1-3 (Aumasson and Bernstein) of the 24 bytes of a key."""
     cdef uint64_t v[4]
     cdef uint64_t words[4]
-    cdef int i
+    cdef int i, _round
     v[0], v[1] = key_a ^ <uint64_t>0x736F6D6570736575, key_b ^ <uint64_t>0x646F72616E646F6D
     v[2], v[3] = key_a ^ <uint64_t>0x6C7967656E657261, key_b ^ <uint64_t>0x7465646279746573
     words[0], words[1], words[2], words[3] = a, b, c, <uint64_t>24 << 56
@@ -56,7 +55,7 @@ cdef inline uint32_t hash_of(uint64_t key_a, uint64_t key_b, uint64_t a, uint64_
         sip_round(v)
         v[0] ^= words[i]
     v[2] ^= 0xFF
-    for i in range(3):
+    for _round in range(3):
         sip_round(v)
     return <uint32_t>(v[0] ^ v[1] ^ v[2] ^ v[3])
 
@@ -64,13 +63,13 @@ cdef inline uint32_t hash_of(uint64_t key_a, uint64_t key_b, uint64_t a, uint64_
 cdef class WideTable:
     """Records of one kind with a wide key, bounded by `records_max`; `len()` gives how many there are.
 
-    `hash_key`: 16 bytes; drawn anew when not given.
+    `hash_key`: 16 bytes that nobody can guess, where keys come from strangers.  `by_owner`: `first_of` and `next_of`
+    find all records with a first key, for 8 bytes a record more.
     """
 
-    def __cinit__(self, int kind, uint32_t records_max, bytes hash_key=None):
+    def __cinit__(self, int kind, uint32_t records_max, bytes hash_key=bytes(HASH_KEY_BYTES), bint by_owner=False):
         if not FIRST_WIDE_KEY_KIND <= kind <= 255 or RECORD_BYTES_OF[kind] == 0:
             raise ValueError(f"table: expected a kind of record with a wide key, got {kind}")
-        hash_key = os.urandom(HASH_KEY_BYTES) if hash_key is None else hash_key
         if len(hash_key) != HASH_KEY_BYTES:
             raise ValueError(f"hash key: expected {HASH_KEY_BYTES} bytes, got {len(hash_key)}")
         memcpy(&self.hash_key_a, <const uint8_t*>hash_key, 8)
@@ -82,11 +81,19 @@ cdef class WideTable:
         self.places = <uint8_t*>reserve_bytes(self._places_bytes())
         self.chains = <chain_t*>reserve_bytes(self._chains_bytes())
         self.heads_plus_one = <uint32_t*>reserve_bytes(self._heads_bytes())
+        if by_owner:
+            self.owner_mask = BUCKETS_AT_FIRST - 1
+            while self.owner_mask < records_max and self.owner_mask < OWNER_BUCKETS_MAX - 1:
+                self.owner_mask = 2 * self.owner_mask + 1
+            self.owner_heads_plus_one = <uint32_t*>reserve_bytes(self._owner_heads_bytes())
+            self.owner_next_plus_one = <uint32_t*>reserve_bytes(self._owner_next_bytes())
 
     def __dealloc__(self):
         release_bytes(self.places, self._places_bytes())
         release_bytes(self.chains, self._chains_bytes())
         release_bytes(self.heads_plus_one, self._heads_bytes())
+        release_bytes(self.owner_heads_plus_one, self._owner_heads_bytes())
+        release_bytes(self.owner_next_plus_one, self._owner_next_bytes())
 
     def _places_bytes(self):
         return <uint64_t>max(self.max, 1) * self.width_bytes
@@ -97,6 +104,12 @@ cdef class WideTable:
     def _heads_bytes(self):
         # A bucket comes only with a record, so beyond the first ones there are never more than records.
         return (<uint64_t>self.max + 2 * BUCKETS_AT_FIRST) * sizeof(uint32_t)
+
+    def _owner_heads_bytes(self):
+        return (<uint64_t>self.owner_mask + 1) * sizeof(uint32_t)
+
+    def _owner_next_bytes(self):
+        return <uint64_t>max(self.max, 1) * sizeof(uint32_t)
 
     def __len__(self):
         return self.count
@@ -123,7 +136,7 @@ cdef class WideTable:
         return bucket if bucket >= self.split else hashed & (2 * self.half - 1)
 
     cdef uint8_t* find(self, uint64_t a, uint64_t b, uint64_t c) noexcept nogil:
-        """NULL when there is none."""
+        """NULL when there is none. One that has ended in this very decision is still found, until it is forgotten."""
         cdef uint32_t hashed = hash_of(self.hash_key_a, self.hash_key_b, a, b, c)
         cdef uint32_t at = self.heads_plus_one[self._bucket(hashed)]
         cdef uint8_t* record
@@ -142,6 +155,7 @@ cdef class WideTable:
         cdef uint32_t hashed = hash_of(self.hash_key_a, self.hash_key_b, a, b, c), place, bucket
         cdef uint8_t* record
         cdef uint64_t* words
+        cdef uint32_t* head
         if self.free_plus_one:
             place = self.free_plus_one - 1
             self.free_plus_one = self.chains[place].next_plus_one
@@ -162,6 +176,10 @@ cdef class WideTable:
         self.chains[place].hashed = hashed
         self.chains[place].next_plus_one = self.heads_plus_one[bucket]
         self.heads_plus_one[bucket] = place + 1
+        if self.owner_heads_plus_one != NULL:
+            head = self._owner_head(a)
+            self.owner_next_plus_one[place] = head[0]
+            head[0] = place + 1
         return record
 
     cdef void forget(self, uint8_t* record) noexcept nogil:
@@ -177,10 +195,46 @@ cdef class WideTable:
                 return                           # forgotten already
             link = &self.chains[link[0] - 1].next_plus_one
         link[0] = self.chains[place].next_plus_one
+        if self.owner_heads_plus_one != NULL:
+            link = self._owner_head((<const uint64_t*>record)[1])
+            while link[0] != place + 1:
+                link = &self.owner_next_plus_one[link[0] - 1]
+            link[0] = self.owner_next_plus_one[place]
         record[STATE_AT] = GONE
         self.chains[place].next_plus_one = self.free_plus_one
         self.free_plus_one = place + 1
         self.count -= 1
+
+    cdef uint8_t* first_of(self, uint64_t a) noexcept nogil:
+        """The newest record with a first key, NULL when there is none; only of a table that is kept `by_owner`."""
+        return self._owned(a, self._owner_head(a)[0])
+
+    cdef uint8_t* next_of(self, const uint8_t* record) noexcept nogil:
+        """The next older record with the same first key, or NULL."""
+        cdef uint32_t place = <uint32_t>(<uint64_t>(record - self.places) // self.width_bytes)
+        return self._owned((<const uint64_t*>record)[1], self.owner_next_plus_one[place])
+
+    cdef uint8_t* _owned(self, uint64_t a, uint32_t place_plus_one) noexcept nogil:
+        cdef uint8_t* record
+        while place_plus_one:
+            record = self.places + <uint64_t>(place_plus_one - 1) * self.width_bytes
+            if (<const uint64_t*>record)[1] == a:
+                return record
+            place_plus_one = self.owner_next_plus_one[place_plus_one - 1]
+        return NULL
+
+    cdef uint32_t* _owner_head(self, uint64_t a) noexcept nogil:
+        return &self.owner_heads_plus_one[hash_of(self.hash_key_a, self.hash_key_b, a, 0, 0) & self.owner_mask]
+
+    def owned_by(self, uint64_t a):
+        """Every record with a first key as bytes, the newest first."""
+        cdef const uint8_t* at
+        if self.owner_heads_plus_one == NULL:
+            raise ValueError(f"table of kind {self.kind}: expected one that is kept by owner")
+        at = self.first_of(a)
+        while at != NULL:
+            yield at[:self.width_bytes]
+            at = self.next_of(at)
 
     cdef bint room(self, uint32_t count) noexcept nogil:
         """Whether this many more records fit."""

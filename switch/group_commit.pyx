@@ -311,7 +311,8 @@ cdef class GroupCommit:
         if batch.entry_count == 0 or sequence < batch.first_sequence:
             batch = self.flight                  # its entries are found there even when they are durable by now
         if batch.entry_count and 0 <= <int64_t>(sequence - batch.first_sequence) < <int64_t>batch.entry_count:
-            entry = entry_among(batch.block + sizeof(block_header_t), batch.used_bytes - sizeof(block_header_t), sequence)
+            entry = entry_among(batch.block + sizeof(block_header_t), batch.used_bytes - sizeof(block_header_t),
+                                sequence)
             return NOWHERE if entry == NULL else batch.position + <uint64_t>(entry - batch.block)
         return self.journal.locate_sequence(sequence)
 

@@ -96,6 +96,7 @@ class ResponseCode(enum.IntEnum):
     RULES_INVALID = 121
     ORGANISATION_UNKNOWN = 122
     DONE_BEFORE = 123
+    RANGE_CUT = 124
     # Not journaled: nothing was recorded under this trace number
     NOT_PERMITTED = 200
     TRACE_REUSED = 201
@@ -229,6 +230,7 @@ MEANINGS: dict[ResponseCode, tuple[CodeClass, str]] = {
     ),
     ResponseCode.ORGANISATION_UNKNOWN: (_FINAL, "No node of the organisation has this number."),
     ResponseCode.DONE_BEFORE: (_FINAL, "The card is there already: a batch that is run again skips it."),
+    ResponseCode.RANGE_CUT: (_FINAL, "The range was too much for one entry; operate on the rest with a new request."),
     ResponseCode.NOT_PERMITTED: (_ERROR, "The terminal lacks the right for this message."),
     ResponseCode.TRACE_REUSED: (
         _ERROR,

@@ -24,6 +24,18 @@ ENDED: frozenset[CardStatus] = frozenset(
 )
 """Statuses that a card does not leave, but for clearing its medium or making a released number."""
 
+LIVE: frozenset[CardStatus] = frozenset(
+    {
+        CardStatus.ISSUED,
+        CardStatus.ACTIVE,
+        CardStatus.FROZEN,
+        CardStatus.LOST,
+        CardStatus.EXPIRED,
+        CardStatus.BAD,
+    }
+)
+"""Statuses of a card that has an account and has not ended: it, or its successor, may spend again."""
+
 NOT_ENDED: tuple[CardStatus, ...] = tuple(status for status in CardStatus if status not in ENDED)
 
 
@@ -67,6 +79,19 @@ TRANSITIONS: dict[CardOperation, Transition] = {
     CardOperation.UNBLACKLIST: Transition(tuple(CardStatus), None),
 }
 """REPLACE of an ACTIVE card is a swap and charges FeeKind.SWAP."""
+
+GONE_ON: dict[CardOperation, tuple[CardStatus, ...]] = {
+    CardOperation.MAKE: (CardStatus.DRAWN, CardStatus.ISSUED, CardStatus.ACTIVE),
+    CardOperation.ISSUE: (CardStatus.ACTIVE,),
+    CardOperation.MAKE_AND_ISSUE: (CardStatus.ACTIVE,),
+}
+"""Statuses beyond its target in which an operation counts as done before: a batch that is run again skips the card."""
+
+
+def done_mask(operation: CardOperation) -> int:
+    """Bit n: in status n the operation has been done before."""
+    to = TRANSITIONS[operation].to
+    return sum(1 << int(status) for status in (*GONE_ON.get(operation, ()), *(() if to is None else (to,))))
 
 
 def from_mask(operation: CardOperation) -> int:

@@ -114,6 +114,12 @@ POINTS_CATEGORY_MAX = 63
 BOOKING_DAYS_MAX = 31
 """Longest wait of points for their booking: looking for what is due takes at most this many look-ups a category."""
 
+PENDING_PER_ACCOUNT_MAX = 64
+"""Pending records of one account: all of them may come due in one decision; beyond it points are booked at once."""
+
+VISIT_SERVICE_MAX = 255
+"""Largest number of a visit service: a returned card gives up all of them in one decision."""
+
 HOLDS_PER_ACCOUNT_MAX = 16
 """Open holds of one account: a debit looks at all of them when one may have expired."""
 
@@ -134,6 +140,9 @@ GIFT_PIECES_MAX = 10_000
 
 RANGE_CARDS_MAX = 64
 """Cards of one card operation: its entry stays far below a block."""
+
+RANGE_IMAGES_MAX = 600
+"""Images of a card operation beyond which it leaves the rest of its range alone: the entry must fit a block."""
 
 BACKFILL_DAYS_MAX = 92
 """Oldest sale that may still get its points: a quarter."""
@@ -167,6 +176,9 @@ DAY_LIST_ROWS_MAX = 1_024
 
 DAY_DIGEST_PARTS_MAX = 256
 """Parts of one digests request: 6 KiB of reply, and four rounds find one sale in four thousand million."""
+
+RECORDS_LISTED_MAX = 262_144
+"""Records that a kind may have to be listed; all rules there may be, a few milliseconds of the event loop."""
 
 # --------------------------------------------------------------------------- relations
 

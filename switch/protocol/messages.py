@@ -484,6 +484,17 @@ class DayCloseState(enum.IntEnum):
     CLOSED = 2
 
 
+class RecordsEnd(enum.IntEnum):
+    """Whether a reply with records has the last one."""
+
+    MORE = 0
+    """There are more: ask again from the key after the last one."""
+    LAST = 1
+    """No record of the kind has a higher key."""
+    NOT_LISTED = 2
+    """The kind has more than 262,144 records: only the one with exactly the wanted key was looked up."""
+
+
 class SwitchMode(enum.IntEnum):
     """Whose clock decides."""
 
@@ -1097,7 +1108,7 @@ class DayReply(Packed, kw_only=True):
 
     trailing: ClassVar[tuple[str, ...]] = ("more",)
 
-    code: Annotated[int, u16("switch", "0, BUSINESS_DATE or NOT_PERMITTED")] = 0
+    code: Annotated[int, u16("switch", "0, BUSINESS_DATE, FIELD_INVALID or BUSY (ask again)")] = 0
     row_count: Annotated[int, u16("switch", "rows that follow")] = 0
     next_trace: Annotated[int, u32("switch", "list: first trace number that did not fit; 0: all are there")] = 0
     more: bytes = b""
@@ -1502,7 +1513,12 @@ class StatisticsRequest(Packed, kw_only=True):
 
 
 class ReadRecordsRequest(Packed, kw_only=True):
-    """Read records of one kind as the switch has them now; changes nothing. For consoles and tools, not for tills."""
+    """Read records of one kind as the switch has them now; changes nothing. For consoles and tools, not for tills.
+
+    Records come in ascending order of key. A kind of which the switch has more than 262,144 records is not listed:
+    then the reply has the record with exactly this key, or none, and says so (`NOT_LISTED`). Card numbers are in
+    clear: the link is encrypted, and the right to follow is asked for.
+    """
 
     kind: Annotated[int, u8("operator", "RecordKind")]
     reserved: Annotated[bytes, octets(3, "operator", "zero")] = bytes(3)
@@ -1513,12 +1529,12 @@ class ReadRecordsRequest(Packed, kw_only=True):
 
 
 class ReadRecordsReply(Packed, kw_only=True):
-    """Whole records, one behind the other. `is_last` says that no record with a higher key exists."""
+    """Whole records, one behind the other."""
 
     trailing: ClassVar[tuple[str, ...]] = ("records",)
 
-    code: Annotated[int, u16("switch", "0, NOT_PERMITTED or FIELD_INVALID")] = 0
-    is_last: Annotated[int, u8("switch", "1: there are no more")] = 1
+    code: Annotated[int, u16("switch", "0, or FIELD_INVALID: there is no such kind")] = 0
+    is_last: Annotated[int, u8("switch", "RecordsEnd")] = 1
     reserved: Annotated[int, u8("switch", "zero")] = 0
     record_count: Annotated[int, u32("switch", "records that follow")] = 0
     records: bytes = b""

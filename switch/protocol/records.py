@@ -102,7 +102,7 @@ class AccountRecord(Packed, kw_only=True):
     hold_slots: Annotated[int, u32("switch", "bit n: hold n of the account is open")] = 0
     pending_categories: Annotated[int, u64("switch", "bit n: points of category n wait for their booking date")] = 0
     pending_from_date: Annotated[int, u32("switch", "earliest such date; 0: none")] = 0
-    reserved_more: Annotated[int, u32("switch", "zero")] = 0
+    pending_count: Annotated[int, u32("switch", "pending records of the account, at most 64")] = 0
     segments: Annotated[int, u64("switch", "bits that rules may ask for: groups and campaigns the holder is in")] = 0
     member: Annotated[int, u64("switch", "number of the member who holds the account; 0: anonymous")] = 0
     reserved_u64: Annotated[int, u64("switch", "zero")] = 0
@@ -449,7 +449,7 @@ class PriceRecord(Packed, kw_only=True):
     item: Annotated[int, u64("switch", "key: article number")]
     price_class: Annotated[int, u64("switch", "key: price class, 0 is retail")]
     key_c: Annotated[int, u64("switch", "key: 0")] = 0
-    unit_price_minor: Annotated[int, i64("switch", "price of one unit (1,000 thousandths)")]
+    unit_price_minor: Annotated[int, i64("switch", "price of one unit (1,000 thousandths); -1: none yet")]
     next_unit_price_minor: Annotated[int, i64("switch", "price from next_from_date on")] = 0
     reserved_more: Annotated[int, u64("switch", "zero")] = 0
     last_sequence: Annotated[int, u64("switch", "journal sequence of the last entry that changed the record")] = 0
@@ -496,7 +496,7 @@ RECORDS: dict[RecordKind, type[Packed]] = {
 
 
 def record_bytes(kind: int) -> int:
-    """Length of a record of a kind; `KeyError` for a kind that does not exist."""
+    """Length of a record of a kind; `ValueError` for a kind that does not exist."""
     return RECORDS[RecordKind(kind)].width_bytes()
 
 

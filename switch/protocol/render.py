@@ -1,7 +1,7 @@
 """Everything that is derived from the declarations: C structs for the fast path, tables for the documents.
 
-`python -m switch.protocol.render --write` rewrites `switch/_layout.pxd` and
-the marked regions of `docs/protocol.md`; `--check` says what would change and
+`python -m switch.protocol.render --write` rewrites `switch/_layout.pxd` and the
+marked regions of `docs/protocol.md` and `docs/lifecycle.md`; `--check` says what would change and
 exits with 1.  A test runs the check, so that neither can drift from
 `messages.py`, `records.py`, `codes.py`, `limits.py`, `session.py` and the
 examples in `tests/vectors/`.
@@ -25,12 +25,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from . import codes, limits, messages, records, session
+from . import codes, lifecycle, limits, messages, records, session
 from .layout import Packed, PlacedField, layout_of
 
 ROOT = Path(__file__).parents[2]
 PXD = Path("switch/_layout.pxd")
 DOCUMENT = Path("docs/protocol.md")
+LIFECYCLE = Path("docs/lifecycle.md")
 VECTORS = Path("tests/vectors")
 LINE_WIDTH = 120
 
@@ -65,6 +66,7 @@ ENUM_PREFIXES: dict[type[enum.IntEnum] | type[enum.IntFlag], str] = {
     messages.RulesetState: "RULESET",
     messages.PinMode: "PIN_MODE",
     messages.DayCloseState: "DAY_CLOSE",
+    messages.RecordsEnd: "RECORDS",
     messages.SwitchMode: "MODE",
 }
 """Enumerations that the fast path sees, with the prefix of their C names."""
@@ -255,6 +257,31 @@ def _c_forms() -> Iterator[str]:
     yield '    const form_t* FORMS "cardswitch_forms"'
 
 
+NO_FEE = 255
+"""In place of a fee's kind in the table of transitions."""
+
+
+def _c_transitions() -> Iterator[str]:
+    """The life of a card by operation; bit 0 of a mask is a number that no card has."""
+    yield "# What a card operation does to the status. Bit n of a mask: status n; bit 0: a number that no card has."
+    yield "# `to` 0: the status stays, or is the one that was kept; `fee` NO_FEE: none."
+    yield from ("cdef extern from *:", '    """', "    #include <stdint.h>")
+    yield "    typedef struct { uint16_t from_mask, done_mask; uint8_t to, fee; } cardswitch_transition_t;"
+    yield f"    static const cardswitch_transition_t cardswitch_transitions[{max(messages.CardOperation) + 1}] = {{"
+    for operation, step in lifecycle.TRANSITIONS.items():
+        masks = f"0x{lifecycle.from_mask(operation):04x}, 0x{lifecycle.done_mask(operation):04x}"
+        fee = NO_FEE if step.fee is None else int(step.fee)
+        yield f"        [{operation.value}] = {{{masks}, {int(step.to or 0)}, {fee}}},  /* {operation.name} */"
+    yield from ("    };", '    """', '    ctypedef struct transition_t "cardswitch_transition_t":')
+    yield from (f"        uint16_t {name}" for name in ("from_mask", "done_mask"))
+    yield from (f"        uint8_t {name}" for name in ("to", "fee"))
+    yield '    const transition_t* TRANSITIONS "cardswitch_transitions"'
+    yield from ("", "", "cdef enum:  # sets of card statuses: bit n is status n")
+    for name, statuses in (("STATUSES_LIVE", lifecycle.LIVE), ("STATUSES_ENDED", lifecycle.ENDED)):
+        yield f"    {name} = 0x{sum(1 << status for status in statuses):04x}"
+    yield f"    NO_FEE = {NO_FEE}"
+
+
 def layout_pxd() -> str:
     """Text of `switch/_layout.pxd`: structs, enumerations and constants, nothing that needs a module at run time."""
     head = [
@@ -269,6 +296,7 @@ def layout_pxd() -> str:
     blocks.append(_c_constants())
     blocks.append(_c_record_bytes())
     blocks.append(_c_forms())
+    blocks.append(_c_transitions())
     return "\n\n\n".join("\n".join(block) for block in blocks) + "\n"
 
 
@@ -300,8 +328,11 @@ def _reply_name(type_: messages.MessageType) -> str:
     special = {
         messages.MessageType.SIGN_OFF: "empty",
         messages.MessageType.ECHO: "EchoReply",
+        messages.MessageType.DAY_DIGESTS: "DayReply",
+        messages.MessageType.DAY_LIST: "DayReply",
         messages.MessageType.FOLLOW: "FollowReply",
         messages.MessageType.STATISTICS: "JSON",
+        messages.MessageType.READ_RECORDS: "ReadRecordsReply",
         messages.MessageType.PUT_SWITCH: "refused on the wire",
     }
     return special.get(type_, "Reply")
@@ -446,12 +477,61 @@ def regions() -> dict[str, Callable[[], str]]:
     return makers
 
 
+def _status_name(status: messages.CardStatus | None) -> str:
+    return "`none`" if status is None else f"`{status.name}`"
+
+
+def _card_statuses() -> str:
+    texts = attribute_docstrings(messages.CardStatus)
+    rows = (
+        (status.value, _status_name(status), "yes" if status in lifecycle.LIVE else "", texts[status.name])
+        for status in messages.CardStatus
+    )
+    return _table("value | status | live | meaning", rows)
+
+
+def _card_operations() -> str:
+    rows = (
+        (
+            operation.value,
+            f"`{operation.name}`",
+            ", ".join(_status_name(status) for status in step.froms),
+            "stays or goes back" if step.to is None else _status_name(step.to),
+            "" if step.fee is None else f"`{step.fee.name}`",
+            ", ".join(_status_name(status) for status in lifecycle.GONE_ON.get(operation, ())),
+        )
+        for operation, step in lifecycle.TRANSITIONS.items()
+    )
+    return _table("value | operation | from | to | fee | done before also in", rows)
+
+
+def _card_diagram() -> str:
+    """Every arrow that changes a status; operations with the same two ends share one."""
+    arrows: dict[tuple[str, str], list[str]] = {}
+    for operation, step in lifecycle.TRANSITIONS.items():
+        targets: tuple[messages.CardStatus, ...] = () if step.to is None else (step.to,)
+        if operation is messages.CardOperation.RESTORE:
+            targets = lifecycle.TRANSITIONS[messages.CardOperation.REPORT_LOSS].froms  # type: ignore[assignment]
+        for status in step.froms:
+            for to in targets:
+                if status != to:
+                    ends = ("[*]" if status is None else status.name.lower(), to.name.lower())
+                    arrows.setdefault(ends, []).append(operation.name.lower().replace("_", " "))
+    lines = [f"    {start} --> {end}: {', '.join(names)}" for (start, end), names in arrows.items()]
+    return "\n".join(["```mermaid", "stateDiagram-v2", *lines, "```"])
+
+
+def lifecycle_regions() -> dict[str, Callable[[], str]]:
+    """Maker of every generated region of docs/lifecycle.md, by its name."""
+    return {"diagram": _card_diagram, "statuses": _card_statuses, "operations": _card_operations}
+
+
 _REGION = re.compile(r"(<!-- generated: (.+?) -->\n).*?(<!-- end -->)", re.S)
 
 
-def document(text: str) -> str:
+def document(text: str, makers: dict[str, Callable[[], str]] | None = None) -> str:
     """The document with every generated region made anew; `KeyError` for a region that nothing makes."""
-    makers = regions()
+    makers = regions() if makers is None else makers
     return _REGION.sub(lambda found: f"{found[1]}{makers[found[2]]()}\n{found[3]}", text)
 
 
@@ -460,7 +540,11 @@ def document(text: str) -> str:
 
 def generated_files() -> dict[Path, str]:
     """What every generated file should contain, by its path in the source tree."""
-    return {PXD: layout_pxd(), DOCUMENT: document((ROOT / DOCUMENT).read_text(encoding="utf-8"))}
+    return {
+        PXD: layout_pxd(),
+        DOCUMENT: document((ROOT / DOCUMENT).read_text(encoding="utf-8")),
+        LIFECYCLE: document((ROOT / LIFECYCLE).read_text(encoding="utf-8"), lifecycle_regions()),
+    }
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -12,7 +12,7 @@ import pytest
 
 from loadtests.shopping_year.process import PrivateSwitch
 from switch.protocol.codes import ResponseCode
-from switch.protocol.messages import NO_COUNT_LIMIT, NO_LIMIT, BillLine, CardStatus, Right
+from switch.protocol.messages import NO_COUNT_LIMIT, NO_LIMIT, BillLine, Right
 from terminals._clock import SYSTEM
 from terminals.client import Client
 from terminals.credentials import Credentials, read_credentials
@@ -122,7 +122,7 @@ def test_cash_put_on_at_a_till_can_be_spent_at_once(tmp_path):
     async def scenario():
         async with shop(tmp_path) as s:
             declined = await s.till.debit(CARD, 130_00)
-            credited = await s.till.credit(CARD, 50_00, channel=1, reference=4711)
+            credited = await s.till.credit(CARD, 50_00, channel=1, reference=b"4711")
             paid = await s.other_till.debit(CARD, 130_00)
 
             assert codes(declined, credited, paid) == [ResponseCode.FUNDS, ResponseCode.APPROVED, ResponseCode.APPROVED]
@@ -164,16 +164,16 @@ def test_limits_hold_from_the_next_request_on_until_the_local_midnight(tmp_path)
 def test_a_blocked_card_pays_nowhere_keeps_its_balance_and_can_be_unblocked(tmp_path):
     async def scenario():
         async with shop(tmp_path) as s:
-            await s.operator.change_card_status(CARD, CardStatus.BLOCKED)
+            await s.operator.freeze_card(CARD, 7)
             blocked = [
                 await s.till.debit(CARD, 1_00),
                 await s.other_till.debit(CARD, 1_00),
                 await s.till.credit(CARD, 1),
             ]
             balance = await s.till.balance(CARD)
-            await s.operator.change_card_status(CARD, CardStatus.ACTIVE)
+            await s.operator.unfreeze_card(CARD, 8)
 
-            assert codes(*blocked) == [ResponseCode.CARD_BLOCKED] * 3
+            assert codes(*blocked) == [ResponseCode.CARD_STATUS] * 3
             assert (balance.approved, balance.balance_minor) == (True, 100_00)
             assert (await s.till.debit(CARD, 1_00)).approved
 

@@ -54,7 +54,7 @@ class InProcessEngine:
         self._make_room()
         return self.engine.decide(terminal_id, rights, message, now_ms)
 
-    def records(self) -> dict[int, dict[int | tuple[int, ...], bytes]]:
+    def records(self) -> dict[int, dict[Any, bytes]]:
         """Every record as its bytes, by kind and key; a key of one number is that number."""
         return {
             kind: {

@@ -29,7 +29,7 @@ def test_the_demo_tells_what_happened_and_finds_nothing_wrong(tmp_path, capfd):
     assert "purchases at" in told
     assert told.count("  equal    ") == 4
     assert "credits = " in told
-    assert "The balance is smaller than the amount." in told
+    assert "Less is available than the amount." in told
     assert "verify: clean" in told
     assert "cardswitch journal show --data" in told
 

@@ -22,7 +22,19 @@ from switch.protocol.messages import (
     Reply,
     SignOnHeader,
 )
-from switch.protocol.records import HASHED_HEADER_BYTES, RECORD_BYTES, RECORDS, BlockHeader, EntryHeader
+from switch.protocol.records import (
+    FIRST_WIDE_KEY_KIND,
+    HASHED_HEADER_BYTES,
+    RECORD_BYTES_MAX,
+    RECORDS,
+    BlockHeader,
+    EntryHeader,
+    MarkRecord,
+    StoreRecord,
+    images_of,
+    record_bytes,
+    record_key,
+)
 from switch.protocol.render import packed_classes
 
 CLASSES = [*packed_classes(messages), *packed_classes(records)]
@@ -54,7 +66,26 @@ WIDTHS = {
     "StatisticsRequest": 0,
     "EntryHeader": 48,
     "BlockHeader": 128,
-} | {cls.__name__: 64 for cls in RECORDS.values()}
+    "AccountRecord": 128,
+    "CardRecord": 128,
+    "CardLimitRecord": 128,
+    "PurseRecord": 64,
+    "HoldRecord": 128,
+    "PendingPointsRecord": 64,
+    "MarkRecord": 64,
+    "CardTypeRecord": 256,
+    "TypeStateRecord": 64,
+    "StoreRecord": 64,
+    "TerminalRecord": 64,
+    "SwitchRecord": 64,
+    "OrganisationRecord": 64,
+    "PointsCategoryRecord": 64,
+    "GiftRecord": 128,
+    "RulesetRecord": 64,
+    "RuleRecord": 128,
+    "PriceRecord": 64,
+    "DayCloseRecord": 64,
+}
 
 
 def values_of(cls):
@@ -188,13 +219,27 @@ def test_a_field_without_a_wire_type_is_refused():
         layout_of(Broken)
 
 
-def test_every_record_is_one_cache_line_with_kind_key_and_last_sequence_in_the_same_place():
+def test_every_record_is_of_whole_cache_lines_with_kind_key_and_last_sequence_in_the_same_place():
     for kind, cls in RECORDS.items():
         offsets = {field.name: (field.offset, field.wire.width_bytes) for field in layout_of(cls).fields}
-        assert layout_of(cls).width_bytes == RECORD_BYTES
-        assert (offsets["kind"], offsets["version"], offsets["last_sequence"]) == ((0, 1), (1, 1), (56, 8))
+        width_bytes = record_bytes(kind)
+        assert width_bytes == layout_of(cls).width_bytes in (64, 128, RECORD_BYTES_MAX)
+        assert (offsets["kind"], offsets["version"]) == ((0, 1), (1, 1))
+        assert offsets["last_sequence"] == (width_bytes - 8, 8)
         assert (8, 8) in offsets.values(), f"{cls.__name__}: no key at offset 8"
+        if kind >= FIRST_WIDE_KEY_KIND:
+            assert offsets["state"] == (2, 1)
+            assert {(16, 8), (24, 8)} <= set(offsets.values())
         assert cls.__struct_defaults__[-len(cls.__struct_fields__)] == kind
+
+
+def test_images_are_cut_by_their_kinds_and_tell_their_keys():
+    images = [StoreRecord(store_id=3).encode(), MarkRecord(key_a=1, key_b=2, key_c=3).encode()]
+
+    assert images_of(b"".join(images)) == images
+    assert [record_key(image) for image in images] == [(3,), (1, 2, 3)]
+    with pytest.raises(ValueError, match="0 is not a valid RecordKind"):
+        images_of(bytes(64))
 
 
 def test_the_hashed_part_of_a_block_header_ends_where_its_hash_begins():

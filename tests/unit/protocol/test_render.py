@@ -3,9 +3,10 @@ import re
 import pytest
 
 from switch._directory import Settings
-from switch.protocol import messages, records, render, session
+from switch.protocol import lifecycle, messages, records, render, session
 from switch.protocol.codes import ResponseCode
 from switch.protocol.layout import layout_of
+from switch.protocol.records import RecordKind, record_bytes
 
 DOCUMENT = (render.ROOT / render.DOCUMENT).read_text(encoding="utf-8")
 
@@ -20,7 +21,8 @@ def test_everything_that_is_generated_is_up_to_date(capsys):
 def copy(tmp_path, monkeypatch):
     """The generated files and what they need, in a directory of their own."""
     vectors = sorted((render.ROOT / render.VECTORS).glob("*.json"))
-    for path in [render.ROOT / render.PXD, render.ROOT / render.DOCUMENT, *vectors]:
+    files = [render.ROOT / path for path in (render.PXD, render.DOCUMENT, render.LIFECYCLE)]
+    for path in [*files, *vectors]:
         target = tmp_path / path.relative_to(render.ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(path.read_bytes())
@@ -33,6 +35,7 @@ def copy(tmp_path, monkeypatch):
     [
         (render.PXD, "uint32_t trace_number", "uint16_t trace_number"),
         (render.DOCUMENT, "| 0 | 4 | `trace_number` | u32 |", "| 0 | 4 | `trace_number` | u16 |"),
+        (render.LIFECYCLE, "| `FREEZE` | `ACTIVE` |", "| `FREEZE` | `LOST` |"),
     ],
 )
 def test_a_stale_file_is_named_by_check_and_repaired_by_write(copy, capsys, path, old, new):
@@ -70,6 +73,29 @@ def test_every_region_that_can_be_made_is_in_the_document():
     assert sorted(used) == sorted(render.regions().keys() - empty)
 
 
+def test_every_region_of_the_life_cycle_is_in_its_document_and_every_arrow_is_drawn():
+    text = (render.ROOT / render.LIFECYCLE).read_text(encoding="utf-8")
+
+    drawn = {
+        (start, end, name)
+        for start, end, names in re.findall(r"^    (\S+) --> (\w+): (.+)$", text, re.M)
+        for name in names.split(", ")
+    }
+    asked = {
+        (
+            "[*]" if status is None else status.name.lower(),
+            step.to.name.lower(),
+            operation.name.lower().replace("_", " "),
+        )
+        for operation, step in lifecycle.TRANSITIONS.items()
+        for status in step.froms
+        if step.to is not None and step.to != status
+    }
+    assert sorted(re.findall(r"<!-- generated: (.+?) -->", text)) == sorted(render.lifecycle_regions())
+    assert asked <= drawn
+    assert {name for _, _, name in drawn - asked} == {"restore"}
+
+
 @pytest.mark.parametrize("cls", [*render.packed_classes(messages), *render.packed_classes(records)])
 def test_every_struct_has_its_fields_in_the_pxd_in_order(cls):
     layout = layout_of(cls)
@@ -103,8 +129,16 @@ def test_constants_that_an_int_cannot_hold_are_no_enum():
     assert macros["CARD_NUMBER_MAX"] == str(10**19 - 1)
 
 
+def test_the_length_of_every_kind_of_record_is_in_the_table():
+    lengths = dict(re.findall(r"^        \[(\d+)\] = (\d+),", render.layout_pxd(), re.M))
+
+    assert {int(kind): int(length) for kind, length in lengths.items()} == {
+        kind.value: record_bytes(kind) for kind in RecordKind
+    }
+
+
 def test_c_names_are_given_once():
-    names = re.findall(r"^    ([A-Z][A-Z_0-9]+) = |^    const \w+ ([A-Z_0-9]+) ", render.layout_pxd(), re.M)
+    names = re.findall(r"^    ([A-Z][A-Z_0-9]+) = |^    const \w+\*? ([A-Z_0-9]+) ", render.layout_pxd(), re.M)
 
     flat = [first or second for first, second in names]
     assert len(flat) == len(set(flat))

@@ -13,7 +13,7 @@ from noise.connection import Keypair, NoiseConnection
 from switch.protocol.errors import PeerError
 from switch.protocol.frames import FrameError
 from switch.protocol.messages import REPLY_BIT, REQUESTS, Header, MessageType, SignOnAnswer
-from switch.protocol.records import BlockHeader, EntryHeader
+from switch.protocol.records import BlockHeader, EntryHeader, images_of
 from switch.protocol.session import (
     Message,
     SignOnError,
@@ -262,8 +262,10 @@ def test_the_blocks_can_be_checked_by_the_rules_of_the_document():
         at = 128
         for _ in range(header.entry_count):
             entry = EntryHeader.decode(block[at : at + 48])
-            parts = 48 + -(-entry.request_bytes // 8) * 8 + -(-entry.reply_bytes // 8) * 8 + 64 * entry.image_count
-            assert (entry.entry_bytes, entry.sequence) == (parts, sequence + 1)
+            images_at = at + 48 + -(-entry.request_bytes // 8) * 8 + -(-entry.reply_bytes // 8) * 8
+            images = images_of(block[images_at : at + entry.entry_bytes])
+            assert (len(images), sum(map(len, images))) == (entry.image_count, at + entry.entry_bytes - images_at)
+            assert entry.sequence == sequence + 1
             assert entry.crc32c == crc32c_by_division(block[at + 8 : at + entry.entry_bytes])
             starts.append((number, at, entry.sequence, f"{entry.crc32c:08x}"))
             at += entry.entry_bytes
