@@ -326,6 +326,46 @@ def test_prices_by_hand(case, sale, discount_minor, points_hundredths):
     assert naive(sale) == found
 
 
+@pytest.mark.parametrize(
+    ("asked", "fits", "misses"),
+    [
+        ({"from_minute": 600, "until_minute": 602}, {"minute": [600, 601]}, {"minute": [599, 602]}),
+        ({"until_minute": 1_440}, {"minute": [0, 1_439]}, {}),
+        ({"from_date": TODAY, "until_date": TODAY + 1}, {"date": [TODAY, TODAY + 1]}, {"date": [TODAY - 1, TODAY + 2]}),
+        ({"weekdays": FRIDAY}, {"date": [TODAY, TODAY + 7]}, {"date": [TODAY + day for day in range(1, 7)]}),
+        ({"weekdays": 64}, {"date": [TODAY + 2]}, {"date": [TODAY]}),
+        ({"settlements": 5}, {"settlement": [0, 2]}, {"settlement": [1, 6]}),
+        ({"segments": 6}, {"segments": [2, 4, 15]}, {"segments": [0, 1, 8]}),
+        ({"bill_minor_min": 100}, {"amount_minor": [100]}, {"amount_minor": [99]}),
+        ({"store_id": 5}, {"store_id": [5]}, {"store_id": [0, 6]}),
+        ({"terminal_id": 9}, {"terminal_id": [9]}, {"terminal_id": [0, 5]}),
+        ({"level": 2}, {"level": [2]}, {"level": [0, 1, 3]}),
+        ({"card_type": 3}, {"type_code": [3]}, {"type_code": [1, 2]}),
+    ],
+    ids=str,
+)
+def test_a_rule_holds_where_all_that_it_asks_for_does(asked, fits, misses):
+    sale = Sale(lines=(line(100),), amount_minor=100, rules=(rule(1, CAMPAIGN, rate=200, **asked),))
+
+    def earned(circumstances):
+        return {
+            priced(replace(sale, **{name: value})).points_hundredths
+            for name, values in circumstances.items()
+            for value in values
+        }
+
+    assert earned(fits) == {200}
+    assert earned(misses) <= {100}
+
+
+def test_rules_of_one_shape_may_be_of_different_layers():
+    """A card that earns nothing has its discount all the same."""
+    rules = (rule(1, ITEM, item=1, rate=200), rule(2, RuleLayer.DISCOUNT, item=2, rate=1_000))
+    sale = Sale(lines=(line(100, item=2),), functions=int(Function.DISCOUNT), rules=rules)
+
+    assert priced(sale).discount_minor == 10
+
+
 def test_item_rules_name_category_and_booking():
     category = PointsCategoryRecord(category=4, flags=1)
     sale = Sale(
