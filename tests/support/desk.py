@@ -21,11 +21,13 @@ from switch.ledger import Checkpoint, Ledger
 from switch.protocol.layout import Packed
 from switch.protocol.messages import (
     BillLine,
+    CardOperation,
     CreditRequest,
     DebitRequest,
     Header,
     MessageType,
     OpenCardRequest,
+    OperateCardRequest,
     PutCardTypeRequest,
     PutStoreRequest,
     PutTerminalRequest,
@@ -135,9 +137,15 @@ class Desk:
         request = OpenCardRequest(**self.key(), card_number=card, account_number=account, card_type=CARD_TYPE)
         self.approve(MessageType.OPEN_CARD, request)
 
-    def approve(self, type_: MessageType, body: Packed) -> None:
+    def operate(self, operation: CardOperation, card: int, **fields: Any) -> Reply:
+        """One operation of the card desk on one card; it must be approved."""
+        request = OperateCardRequest(**self.key(), card_number=card, operation=operation, **fields)
+        return self.approve(MessageType.OPERATE_CARD, request)
+
+    def approve(self, type_: MessageType, body: Packed) -> Reply:
         reply = self.ask(type_, body, OPERATOR_ID)
         assert reply.code == 0, reply
+        return reply
 
     def commit(self) -> None:
         """Make durable what was decided: one block."""
