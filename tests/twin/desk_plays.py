@@ -60,7 +60,10 @@ def operate_card(till: Sender) -> Sent:
     place = rng.randrange(10, len(till.world.card_numbers)) if rng.random() < 0.9 else rng.randrange(1, 60)
     number, related, operators = till.world.card_numbers[place], 0, (rng.choice(OPERATORS), rng.choice(OPERATORS))
     card_type = 0
-    if place >= 60 and rng.random() < 0.5:
+    holds = till.twin.tables.all(RecordKind.HOLD)
+    if operation == op.RETURN and holds:
+        number = rng.choice(holds).card_number
+    elif place >= 60 and rng.random() < 0.5:
         operation = rng.choice(list(CardOperation))
         if operation in (op.REPLACE, op.CORRECT, op.ISSUE):
             related = rng.choice([0, *till.world.card_numbers[-60:]])
@@ -91,7 +94,19 @@ def operate_card(till: Sender) -> Sent:
 def new_card(till: Sender) -> Sent:
     """A step of a card that is made, drawn and issued: few numbers, so that each goes far."""
     rng, op = till.rng, CardOperation
-    steps = [op.RESERVE, op.MAKE, op.MAKE, op.DRAW, op.ISSUE, op.ISSUE, op.MAKE_AND_ISSUE, op.ACTIVATE]
+    steps = [
+        op.RESERVE,
+        op.MAKE,
+        op.MAKE,
+        op.MAKE,
+        op.DRAW,
+        op.DRAW,
+        op.DRAW,
+        op.ISSUE,
+        op.ISSUE,
+        op.MAKE_AND_ISSUE,
+        op.ACTIVATE,
+    ]
     operation = rng.choice(
         [
             *steps,

@@ -178,6 +178,8 @@ def card_type_fields(rng: random.Random, code: int) -> dict[str, Any]:
     """Functions, flags and limits of a card type; the first one knows no limit."""
     flags = sum(int(flag) for flag in POINTS_FLAGS if rng.random() < 0.4)
     flags += sum(int(flag) for flag in RARE_FLAGS if code > 6 and rng.random() < 0.2)
+    if code in (8, 12):
+        flags |= CardTypeFlag.NO_RESTORE
     functions = Function.PAY | Function.POINTS | Function.DISCOUNT | Function.VISITS
     fields: dict[str, Any] = {
         "code": code,
