@@ -63,6 +63,8 @@ def operate_card(till: Sender) -> Sent:
     holds = till.twin.tables.all(RecordKind.HOLD)
     if operation == op.RETURN and holds:
         number = rng.choice(holds).card_number
+    elif operation in (op.RESTORE, op.REPORT_LOSS):
+        number = rng.choice([number, *till.world.card_numbers[7:200:16]])
     elif place >= 60 and rng.random() < 0.5:
         operation = rng.choice(list(CardOperation))
         if operation in (op.REPLACE, op.CORRECT, op.ISSUE):
