@@ -102,7 +102,7 @@ def money_in(state: State) -> int:
 def points_in(state: State) -> int:
     """Sum of all points: of accounts, purses, and those that wait."""
     tables = state.tables
-    return (
+    return int(
         sum(account.points_hundredths for account in tables.all(RecordKind.ACCOUNT))
         + sum(purse.amount for purse in tables.all(RecordKind.PURSE) if purse.purse >> 32 == 1)
         + sum(record.amount_hundredths for record in tables.all(RecordKind.PENDING_POINTS))

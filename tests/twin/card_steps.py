@@ -101,7 +101,7 @@ def has_passed(card: Record, today: int) -> bool:
 
 def is_supplementary(job: Job) -> bool:
     """Whether the card spends another card's account; 0 in the card means the type's relation."""
-    return (job.known.relation or job.type.relation) == Relation.SUPPLEMENTARY
+    return bool((job.known.relation or job.type.relation) == Relation.SUPPLEMENTARY)
 
 
 def has_other_cards(job: Job) -> bool:

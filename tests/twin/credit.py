@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from switch.protocol.codes import ResponseCode
 from switch.protocol.messages import (
     AMOUNT_MINOR_MAX,
@@ -159,4 +162,7 @@ def decide_transfer(state: State, ask: Ask, form: TransferRequest, decision: Dec
     return WRONG.APPROVED
 
 
-DECIDERS = {MessageType.CREDIT: decide_credit, MessageType.TRANSFER: decide_transfer}
+DECIDERS: dict[MessageType, Callable[[State, Ask, Any, Decision], ResponseCode]] = {
+    MessageType.CREDIT: decide_credit,
+    MessageType.TRANSFER: decide_transfer,
+}

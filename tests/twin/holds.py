@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from switch.protocol.codes import ResponseCode
 from switch.protocol.messages import (
     AMOUNT_MINOR_MAX,
@@ -156,7 +159,7 @@ def decide_release(state: State, ask: Ask, form: ReleaseRequest, decision: Decis
     return WRONG.APPROVED
 
 
-DECIDERS = {
+DECIDERS: dict[MessageType, Callable[[State, Ask, Any, Decision], ResponseCode]] = {
     MessageType.HOLD: decide_hold,
     MessageType.CAPTURE: decide_capture,
     MessageType.RELEASE: decide_release,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from switch.protocol.codes import ResponseCode
 from switch.protocol.messages import (
     BalanceRequest,
     CardFacts,
     CardQueryRequest,
     CardStatus,
+    DayReply,
     DebitRequest,
     Function,
     MessageType,
@@ -103,7 +107,7 @@ def _facts(state: State, ask: Ask, card: Record, account: Record | None, purse_c
     )
 
 
-INQUIRIES = {
+INQUIRIES: dict[MessageType, Callable[[State, Ask, Any], Reply | DayReply]] = {
     MessageType.BALANCE: answer_balance,
     MessageType.QUOTE: answer_quote,
     MessageType.CARD_QUERY: answer_card_query,

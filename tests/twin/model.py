@@ -218,7 +218,9 @@ class Twin:
         decision = Decision()
         decision.touch(*switches)
         ask = Ask(0, 0, self.next_sequence, now_ms, next_date, 0, 0)
-        return self._write(ask, asked, ResponseCode.APPROVED, decision)[1]
+        reply, entry = self._write(ask, asked, ResponseCode.APPROVED, decision)
+        self._remember((ask.terminal_id, next_date, next_date), asked, reply)
+        return entry
 
     def _begin(self, today: int) -> None:
         """Go to a new business date; the answers of the one before stay, older ones are dropped."""

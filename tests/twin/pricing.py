@@ -267,7 +267,7 @@ def _exact_discount(bill: Bill, line: Line) -> int:
         elif line.asked.quantity_milli > 0:
             fixed = times_quantity(rule.unit_price_minor, line.asked.quantity_milli)
             offers.append(max(0, line.amount - fixed) * TEN_THOUSAND)
-    return max(offers)
+    return int(max(offers))
 
 
 # --------------------------------------------------------------------------- tenders
@@ -399,7 +399,7 @@ def _exact_points(state: State, bill: Bill, line: Line, share: int) -> int:
 
 def _points_max(card_type: Record, day_points: int) -> int:
     """Points that one bill may earn: what the day has left, at most 10^15."""
-    return min(max(0, card_type.daily_points_max_hundredths - day_points), POINTS_PER_BILL_MAX_HUNDREDTHS)
+    return int(min(max(0, card_type.daily_points_max_hundredths - day_points), POINTS_PER_BILL_MAX_HUNDREDTHS))
 
 
 def _cap(state: State, lines: list[Line], account: Record, total_max: int) -> None:

@@ -143,7 +143,7 @@ class Tables:
     def load(self, kind: RecordKind, image: bytes) -> Record:
         """A record from its bytes."""
         form = RECORDS[kind].decode(image)
-        return self.make(kind, **{name: getattr(form, name) for name in form.__struct_fields__})
+        return self.make(kind, **{name: getattr(form, name) for name in form.__struct_fields__ if name != "kind"})
 
     def scratch(self) -> Tables:
         """The same records, but what inquiries settle is copied: changes of it are forgotten."""

@@ -125,7 +125,7 @@ def world_of(seed: int) -> World:
         rules_max=rng.choice([80, 120]) if tight else 1000,
         prices_max=rng.choice([14, 30]) if tight else 1000,
         day_closes_max=rng.choice([5, 10]) if tight else 1000,
-        answers_per_date_max=(1100, 2500, 10**6)[seed % 3],
+        answers_per_date_max=(900, 2000, 10**6)[seed % 3],
     )
     start_ms = int(datetime.fromisoformat(start).replace(tzinfo=ZoneInfo(timezone)).timestamp()) * 1000
     return World(seed, settings, start_ms, _rights(), _card_numbers(rng))
@@ -176,8 +176,10 @@ RARE_FLAGS = (
 
 def card_type_fields(rng: random.Random, code: int) -> dict[str, Any]:
     """Functions, flags and limits of a card type; the first one knows no limit."""
-    flags = sum(flag for flag in POINTS_FLAGS if rng.random() < 0.4)
-    flags += sum(flag for flag in RARE_FLAGS if code > 6 and rng.random() < 0.15)
+    flags = sum(int(flag) for flag in POINTS_FLAGS if rng.random() < 0.4)
+    flags += sum(int(flag) for flag in RARE_FLAGS if code > 6 and rng.random() < 0.2)
+    if code in (8, 12):
+        flags |= CardTypeFlag.NO_RESTORE
     functions = Function.PAY | Function.POINTS | Function.DISCOUNT | Function.VISITS
     fields: dict[str, Any] = {
         "code": code,
