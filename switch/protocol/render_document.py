@@ -163,7 +163,8 @@ def _message_example(case_name: str) -> str:
             ("frame", "frame"),
         )
     )
-    return "\n".join(["```text", *_field_lines(case["fields"]), "", *lines, "```"])
+    shown = {name: value for name, value in case["fields"].items() if name != "more"} | {"more": case.get("rows", [])}
+    return "\n".join(["```text", *_field_lines(shown), "", *lines, "```"])
 
 
 def _field_lines(fields: dict[str, Any], indent: str = "") -> Iterator[str]:
