@@ -180,6 +180,8 @@ def card_type_fields(rng: random.Random, code: int) -> dict[str, Any]:
     flags += sum(int(flag) for flag in RARE_FLAGS if code > 6 and rng.random() < 0.2)
     if code in (8, 12):
         flags |= CardTypeFlag.NO_RESTORE
+    if code in (2, 3, 9):
+        flags |= CardTypeFlag.NAMED
     functions = Function.PAY | Function.POINTS | Function.DISCOUNT | Function.VISITS
     fields: dict[str, Any] = {
         "code": code,
