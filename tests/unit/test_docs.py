@@ -14,8 +14,8 @@ from switch.__main__ import EXIT_OWN_FAULT
 from switch._directory import SEGMENT_BYTES, Settings
 from switch.group_commit import EXIT_NOT_DURABLE
 from switch.protocol.limits import FULL_RETRY_AFTER_MS
-from switch.protocol.messages import BillLine, DebitRequest, Reply
-from switch.protocol.records import RECORD_BYTES, EntryHeader
+from switch.protocol.messages import BillLine, DebitRequest, LineResult, Reply
+from switch.protocol.records import AccountRecord, CardRecord, EntryHeader
 
 ROOT = Path(__file__).parents[2]
 PAGES = {
@@ -114,7 +114,7 @@ def test_every_file_that_a_page_names_exists(page):
 
 @pytest.mark.parametrize(
     ("page", "heading"),
-    [("README.md", "## Nine files to read"), ("docs/architecture.md", "## 3. The road of one debit")],
+    [("README.md", "## Ten files to read"), ("docs/architecture.md", "## 3. The road of one debit")],
 )
 def test_the_functions_to_open_are_in_their_files(page, heading):
     rows = table_after(page, heading)
@@ -188,13 +188,15 @@ def says(page, *numbers):
 
 
 def test_figures_in_sentences_are_those_of_the_code():
+    card, account = CardRecord.width_bytes(), AccountRecord.width_bytes()
     slot_min, slot_max = round(INDEX_SLOT_BYTES / 0.75), round(INDEX_SLOT_BYTES / 0.375)
     entry_bytes = (
         EntryHeader.width_bytes()
         + DebitRequest.width_bytes()
         + 3 * BillLine.width_bytes()
         + Reply.width_bytes()
-        + RECORD_BYTES
+        + 3 * LineResult.width_bytes()
+        + AccountRecord.width_bytes()
     )
     spare_mib = _segments.SPARE_COUNT * SEGMENT_BYTES >> 20
     quiet_mib = _checkpoints.QUIET_BYTES_PER_S >> 20
@@ -204,9 +206,10 @@ def test_figures_in_sentences_are_those_of_the_code():
     assert says("docs/architecture.md", f"cut into {int(parts):,} parts")
     assert says(
         "docs/architecture.md",
-        f"{slot_min} to {slot_max} in the index: {2 * RECORD_BYTES + slot_min} to {2 * RECORD_BYTES + slot_max}",
+        f"{card} for the card, {account} for the account, {slot_min} to {slot_max} in the index:"
+        f" {card + account + slot_min} to {card + account + slot_max}",
     )
-    assert says("docs/architecture.md", f"| {RECORD_BYTES + slot_min} to {RECORD_BYTES + slot_max} |")
+    assert says("docs/architecture.md", f"| {card + slot_min} to {card + slot_max} |")
     assert says("docs/architecture.md", f"less than {quiet_mib} MiB/s")
     assert says("docs/durability.md", f"less than {quiet_mib} MiB/s")
     assert says("docs/durability.md", f"two spare segments are kept behind the current one ({spare_mib} MiB")
@@ -227,7 +230,7 @@ def test_the_cases_of_recovery_are_those_of_the_code():
 
 @pytest.mark.parametrize(("block", "name"), [(0, "debit with two lines"), (1, "reply to the debit")])
 def test_the_debit_in_the_readme_is_the_published_vector(block, name):
-    road = PAGES["README.md"].split("## Nine files")[0]
+    road = PAGES["README.md"].split("## Ten files")[0]
     blocks = [text for text in re.findall(r"^```text\n(.*?)^```", road, re.M | re.S) if text.startswith("01 ")]
     cases = json.loads(source("tests/vectors/messages.json"))["cases"]
     vector = next(case for case in cases if case["name"] == name)
