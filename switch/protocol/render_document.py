@@ -99,6 +99,17 @@ def _enumerations() -> str:
     return _table("set | value | name | meaning", rows)
 
 
+def _records() -> str:
+    rows = ((kind.value, cls.__name__, layout_of(cls).width_bytes, _key(cls)) for kind, cls in records.RECORDS.items())
+    return _table("kind | record | bytes | key", rows)
+
+
+def _key(cls: type[Packed]) -> str:
+    """Fields of a record's key, those of a wide key that are always zero left out."""
+    keys = (field for field in layout_of(cls).fields if field.wire.meaning.startswith("key: "))
+    return ", ".join(f"`{field.name}`" for field in keys if field.wire.meaning != "key: 0")
+
+
 def _limits() -> str:
     rows: list[tuple[object, ...]] = []
     for module in (terms, limits):
@@ -174,7 +185,7 @@ def _field_lines(fields: dict[str, Any], indent: str = "") -> Iterator[str]:
                 yield f"{indent}{name}[{number}]"
                 yield from _field_lines(inner, indent + "  ")
         else:
-            yield f"{indent + name:<34} {value}"
+            yield f"{indent + name:<34} {'(empty)' if value == '' else value}"
 
 
 def regions() -> dict[str, Callable[[], str]]:
@@ -186,6 +197,7 @@ def regions() -> dict[str, Callable[[], str]]:
         "response codes": _response_codes,
         "code classes": _code_classes,
         "enumerations": _enumerations,
+        "records": _records,
         "state diagram": _state_diagram,
         "transitions": _states,
         "states": lambda: _meanings(session.State),
