@@ -443,6 +443,9 @@ cdef class Engine:
                     show_account(reply, account)
         else:
             evaluate(self, &self.ask, asked.type, body, decision)
+            if reply.code == CODE_BUSY:          # a day close could not read the journal; it has changed nothing
+                reply.journal_sequence = 0
+                return turned_away(self, out, asked, reply, CODE_BUSY, BUSY_RETRY_AFTER_MS)
         self._journal(asked.type, body, body_bytes, keyed)
         self.answers.remember(keyed.business_date, key, self.entry_position)
         if decision.marks_original:
@@ -543,21 +546,21 @@ cdef class Engine:
         return self.commit.gather.block[sizeof(block_header_t):self.commit.gather.used_bytes]
 
     def decide(self, uint32_t terminal_id, uint32_t rights, const uint8_t[::1] message not None, int64_t now_ms):
-        """Decide one plain message (header and body): (plain reply, entry or None). For init, tests and tools."""
+        """Decide one plain message (header and body) whose PINs are hidden already. For init, tests and tools.
+
+        Returns the plain reply and what was journaled, or None: the message's entry, behind a cut-over's if a date began.
+        """
         cdef uint8_t out[ANSWER_BYTES_MAX]
-        cdef uint32_t size
-        cdef const entry_header_t* entry
+        cdef uint32_t size, used_bytes
         cdef uint32_t message_bytes = <uint32_t>message.shape[0]
         if message_bytes < sizeof(header_t):
             raise ValueError(f"message: expected at least {sizeof(header_t)} bytes of header, got {message_bytes}")
         if self.commit.gather.used_bytes > self.commit.journal.block_bytes_max // 2:
             self.commit.commit_now()
+        used_bytes = self.commit.gather.used_bytes
         with nogil:
             size = self.decide_one(terminal_id, rights, &message[0], message_bytes, now_ms, out)
-        if self.entry_position == 0:
-            return out[:size], None
-        entry = <const entry_header_t*>self.commit.entry_at(self.entry_position)
-        return out[:size], (<const uint8_t*>entry)[:entry.entry_bytes]
+        return out[:size], self.commit.gather.block[used_bytes:self.commit.gather.used_bytes] or None
 
     @property
     def last_entry_position(self):

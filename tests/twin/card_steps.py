@@ -101,7 +101,7 @@ def has_passed(card: Record, today: int) -> bool:
 
 def is_supplementary(job: Job) -> bool:
     """Whether the card spends another card's account; 0 in the card means the type's relation."""
-    return (job.known.relation or job.type.relation) == Relation.SUPPLEMENTARY
+    return bool((job.known.relation or job.type.relation) == Relation.SUPPLEMENTARY)
 
 
 def has_other_cards(job: Job) -> bool:
@@ -389,7 +389,7 @@ def give_back(job: Job) -> None:
     fee = min(fee_of(job.type, FeeKind.RETURN), max(0, account.balance_minor))
     job.paid_out_minor, job.charged_minor = max(0, account.balance_minor - fee), fee
     account.balance_minor = account.points_hundredths = 0
-    account.pending_categories = account.pending_from_date = 0
+    account.pending_count = account.pending_categories = account.pending_from_date = 0
     purses = [p for p in job.state.tables.all(RecordKind.PURSE) if p.account_number == account.account_number]
     for record in (*purses, *pending_of(job.state, account)):
         record.state = GONE

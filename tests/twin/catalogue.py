@@ -24,6 +24,8 @@ from .state import Ask, Decision, Record, State
 RATE_MAX = 10**6
 SHARED_RULES_MAX = 64
 """Rules of one set that may be looked up in the same place."""
+NO_PRICE = -1
+"""Of an article whose only price is to come."""
 LOOKED_UP = ("card_type", "level", "item", "category", "department", "brand")
 
 
@@ -205,7 +207,7 @@ def decide_put_price(state: State, ask: Ask, form: PutPriceRequest, decision: De
     if record is None:
         if not tables.has_room(kind):
             return ResponseCode.TABLE_FULL
-        record = tables.make(kind, item=form.item, price_class=form.price_class, unit_price_minor=0)
+        record = tables.make(kind, item=form.item, price_class=form.price_class, unit_price_minor=NO_PRICE)
     if 0 < record.next_from_date <= ask.today:
         record.unit_price_minor = record.next_unit_price_minor
         record.next_from_date = record.next_unit_price_minor = 0

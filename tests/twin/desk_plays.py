@@ -33,6 +33,7 @@ from .closing import rows_of, totals_of
 from .sender import I64_MAX, I64_MIN, PINS, Sender, Sent
 from .world import CARD_TYPES, CATEGORIES, GIFTS, ITEMS, OPERATORS, STORES, card_type_fields, rule_fields
 
+NEW_CARDS_FROM = 5_000_000_000
 UNKNOWN_CARDS = (0, 1, 10**7 - 1, 10**19, 2**64 - 1, 77_777_777)
 
 
@@ -54,17 +55,25 @@ def operate_card(till: Sender) -> Sent:
     """One step in a card's life; ended cards of the busy ones are rare, or nothing would go on."""
     rng, op = till.rng, CardOperation
     operation = rng.choice(
-        [op.FREEZE, op.UNFREEZE, op.UNFREEZE, op.BLACKLIST, op.UNBLACKLIST, op.REPORT_LOSS, op.RESTORE]
+        [op.FREEZE, op.UNFREEZE, op.UNFREEZE, op.RETURN, op.BLACKLIST, op.UNBLACKLIST, op.REPORT_LOSS, op.RESTORE]
     )
-    place = rng.randrange(10, len(till.world.card_numbers)) if rng.random() < 0.8 else rng.randrange(1, 60)
+    place = rng.randrange(10, len(till.world.card_numbers)) if rng.random() < 0.9 else rng.randrange(1, 60)
     number, related, operators = till.world.card_numbers[place], 0, (rng.choice(OPERATORS), rng.choice(OPERATORS))
     card_type = 0
-    if place >= 60 and rng.random() < 0.5:
+    holds = till.twin.tables.all(RecordKind.HOLD)
+    if operation == op.RETURN and holds:
+        number = rng.choice(holds).card_number
+    elif operation in (op.RESTORE, op.REPORT_LOSS):
+        number = rng.choice([number, *till.world.card_numbers[7:200:16]])
+    elif place >= 60 and rng.random() < 0.5:
         operation = rng.choice(list(CardOperation))
         if operation in (op.REPLACE, op.CORRECT, op.ISSUE):
             related = rng.choice([0, *till.world.card_numbers[-60:]])
         if operation in (op.RESERVE, op.MAKE, op.MAKE_AND_ISSUE):
-            card_type, number = till.card_type(), rng.choice(till.world.card_numbers[-80:])
+            card_type, number = (
+                rng.choice([till.card_type(), till.card_type(), 900]),
+                rng.choice(till.world.card_numbers[-80:]),
+            )
     return till.keyed(
         OperateCardRequest,
         till.terminal(Right.CARDS),
@@ -78,6 +87,57 @@ def operate_card(till: Sender) -> Sent:
         count=rng.choice([1, 1, 1, 2]) if operation not in (op.REPLACE, op.CORRECT) else 1,
         operator_id=operators[0],
         approver_id=operators[1],
+        store_id=rng.choice(STORES) if operation == op.DRAW else 0,
+        member=rng.choice([0, 77]),
+        document=rng.choice([0, 5]),
+    )
+
+
+def new_card(till: Sender) -> Sent:
+    """A step of a card that is made, drawn and issued: few numbers, so that each goes far."""
+    rng, op = till.rng, CardOperation
+    steps = [
+        op.RESERVE,
+        op.MAKE,
+        op.MAKE,
+        op.MAKE,
+        op.DRAW,
+        op.DRAW,
+        op.DRAW,
+        op.ISSUE,
+        op.ISSUE,
+        op.MAKE_AND_ISSUE,
+        op.ACTIVATE,
+    ]
+    operation = rng.choice(
+        [
+            *steps,
+            op.REPORT_LOSS,
+            op.REPORT_LOSS,
+            op.RESTORE,
+            op.RESTORE,
+            op.FREEZE,
+            op.UNFREEZE,
+            op.RENEW,
+            op.REPLACE,
+            op.RETURN,
+            op.VOID,
+            op.CLEAR,
+        ]
+    )
+    names_type = operation in (op.RESERVE, op.MAKE, op.MAKE_AND_ISSUE)
+    issues = operation in (op.ISSUE, op.MAKE_AND_ISSUE)
+    return till.keyed(
+        OperateCardRequest,
+        till.terminal(Right.CARDS),
+        card_number=NEW_CARDS_FROM + rng.randrange(50),
+        related_number=NEW_CARDS_FROM + rng.randrange(50) if operation == op.REPLACE else 0,
+        amount_minor=rng.choice([0, 5_000]) if issues else 0,
+        operation=operation,
+        fee_tender=rng.choice([0, 1, 1, 2]),
+        flags=rng.choice([0, 0, 2, 8]),
+        card_type=till.card_type() if names_type else 0,
+        operator_id=1,
         store_id=rng.choice(STORES) if operation == op.DRAW else 0,
         member=rng.choice([0, 77]),
         document=rng.choice([0, 5]),
@@ -150,7 +210,7 @@ def put_gift(till: Sender, gift_id: int) -> Sent:
         price_hundredths=rng.choice([100, 5_000]),
         until_date=rng.choice([0, till.today() + 3]),
         account_max=rng.choice([2**32 - 1, 3]),
-        stock=rng.choice([2**32 - 1, 20]),
+        stock=rng.choice([2**32 - 1, 2, 20]),
     )
 
 
@@ -170,6 +230,8 @@ def put_price(till: Sender, item: int) -> Sent:
 def put_rule(till: Sender, ruleset: int, rule: int) -> Sent:
     """A rule of a set."""
     fields = rule_fields(till.rng, till.today())
+    if ruleset > 1 and till.rng.random() < 0.05:
+        fields["card_type"] = 900
     return till.keyed(PutRuleRequest, till.terminal(Right.CONFIGURE), ruleset=ruleset, rule=rule, **fields)
 
 
@@ -181,7 +243,7 @@ def _draft(till: Sender) -> int:
 
 def activate_rules(till: Sender, from_date: int | None = None) -> Sent:
     """The draft is put in force."""
-    ruleset = _draft(till)
+    ruleset = max(1, _draft(till) - till.rng.choice([0, 0, 0, 1]))
     count = sum(rule.ruleset == ruleset for rule in till.twin.tables.all(RecordKind.RULE))
     return till.keyed(
         ActivateRulesRequest,

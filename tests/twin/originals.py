@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from switch.protocol.codes import ResponseCode
-from switch.protocol.messages import CardStatus, DebitFlag, DebitRequest, LineResult
+from switch.protocol.messages import CardStatus, DebitFlag, DebitRequest, LineResult, TenderKind
 from switch.protocol.records import MarkKind, RecordKind
 
 from . import accounts
@@ -45,6 +45,8 @@ def original_of(answer: Answer) -> Original:
     assert answer.asked is not None and answer.reply is not None
     form, reply = answer.asked.form, answer.reply
     results = reply.lines
+    if isinstance(form, DebitRequest):
+        results = results[: len(results) - sum(tender.kind == TenderKind.POINTS for tender in form.tenders)]
     if isinstance(form, DebitRequest) and results:
         is_priced = bool(form.flags & DebitFlag.PRICED)
         lines = tuple(
@@ -63,6 +65,14 @@ def original_of(answer: Answer) -> Original:
 def _line(amount: int, result: LineResult, decided_date: int) -> OriginalLine:
     booking_date = decided_date + result.booking_days
     return OriginalLine(amount - result.discount_minor, result.points_hundredths, result.points_category, booking_date)
+
+
+def tendered_points(answer: Answer) -> list[tuple[int, int]]:
+    """(category, points) that the tenders of an approved debit took."""
+    assert answer.asked is not None and answer.reply is not None
+    count = sum(tender.kind == TenderKind.POINTS for tender in answer.asked.form.tenders)
+    results = answer.reply.lines[len(answer.reply.lines) - count :]
+    return [(result.points_category, -result.points_hundredths) for result in results]
 
 
 def take_points(

@@ -235,7 +235,7 @@ class Sender:
     def approved(self, *types: MessageType) -> tuple[int, Answer] | None:
         """(sequence, answer) of one of the last approved requests of some types."""
         journal = self.twin.state.journal
-        recent = [sequence for sequence in range(self.twin.next_sequence - 300, self.twin.next_sequence)]
+        recent = range(self.twin.next_sequence - 300, self.twin.next_sequence)
         found = [(sequence, journal[sequence]) for sequence in recent if sequence in journal]
         fitting = [row for row in found if row[1].asked and row[1].asked.type in types and _is_approved(row[1])]
         return self.rng.choice(fitting) if fitting else None

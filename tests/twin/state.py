@@ -143,7 +143,7 @@ class Tables:
     def load(self, kind: RecordKind, image: bytes) -> Record:
         """A record from its bytes."""
         form = RECORDS[kind].decode(image)
-        return self.make(kind, **{name: getattr(form, name) for name in form.__struct_fields__})
+        return self.make(kind, **{name: getattr(form, name) for name in form.__struct_fields__ if name != "kind"})
 
     def scratch(self) -> Tables:
         """The same records, but what inquiries settle is copied: changes of it are forgotten."""
@@ -193,8 +193,6 @@ class Answer:
     is_note: bool = False
     """A reversal named this key before anything came under it."""
     is_reversed: bool = False
-    points_category: int = 0
-    """Of a credit: where its points went."""
 
     def is_repeat(self, asked: Asked) -> bool:
         """Whether a request is the answered one once more."""
@@ -292,8 +290,6 @@ class Decision:
     """What follows the reply."""
     shown: Record | None = None
     """Account whose balance and points the reply shows, as they are when the entry is written."""
-    points_category: int = 0
-    """Of a credit: where its points went (its reversal needs it)."""
     undone: Answer | None = None
     """Of a reversal with an effect: its original."""
     touched: dict[Place, Record] = field(default_factory=dict)

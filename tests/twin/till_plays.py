@@ -146,9 +146,15 @@ def hold(till: Sender) -> Sent:
         till.terminal(),
         card_number=card,
         amount_minor=till.amount(card),
-        expires_in_s=till.rng.choice([0, 0, 60, 600, 3600, 604_800, 604_801]),
+        expires_in_s=till.rng.choice([0, 0, 0, 0, 60, 3600, 604_800, 604_801]),
         pin=till.rng.choice([bytes(16), bytes(16), *PINS]),
     )
+
+
+def small_hold(till: Sender) -> Sent:
+    """One account with as many holds as it may have."""
+    card = till.world.card_numbers[0]
+    return till.keyed(HoldRequest, till.terminal(), card_number=card, amount_minor=1)
 
 
 def _some_hold(till: Sender) -> tuple[int, int, int]:
@@ -308,10 +314,10 @@ def backfill(till: Sender) -> Sent:
         till.terminal(Right.CARDS),
         card_number=till.card(),
         amount_minor=amount,
-        receipt=rng.randrange(1, 40),
-        store_id=rng.choice([*STORES, 99]),
-        sale_date=max(0, till.today() - rng.choice([0, 1, 1, 30, 92, 93])),
-        sale_minute=rng.choice([600, 1200, 1439, 1440]),
+        receipt=rng.randrange(1, 6),
+        store_id=rng.choice([1, 1, 1, *STORES, 99]),
+        sale_date=max(0, till.today() - rng.choice([0, 0, 0, 1, 30, 92, 93])),
+        sale_minute=rng.choice([600, 600, 1200, 1439, 1440]),
         settlement=rng.choice([0, 1, 6]),
         lines=till.lines(amount, count) if count else (),
     )

@@ -125,7 +125,7 @@ def world_of(seed: int) -> World:
         rules_max=rng.choice([80, 120]) if tight else 1000,
         prices_max=rng.choice([14, 30]) if tight else 1000,
         day_closes_max=rng.choice([5, 10]) if tight else 1000,
-        answers_per_date_max=(600, 1500, 10**6)[seed % 3],
+        answers_per_date_max=(900, 2000, 10**6)[seed % 3],
     )
     start_ms = int(datetime.fromisoformat(start).replace(tzinfo=ZoneInfo(timezone)).timestamp()) * 1000
     return World(seed, settings, start_ms, _rights(), _card_numbers(rng))
@@ -168,13 +168,18 @@ RARE_FLAGS = (
     CardTypeFlag.STORES_LISTED,
     CardTypeFlag.OUTLETS_LISTED,
     CardTypeFlag.OPERATORS_LISTED,
+    CardTypeFlag.NAMED,
+    CardTypeFlag.ACTIVATION_REQUIRED,
+    CardTypeFlag.NO_RESTORE,
 )
 
 
 def card_type_fields(rng: random.Random, code: int) -> dict[str, Any]:
     """Functions, flags and limits of a card type; the first one knows no limit."""
-    flags = sum(flag for flag in POINTS_FLAGS if rng.random() < 0.4)
-    flags += sum(flag for flag in RARE_FLAGS if code > 4 and rng.random() < 0.15)
+    flags = sum(int(flag) for flag in POINTS_FLAGS if rng.random() < 0.4)
+    flags += sum(int(flag) for flag in RARE_FLAGS if code > 6 and rng.random() < 0.2)
+    if code in (8, 12):
+        flags |= CardTypeFlag.NO_RESTORE
     functions = Function.PAY | Function.POINTS | Function.DISCOUNT | Function.VISITS
     fields: dict[str, Any] = {
         "code": code,
@@ -183,10 +188,10 @@ def card_type_fields(rng: random.Random, code: int) -> dict[str, Any]:
         "level": rng.choice([0, 1, 2]),
         "discount_bp": rng.choice([0, 250, 300, 1250, 9_999]),
         "price_class": rng.choice([0, 0, 1]),
-        "daily_count_max": rng.choice([*[NO_COUNT_LIMIT] * 5, 60, 40, 12, 3, 0]),
+        "daily_count_max": rng.choice([*[NO_COUNT_LIMIT] * 5, 60, 40, 12, 3]),
         "recharge_count_max": rng.choice([*[NO_COUNT_LIMIT] * 5, 4, 1]),
-        "single_minor_max": rng.choice([*[NO_LIMIT] * 5, 10**12, 200_000, 30_000, 30_000, 0]),
-        "daily_minor_max": rng.choice([*[NO_LIMIT] * 5, 2 * 10**12, 500_000, 60_000, 60_000, 0]),
+        "single_minor_max": rng.choice([*[NO_LIMIT] * 5, 10**12, 200_000, 30_000, 30_000]),
+        "daily_minor_max": rng.choice([*[NO_LIMIT] * 5, 2 * 10**12, 500_000, 60_000, 60_000]),
         "daily_points_max_hundredths": rng.choice([NO_LIMIT, NO_LIMIT, 1_000_000, 5_000, 0]),
         "recharge_day_minor_max": rng.choice([*[NO_LIMIT] * 5, 300_000]),
         "ceiling_minor": rng.choice([*[NO_LIMIT] * 5, 1_000_000]),
@@ -199,12 +204,22 @@ def card_type_fields(rng: random.Random, code: int) -> dict[str, Any]:
         "auto_from_date": rng.choice([0, 1, 20_000, 20_500]),
         "hold_s_max": rng.choice([0, 3600]),
         "pin_tries_max": rng.choice([2, 3]),
+        "validity_days": rng.choice([0, 0, 0, 3]),
+        "fees_minor": b"".join(rng.choice([0, 0, 150]).to_bytes(4, "little") for _ in range(12)),
+        "fees_from_balance": rng.choice([0, 4095]),
+        "fees_waivable": rng.choice([0, 4095]),
+        "number_digits": rng.choice([0, 0, 0, 16]),
     }
     if code > 12 and rng.random() < 0.5:
         fields["stores_organisation_id"] = rng.choice([1, 2, 3])
     if code == CARD_TYPES[0]:
         fields |= {"functions": functions, "flags": flags & 127, "daily_count_max": NO_COUNT_LIMIT}
-        fields |= {"single_minor_max": NO_LIMIT, "daily_minor_max": NO_LIMIT, "ceiling_minor": NO_LIMIT}
+        fields |= {
+            "single_minor_max": NO_LIMIT,
+            "daily_minor_max": NO_LIMIT,
+            "ceiling_minor": NO_LIMIT,
+            "validity_days": 0,
+        }
         fields |= {"daily_points_max_hundredths": NO_LIMIT, "points_percent": 10_000, "points_per_unit": 100}
         fields |= {"recharge_count_max": NO_COUNT_LIMIT, "recharge_day_minor_max": NO_LIMIT, "auto_mode": 0}
     return fields
