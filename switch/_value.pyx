@@ -11,7 +11,7 @@ from switch._account cimport (
     limits_of, may_use, open_hold, settle, store_accepts)
 from switch._decision cimport ask_t, decision_t, invalid, show_account, touch
 from switch._layout cimport *
-from switch._pricing cimport bill_t, earn_points, earn_recharge, price_lines
+from switch._pricing cimport bill_t, earn_points, earn_recharge, price_lines, write_line_results
 from switch._rules cimport Rules
 from switch._sale cimport (
     book_points, fill_bill, has_room_for_points, recharge_automatically, sale_t, use_limits, within_limits)
@@ -276,6 +276,7 @@ cdef uint16_t decide_capture(Tables tables, Rules rules, const ask_t* ask, const
         book_points(tables, ask, account, &sale.priced, decision)
     reply.amount_minor = request.amount_minor
     reply.points_hundredths = sale.priced.points_hundredths
+    decision.more_bytes = write_line_results(&sale.bill, &sale.priced, decision.more)
     return CODE_APPROVED
 
 

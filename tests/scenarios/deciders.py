@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from switch.protocol.layout import Packed
-from switch.protocol.messages import DayDigestsRequest, DayListRequest, Header, MessageType
+from switch.protocol.messages import DayDigestsRequest, DayListRequest, DayReply, Header, MessageType
 from switch.protocol.records import RecordKind, SwitchRecord
 from tests.twin.model import Twin
 
@@ -20,10 +19,6 @@ MAXIMA = {
     "stores_max": RecordKind.STORE,
 }
 """Settings of a switch, as `given limit` names them, and the kind of record that they bound."""
-DAY_INQUIRIES: dict[int, type[Packed]] = {
-    MessageType.DAY_DIGESTS: DayDigestsRequest,
-    MessageType.DAY_LIST: DayListRequest,
-}
 
 
 def switch_record(timezone: str, cut_over_minutes: int) -> bytes:
@@ -62,17 +57,19 @@ class FastPath:
 
     def decide(self, terminal_id: int, rights: int, message: bytes, now_ms: int) -> tuple[bytes, bytes | None]:
         """Whole reply and entries."""
-        form = DAY_INQUIRIES.get(message[1])
-        if form is not None:
-            request = form.decode(message[HEADER_BYTES:])
-            ask = self.day_book.digests if isinstance(request, DayDigestsRequest) else self.day_book.rows
+        if message[1] in (MessageType.DAY_DIGESTS, MessageType.DAY_LIST):
             sequence = int.from_bytes(message[4:8], "little")
             header = Header(type=message[1] | REPLY_BIT, sequence=sequence)
-            return header.encode() + ask(terminal_id, request, self.today).encode(), None
+            return header.encode() + self._day_reply(terminal_id, message[1], message[HEADER_BYTES:]).encode(), None
         reply, data = self.engine.decide(terminal_id, rights, message, now_ms)
         for entry in entries_of(data):
             self.today = max(self.today, entry.head.business_date)
         return reply, data
+
+    def _day_reply(self, terminal_id: int, message_type: int, body: bytes) -> DayReply:
+        if message_type == MessageType.DAY_DIGESTS:
+            return self.day_book.digests(terminal_id, DayDigestsRequest.decode(body), self.today)
+        return self.day_book.rows(terminal_id, DayListRequest.decode(body), self.today)
 
 
 DECIDERS = {"twin": TwinDecider, "fast path": FastPath}

@@ -277,7 +277,7 @@ def settle(state: State, ask: Ask, card_type: Record | None, account: Record, de
             free_hold(state, account, hold, decision)
     _book_pending(state, ask, account, decision)
     if card_type is not None and card_type.auto_mode == AutoRecharge.MONTHLY:
-        _recharge_monthly(ask, card_type, account, decision)
+        _recharge_monthly(state, ask, card_type, account, decision)
 
 
 def _book_pending(state: State, ask: Ask, account: Record, decision: Decision) -> None:
@@ -293,9 +293,9 @@ def _book_pending(state: State, ask: Ask, account: Record, decision: Decision) -
         decision.touch(account)
 
 
-def _recharge_monthly(ask: Ask, card_type: Record, account: Record, decision: Decision) -> None:
+def _recharge_monthly(state: State, ask: Ask, card_type: Record, account: Record, decision: Decision) -> None:
     this_month = month_of(ask.today)
-    if account.auto_month == this_month:
+    if account.auto_month == this_month or not state.tables.live_cards_of(account):
         return
     for month in range(_first_month(account, card_type, this_month), this_month + 1):
         day = first_of_month(month)

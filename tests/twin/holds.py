@@ -131,6 +131,8 @@ def decide_capture(state: State, ask: Ask, form: CaptureRequest, decision: Decis
         account.day_points_hundredths += bill.points
         sale.book(state, ask, account, bill, decision)
         decision.points_hundredths = bill.points
+    if bill is not None:
+        decision.more = bill.more
     decision.amount_minor = amount
     return WRONG.APPROVED
 

@@ -111,7 +111,9 @@ class Bill:
     def more(self) -> bytes:
         """Line results behind a reply; nothing when no line has anything to say."""
         has_something = self.is_priced or any(line.points or line.discount for line in self.lines)
-        if not self.asked_lines or not has_something:
+        if not self.asked_lines:
+            has_something = any(line.points and (line.category or line.booking_days) for line in self.lines)
+        if not has_something:
             return b""
         return b"".join(line.result.encode() for line in self.lines)
 
@@ -339,7 +341,7 @@ def earn(
     if not card_type.functions & Function.POINTS:
         return
     shares = _shares(bill, shared)
-    exact = [_exact_points(state, bill, line, share) for line, share in zip(bill.lines, shares, strict=True)]
+    exact = [_bounded(_exact_points(state, bill, line, share)) for line, share in zip(bill.lines, shares, strict=True)]
     grain, hundredths = grain_of(card_type)
     if card_type.flags & CardTypeFlag.ROUND_LINES:
         grains = [max(0, n) // grain for n in exact]
@@ -350,6 +352,11 @@ def earn(
     for line, count in zip(bill.lines, grains, strict=True):
         line.points = count * hundredths
     _cap(state, bill.lines, account, _points_max(capping or card_type, day_points))
+
+
+def _bounded(exact: int) -> int:
+    """A line earns 10^16 points at most, whatever rates are stacked on each other."""
+    return max(-(10**28), min(exact, 10**28))
 
 
 def grain_of(card_type: Record) -> tuple[int, int]:
@@ -438,6 +445,9 @@ def scale_points(bill: Bill, part: int, due: int) -> None:
     hundredths = grain_of(bill.card_type)[1]
     for line in bill.lines:
         line.points = line.points * part // due // hundredths * hundredths
+    if bill.points < 0:
+        for line in bill.lines:
+            line.points = 0
 
 
 def earn_recharge(state: State, bill: Bill, account: Record, *, day_points: int) -> tuple[int, int]:

@@ -82,7 +82,7 @@ def _leads_to(state: State, from_number: int, to_number: int) -> bool:
 def _lines_fit(form: RefundRequest, original: Original, whole: Record | None) -> bool:
     """Row 6."""
     numbers = [line.line for line in form.lines]
-    if numbers and not (original.has_results and max(numbers) < len(original.lines)):
+    if numbers and max(numbers) >= original.refundable_lines:
         return False
     if len(set(numbers)) < len(numbers):
         return False

@@ -16,7 +16,7 @@ import msgspec
 
 from switch.protocol.codes import ResponseCode
 from switch.protocol.layout import Packed, layout_of
-from switch.protocol.messages import Reply
+from switch.protocol.messages import CardStatus, Reply
 from switch.protocol.records import FIRST_WIDE_KEY_KIND, GONE, RECORDS, RecordKind
 
 from .wire import Asked, offset_of
@@ -128,6 +128,11 @@ class Tables:
         found = [(key, one) for key, one in self.records[kind].items() if key[0] == account_number and not one.is_gone]
         return [record for _, record in sorted(found, key=lambda row: row[0])]
 
+    def live_cards_of(self, account: Record) -> int:
+        """Cards of an account that are in somebody's hands."""
+        cards = self.all(RecordKind.CARD)
+        return sum(card.account_number == account.account_number and card.status in LIVE for card in cards)
+
     def has_room(self, kind: RecordKind, count: int = 1) -> bool:
         """Whether `count` more records of a kind may be made."""
         return len(self.records[kind]) + count <= self.maxima.get(kind, 2**62)
@@ -182,6 +187,17 @@ class Tables:
 
 Key = tuple[int, int, int]
 """Terminal, the request's business date, trace number."""
+
+
+LIVE = (
+    CardStatus.ISSUED,
+    CardStatus.ACTIVE,
+    CardStatus.FROZEN,
+    CardStatus.LOST,
+    CardStatus.BAD,
+    CardStatus.EXPIRED,
+)
+"""Statuses of a card in somebody's hands."""
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from switch.protocol.messages import NO_COUNT_LIMIT, NO_LIMIT, CardTypeFlag, Function, Right
-from switch.protocol.records import RecordKind
+from switch.protocol.records import RecordKind, SwitchRecord
 
 from .model import Twin
 
@@ -81,9 +81,17 @@ class Settings:
         return asdict(self)
 
 
+def switch_record(timezone: str, cut_over_minutes: int) -> bytes:
+    """What `init` writes of a switch whose business date begins later than midnight."""
+    name = timezone.encode().ljust(32, b"\0")
+    return SwitchRecord(mode=0, cut_over_minutes=cut_over_minutes, partition=0, timezone=name).encode()
+
+
 def twin_of(**settings: Any) -> Twin:
     """A twin without any record, from the settings of a switch."""
     maxima = {MAXIMA[name]: settings.pop(name) for name in list(settings) if name in MAXIMA}
+    if minutes := settings.get("cut_over_minutes"):
+        settings["switch_record"] = switch_record(settings["timezone"], minutes)
     return Twin(maxima=maxima, **settings)
 
 
@@ -180,6 +188,8 @@ def card_type_fields(rng: random.Random, code: int) -> dict[str, Any]:
     flags += sum(int(flag) for flag in RARE_FLAGS if code > 6 and rng.random() < 0.2)
     if code in (8, 12):
         flags |= CardTypeFlag.NO_RESTORE
+    if code in (2, 3, 9):
+        flags |= CardTypeFlag.NAMED
     functions = Function.PAY | Function.POINTS | Function.DISCOUNT | Function.VISITS
     fields: dict[str, Any] = {
         "code": code,
