@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from switch.protocol.messages import NO_COUNT_LIMIT, NO_LIMIT, CardTypeFlag, Function, Right
-from switch.protocol.records import RecordKind
+from switch.protocol.records import RecordKind, SwitchRecord
 
 from .model import Twin
 
@@ -81,9 +81,20 @@ class Settings:
         return asdict(self)
 
 
+def switch_record_of(settings: dict[str, Any]) -> bytes | None:
+    """What `init` writes of a switch whose business dates begin later than midnight; None for another."""
+    cut_over_minutes = int(settings.get("cut_over_minutes", 0))
+    if not cut_over_minutes:
+        return None
+    name = str(settings["timezone"]).encode().ljust(32, b"\0")
+    mode = int(bool(settings["replay"]))
+    return SwitchRecord(mode=mode, cut_over_minutes=cut_over_minutes, partition=0, timezone=name).encode()
+
+
 def twin_of(**settings: Any) -> Twin:
-    """A twin without any record, from the settings of a switch."""
+    """A twin without any record but its own, from the settings of a switch."""
     maxima = {MAXIMA[name]: settings.pop(name) for name in list(settings) if name in MAXIMA}
+    settings["switch_record"] = switch_record_of(settings)
     return Twin(maxima=maxima, **settings)
 
 
