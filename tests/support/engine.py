@@ -35,7 +35,7 @@ class InProcessEngine:
         weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
         self.journal = LocalJournal(directory, 0, SEGMENT_BYTES)
         self._make_room()
-        maxima = {"cards_max": 1000, "terminals_max": 1000, "stores_max": 1000}
+        maxima: dict[str, Any] = {"cards_max": 1000, "terminals_max": 1000, "stores_max": 1000}
         maxima |= {name: value for name, value in settings.items() if name.endswith("_max")}
         self.tables = Tables(**maxima)
         switch_record = switch_record_of({"timezone": timezone, "replay": replay, **settings})
