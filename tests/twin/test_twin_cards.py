@@ -19,7 +19,7 @@ from switch.protocol.records import RecordKind
 
 from . import card_life
 from .accounts import POINTS_PURSE
-from .card_steps import charges
+from .card_job import charges
 from .cards import decide_operate_card, has_check_digit, luhn_digit, range_numbers
 from .state import Answers, Ask, Decision, State, Tables
 
