@@ -416,7 +416,7 @@ cdef void take_tenders(Tables tables, account_record_t* account, const sale_t* s
     cdef uint32_t i
     for i in range(sale.tender_count):
         tender = &sale.tenders[i]
-        if tender.kind == TENDER_POINTS:
+        if tender.kind == TENDER_POINTS and tender.amount_minor:
             add_points(tables, account, tender.purse,
                        -tender.amount_minor * tables.points_category(tender.purse).tender_rate, decision)
         elif tender.kind == TENDER_VISITS:

@@ -20,6 +20,7 @@ from switch.protocol.messages import (
     BalanceRequest,
     BillLine,
     CreditRequest,
+    DebitFlag,
     DebitRequest,
     EchoReply,
     EchoRequest,
@@ -28,6 +29,7 @@ from switch.protocol.messages import (
     RechargeChannel,
     Reply,
     ReversalRequest,
+    Tender,
 )
 from switch.protocol.session import AnyReply
 
@@ -42,13 +44,14 @@ from .outcome import Outcome, Verdict, meaning_of, name_code
 from .policy import DEFAULT_POLICY, Policy
 from .reconnect import KeptLink
 from .settlement import Settler
+from .till_calls import TillCalls
 from .trace import OpenRequest, TraceStore
 
 REASON_CUSTOMER = 1
 REFERENCE_BYTES = 16
 
 
-class Client(OperatorCalls):
+class Client(OperatorCalls, TillCalls):
     """One terminal: `async with Client(host, port, credentials, FileTrace(path, terminal_id)) as client`."""
 
     def __init__(
@@ -84,10 +87,15 @@ class Client(OperatorCalls):
         lines: Iterable[BillLine] = (),
         *,
         entry_mode: int = 0,
+        tenders: Iterable[Tender] = (),
+        flags: int = 0,
+        settlement: int = 0,
+        pin: bytes = b"",
         stamp_ms: int | None = None,
     ) -> Outcome:
         """Pay a bill from a card.  APPROVED: hand over the goods.  DECLINED: no money moved, or it was given back."""
-        bill = tuple(lines)
+        bill, parts = tuple(lines), tuple(tenders)
+        choices = flags | (DebitFlag.PIN if pin else 0)
         return await self._keyed(
             MessageType.DEBIT,
             lambda trace_number, business_date, now_ms: DebitRequest(
@@ -97,7 +105,11 @@ class Client(OperatorCalls):
                 card_number=card_number,
                 amount_minor=amount_minor,
                 entry_mode=entry_mode,
+                flags=choices,
+                settlement=settlement,
                 lines=bill,
+                tenders=parts,
+                pin=pin,
             ),
         )
 

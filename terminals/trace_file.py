@@ -70,9 +70,14 @@ class FileTrace(TraceStore):
     here than a thousand requests per second.
     """
 
-    def __init__(self, path: Path, terminal_id: int, open_requests_max: int = OPEN_REQUESTS_MAX) -> None:
-        """Open or create; `TraceFileError` when it is damaged, another terminal's, or in use by another process."""
-        super().__init__(1, open_requests_max)
+    def __init__(
+        self, path: Path, terminal_id: int, open_requests_max: int = OPEN_REQUESTS_MAX, *, first_number: int = 1
+    ) -> None:
+        """Open or create; `TraceFileError` when it is damaged, another terminal's, or in use by another process.
+
+        `first_number` is for a new file only: of a terminal that may have used numbers today that no file knows of.
+        """
+        super().__init__(first_number, open_requests_max)
         self._path, self._terminal_id = path, terminal_id
         self._descriptor = -1
         self._appended_bytes = 0

@@ -306,7 +306,7 @@ def test_cards_of_a_type_are_counted_made_and_live(ended_status):
     tables = filled(account(1), *(card(n, 1) for n in range(1, 6)), card(6, 0, card_type=2))
     assert tables.cards_of_type(1) == (5, 5)
 
-    tables.load([card(3, 1, status=ended_status), card(4, 1, status=9), card(5, 1, status=16)])
+    tables.load([card(3, 1, status=ended_status), card(4, 1, status=9), card(5, 1, status=8)])
 
     assert tables.cards_of_type(1) == (5, 4)
     assert tables.cards_of_type(2) == (1, 1)
