@@ -148,7 +148,8 @@ cdef void settle(Tables tables, const ask_t* ask, const card_type_record_t* card
         release_expired(tables, ask, account, decision)
     if account.pending_from_date and account.pending_from_date <= ask.today:
         book_pending(tables, ask, account, decision)
-    if card_type.auto_mode == AUTO_MONTHLY and account.auto_month != month_of(ask.today):
+    if (card_type.auto_mode == AUTO_MONTHLY and account.auto_month != month_of(ask.today)
+            and tables.live_on(account)):
         decision.reply.recharged_minor += monthly(ask, card_type, account)
         touch(decision, account)
 
@@ -275,7 +276,8 @@ cdef int64_t peek(Tables tables, const ask_t* ask, const card_type_record_t* car
                         and limits.business_date == hold.business_date):
                     limits.day_debit_minor -= hold.amount_minor
                     limits.day_debit_count -= hold.captured_minor == 0
-    if card_type != NULL and card_type.auto_mode == AUTO_MONTHLY and account.auto_month != month_of(ask.today):
+    if (card_type != NULL and card_type.auto_mode == AUTO_MONTHLY and account.auto_month != month_of(ask.today)
+            and tables.live_on(tables.account_named(account.account_number))):
         return monthly(ask, card_type, account)
     return 0
 

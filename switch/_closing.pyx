@@ -2,7 +2,7 @@
 
 Totals and rows are made from the journal's entries each time they are asked
 for, so they cannot differ from what was decided.  An entry in memory costs
-some ten nanoseconds, so the totals of a till's day stay below a millisecond.
+less than 100 ns, so the totals of a till's day take a millisecond at most.
 """
 
 from cpython.bytes cimport PyBytes_FromStringAndSize

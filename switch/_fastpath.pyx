@@ -218,6 +218,8 @@ cdef uint16_t hindrance(Engine engine, uint32_t terminal_id, const reversal_requ
     cdef slot_t* slot
     if not engine.answers.covers(date):
         return 0
+    if date == request.business_date and request.original_trace_number == request.trace_number:
+        return 0                                 # it names itself, and is refused for that
     slot = engine.answers.find(date, answer_key(terminal_id, request.original_trace_number))
     if slot == NULL:
         # The note needs a place, and on the same date the reversal's own answer needs another.
@@ -309,7 +311,8 @@ cdef class Engine:
         cdef const terminal_record_t* terminal
         cdef const store_record_t* store
         ask.rights, ask.now_ms, ask.local_date, ask.today = rights, now_ms, local_date, today
-        ask.minute = <uint16_t>((self.local_ms(now_ms) // MS_PER_MINUTE) % MINUTES_PER_DAY) if now_ms > 0 else 0
+        # A year is added because local time may be below zero where a stamp is not, and C divides towards zero.
+        ask.minute = <uint16_t>((self.local_ms(now_ms) // MS_PER_MINUTE + 366 * MINUTES_PER_DAY) % MINUTES_PER_DAY)
         ask.weekday = <uint8_t>((today + 3) % 7 + 1)     # 1970-01-01 was a Thursday
         if ask.terminal_id == terminal_id and not self.places_may_have_changed:
             return
@@ -471,7 +474,7 @@ cdef class Engine:
         entry.request_type, entry.version, entry.image_count = request_type, ENTRY_VERSION, <uint16_t>decision.image_count
         entry.request_bytes, entry.reply_bytes = <uint16_t>body_bytes, <uint16_t>reply_bytes
         entry.accepting_organisation_id = self.ask.organisation_id
-        if FORMS[request_type].has_card and request_type != TYPE_DEBIT:
+        if FORMS[request_type].has_card and (request_type != TYPE_DEBIT or decision.reply.code == CODE_REVERSED_BEFORE):
             card = self.tables.card(keyed.card_number, &account)
             if card != NULL:
                 decision.issuing_organisation_id = card.issuing_organisation_id

@@ -26,13 +26,13 @@ cdef packed struct sign_on_terms_t:  # 32 bytes. Payload of Noise message 2: wha
     uint16_t in_flight_max  # requests that may be unanswered at a time
     uint8_t mode  # 0 production, 1 replay: stamps are taken as now
     uint8_t reserved  # zero
-    uint32_t rights  # bits: 1 pay, 2 credit, 4 configure, 8 follow
+    uint32_t rights  # Right bits: what this terminal may send
 
 
 cdef packed struct header_t:  # 8 bytes. Start of every message after sign-on.
     uint8_t version  # protocol version: 1
     uint8_t type  # message type; replies have bit 0x80 set
-    uint16_t flags  # zero in version 1 (room: bit 0 partial approval, bit 1 offline advice)
+    uint16_t flags  # zero in version 1 (room: offline advice)
     uint32_t sequence  # any number; the reply carries the same, so replies can be matched
 
 
@@ -76,7 +76,7 @@ cdef packed struct range_result_t:  # 4 bytes. What became of one card of a rang
 
 cdef packed struct reply_t:  # 96 bytes
     uint16_t code  # response code
-    uint16_t detail  # FIELD_INVALID: offset of the field in the request's body; CARD_STATUS: the card's status
+    uint16_t detail  # what `code` names: a field's offset in the request's body, a status, a state, a rule; else 0
     uint32_t trace_number  # the request's; 0 for inquiries
     uint32_t business_date  # business date of the decision, days since 1970-01-01
     uint32_t retry_after_ms  # with class retry: wait this long, then send the same bytes
@@ -146,6 +146,23 @@ cdef packed struct debit_request_t:  # 40 bytes
     uint8_t reserved[3]  # zero (room: cryptogram length)
 
 
+cdef packed struct refund_line_t:  # 16 bytes. Part of a refund that belongs to one line of the original.
+    uint16_t line  # number of the line in the original, from 0
+    uint8_t reserved[6]  # zero
+    int64_t amount_minor  # amount refunded for it
+
+
+cdef packed struct refund_request_t:  # 48 bytes
+    uint32_t trace_number  # a new trace number
+    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
+    int64_t stamp_ms  # terminal's clock, milliseconds since 1970-01-01 UTC
+    uint64_t card_number  # the original's card
+    int64_t amount_minor  # amount to give back; with lines their sum
+    uint64_t original_sequence  # journal_sequence of the original's reply
+    uint8_t line_count  # number of lines that follow; 0: of the bill as a whole
+    uint8_t reserved[7]  # zero
+
+
 cdef packed struct reversal_request_t:  # 48 bytes
     uint32_t trace_number  # a new trace number, as for every keyed request
     uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
@@ -200,23 +217,6 @@ cdef packed struct release_request_t:  # 32 bytes. Give back what is held.
     int64_t stamp_ms  # terminal's clock, milliseconds since 1970-01-01 UTC
     uint64_t card_number  # the hold's card
     uint64_t hold_sequence  # journal_sequence of the hold's reply
-
-
-cdef packed struct refund_line_t:  # 16 bytes. Part of a refund that belongs to one line of the original.
-    uint16_t line  # number of the line in the original, from 0
-    uint8_t reserved[6]  # zero
-    int64_t amount_minor  # amount refunded for it
-
-
-cdef packed struct refund_request_t:  # 48 bytes
-    uint32_t trace_number  # a new trace number
-    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
-    int64_t stamp_ms  # terminal's clock, milliseconds since 1970-01-01 UTC
-    uint64_t card_number  # the original's card
-    int64_t amount_minor  # amount to give back; with lines their sum
-    uint64_t original_sequence  # journal_sequence of the original's reply
-    uint8_t line_count  # number of lines that follow; 0: of the bill as a whole
-    uint8_t reserved[7]  # zero
 
 
 cdef packed struct transfer_request_t:  # 40 bytes. Move value from one card's account to another's.
@@ -368,97 +368,6 @@ cdef packed struct day_list_request_t:  # 24 bytes
     uint32_t reserved  # zero
 
 
-cdef packed struct put_card_type_request_t:  # 252 bytes
-    uint32_t trace_number  # a new trace number
-    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
-    int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
-    uint16_t code  # code of the type, 1 to 1,023
-    uint16_t functions  # Function bits
-    uint32_t flags  # CardTypeFlag bits
-    uint32_t from_date  # first business date of this version; 0: from the beginning
-    uint32_t operator_id  # who writes it
-    uint8_t state  # of a new type: 1 draft or 3 approved; else 0
-    uint8_t medium  # Medium
-    uint8_t relation  # Relation
-    uint8_t level  # level of its holders, higher is better
-    uint16_t validity_days  # dates of use after activation; 0: no end
-    uint16_t discount_bp  # discount, basis points, 0 to 10,000; read if DISCOUNT is on
-    uint32_t organisation_id  # owner of the type; 0: the group
-    uint32_t stores_organisation_id  # node under which stores accept it; 0: everywhere
-    uint32_t daily_count_max  # approved debits of the account per business date; 2^32-1: no limit
-    uint32_t recharge_count_max  # recharges of the account per business date, at most 65,535; 2^32-1: no limit
-    uint32_t points_percent  # points per main unit in percent: 100 is one point, 0 none
-    uint32_t points_per_unit  # multiplier of points_percent, 1 as a rule
-    int64_t single_minor_max  # largest amount of one debit; 2^63-1: no limit
-    int64_t daily_minor_max  # sum of the account's approved debits per business date; 2^63-1: no limit
-    int64_t daily_points_max_hundredths  # points that the account earns per business date, hundredths; 2^63-1: no limit
-    int64_t recharge_day_minor_max  # sum of the account's recharges per business date; 2^63-1: no limit
-    int64_t ceiling_minor  # highest balance a recharge may lead to; 2^63-1: no limit
-    int64_t face_minor_min  # least value it is issued with
-    int64_t face_minor_max  # largest value it is issued with
-    int64_t auto_below_minor  # THRESHOLD: recharge below this
-    int64_t auto_add_minor  # what an automatic recharge adds
-    uint32_t auto_from_date  # MONTHLY: not before this date
-    uint32_t auto_until_date  # MONTHLY: not after this date; 0: no end
-    uint16_t auto_count_max  # automatic recharges per business date (not MONTHLY)
-    uint8_t auto_mode  # AutoRecharge
-    uint8_t pin_tries_max  # wrong PINs in a row that lock it, 1 to 15
-    uint16_t price_class  # price class of its holders; 0: retail
-    uint8_t number_digits  # digits of its card numbers; 0: any
-    uint8_t reserved  # zero
-    uint32_t number_prefix  # leading digits of its card numbers; 0: any
-    uint32_t hold_s_max  # longest hold, seconds; 0: 7 days
-    uint32_t card_cost_minor  # what a card costs the group; recorded only
-    uint8_t fees_minor[48]  # twelve u32: amount of each FeeKind
-    uint16_t fees_from_balance  # bit n: fee n may be taken from the balance
-    uint16_t fees_waivable  # bit n: fee n may be waived
-    uint32_t reserved_u32  # zero
-    uint8_t name[32]  # name, UTF-8, zero-padded
-
-
-cdef packed struct set_type_state_request_t:  # 24 bytes. Move a card type on in its life.
-    uint32_t trace_number  # a new trace number
-    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
-    int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
-    uint16_t code  # code of the type
-    uint8_t state  # TypeState to go to
-    uint8_t reserved  # zero
-    uint32_t operator_id  # who does it; approval takes somebody else than the author
-
-
-cdef packed struct put_store_request_t:  # 32 bytes. Create or change a store.
-    uint32_t trace_number  # a new trace number
-    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
-    int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
-    uint32_t store_id  # number of the store, above 0
-    uint32_t organisation_id  # node of the organisation that the store belongs to; 0: none
-    uint16_t round_off_minor  # unit that cash is rounded down to: 10, 100; 0: exact
-    uint8_t reserved[6]  # zero
-
-
-cdef packed struct put_terminal_request_t:  # 72 bytes
-    uint32_t trace_number  # a new trace number
-    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
-    int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
-    uint32_t terminal_id  # number of the terminal, above 0
-    uint32_t store_id  # the terminal's store, which must exist; 0 for an operator
-    uint32_t rights  # bits: 1 pay, 2 credit, 4 configure, 8 follow, 16 cards
-    uint8_t status  # 1 active, 2 blocked
-    uint8_t reserved[3]  # zero
-    uint8_t key[40]  # 32 random bytes and 8 zero bytes; in the journal the 40 bytes of the RFC 3394 wrapping
-
-
-cdef packed struct put_organisation_request_t:  # 72 bytes. Create or change a node of the organisation.
-    uint32_t trace_number  # a new trace number
-    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
-    int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
-    uint32_t organisation_id  # number of the node, above 0
-    uint32_t parent_id  # node above, which must exist; 0: none
-    uint8_t node  # OrganisationNode
-    uint8_t reserved[7]  # zero
-    uint8_t name[40]  # name, UTF-8, zero-padded
-
-
 cdef packed struct open_card_request_t:  # 40 bytes
     uint32_t trace_number  # a new trace number
     uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
@@ -519,6 +428,126 @@ cdef packed struct set_card_request_t:  # 88 bytes
     int64_t ceiling_minor  # highest balance that a recharge by this card may lead to
     uint32_t daily_count_max  # debits of the card per business date
     uint32_t recharge_count_max  # recharges of the card per business date
+
+
+cdef packed struct put_card_type_request_t:  # 252 bytes
+    uint32_t trace_number  # a new trace number
+    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
+    int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
+    uint16_t code  # code of the type, 1 to 1,023
+    uint16_t functions  # Function bits
+    uint32_t flags  # CardTypeFlag bits
+    uint32_t from_date  # first business date of this version; 0: from the beginning
+    uint32_t operator_id  # who writes it
+    uint8_t state  # of a new type: 1 draft or 3 approved; else 0
+    uint8_t medium  # Medium
+    uint8_t relation  # Relation
+    uint8_t level  # level of its holders, higher is better
+    uint16_t validity_days  # dates of use after activation; 0: no end
+    uint16_t discount_bp  # discount, basis points, 0 to 10,000; read if DISCOUNT is on
+    uint32_t organisation_id  # owner of the type; 0: the group
+    uint32_t stores_organisation_id  # node under which stores accept it; 0: everywhere
+    uint32_t daily_count_max  # approved debits of the account per business date; 2^32-1: no limit
+    uint32_t recharge_count_max  # recharges of the account per business date, at most 65,535; 2^32-1: no limit
+    uint32_t points_percent  # points per main unit in percent: 100 is one point, 0 none
+    uint32_t points_per_unit  # multiplier of points_percent, 1 as a rule
+    int64_t single_minor_max  # largest amount of one debit; 2^63-1: no limit
+    int64_t daily_minor_max  # sum of the account's approved debits per business date; 2^63-1: no limit
+    int64_t daily_points_max_hundredths  # points that the account earns per business date, hundredths; 2^63-1: no limit
+    int64_t recharge_day_minor_max  # sum of the account's recharges per business date; 2^63-1: no limit
+    int64_t ceiling_minor  # highest balance a recharge may lead to; 2^63-1: no limit
+    int64_t face_minor_min  # least value it is issued with
+    int64_t face_minor_max  # largest value it is issued with
+    int64_t auto_below_minor  # THRESHOLD: recharge below this
+    int64_t auto_add_minor  # what an automatic recharge adds
+    uint32_t auto_from_date  # MONTHLY: not before this date
+    uint32_t auto_until_date  # MONTHLY: not after this date; 0: no end
+    uint16_t auto_count_max  # automatic recharges per business date (not MONTHLY)
+    uint8_t auto_mode  # AutoRecharge
+    uint8_t pin_tries_max  # wrong PINs in a row that lock it, 1 to 15
+    uint16_t price_class  # price class of its holders; 0: retail
+    uint8_t number_digits  # digits of its card numbers; 0: any
+    uint8_t reserved  # zero
+    uint32_t number_prefix  # leading digits of its card numbers; 0: any
+    uint32_t hold_s_max  # longest hold, seconds; 0: 7 days
+    uint32_t card_cost_minor  # what a card costs the group; recorded only
+    uint8_t fees_minor[48]  # twelve u32: amount of each FeeKind
+    uint16_t fees_from_balance  # bit n: fee n may be taken from the balance
+    uint16_t fees_waivable  # bit n: fee n may be waived
+    uint32_t reserved_u32  # zero
+    uint8_t name[32]  # name, UTF-8, zero-padded
+
+
+cdef packed struct set_type_state_request_t:  # 24 bytes. Move a card type on in its life.
+    uint32_t trace_number  # a new trace number
+    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
+    int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
+    uint16_t code  # code of the type
+    uint8_t state  # TypeState to go to
+    uint8_t reserved  # zero
+    uint32_t operator_id  # who does it; approval takes somebody else than the author
+
+
+cdef packed struct put_allowed_request_t:  # 24 bytes
+    uint32_t trace_number  # a new trace number
+    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
+    int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
+    uint16_t code  # code of the type
+    uint8_t list  # AllowedList
+    uint8_t allowed  # 1: on the list, 0: off it
+    uint32_t number  # store or operator, above 0
+
+
+cdef packed struct put_organisation_request_t:  # 72 bytes. Create or change a node of the organisation.
+    uint32_t trace_number  # a new trace number
+    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
+    int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
+    uint32_t organisation_id  # number of the node, above 0
+    uint32_t parent_id  # node above, which must exist; 0: none
+    uint8_t node  # OrganisationNode
+    uint8_t reserved[7]  # zero
+    uint8_t name[40]  # name, UTF-8, zero-padded
+
+
+cdef packed struct put_store_request_t:  # 32 bytes. Create or change a store.
+    uint32_t trace_number  # a new trace number
+    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
+    int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
+    uint32_t store_id  # number of the store, above 0
+    uint32_t organisation_id  # node of the organisation that the store belongs to; 0: none
+    uint16_t round_off_minor  # unit that cash is rounded down to: 10, 100; 0: exact
+    uint8_t reserved[6]  # zero
+
+
+cdef packed struct put_terminal_request_t:  # 72 bytes
+    uint32_t trace_number  # a new trace number
+    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
+    int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
+    uint32_t terminal_id  # number of the terminal, above 0
+    uint32_t store_id  # the terminal's store, which must exist; 0 for an operator
+    uint32_t rights  # Right bits
+    uint8_t status  # 1 active, 2 blocked
+    uint8_t reserved[3]  # zero
+    uint8_t key[40]  # 32 random bytes and 8 zero bytes; in the journal the 40 bytes of the RFC 3394 wrapping
+
+
+cdef packed struct put_switch_request_t:  # 56 bytes
+    uint32_t trace_number  # 1
+    uint32_t business_date  # days since 1970-01-01
+    int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
+    uint32_t partition  # partition of cards that this journal holds
+    uint8_t mode  # 0 production, 1 replay
+    uint8_t reserved  # zero
+    uint16_t cut_over_minutes  # minutes after local midnight at which a business date begins
+    uint8_t timezone[32]  # IANA name of the time zone of business dates, zero-padded
+
+
+cdef packed struct cut_over_request_t:  # 24 bytes
+    uint32_t trace_number  # a new trace number; the switch's own: the date it begins
+    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
+    int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
+    uint32_t next_date  # business date to begin: the next one; the switch's own: any later one
+    uint32_t operator_id  # who does it; 0: the switch
 
 
 cdef packed struct put_points_category_request_t:  # 64 bytes
@@ -607,35 +636,6 @@ cdef packed struct put_price_request_t:  # 40 bytes
     uint32_t from_date  # first business date; 0 or today: at once
 
 
-cdef packed struct put_allowed_request_t:  # 24 bytes
-    uint32_t trace_number  # a new trace number
-    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
-    int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
-    uint16_t code  # code of the type
-    uint8_t list  # AllowedList
-    uint8_t allowed  # 1: on the list, 0: off it
-    uint32_t number  # store or operator, above 0
-
-
-cdef packed struct put_switch_request_t:  # 56 bytes
-    uint32_t trace_number  # 1
-    uint32_t business_date  # days since 1970-01-01
-    int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
-    uint32_t partition  # partition of cards that this journal holds
-    uint8_t mode  # 0 production, 1 replay
-    uint8_t reserved  # zero
-    uint16_t cut_over_minutes  # minutes after local midnight at which a business date begins
-    uint8_t timezone[32]  # IANA name of the time zone of business dates, zero-padded
-
-
-cdef packed struct cut_over_request_t:  # 24 bytes
-    uint32_t trace_number  # a new trace number; the switch's own: the date it begins
-    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
-    int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
-    uint32_t next_date  # business date to begin: the next one; the switch's own: any later one
-    uint32_t operator_id  # who does it; 0: the switch
-
-
 cdef packed struct follow_request_t:  # 16 bytes
     uint32_t partition  # partition to read
     uint32_t bytes_max  # most journal bytes wanted: 1 to 65,000; 0 counts as 1, more as 65,000
@@ -662,7 +662,7 @@ cdef packed struct read_records_request_t:  # 32 bytes
 
 cdef packed struct read_records_reply_t:  # 8 bytes. Whole records, one behind the other.
     uint16_t code  # 0, or FIELD_INVALID: there is no such kind
-    uint8_t is_last  # RecordsEnd
+    uint8_t is_last  # RecordsEnd: whether there are more
     uint8_t reserved  # zero
     uint32_t record_count  # records that follow
 
@@ -806,6 +806,21 @@ cdef packed struct mark_record_t:  # 64 bytes. That something happened, so that 
     uint64_t last_sequence  # journal sequence of the last entry that changed the record
 
 
+cdef packed struct day_close_record_t:  # 64 bytes. How the close of one terminal's business date stands.
+    uint8_t kind  # 23
+    uint8_t version  # 1
+    uint8_t state  # 1 totals differ, 2 closed
+    uint8_t reserved  # zero
+    uint32_t attempts  # how often totals were sent
+    uint64_t terminal_id  # key: terminal
+    uint64_t closed_date  # key: business date that is closed
+    uint64_t key_c  # key: 0
+    uint64_t message_count  # keyed requests of the terminal on that date, as the switch has them
+    int64_t approved_minor  # sum of amounts of its approved answers, sign as in the reply
+    uint64_t reserved_more  # zero
+    uint64_t last_sequence  # journal sequence of the last entry that changed the record
+
+
 cdef packed struct card_type_record_t:  # 256 bytes. What the cards of one type may do, from one business date on.
     uint8_t kind  # 3
     uint8_t version  # 2
@@ -877,7 +892,7 @@ cdef packed struct terminal_record_t:  # 64 bytes. A terminal or an operator's w
     uint8_t kind  # 5
     uint8_t version  # 1
     uint8_t status  # 1 active, 2 blocked
-    uint8_t rights  # bits: 1 pay, 2 credit, 4 configure, 8 follow
+    uint8_t rights  # Right bits
     uint32_t store_id  # the terminal's store; 0 for an operator
     uint64_t terminal_id  # key: number of the terminal
     uint8_t wrapped_key[40]  # RFC 3394 wrapping of the terminal's 32-byte key
@@ -999,21 +1014,6 @@ cdef packed struct price_record_t:  # 64 bytes. Unit price of an article in one 
     uint64_t key_c  # key: 0
     int64_t unit_price_minor  # price of one unit (1,000 thousandths); -1: none yet
     int64_t next_unit_price_minor  # price from next_from_date on
-    uint64_t reserved_more  # zero
-    uint64_t last_sequence  # journal sequence of the last entry that changed the record
-
-
-cdef packed struct day_close_record_t:  # 64 bytes. How the close of one terminal's business date stands.
-    uint8_t kind  # 23
-    uint8_t version  # 1
-    uint8_t state  # 1 totals differ, 2 closed
-    uint8_t reserved  # zero
-    uint32_t attempts  # how often totals were sent
-    uint64_t terminal_id  # key: terminal
-    uint64_t closed_date  # key: business date that is closed
-    uint64_t key_c  # key: 0
-    uint64_t message_count  # keyed requests of the terminal on that date, as the switch has them
-    int64_t approved_minor  # sum of amounts of its approved answers, sign as in the reply
     uint64_t reserved_more  # zero
     uint64_t last_sequence  # journal sequence of the last entry that changed the record
 
@@ -1240,7 +1240,7 @@ cdef enum:  # Right
     RIGHT_CREDIT = 2  # credit, transfer, visits
     RIGHT_CONFIGURE = 4  # card types, rules, prices, stores, terminals, cut-over; open card; opening balances
     RIGHT_FOLLOW = 8  # the journal, records and statistics
-    RIGHT_CARDS = 16  # the card desk: life cycle, PINs, limits, adjustments of points
+    RIGHT_CARDS = 16  # the card desk: life cycle, PINs, limits; adjustments, transfers and backfills of points
 
 
 cdef enum:  # CardTypeFlag
@@ -1461,11 +1461,11 @@ cdef enum:  # constants
     ENTRY_VERSION = 2
     BLOCK_MAGIC = 1113019203
     BLOCK_VERSION = 1
+    HASHED_HEADER_BYTES = 80
+    CHECKED_HEADER_BYTES = 112
     GONE = 255  # Third byte (`state`) of the last image of a record with a wide key that has ended.
     FIRST_WIDE_KEY_KIND = 16  # Kinds from this number on have a key of three u64.
     RECORD_BYTES_MAX = 256  # Longest record: a card type.
-    HASHED_HEADER_BYTES = 80
-    CHECKED_HEADER_BYTES = 112
     FRAME_LENGTH_BYTES = 2  # Length field in front of every frame, big-endian; it does not count itself.
     TAG_BYTES = 16  # Authentication tag at the end of every sealed message (AES-256-GCM, whole tag).
     NOISE_KEY_BYTES = 32  # Pre-shared key of a terminal, and every key that Noise derives from it.
@@ -1584,7 +1584,8 @@ cdef extern from *:
         [0x14] = {.known = 1, .fixed_bytes = 56, .reserved = {{37, 3}}, .right = 1, .keyed = 1, .has_card = 1},
         [0x15] = {.known = 1, .fixed_bytes = 48, .reserved = {{41, 7}}, .right = 1, .keyed = 1, .has_card = 1},
         [0x16] = {.known = 1, .fixed_bytes = 32, .reserved = {{0, 0}}, .right = 1, .keyed = 1, .has_card = 1},
-        [0x17] = {.known = 1, .fixed_bytes = 48, .reserved = {{41, 7}}, .row_count_at = 40, .row_bytes = 16, .row_reserved = {{2, 6}}, .right = 1, .keyed = 1, .has_card = 1},
+        [0x17] = {.known = 1, .fixed_bytes = 48, .reserved = {{41, 7}}, .row_count_at = 40, .row_bytes = 16,
+            .row_reserved = {{2, 6}}, .right = 1, .keyed = 1, .has_card = 1},
         [0x18] = {.known = 1, .fixed_bytes = 40, .reserved = {{37, 3}}, .right = 1, .keyed = 0, .has_card = 0},
         [0x19] = {.known = 1, .fixed_bytes = 16, .reserved = {{0, 0}}, .right = 1, .keyed = 0, .has_card = 0},
         [0x1b] = {.known = 1, .fixed_bytes = 40, .reserved = {{0, 0}}, .right = 2, .keyed = 1, .has_card = 1},
@@ -1592,12 +1593,15 @@ cdef extern from *:
         [0x1d] = {.known = 1, .fixed_bytes = 40, .reserved = {{33, 7}}, .right = 1, .keyed = 1, .has_card = 1},
         [0x1e] = {.known = 1, .fixed_bytes = 64, .reserved = {{35, 1}}, .right = 16, .keyed = 1, .has_card = 1},
         [0x1f] = {.known = 1, .fixed_bytes = 48, .reserved = {{41, 7}}, .right = 16, .keyed = 1, .has_card = 1},
-        [0x20] = {.known = 1, .fixed_bytes = 24, .reserved = {{21, 3}}, .row_count_at = 20, .row_bytes = 16, .row_reserved = {{1, 3}}, .right = 1, .keyed = 1, .has_card = 0},
+        [0x20] = {.known = 1, .fixed_bytes = 24, .reserved = {{21, 3}}, .row_count_at = 20, .row_bytes = 16,
+            .row_reserved = {{1, 3}}, .right = 1, .keyed = 1, .has_card = 0},
         [0x21] = {.known = 1, .fixed_bytes = 24, .reserved = {{22, 2}}, .right = 1, .keyed = 0, .has_card = 0},
         [0x22] = {.known = 1, .fixed_bytes = 24, .reserved = {{20, 4}}, .right = 1, .keyed = 0, .has_card = 0},
-        [0x23] = {.known = 1, .fixed_bytes = 56, .reserved = {{0, 0}}, .row_count_at = 51, .row_bytes = 32, .row_reserved = {{0, 0}}, .right = 16, .keyed = 1, .has_card = 1},
+        [0x23] = {.known = 1, .fixed_bytes = 56, .reserved = {{0, 0}}, .row_count_at = 51, .row_bytes = 32,
+            .row_reserved = {{0, 0}}, .right = 16, .keyed = 1, .has_card = 1},
         [0x24] = {.known = 1, .fixed_bytes = 48, .reserved = {{34, 2}}, .right = 2, .keyed = 1, .has_card = 1},
-        [0x40] = {.known = 1, .fixed_bytes = 252, .reserved = {{151, 1}, {216, 4}}, .right = 4, .keyed = 1, .has_card = 0},
+        [0x40] = {.known = 1, .fixed_bytes = 252, .reserved = {{151, 1}, {216, 4}}, .right = 4, .keyed = 1, .has_card =
+            0},
         [0x41] = {.known = 1, .fixed_bytes = 32, .reserved = {{26, 6}}, .right = 4, .keyed = 1, .has_card = 0},
         [0x42] = {.known = 1, .fixed_bytes = 72, .reserved = {{29, 3}}, .right = 4, .keyed = 1, .has_card = 0},
         [0x43] = {.known = 1, .fixed_bytes = 40, .reserved = {{35, 5}}, .right = 4, .keyed = 1, .has_card = 1},
@@ -1608,7 +1612,8 @@ cdef extern from *:
         [0x48] = {.known = 1, .fixed_bytes = 72, .reserved = {{25, 7}}, .right = 4, .keyed = 1, .has_card = 0},
         [0x49] = {.known = 1, .fixed_bytes = 64, .reserved = {{28, 4}}, .right = 4, .keyed = 1, .has_card = 0},
         [0x4a] = {.known = 1, .fixed_bytes = 80, .reserved = {{23, 1}}, .right = 4, .keyed = 1, .has_card = 0},
-        [0x4b] = {.known = 1, .fixed_bytes = 112, .reserved = {{36, 4}, {106, 6}}, .right = 4, .keyed = 1, .has_card = 0},
+        [0x4b] = {.known = 1, .fixed_bytes = 112, .reserved = {{36, 4}, {106, 6}}, .right = 4, .keyed = 1, .has_card =
+            0},
         [0x4c] = {.known = 1, .fixed_bytes = 32, .reserved = {{0, 0}}, .right = 4, .keyed = 1, .has_card = 0},
         [0x4d] = {.known = 1, .fixed_bytes = 40, .reserved = {{34, 2}}, .right = 4, .keyed = 1, .has_card = 0},
         [0x4e] = {.known = 1, .fixed_bytes = 24, .reserved = {{0, 0}}, .right = 4, .keyed = 1, .has_card = 0},

@@ -192,13 +192,15 @@ cdef uint32_t write_line_results(const bill_t* bill, const priced_t* priced, uin
     cdef line_result_t result
     cdef uint32_t i
     if bill.line_count == 0:
-        return 0
+        # Of a bill without lines the reply says all, unless its points went where nobody would look for them.
+        line = &priced.lines[0]
+        has_something = line.points_hundredths != 0 and (line.points_category != 0 or line.booking_days != 0)
     for i in range(bill.line_count):
         line = &priced.lines[i]
         has_something = has_something or line.points_hundredths != 0 or line.discount_minor != 0
     if not has_something:
         return 0
-    for i in range(bill.line_count):
+    for i in range(priced.line_count):
         line = &priced.lines[i]
         memset(&result, 0, sizeof(line_result_t))
         result.points_hundredths = line.points_hundredths
@@ -207,4 +209,4 @@ cdef uint32_t write_line_results(const bill_t* bill, const priced_t* priced, uin
         if line.points_hundredths:               # no points: of no category
             result.points_category, result.booking_days = line.points_category, line.booking_days
         memcpy(out + <uint64_t>i * sizeof(line_result_t), &result, sizeof(line_result_t))
-    return <uint32_t>(bill.line_count * sizeof(line_result_t))
+    return <uint32_t>(priced.line_count * sizeof(line_result_t))

@@ -132,8 +132,7 @@ cdef uint16_t activate_rules(Tables tables, Rules rules, const ask_t* ask, const
     """Check a draft as a whole and put it in force from a business date on."""
     cdef reply_t* reply = &decision.reply
     cdef ruleset_record_t* ruleset = tables.ruleset(request.ruleset)
-    # The first set of all that is in force at once is so from the beginning: older sales may be credited by it.
-    cdef uint32_t from_date = request.from_date if request.from_date > ask.today else 0, fault
+    cdef uint32_t fault
     if request.ruleset == 0:
         return invalid(reply, 16)
     if ruleset != NULL and ruleset.state != RULESET_DRAFT:
@@ -142,7 +141,7 @@ cdef uint16_t activate_rules(Tables tables, Rules rules, const ask_t* ask, const
         return CODE_RULES_INVALID
     if request.from_date <= ask.today and any_active(tables):
         return invalid(reply, 20)
-    if begins_on(tables, from_date):
+    if begins_on(tables, request.from_date):
         return CODE_RULESET_STATE
     fault = rules.first_fault(request.ruleset)
     if fault:
@@ -150,11 +149,11 @@ cdef uint16_t activate_rules(Tables tables, Rules rules, const ask_t* ask, const
         return CODE_RULES_INVALID
     if ruleset == NULL and not tables.room(KIND_RULESET):
         return CODE_TABLE_FULL
-    if rules.activate(request.ruleset, from_date) != 0:
+    if rules.activate(request.ruleset, request.from_date) != 0:
         return CODE_TABLE_FULL                   # no memory for its compiled form
     if ruleset == NULL:
         ruleset = new_ruleset(tables, request.ruleset)
-    ruleset.state, ruleset.from_date, ruleset.author = RULESET_ACTIVE, from_date, request.operator_id
+    ruleset.state, ruleset.from_date, ruleset.author = RULESET_ACTIVE, request.from_date, request.operator_id
     touch(decision, ruleset)
     return CODE_APPROVED
 

@@ -148,7 +148,7 @@ cdef shape_t shape_asked(const rule_record_t* record) noexcept nogil:
 
 
 cdef void add_shape(ruleset_t* compiled, const rule_record_t* record) noexcept nogil:
-    """Remember that selectors of this shape occur, those for whole bills before those for lines."""
+    """Remember that selectors of this shape occur. Selectors come in order: those for whole bills before all others."""
     cdef shape_t shape = shape_asked(record)
     cdef shape_t* known
     cdef uint32_t i
@@ -158,13 +158,9 @@ cdef void add_shape(ruleset_t* compiled, const rule_record_t* record) noexcept n
             known.layers |= <uint32_t>1 << record.layer
             return
     shape.layers = <uint32_t>1 << record.layer
-    i = compiled.shape_count
-    if shape.line_fields == 0:
-        compiled.shapes[i] = compiled.shapes[compiled.bill_shapes]
-        i = compiled.bill_shapes
-        compiled.bill_shapes += 1
-    compiled.shapes[i] = shape
+    compiled.shapes[compiled.shape_count] = shape
     compiled.shape_count += 1
+    compiled.bill_shapes += shape.line_fields == 0
 
 
 cdef selector_t* add_selector(ruleset_t* compiled, const rule_record_t* record, uint32_t first_rule) noexcept nogil:

@@ -271,6 +271,10 @@ cdef void scale_points(const card_type_record_t* card_type, sale_t* sale) noexce
                               sale.due_minor * grain, &rest)
         sale.priced.lines[i].points_hundredths = scaled * grain
         sale.priced.points_hundredths += scaled * grain
+    if sale.priced.points_hundredths < 0:
+        for i in range(sale.priced.line_count):
+            sale.priced.lines[i].points_hundredths = 0
+        sale.priced.points_hundredths = 0
 
 
 # ------------------------------------------------------------------------ the plan
@@ -362,8 +366,7 @@ cdef void tell(Tables tables, const debit_request_t* request, const sale_t* sale
     reply.points_hundredths = sale.priced.points_hundredths
     reply.round_off_minor = <uint32_t>sale.round_off_minor
     reply.change_minor = <uint32_t>sale.change_minor
-    if request.line_count:
-        decision.more_bytes = write_line_results(&sale.bill, &sale.priced, decision.more)
+    decision.more_bytes = write_line_results(&sale.bill, &sale.priced, decision.more)
     write_tender_results(tables, sale, decision)
 
 
@@ -416,7 +419,7 @@ cdef void take_tenders(Tables tables, account_record_t* account, const sale_t* s
     cdef uint32_t i
     for i in range(sale.tender_count):
         tender = &sale.tenders[i]
-        if tender.kind == TENDER_POINTS:
+        if tender.kind == TENDER_POINTS and tender.amount_minor:
             add_points(tables, account, tender.purse,
                        -tender.amount_minor * tables.points_category(tender.purse).tender_rate, decision)
         elif tender.kind == TENDER_VISITS:

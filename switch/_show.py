@@ -17,14 +17,39 @@ from switch.protocol.records import EntryHeader
 EPOCH = date(1970, 1, 1)
 SHOWN = {
     MessageType.REVERSAL: ("original_business_date", "original_trace_number"),
-    MessageType.PUT_CARD_TYPE: ("code", "points_percent"),
+    MessageType.CREDIT: ("channel",),
+    MessageType.CAPTURE: ("hold_sequence", "keep_rest"),
+    MessageType.RELEASE: ("hold_sequence",),
+    MessageType.REFUND: ("original_sequence", "line_count"),
+    MessageType.REDEEM: ("gift_id", "pieces", "category"),
+    MessageType.CONVERT: ("category",),
+    MessageType.ADJUST_POINTS: ("category", "reason"),
+    MessageType.TRANSFER_POINTS: ("category",),
+    MessageType.BACKFILL: ("store_id", "receipt", "sale_date"),
+    MessageType.LOAD_VISITS: ("service", "count"),
+    MessageType.DAY_TOTALS: ("closed_date",),
+    MessageType.PUT_CARD_TYPE: ("code", "from_date", "points_percent"),
+    MessageType.SET_TYPE_STATE: ("code", "state"),
     MessageType.PUT_STORE: ("store_id",),
     MessageType.PUT_TERMINAL: ("terminal_id", "store_id", "rights", "status"),
+    MessageType.PUT_ORGANISATION: ("organisation_id", "parent_id"),
+    MessageType.PUT_POINTS_CATEGORY: ("category", "flags"),
+    MessageType.PUT_GIFT: ("gift_id", "price_hundredths"),
+    MessageType.PUT_RULE: ("ruleset", "rule", "layer", "action", "rate", "remove"),
+    MessageType.ACTIVATE_RULES: ("ruleset", "from_date", "rule_count"),
+    MessageType.PUT_PRICE: ("item", "price_class", "unit_price_minor", "from_date"),
+    MessageType.PUT_ALLOWED: ("code", "list", "number", "allowed"),
     MessageType.OPEN_CARD: ("card_type", "status"),
-    MessageType.CHANGE_CARD_STATUS: ("status",),
+    MessageType.OPERATE_CARD: ("operation", "count", "operator_id"),
+    MessageType.SET_PIN: ("mode",),
+    MessageType.SET_CARD: ("sets", "level"),
+    MessageType.CUT_OVER: ("next_date",),
     MessageType.PUT_SWITCH: ("partition", "mode"),
 }
-"""Fields of a request that its line names, beside card and amount; a terminal's key is never among them."""
+"""Fields of a request that its line names, beside card and amount.
+
+A terminal's key, a PIN's hash and the number of another card are never among them.
+"""
 
 
 def entries(path: Path) -> Iterator[tuple[EntryHeader, bytes, Reply]]:
@@ -64,6 +89,8 @@ def line(header: EntryHeader, request_body: bytes, reply: Reply) -> str:
         f"{kind.name.lower():<18}",
         f"{reply.code:>3} {ResponseCode(reply.code).name.lower():<18}",
     ]
+    if reply.detail:
+        parts.append(f"detail {reply.detail}")
     if hasattr(request, "card_number"):
         parts.append(f"card {masked(request.card_number)}")
     if hasattr(request, "amount_minor"):

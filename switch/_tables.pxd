@@ -21,8 +21,8 @@ cdef class Tables:
     cdef uint32_t newest_unlinked_at
 
     cdef uint32_t* live_counts                   # by account's place: its live cards, derived, never stored
-    cdef uint32_t made_counts[1024]              # by type: cards ever made, derived likewise
-    cdef uint32_t live_counts_of_type[1024]      # by type: live cards
+    cdef uint32_t card_counts_of_type[1024]      # by type: cards, reserved numbers included; derived likewise
+    cdef uint32_t unended_counts_of_type[1024]   # by type: those of them that have not ended
 
     cdef void* tables_by_kind[256]               # NumberedTable or WideTable of a kind, owned below; NULL: another way
     cdef readonly CardTypes card_types

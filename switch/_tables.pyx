@@ -14,11 +14,11 @@ from switch._arrays cimport NumberedTable, append, record_array_t, release, rele
 from switch._card_types cimport CardTypes
 from switch._index cimport GrowingIndex, slot_t
 from switch._layout cimport (
-    CARD_RELEASED, CARD_RESERVED, CARD_TYPE_CODE_MAX, FIRST_WIDE_KEY_KIND, KIND_ACCOUNT, KIND_CARD, KIND_CARD_LIMIT,
+    CARD_RELEASED, CARD_TYPE_CODE_MAX, FIRST_WIDE_KEY_KIND, KIND_ACCOUNT, KIND_CARD, KIND_CARD_LIMIT,
     KIND_CARD_TYPE, KIND_DAY_CLOSE,
     KIND_GIFT, KIND_HOLD, KIND_MARK, KIND_ORGANISATION, KIND_PENDING_POINTS, KIND_POINTS_CATEGORY, KIND_PRICE,
     KIND_PURSE, KIND_RULE, KIND_RULESET, KIND_STORE, KIND_SWITCH, KIND_TERMINAL, KIND_TYPE_STATE, RECORD_BYTES_OF,
-    STATUSES_LIVE,
+    STATUSES_ENDED, STATUSES_LIVE,
     account_record_t, card_record_t, card_type_record_t, gift_record_t, organisation_record_t, points_category_record_t,
     ruleset_record_t, store_record_t, switch_record_t, terminal_record_t, type_state_record_t)
 from switch._wide cimport WideTable
@@ -39,8 +39,6 @@ RULESETS_MAX = 65_536
 
 cdef enum:
     LINE_BYTES = 64
-    # In these a number of a type is no card yet: nothing was made.
-    STATUSES_UNMADE = 1 << CARD_RESERVED | 1 << CARD_RELEASED
 
 cdef uint64_t NO_ACCOUNT = 0xFFFFFFFF            # in place of an account's place
 
@@ -61,8 +59,8 @@ cdef class Tables:
         reserve(&self.cards, cards_max, sizeof(card_record_t))
         memset(&self.settings, 0, sizeof(switch_record_t))
         self.live_counts = <uint32_t*>reserve_bytes(<uint64_t>max(self.accounts.max, 1) * sizeof(uint32_t))
-        memset(self.made_counts, 0, sizeof(self.made_counts))
-        memset(self.live_counts_of_type, 0, sizeof(self.live_counts_of_type))
+        memset(self.card_counts_of_type, 0, sizeof(self.card_counts_of_type))
+        memset(self.unended_counts_of_type, 0, sizeof(self.unended_counts_of_type))
         self.card_index = GrowingIndex()
         self.unlinked = GrowingIndex()
 
@@ -147,7 +145,7 @@ cdef class Tables:
         return None if at == NULL else at[:RECORD_BYTES_OF[kind]]
 
     def cards_of_type(self, uint32_t code):
-        """(cards ever made of a type, those of them that are live)."""
+        """(cards ever made of a type, those of them that have not ended)."""
         return self.made_cards(code), self.live_cards(code)
 
     def live_cards_of(self, uint64_t account_number):
@@ -254,12 +252,12 @@ cdef class Tables:
         return self.card_types.exists(code)
 
     cdef uint64_t made_cards(self, uint32_t code) noexcept nogil:
-        """Cards of a type that were ever made; reserved and released numbers are not."""
-        return self.made_counts[code] if code <= CARD_TYPE_CODE_MAX else 0
+        """Cards ever made of a type, reserved numbers included."""
+        return self.card_counts_of_type[code] if code <= CARD_TYPE_CODE_MAX else 0
 
     cdef uint64_t live_cards(self, uint32_t code) noexcept nogil:
-        """Cards of a type that have an account and have not ended."""
-        return self.live_counts_of_type[code] if code <= CARD_TYPE_CODE_MAX else 0
+        """Cards of a type that have not ended, those in stock included."""
+        return self.unended_counts_of_type[code] if code <= CARD_TYPE_CODE_MAX else 0
 
     cdef uint32_t live_on(self, const account_record_t* account) noexcept nogil:
         """Live cards of an account."""
@@ -431,11 +429,9 @@ cdef int put_card(Tables tables, const card_record_t* record) noexcept nogil:
 cdef inline void count_card(Tables tables, const card_record_t* card, uint64_t account_at, int change) noexcept nogil:
     """A card comes into what is counted over all cards, or leaves it. So its status changes by `put` only."""
     cdef uint32_t status = <uint32_t>1 << card.status if card.status <= CARD_RELEASED else 0
-    cdef bint is_live = account_at != NO_ACCOUNT and STATUSES_LIVE & status
     if card.card_type <= CARD_TYPE_CODE_MAX:
-        if not STATUSES_UNMADE & status:
-            tables.made_counts[card.card_type] += change
-        if is_live:
-            tables.live_counts_of_type[card.card_type] += change
-    if is_live:
+        tables.card_counts_of_type[card.card_type] += change
+        if not STATUSES_ENDED & status:
+            tables.unended_counts_of_type[card.card_type] += change
+    if account_at != NO_ACCOUNT and STATUSES_LIVE & status:
         tables.live_counts[account_at] += change

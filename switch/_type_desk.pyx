@@ -129,6 +129,8 @@ cdef uint16_t frozen(Tables tables, const ask_t* ask, const put_card_type_reques
                      reply_t* reply) noexcept nogil:
     """What a type that has cards may not change any more; a new version of it is for dates to come."""
     cdef const card_type_record_t* now = tables.card_type(request.code, ask.today)
+    if now == NULL:                              # numbers were reserved for a type that is to come
+        now = tables.card_type(request.code, request.from_date)
     if now != NULL:
         if request.medium != now.medium:
             return frozen_at(reply, 33)

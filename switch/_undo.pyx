@@ -44,13 +44,28 @@ cdef inline bint is_paid_out(const card_record_t* card) noexcept nogil:
     return card.status == CARD_RETURNED or card.status == CARD_VOID
 
 
+cdef inline uint32_t points_tenders_of(const entry_header_t* entry) noexcept nogil:
+    """Number of POINTS tenders of a debit: each has a result behind those of the lines."""
+    cdef const debit_request_t* request = <const debit_request_t*>request_of(entry)
+    cdef const tender_t* tenders = <const tender_t*>(
+        <const uint8_t*>request + sizeof(debit_request_t) + request.line_count * sizeof(bill_line_t))
+    cdef uint32_t i, count = 0
+    if entry.request_type == TYPE_DEBIT:
+        for i in range(request.tender_count):
+            count += tenders[i].kind == TENDER_POINTS
+    return count
+
+
 cdef inline uint32_t line_results_of(const entry_header_t* entry) noexcept nogil:
-    """Number of line results in an entry of a debit: all its lines or none; those of its tenders come behind."""
-    cdef uint32_t lines
-    if entry.request_type != TYPE_DEBIT:
+    """Number of line results of a debit or capture: all its lines or none; a bill without lines may have one."""
+    return result_count_of(entry) - points_tenders_of(entry)
+
+
+cdef inline uint32_t refundable_lines_of(const entry_header_t* entry) noexcept nogil:
+    """Lines that a refund may name."""
+    if entry.request_type != TYPE_DEBIT or line_results_of(entry) == 0:
         return 0
-    lines = (<const debit_request_t*>request_of(entry)).line_count
-    return lines if result_count_of(entry) >= lines else 0
+    return (<const debit_request_t*>request_of(entry)).line_count
 
 
 cdef inline uint32_t booking_date_of(const entry_header_t* entry, const line_result_t* result) noexcept nogil:
@@ -130,11 +145,12 @@ cdef uint16_t undo(Tables tables, const ask_t* ask, const entry_header_t* origin
         return undo_debit(tables, ask, original, card, account, decision)
     if original.request_type == TYPE_HOLD:
         return undo_hold(tables, account, original.sequence, decision)
-    if is_paid_out(card):
-        return CODE_APPROVED
     if original.request_type == TYPE_CREDIT:
         return undo_credit(tables, ask, original, account, decision)
     if original.request_type == TYPE_REDEEM:
+        # Nothing comes back to an account that has come to an end.
+        if is_paid_out(card):
+            return CODE_APPROVED
         return undo_redeem(tables, ask, <const redeem_request_t*>request_of(original), answer, account, decision)
     return undo_load_visits(tables, ask, <const load_visits_request_t*>request_of(original), answer, account, decision)
 
@@ -352,7 +368,7 @@ cdef uint16_t decide_refund(Tables tables, AnswerWindow answers, GroupCommit com
     if whole != NULL and whole.count and (whole.flags & BY_LINES != 0) != (request.line_count != 0):
         return CODE_ORIGINAL_MISMATCH
     for i in range(request.line_count):
-        if lines[i].line >= line_results_of(original):
+        if lines[i].line >= refundable_lines_of(original):
             return CODE_ORIGINAL_MISMATCH
         for k in range(i):
             if lines[k].line == lines[i].line:

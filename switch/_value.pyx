@@ -11,7 +11,7 @@ from switch._account cimport (
     limits_of, may_use, open_hold, settle, store_accepts)
 from switch._decision cimport ask_t, decision_t, invalid, show_account, touch
 from switch._layout cimport *
-from switch._pricing cimport bill_t, earn_points, earn_recharge, price_lines
+from switch._pricing cimport bill_t, earn_points, earn_recharge, price_lines, write_line_results
 from switch._rules cimport Rules
 from switch._sale cimport (
     book_points, fill_bill, has_room_for_points, recharge_automatically, sale_t, use_limits, within_limits)
@@ -171,12 +171,15 @@ cdef uint16_t decide_hold(Tables tables, const ask_t* ask, const hold_request_t*
     cdef card_limit_record_t* limits
     cdef hold_record_t* record
     cdef uint16_t code
-    if not is_amount(request.amount_minor):
+    # The rows of a debit: what is beyond all bounds first, what is too little only of a known card.
+    if request.amount_minor > AMOUNT_MINOR_MAX or request.amount_minor < -AMOUNT_MINOR_MAX:
         return CODE_AMOUNT
     if card == NULL or card_type == NULL:
         return CODE_CARD_UNKNOWN
     if account != NULL:
         settle(tables, ask, card_type, account, decision)
+    if request.amount_minor < 1:
+        return CODE_AMOUNT
     code = may_use(ask, card, card_type, FUNCTION_PAY, reply)
     if code:
         return code
@@ -276,6 +279,7 @@ cdef uint16_t decide_capture(Tables tables, Rules rules, const ask_t* ask, const
         book_points(tables, ask, account, &sale.priced, decision)
     reply.amount_minor = request.amount_minor
     reply.points_hundredths = sale.priced.points_hundredths
+    decision.more_bytes = write_line_results(&sale.bill, &sale.priced, decision.more)
     return CODE_APPROVED
 
 

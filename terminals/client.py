@@ -35,7 +35,8 @@ from switch.protocol.session import AnyReply
 
 from ._clock import SYSTEM, Surroundings
 from .credentials import Credentials
-from .day_close import DEFAULT_CLOSE_POLICY, ClosePolicy, DayCloser, DayCloseReport
+from .day_close import DayCloser
+from .day_close_report import DEFAULT_CLOSE_POLICY, ClosePolicy, DayCloseReport
 from .errors import LinkLostError, RefusedBySwitchError, SwitchUnreachableError
 from .masking import mask
 from .operators import Build, OperatorCalls

@@ -40,7 +40,7 @@ SIGN_ON_FRAME_BYTES_MAX = 1_024
 """Longest first frame that is read and answered: room for later versions, whose terminals shall hear VERSION."""
 
 FRAME_BYTES_MAX = 8_448
-"""Longest frame that the switch accepts: a debit of 255 lines and 8 tenders takes 8,368; the rest is for cryptograms."""
+"""Longest frame that the switch accepts: 255 lines and 8 tenders take 8,368; the rest is for cryptograms."""
 
 REPLY_FRAME_BYTES_MAX = 65_535
 """Longest frame that a terminal accepts: what two bytes of length can say; only follow replies come near it."""

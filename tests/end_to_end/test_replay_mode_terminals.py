@@ -12,7 +12,7 @@ import pytest
 
 from loadtests.shopping_year.process import PrivateSwitch
 from switch.protocol.codes import ResponseCode
-from switch.protocol.messages import NO_COUNT_LIMIT, NO_LIMIT, BillLine, Right
+from switch.protocol.messages import NO_COUNT_LIMIT, BillLine, Right
 from terminals._clock import SYSTEM
 from terminals.client import Client
 from terminals.credentials import Credentials, read_credentials
@@ -53,9 +53,10 @@ class Shop:
         trace = trace or MemoryTrace("a test")
         return Client(*self.switch.address, credentials, trace, policy=policy, surroundings=surroundings)
 
-    async def limit(self, *, points_percent: int = 100, **limits: int) -> None:
-        """Give the card type other limits."""
-        assert (await self.operator.put_card_type(1, points_percent=points_percent, **limits)).approved
+    async def limit_from_tomorrow(self, **limits: int) -> None:
+        """Give the card type, which is in use, a version with other limits: it holds from the next date on."""
+        today = (await self.operator.echo()).business_date
+        assert (await self.operator.put_card_type(1, points_percent=100, from_date=today + 1, **limits)).approved
 
 
 @asynccontextmanager
@@ -132,19 +133,23 @@ def test_cash_put_on_at_a_till_can_be_spent_at_once(tmp_path):
 
 
 @pytest.mark.feature("HD-142", "HD-143", "HD-144")
-def test_limits_hold_from_the_next_request_on_until_the_local_midnight(tmp_path):
+def test_limits_of_a_version_hold_from_its_first_midnight_on_and_until_the_next_version_s(tmp_path):
     async def scenario():
         async with shop(tmp_path) as s:
-            await s.limit(single_minor_max=30_00, daily_minor_max=50_00, daily_count_max=3)
-            today = [await s.till.debit(CARD, amount) for amount in (30_01, 30_00, 20_01, 19_99, 1, 1)]
-            await s.limit(single_minor_max=NO_LIMIT, daily_minor_max=NO_LIMIT, daily_count_max=4)
-            more = [await s.till.debit(CARD, 1), await s.till.debit(CARD, 1)]
+            await s.limit_from_tomorrow(single_minor_max=30_00, daily_minor_max=50_00, daily_count_max=3)
             s.clock.now_ms += 12 * 3_600_000 - 1  # 23:59:59.999
+            before = await s.till.debit(CARD, 30_01)
+            s.clock.now_ms += 1
+            amounts = (30_01, 30_00, 20_01, 19_98, 1, 1)
+            today = [await s.till.debit(CARD, amount) for amount in amounts]
+            await s.limit_from_tomorrow(daily_count_max=NO_COUNT_LIMIT)
+            s.clock.now_ms += DAY_MS - 1
             last = await s.till.debit(CARD, 1)
             s.clock.now_ms += 1
-            tomorrow = await s.till.debit(CARD, 1)
+            tomorrow = [await s.till.debit(CARD, 1) for _ in range(4)]
 
             approved = ResponseCode.APPROVED
+            assert codes(before) == [approved]
             assert codes(*today) == [
                 ResponseCode.SINGLE_AMOUNT,
                 approved,
@@ -153,19 +158,41 @@ def test_limits_hold_from_the_next_request_on_until_the_local_midnight(tmp_path)
                 approved,
                 ResponseCode.DAILY_COUNT,
             ]
-            assert codes(*more, last) == [approved, ResponseCode.DAILY_COUNT, ResponseCode.DAILY_COUNT]
-            assert codes(tomorrow) == [approved]
-            await s.limit(daily_count_max=NO_COUNT_LIMIT)
+            assert codes(last) == [ResponseCode.DAILY_COUNT]
+            assert codes(*tomorrow) == [approved] * 4
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.feature("HD-142", "HD-143", "HD-144")
+def test_limits_of_one_card_hold_from_the_next_request_on(tmp_path):
+    async def scenario():
+        async with shop(tmp_path) as s:
+            assert (await s.till.debit(CARD, 40_00)).approved
+            await s.operator.set_card(CARD, single_minor_max=30_00, daily_minor_max=20_00, daily_count_max=2)
+            today = [await s.till.debit(CARD, amount) for amount in (30_01, 20_01, 19_99, 1, 1)]
+            await s.operator.set_card(CARD, sets_limits=True)
+            after = await s.till.debit(CARD, 35_00)
+
+            approved = ResponseCode.APPROVED
+            assert codes(*today) == [
+                ResponseCode.SINGLE_AMOUNT,
+                ResponseCode.DAILY_AMOUNT,  # a card's counters begin with its limits
+                approved,
+                approved,
+                ResponseCode.DAILY_COUNT,
+            ]
+            assert codes(after) == [approved]
 
     asyncio.run(scenario())
 
 
 @pytest.mark.feature("HD-144")
-def test_a_blocked_card_pays_nowhere_keeps_its_balance_and_can_be_unblocked(tmp_path):
+def test_a_frozen_card_pays_nowhere_keeps_its_balance_and_can_be_unfrozen(tmp_path):
     async def scenario():
         async with shop(tmp_path) as s:
             await s.operator.freeze_card(CARD, 7)
-            blocked = [
+            frozen = [
                 await s.till.debit(CARD, 1_00),
                 await s.other_till.debit(CARD, 1_00),
                 await s.till.credit(CARD, 1),
@@ -173,7 +200,7 @@ def test_a_blocked_card_pays_nowhere_keeps_its_balance_and_can_be_unblocked(tmp_
             balance = await s.till.balance(CARD)
             await s.operator.unfreeze_card(CARD, 8)
 
-            assert codes(*blocked) == [ResponseCode.CARD_STATUS] * 3
+            assert codes(*frozen) == [ResponseCode.CARD_STATUS] * 3
             assert (balance.approved, balance.balance_minor) == (True, 100_00)
             assert (await s.till.debit(CARD, 1_00)).approved
 
@@ -184,7 +211,8 @@ def test_a_blocked_card_pays_nowhere_keeps_its_balance_and_can_be_unblocked(tmp_
 def test_a_reversal_gives_back_money_points_and_the_days_limit(tmp_path):
     async def scenario():
         async with shop(tmp_path) as s:
-            await s.limit(daily_minor_max=50_00)
+            await s.limit_from_tomorrow(daily_minor_max=50_00)
+            s.clock.now_ms += DAY_MS
             paid = await s.till.debit(CARD, 50_00)
             refused = await s.till.debit(CARD, 1)
             given_back = await s.till.reverse(CARD, 50_00, paid.trace_number, paid.business_date)

@@ -84,8 +84,8 @@ class Mirror:
         """Value of `A.status`, `A.points3`, `A.visits7`, `A.holds`, `A.limits.day_debit_minor`, `gift:7.stock`."""
         owner, _, field = path.partition(".")
         if not re.fullmatch("[A-Z]|[0-9]+", owner):
-            kind, *key = owner.split(":")
-            return self._field((RecordKind[kind.upper()], *map(int, key)), field)
+            kind, *numbers = owner.split(":")
+            return self._field((RecordKind[kind.upper()], *map(int, numbers)), field)
         number = card_number(owner)
         card, account = self.card(number), self.account_of(number)
         if field == "exists":
@@ -103,8 +103,10 @@ class Mirror:
             record = self.records.get((RecordKind.PURSE, card.account_number, upper << 32 | int(purse), 0))
             return getattr(record, "expiry_date" if word.startswith("expiry") else "amount", 0)
         if found := re.fullmatch(r"pending(\d+)", field):
-            key = (RecordKind.PENDING_POINTS, card.account_number, int(found.group(1)))
-            return sum(getattr(record, "amount_hundredths", 0) for at, record in self.records.items() if at[:3] == key)
+            pending = (RecordKind.PENDING_POINTS, card.account_number, int(found.group(1)))
+            return sum(
+                getattr(record, "amount_hundredths", 0) for at, record in self.records.items() if at[:3] == pending
+            )
         if field == "holds":
             return sum(1 for at in self.records if at[:2] == (RecordKind.HOLD, card.account_number))
         return getattr(account, field)

@@ -1,5 +1,7 @@
 """PIN, limits, level, member and segments: docs/decision.md, section 15."""
 
+from typing import Any
+
 import pytest
 
 from switch.protocol.codes import ResponseCode
@@ -101,7 +103,7 @@ def test_settings_need_a_card_with_an_account_that_has_not_ended(desk, message, 
     desk.bring_to(
         CardStatus.FROZEN if status == CardStatus.EXPIRED else status, number, spare_number=SPARE, card_type=2
     )
-    fields = {
+    fields: dict[MessageType, dict[str, Any]] = {
         MessageType.SET_PIN: {"mode": PinMode.RESET, "old_pin": NONE, "new_pin": NEW},
         MessageType.SET_CARD: {"sets": 15},
     }

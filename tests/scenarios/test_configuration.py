@@ -102,7 +102,6 @@ def test_a_type_has_versions_and_one_state(desk):
 )
 def test_a_type_with_cards_changes_rates_only_and_from_a_date_to_come(desk, fields, said):
     put_type(desk)
-    desk.done(CardOperation.RESERVE, CARD + 1, card_type=1)
     assert put_type(desk, points_percent=3).code == ResponseCode.APPROVED
     desk.done(CardOperation.MAKE, CARD, card_type=1)
 

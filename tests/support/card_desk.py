@@ -23,7 +23,7 @@ class Decider(Protocol):
     """Twin or fast path."""
 
     def decide(self, terminal_id: int, rights: int, message: bytes, now_ms: int) -> tuple[bytes, bytes | None]:
-        """Whole reply and journal entry of a whole message."""
+        """Whole reply of a whole message, and its journal entry behind those that the decider wrote of itself."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,11 @@ class Answer:
         return found  # type: ignore[no-any-return]
 
 
-def images(entry: bytes) -> dict[tuple[int, ...], Any]:
-    """Records behind the reply of an entry, by kind and key."""
+def images(entries: bytes) -> dict[tuple[int, ...], Any]:
+    """Records behind the reply of the last of some entries, by kind and key."""
+    entry = entries
+    while (size_bytes := int.from_bytes(entry[:4], "little")) < len(entry):
+        entry = entry[size_bytes:]
     header = EntryHeader.decode(entry[: EntryHeader.width_bytes()])
     at = EntryHeader.width_bytes() + sum(-(-size // 8) * 8 for size in (header.request_bytes, header.reply_bytes))
     found = images_of(entry[at : header.entry_bytes])

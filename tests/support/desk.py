@@ -21,11 +21,13 @@ from switch.ledger import Checkpoint, Ledger
 from switch.protocol.layout import Packed
 from switch.protocol.messages import (
     BillLine,
+    CardOperation,
     CreditRequest,
     DebitRequest,
     Header,
     MessageType,
     OpenCardRequest,
+    OperateCardRequest,
     PutCardTypeRequest,
     PutStoreRequest,
     PutTerminalRequest,
@@ -37,7 +39,7 @@ from switch.protocol.messages import (
 from switch.protocol.records import EntryHeader, RecordKind, images_of
 
 SEGMENT_BYTES = 1 << 20
-ALL_RIGHTS = int(Right.PAY | Right.CREDIT | Right.CONFIGURE | Right.FOLLOW)
+ALL_RIGHTS = int(Right.PAY | Right.CREDIT | Right.CONFIGURE | Right.FOLLOW | Right.CARDS)
 OPERATOR_ID, TILL_ID, STORE_ID, CARD_TYPE = 1, 7, 3, 1
 TILL_KEY = b"t" * 32
 CARD, OTHER_CARD = 6222_0201_0003_4533, 6222_0201_0005_3228
@@ -135,9 +137,15 @@ class Desk:
         request = OpenCardRequest(**self.key(), card_number=card, account_number=account, card_type=CARD_TYPE)
         self.approve(MessageType.OPEN_CARD, request)
 
-    def approve(self, type_: MessageType, body: Packed) -> None:
+    def operate(self, operation: CardOperation, card: int, **fields: Any) -> Reply:
+        """One operation of the card desk on one card; it must be approved."""
+        request = OperateCardRequest(**self.key(), card_number=card, operation=operation, **fields)
+        return self.approve(MessageType.OPERATE_CARD, request)
+
+    def approve(self, type_: MessageType, body: Packed) -> Reply:
         reply = self.ask(type_, body, OPERATOR_ID)
         assert reply.code == 0, reply
+        return reply
 
     def commit(self) -> None:
         """Make durable what was decided: one block."""

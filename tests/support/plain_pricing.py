@@ -24,6 +24,7 @@ TODAY = 20_000  # 2024-10-04, a Friday
 FRIDAY = 1 << 4
 MILLION_MILLION = 10**12
 BILL_POINTS_MAX = 10**15
+NO_PRICE = -1
 PURSE_MAX = 4 * 10**18
 POINTS_LAYERS = (RuleLayer.POINTS_ITEM, RuleLayer.POINTS_BRAND, RuleLayer.POINTS_PERIOD, RuleLayer.POINTS_CAMPAIGN)
 
@@ -133,6 +134,14 @@ def best(rules: list[RuleRecord], layer: RuleLayer) -> RuleRecord | None:
     return max((rule for rule in rules if rule.layer == layer), key=goodness, default=None)
 
 
+def unit_price(record: PriceRecord | None, date: int) -> int:
+    """Price of a record on a date."""
+    if record is None:
+        return NO_PRICE
+    has_next = record.next_from_date and record.next_from_date <= date
+    return record.next_unit_price_minor if has_next else record.unit_price_minor
+
+
 def naive(sale: Sale) -> Priced:
     """Price a bill."""
     lines = list(sale.lines) or [BillLine(amount_minor=sale.amount_minor)]
@@ -145,11 +154,10 @@ def naive(sale: Sale) -> Priced:
             return Priced(AMOUNT)
         listed = {(record.item, record.price_class): record for record in sale.prices}
         for i, line in enumerate(lines):
-            record = listed.get((line.item, sale.price_class)) or listed.get((line.item, 0))
-            if record is None:
+            unit_prices = [unit_price(listed.get((line.item, of)), sale.date) for of in (sale.price_class, 0)]
+            if unit_prices == [NO_PRICE, NO_PRICE]:
                 return Priced(PRICE_UNKNOWN)
-            is_next = record.next_from_date and record.next_from_date <= sale.date
-            units[i] = record.next_unit_price_minor if is_next else record.unit_price_minor
+            units[i] = next(unit for unit in unit_prices if unit != NO_PRICE)
             amount = half_up(Fraction(units[i] * line.quantity_milli, 1000))
             lines[i] = BillLine(**{**as_dict(line), "amount_minor": amount})
         bill = sum(line.amount_minor for line in lines)

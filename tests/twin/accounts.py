@@ -22,6 +22,8 @@ BALANCE_MINOR_MAX = 10**15
 POINTS_MAX_HUNDREDTHS = 4 * 10**18
 """No purse of points goes above this."""
 HOLDS_MAX = 16
+PENDING_MAX = 64
+"""Pending records of one account; what would need one more is booked at once."""
 POINTS_PURSE, VISITS_PURSE = 1 << 32, 2 << 32
 NO_PIN = bytes(16)
 
@@ -103,6 +105,14 @@ def count_today(record: Record, today: int) -> None:
         record.business_date = today
 
 
+def limits_going_on(state: State, card_number: int) -> Record | None:
+    """The card's own limits; of a card that was replaced or corrected those of the card that goes on."""
+    card = state.tables.card(card_number)
+    while card is not None and card.status in (CardStatus.REPLACED, CardStatus.CORRECTED):
+        card = state.tables.card(card.successor_number)
+    return limits_of(state, card.card_number) if card is not None else None
+
+
 def count_debit(state: State, ask: Ask, account: Record, card_number: int, amount: int, decision: Decision) -> None:
     """A debit or hold of today, in the account and in the card's own limits."""
     for record in (account, limits_of(state, card_number)):
@@ -117,7 +127,7 @@ def uncount_debit(
     state: State, account: Record, card_number: int, date: int, amount: int, count: int, decision: Decision
 ) -> None:
     """Take a debit or hold of a date out of the counters, where they still are of that date."""
-    for record in (account, limits_of(state, card_number)):
+    for record in (account, limits_going_on(state, card_number)):
         if record is not None and record.business_date == date:
             record.day_debit_minor -= amount
             record.day_debit_count -= count
@@ -209,6 +219,7 @@ def add_pending(
 def _tell_pending(state: State, account: Record) -> None:
     """What the account says of its pending points, made anew."""
     left = pending_of(state, account)
+    account.pending_count = len(left)
     account.pending_categories = sum(1 << category for category in {record.category for record in left})
     account.pending_from_date = min((record.booking_date for record in left), default=0)
 
@@ -245,7 +256,7 @@ def free_hold(state: State, account: Record, hold: Record, decision: Decision) -
     account.hold_slots &= ~(1 << hold.slot)
     count = 0 if hold.captured_minor else 1
     uncount_debit(state, account, hold.card_number, hold.business_date, rest, count, decision)
-    hold.state = GONE
+    hold.amount_minor, hold.state = 0, GONE
     decision.touch(account, hold)
 
 
@@ -266,7 +277,7 @@ def settle(state: State, ask: Ask, card_type: Record | None, account: Record, de
             free_hold(state, account, hold, decision)
     _book_pending(state, ask, account, decision)
     if card_type is not None and card_type.auto_mode == AutoRecharge.MONTHLY:
-        _recharge_monthly(ask, card_type, account, decision)
+        _recharge_monthly(state, ask, card_type, account, decision)
 
 
 def _book_pending(state: State, ask: Ask, account: Record, decision: Decision) -> None:
@@ -282,9 +293,9 @@ def _book_pending(state: State, ask: Ask, account: Record, decision: Decision) -
         decision.touch(account)
 
 
-def _recharge_monthly(ask: Ask, card_type: Record, account: Record, decision: Decision) -> None:
+def _recharge_monthly(state: State, ask: Ask, card_type: Record, account: Record, decision: Decision) -> None:
     this_month = month_of(ask.today)
-    if account.auto_month == this_month:
+    if account.auto_month == this_month or not state.tables.live_cards_of(account):
         return
     for month in range(_first_month(account, card_type, this_month), this_month + 1):
         day = first_of_month(month)
@@ -383,12 +394,20 @@ def refuse_use(
 
 
 def usable_card(
-    state: State, ask: Ask, card_number: int, function: Function | int, decision: Decision
+    state: State,
+    ask: Ask,
+    card_number: int,
+    function: Function | int,
+    decision: Decision,
+    *,
+    settles: bool = True,
 ) -> tuple[Record, Record, Record] | ResponseCode:
-    """Rows 1 to 5: (card, its type in force, its account), or why not."""
+    """Rows 1 to 5: (card, its type in force, its account, which is settled after row 1), or why not."""
     known = known_card(state, ask, card_number)
     if known is None:
         return ResponseCode.CARD_UNKNOWN
+    if settles:
+        settle_card(state, ask, card_number, decision)
     refusal = refuse_use(ask, *known, function, decision)
     return refusal if refusal is not None else (*known, state.tables.get(RecordKind.ACCOUNT, known[0].account_number))
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from switch.protocol.messages import (
     CardOperation,
-    DebitRequest,
     FeeTender,
     MessageType,
     OperateCardRequest,
     Reply,
-    TenderKind,
 )
 from switch.protocol.records import RecordKind
 
-from .originals import APPROVED_CODES
-from .sale import tender_rate
+from .originals import APPROVED_CODES, tendered_points
 from .state import Answer, State
 from .wire import Asked
 
@@ -49,20 +46,20 @@ class BalanceSheet:
         if asked.type not in MOVES_POINTS_INSIDE:
             self.points_hundredths += reply.points_hundredths
         if asked.type == MessageType.REVERSAL:
-            self._reversal(state, reply, original)
+            self._reversal(reply, original)
             return
         self.money_minor += MONEY_SIGNS.get(asked.type, 0) * reply.amount_minor
         if asked.type == MessageType.DEBIT and reply.code in APPROVED_CODES:
-            self.points_hundredths -= _points_tendered(state, asked.form)
+            self.points_hundredths -= _points_tendered(Answer(asked, reply))
 
-    def _reversal(self, state: State, reply: Reply, original: Answer | None) -> None:
+    def _reversal(self, reply: Reply, original: Answer | None) -> None:
         if original is None or original.asked is None:
             return
         if original.asked.type in (MessageType.DEBIT, MessageType.CREDIT):
             self.money_minor += reply.amount_minor
         was_given_back = original.asked.type == MessageType.DEBIT and reply.change_minor == 0
         if was_given_back and original.reply is not None and original.reply.code in APPROVED_CODES:
-            self.points_hundredths += _points_tendered(state, original.asked.form)
+            self.points_hundredths += _points_tendered(original)
 
     def _operation(self, state: State, form: OperateCardRequest, reply: Reply) -> None:
         if form.operation in UNTOLD:
@@ -84,6 +81,7 @@ class BalanceSheet:
             assert account.held_minor == sum(hold.amount_minor for hold in holds), account
             assert account.hold_slots == sum(1 << hold.slot for hold in holds), account
             assert all(hold.amount_minor > 0 for hold in holds), holds
+            assert account.pending_count == len(pending) <= 64, account
             assert account.pending_from_date == min((p.booking_date for p in pending), default=0), account
             assert account.pending_categories == sum(1 << c for c in {p.category for p in pending}), account
             assert account.balance_minor >= account.held_minor >= 0, account
@@ -104,16 +102,12 @@ def money_in(state: State) -> int:
 def points_in(state: State) -> int:
     """Sum of all points: of accounts, purses, and those that wait."""
     tables = state.tables
-    return (
+    return int(
         sum(account.points_hundredths for account in tables.all(RecordKind.ACCOUNT))
         + sum(purse.amount for purse in tables.all(RecordKind.PURSE) if purse.purse >> 32 == 1)
         + sum(record.amount_hundredths for record in tables.all(RecordKind.PENDING_POINTS))
     )
 
 
-def _points_tendered(state: State, form: DebitRequest) -> int:
-    return sum(
-        tender.amount_minor * tender_rate(state, tender.purse)
-        for tender in form.tenders
-        if tender.kind == TenderKind.POINTS
-    )
+def _points_tendered(answer: Answer) -> int:
+    return sum(points for _, points in tendered_points(answer))

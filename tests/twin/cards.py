@@ -18,13 +18,16 @@ from switch.protocol.messages import (
 )
 from switch.protocol.records import RecordKind
 
+from .card_job import Job, RefusedError, expiry_from, has_room_for
 from .card_life import DONE_TOO, FROM, MAKING, TARGET
-from .card_steps import STEPS, Job, RefusedError, expiry_from, has_room_for
+from .card_steps import STEPS
 from .state import Ask, Decision, Record, State
 
 CARD_NUMBER_MIN, CARD_NUMBER_MAX = 10**7, 10**19 - 1
 RANGE_MAX = 64
 CHARGED_MAX = 2**32 - 1
+IMAGES_MAX = 600
+"""With more images than these the rest of a range is cut off."""
 WITH_VALUE = {CardOperation.ISSUE, CardOperation.MAKE_AND_ISSUE}
 WITH_RELATED = {CardOperation.REPLACE, CardOperation.CORRECT, *WITH_VALUE}
 ONE_BY_ONE = {CardOperation.REPLACE, CardOperation.CORRECT}
@@ -59,6 +62,9 @@ def decide_operate_card(state: State, ask: Ask, form: OperateCardRequest, decisi
     charged = 0
     for number in range_numbers(form.card_number, form.count, with_check_digit=bool(form.flags & 1)):
         job = Job(state, ask, form, decision, number)
+        if len(decision.touched) > IMAGES_MAX:
+            results.append(RangeResult(code=ResponseCode.RANGE_CUT, detail=0))
+            continue
         try:
             operate(job)
         except RefusedError as refusal:

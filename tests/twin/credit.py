@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from switch.protocol.codes import ResponseCode
 from switch.protocol.messages import (
     AMOUNT_MINOR_MAX,
@@ -9,6 +12,7 @@ from switch.protocol.messages import (
     CardTypeFlag,
     CreditRequest,
     Function,
+    LineResult,
     MessageType,
     RechargeChannel,
     TransferRequest,
@@ -41,6 +45,7 @@ def decide_credit(state: State, ask: Ask, form: CreditRequest, decision: Decisio
     if known is None:
         return WRONG.CARD_UNKNOWN
     card, card_type = known
+    accounts.settle_card(state, ask, form.card_number, decision)
     refusal = accounts.refuse_use(ask, card, card_type, 0, decision, also_issued=is_opening)
     if refusal is not None:
         return refusal
@@ -72,7 +77,8 @@ def decide_credit(state: State, ask: Ask, form: CreditRequest, decision: Decisio
         fields = {"amount_minor": amount, "points_hundredths": points, "subject": form.card_number, "count": 1}
         decision.touch(state.tables.make(RecordKind.MARK, **keys, **fields))
     decision.amount_minor, decision.points_hundredths = amount, points
-    decision.points_category = category
+    if points:
+        decision.more = LineResult(points_hundredths=points, points_category=category).encode()
     return WRONG.APPROVED
 
 
@@ -136,7 +142,7 @@ def decide_transfer(state: State, ask: Ask, form: TransferRequest, decision: Dec
     giver = accounts.usable_card(state, ask, form.card_number, Function.PAY, decision)
     if isinstance(giver, ResponseCode):
         return giver
-    getter = accounts.usable_card(state, ask, form.to_card_number, Function.PAY, decision)
+    getter = accounts.usable_card(state, ask, form.to_card_number, Function.PAY, decision, settles=False)
     if isinstance(getter, ResponseCode):
         return getter
     account, (to_card, to_type, to_account) = giver[2], getter
@@ -156,4 +162,7 @@ def decide_transfer(state: State, ask: Ask, form: TransferRequest, decision: Dec
     return WRONG.APPROVED
 
 
-DECIDERS = {MessageType.CREDIT: decide_credit, MessageType.TRANSFER: decide_transfer}
+DECIDERS: dict[MessageType, Callable[[State, Ask, Any, Decision], ResponseCode]] = {
+    MessageType.CREDIT: decide_credit,
+    MessageType.TRANSFER: decide_transfer,
+}

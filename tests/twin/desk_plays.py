@@ -33,6 +33,7 @@ from .closing import rows_of, totals_of
 from .sender import I64_MAX, I64_MIN, PINS, Sender, Sent
 from .world import CARD_TYPES, CATEGORIES, GIFTS, ITEMS, OPERATORS, STORES, card_type_fields, rule_fields
 
+NEW_CARDS_FROM = 5_000_000_000
 UNKNOWN_CARDS = (0, 1, 10**7 - 1, 10**19, 2**64 - 1, 77_777_777)
 
 
@@ -54,12 +55,17 @@ def operate_card(till: Sender) -> Sent:
     """One step in a card's life; ended cards of the busy ones are rare, or nothing would go on."""
     rng, op = till.rng, CardOperation
     operation = rng.choice(
-        [op.FREEZE, op.UNFREEZE, op.UNFREEZE, op.BLACKLIST, op.UNBLACKLIST, op.REPORT_LOSS, op.RESTORE]
+        [op.FREEZE, op.UNFREEZE, op.UNFREEZE, op.RETURN, op.BLACKLIST, op.UNBLACKLIST, op.REPORT_LOSS, op.RESTORE]
     )
     place = rng.randrange(10, len(till.world.card_numbers)) if rng.random() < 0.9 else rng.randrange(1, 60)
     number, related, operators = till.world.card_numbers[place], 0, (rng.choice(OPERATORS), rng.choice(OPERATORS))
     card_type = 0
-    if place >= 60 and rng.random() < 0.5:
+    holds = till.twin.tables.all(RecordKind.HOLD)
+    if operation == op.RETURN and holds:
+        number = rng.choice(holds).card_number
+    elif operation in (op.RESTORE, op.REPORT_LOSS):
+        number = rng.choice([number, *till.world.card_numbers[7:200:16]])
+    elif place >= 60 and rng.random() < 0.5:
         operation = rng.choice(list(CardOperation))
         if operation in (op.REPLACE, op.CORRECT, op.ISSUE):
             related = rng.choice([0, *till.world.card_numbers[-60:]])
@@ -81,6 +87,57 @@ def operate_card(till: Sender) -> Sent:
         count=rng.choice([1, 1, 1, 2]) if operation not in (op.REPLACE, op.CORRECT) else 1,
         operator_id=operators[0],
         approver_id=operators[1],
+        store_id=rng.choice(STORES) if operation == op.DRAW else 0,
+        member=rng.choice([0, 77]),
+        document=rng.choice([0, 5]),
+    )
+
+
+def new_card(till: Sender) -> Sent:
+    """A step of a card that is made, drawn and issued: few numbers, so that each goes far."""
+    rng, op = till.rng, CardOperation
+    steps = [
+        op.RESERVE,
+        op.MAKE,
+        op.MAKE,
+        op.MAKE,
+        op.DRAW,
+        op.DRAW,
+        op.DRAW,
+        op.ISSUE,
+        op.ISSUE,
+        op.MAKE_AND_ISSUE,
+        op.ACTIVATE,
+    ]
+    operation = rng.choice(
+        [
+            *steps,
+            op.REPORT_LOSS,
+            op.REPORT_LOSS,
+            op.RESTORE,
+            op.RESTORE,
+            op.FREEZE,
+            op.UNFREEZE,
+            op.RENEW,
+            op.REPLACE,
+            op.RETURN,
+            op.VOID,
+            op.CLEAR,
+        ]
+    )
+    names_type = operation in (op.RESERVE, op.MAKE, op.MAKE_AND_ISSUE)
+    issues = operation in (op.ISSUE, op.MAKE_AND_ISSUE)
+    return till.keyed(
+        OperateCardRequest,
+        till.terminal(Right.CARDS),
+        card_number=NEW_CARDS_FROM + rng.randrange(50),
+        related_number=NEW_CARDS_FROM + rng.randrange(50) if operation == op.REPLACE else 0,
+        amount_minor=rng.choice([0, 5_000]) if issues else 0,
+        operation=operation,
+        fee_tender=rng.choice([0, 1, 1, 2]),
+        flags=rng.choice([0, 0, 2, 8]),
+        card_type=till.card_type() if names_type else 0,
+        operator_id=1,
         store_id=rng.choice(STORES) if operation == op.DRAW else 0,
         member=rng.choice([0, 77]),
         document=rng.choice([0, 5]),

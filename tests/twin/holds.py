@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from switch.protocol.codes import ResponseCode
 from switch.protocol.messages import (
     AMOUNT_MINOR_MAX,
@@ -77,10 +80,13 @@ def decide_hold(state: State, ask: Ask, form: HoldRequest, decision: Decision) -
     return WRONG.APPROVED
 
 
-def _find(state: State, form: CaptureRequest | ReleaseRequest) -> tuple[Record, Record] | ResponseCode:
+def _find(
+    state: State, ask: Ask, form: CaptureRequest | ReleaseRequest, decision: Decision
+) -> tuple[Record, Record] | ResponseCode:
     """(account, open hold) that a request names, or why not."""
-    if state.tables.card(form.card_number) is None:
+    if accounts.known_card(state, ask, form.card_number) is None:
         return WRONG.CARD_UNKNOWN
+    accounts.settle_card(state, ask, form.card_number, decision)
     account = state.tables.account_of(form.card_number)
     hold = accounts.open_hold(state, account, form.hold_sequence) if account is not None else None
     if account is None or hold is None:
@@ -95,7 +101,7 @@ def decide_capture(state: State, ask: Ask, form: CaptureRequest, decision: Decis
         return WRONG.AMOUNT
     if form.keep_rest > 1:
         return decision.invalid(form, "keep_rest")
-    found = _find(state, form)
+    found = _find(state, ask, form, decision)
     if isinstance(found, ResponseCode):
         return found
     account, hold = found
@@ -109,6 +115,7 @@ def decide_capture(state: State, ask: Ask, form: CaptureRequest, decision: Decis
         pricing.price(state, bill)
         day_points = accounts.counted(account, "day_points_hundredths", ask.today)
         pricing.earn(state, bill, account, shared=0, day_points=day_points)
+        pricing.book_at_once(state, account, ask.today, bill.lines)
         if not sale.has_room_for_points(state, ask, account, bill):
             return WRONG.TABLE_FULL
 
@@ -124,6 +131,8 @@ def decide_capture(state: State, ask: Ask, form: CaptureRequest, decision: Decis
         account.day_points_hundredths += bill.points
         sale.book(state, ask, account, bill, decision)
         decision.points_hundredths = bill.points
+    if bill is not None:
+        decision.more = bill.more
     decision.amount_minor = amount
     return WRONG.APPROVED
 
@@ -143,7 +152,7 @@ def _bill(ask: Ask, card_type: Record, account: Record, amount: int) -> pricing.
 
 def decide_release(state: State, ask: Ask, form: ReleaseRequest, decision: Decision) -> ResponseCode:
     """Give back what is held."""
-    found = _find(state, form)
+    found = _find(state, ask, form, decision)
     if isinstance(found, ResponseCode):
         return found
     account, hold = found
@@ -152,7 +161,7 @@ def decide_release(state: State, ask: Ask, form: ReleaseRequest, decision: Decis
     return WRONG.APPROVED
 
 
-DECIDERS = {
+DECIDERS: dict[MessageType, Callable[[State, Ask, Any, Decision], ResponseCode]] = {
     MessageType.HOLD: decide_hold,
     MessageType.CAPTURE: decide_capture,
     MessageType.RELEASE: decide_release,

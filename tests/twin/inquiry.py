@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from switch.protocol.codes import ResponseCode
 from switch.protocol.messages import (
     BalanceRequest,
     CardFacts,
     CardQueryRequest,
     CardStatus,
+    DayReply,
     DebitRequest,
     Function,
     MessageType,
@@ -67,9 +71,9 @@ def answer_card_query(real: State, ask: Ask, form: CardQueryRequest) -> Reply:
 
 
 def _purses(state: State, account: Record | None) -> list[PurseFact]:
-    first = PurseFact(purse=accounts.POINTS_PURSE, amount=account.points_hundredths if account is not None else 0)
     if account is None:
-        return [first]
+        return []
+    first = PurseFact(purse=accounts.POINTS_PURSE, amount=account.points_hundredths)
     others = state.tables.of_account(RecordKind.PURSE, account.account_number)
     told = [PurseFact(purse=purse.purse, amount=purse.amount) for purse in others if purse.amount]
     return [first, *told][:PURSES_TOLD_MAX]
@@ -103,7 +107,7 @@ def _facts(state: State, ask: Ask, card: Record, account: Record | None, purse_c
     )
 
 
-INQUIRIES = {
+INQUIRIES: dict[MessageType, Callable[[State, Ask, Any], Reply | DayReply]] = {
     MessageType.BALANCE: answer_balance,
     MessageType.QUOTE: answer_quote,
     MessageType.CARD_QUERY: answer_card_query,

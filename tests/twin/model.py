@@ -6,9 +6,8 @@ changes it here first, and the fast path follows until replies, entries and
 records are equal again.
 
 `DECIDERS` maps a message type to a function `decide_x(state, ask, form, decision)
--> ResponseCode`, which changes the state and fills in the decision.  The account of a card at offset 16 is settled and
-shown before it is called (but debits and holds settle after their own first
-checks); operators' messages show what they say, and only when approved.
+-> ResponseCode`, which changes the state and fills in the decision.  The account of a card at offset 16 is shown, and
+settled as soon as the card is found; operators' messages show what they say, and only when approved.
 """
 
 from __future__ import annotations
@@ -98,7 +97,8 @@ INQUIRIES: dict[MessageType, Callable[[State, Ask, Any], Reply | DayReply]] = {
 }
 """Every message without a key: its whole answer; nothing is changed."""
 
-SETTLE_THEMSELVES = frozenset({MessageType.DEBIT, MessageType.HOLD})
+SETTLED_FIRST = frozenset({MessageType.REVERSAL, MessageType.REFUND})
+"""The others settle as soon as they have found their card."""
 
 
 class Outcome(NamedTuple):
@@ -218,7 +218,9 @@ class Twin:
         decision = Decision()
         decision.touch(*switches)
         ask = Ask(0, 0, self.next_sequence, now_ms, next_date, 0, 0)
-        return self._write(ask, asked, ResponseCode.APPROVED, decision)[1]
+        reply, entry = self._write(ask, asked, ResponseCode.APPROVED, decision)
+        self._remember((ask.terminal_id, next_date, next_date), asked, reply)
+        return entry
 
     def _begin(self, today: int) -> None:
         """Go to a new business date; the answers of the one before stay, older ones are dropped."""
@@ -250,13 +252,13 @@ class Twin:
         elif asked.type == MessageType.REVERSAL and not reversal.has_room(self.state, ask, form):
             return self._not_journaled(ResponseCode.WINDOW_FULL, asked, WINDOW_FULL_RETRY_MS), None
         else:
-            if names_card and asked.type not in SETTLE_THEMSELVES:
+            if asked.type in SETTLED_FIRST and accounts.known_card(self.state, ask, form.card_number):
                 accounts.settle_card(self.state, ask, form.card_number, decision)
             code = DECIDERS[asked.type](self.state, ask, form, decision)
         if asked.type >= FIRST_OPERATOR_TYPE and code != ResponseCode.APPROVED:
             decision.show(None)
         reply, entry = self._write(ask, asked, code, decision)
-        self._remember(key, asked, reply, decision)
+        self._remember(key, asked, reply)
         if asked.type == MessageType.CUT_OVER and code == ResponseCode.APPROVED:
             self._begin(form.next_date)
         return reply, entry
@@ -266,10 +268,10 @@ class Twin:
         trace_number = asked.form.trace_number
         return Reply(code=code, trace_number=trace_number, business_date=self.today, retry_after_ms=retry_after_ms)
 
-    def _remember(self, key: Key, asked: wire.Asked, reply: Reply, decision: Decision) -> None:
+    def _remember(self, key: Key, asked: wire.Asked, reply: Reply) -> None:
         known = self.state.answers.find(key)
         if known is None:
-            known = Answer(asked, reply, points_category=decision.points_category)
+            known = Answer(asked, reply)
             self.state.answers.keep(key, known)
         else:
             known.asked, known.reply = asked, reply

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from switch.protocol.codes import ResponseCode
-from switch.protocol.messages import CardStatus, DebitFlag, DebitRequest, LineResult
+from switch.protocol.messages import BillLine, CardStatus, DebitFlag, DebitRequest, LineResult, TenderKind
 from switch.protocol.records import MarkKind, RecordKind
 
 from . import accounts
@@ -35,7 +35,8 @@ class Original:
     card_number: int
     card_part: int
     decided_date: int
-    has_results: bool
+    refundable_lines: int
+    """Lines that a refund may name: all of a debit with line results, else none."""
     lines: tuple[OriginalLine, ...]
     """One line of category 0 for an original without line results."""
 
@@ -45,24 +46,38 @@ def original_of(answer: Answer) -> Original:
     assert answer.asked is not None and answer.reply is not None
     form, reply = answer.asked.form, answer.reply
     results = reply.lines
+    if isinstance(form, DebitRequest):
+        results = results[: len(results) - sum(tender.kind == TenderKind.POINTS for tender in form.tenders)]
     if isinstance(form, DebitRequest) and results:
         is_priced = bool(form.flags & DebitFlag.PRICED)
+        asked = form.lines or (BillLine(amount_minor=reply.due_minor),)
         lines = tuple(
             _line(
                 times_quantity(result.unit_price_minor, line.quantity_milli) if is_priced else line.amount_minor,
                 result,
                 reply.business_date,
             )
-            for line, result in zip(form.lines, results, strict=True)
+            for line, result in zip(asked, results, strict=True)
         )
+    elif results:
+        lines = (_line(reply.amount_minor, results[0], reply.business_date),)
     else:
         lines = (OriginalLine(reply.amount_minor, reply.points_hundredths, 0, reply.business_date),)
-    return Original(form.card_number, reply.amount_minor, reply.business_date, bool(results), lines)
+    refundable_lines = len(form.lines) if isinstance(form, DebitRequest) and results else 0
+    return Original(form.card_number, reply.amount_minor, reply.business_date, refundable_lines, lines)
 
 
 def _line(amount: int, result: LineResult, decided_date: int) -> OriginalLine:
     booking_date = decided_date + result.booking_days
     return OriginalLine(amount - result.discount_minor, result.points_hundredths, result.points_category, booking_date)
+
+
+def tendered_points(answer: Answer) -> list[tuple[int, int]]:
+    """(category, points) that the tenders of an approved debit took."""
+    assert answer.asked is not None and answer.reply is not None
+    count = sum(tender.kind == TenderKind.POINTS for tender in answer.asked.form.tenders)
+    results = answer.reply.lines[len(answer.reply.lines) - count :]
+    return [(result.points_category, -result.points_hundredths) for result in results]
 
 
 def take_points(

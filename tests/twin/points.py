@@ -1,6 +1,6 @@
 """Section 11 without transfer of value, and section 12: what points and visits become, and points by hand.
 
-Who calls has settled the account, and shows it.
+Fields are checked before the card is looked up; the account is settled as soon as the card is found.
 """
 
 from __future__ import annotations
@@ -29,8 +29,10 @@ from .accounts import (
     count_today,
     counted,
     has_purses,
+    known_card,
     over_ceiling,
     points_in,
+    settle_card,
     usable_card,
     visits_of,
 )
@@ -148,7 +150,7 @@ def decide_load_visits(state: State, ask: Ask, form: LoadVisitsRequest, decision
     invalid = decision.first_invalid(
         form,
         {
-            "service": form.service > 0,
+            "service": 1 <= form.service <= 255,
             "count": 1 <= form.count <= VISITS_LOADED_MAX,
             "received_minor": form.received_minor >= 0,
         },
@@ -184,8 +186,9 @@ def decide_adjust_points(state: State, ask: Ask, form: AdjustPointsRequest, deci
     if invalid is not None:
         return invalid
     card, account = tables.card(form.card_number), tables.account_of(form.card_number)
-    if card is None or account is None:
+    if card is None or account is None or known_card(state, ask, form.card_number) is None:
         return ResponseCode.CARD_UNKNOWN
+    settle_card(state, ask, form.card_number, decision)
     if card.status in ENDED:
         decision.detail = card.status
         return ResponseCode.CARD_STATUS
@@ -210,7 +213,7 @@ def decide_adjust_points(state: State, ask: Ask, form: AdjustPointsRequest, deci
     if added:
         add_points(state, account, form.category, added, decision)
     if has_reference:
-        fields = {"key_a": key[0], "key_b": key[1], "key_c": key[2], "subject": form.card_number}
+        fields = {"key_a": key[0], "key_b": key[1], "key_c": key[2], "count": 1, "subject": form.card_number}
         decision.touch(tables.make(RecordKind.MARK, **fields, points_hundredths=added))
     decision.points_hundredths = added
     return ResponseCode.APPROVED
@@ -223,7 +226,8 @@ def decide_transfer_points(state: State, ask: Ask, form: TransferPointsRequest, 
         return ResponseCode.AMOUNT
     found = []
     for number in (form.card_number, form.to_card_number):
-        usable = usable_card(state, ask, number, Function.POINTS, decision)
+        is_giver = number == form.card_number
+        usable = usable_card(state, ask, number, Function.POINTS, decision, settles=is_giver)
         if isinstance(usable, ResponseCode):
             return usable
         found.append(usable[2])
@@ -257,7 +261,7 @@ def decide_backfill(state: State, ask: Ask, form: BackfillRequest, decision: Dec
     found = usable_card(state, ask, form.card_number, Function.POINTS, decision)
     if isinstance(found, ResponseCode):
         return found
-    card, _, account = found
+    card, type_of_today, account = found
     card_type = tables.type_in_force(card.card_type, form.sale_date)
     if card_type is None:
         return ResponseCode.CARD_UNKNOWN
@@ -279,7 +283,8 @@ def decide_backfill(state: State, ask: Ask, form: BackfillRequest, decision: Dec
         asked_lines=form.lines,
     )
     price(state, bill)
-    earn(state, bill, account, shared=0, day_points=counted(account, "day_points_hundredths", ask.today))
+    day_points = counted(account, "day_points_hundredths", ask.today)
+    earn(state, bill, account, shared=0, day_points=day_points, capping=type_of_today)
     by_category: dict[int, int] = {}
     for line in bill.lines:
         line.booking_days = 0

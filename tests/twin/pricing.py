@@ -8,6 +8,7 @@ from typing import Any
 from switch.protocol.codes import ResponseCode
 from switch.protocol.messages import (
     AMOUNT_MINOR_MAX,
+    TENDER_COUNT_MAX,
     BillLine,
     CardTypeFlag,
     Function,
@@ -21,7 +22,14 @@ from switch.protocol.messages import (
 )
 from switch.protocol.records import RecordKind
 
-from .accounts import POINTS_MAX_HUNDREDTHS, category_enabled, points_in, points_pending
+from .accounts import (
+    PENDING_MAX,
+    POINTS_MAX_HUNDREDTHS,
+    category_enabled,
+    pending_of,
+    points_in,
+    points_pending,
+)
 from .calendar import weekday_of
 from .state import Record, State
 
@@ -30,6 +38,7 @@ POINTS_PER_BILL_MAX_HUNDREDTHS = 10**15
 VISITS_PER_TENDER_MAX = 10**6
 CHANGE_MINOR_END = 2**32
 POINTS_CATEGORIES = 64
+SERVICE_MAX = 255
 NO_RATE_PERCENT = 100
 MULTIPLIED_LAYERS = (RuleLayer.POINTS_BRAND, RuleLayer.POINTS_PERIOD, RuleLayer.POINTS_CAMPAIGN)
 BY_SPECIFICITY = (RuleLayer.POINTS_ITEM, RuleLayer.POINTS_RECHARGE)
@@ -54,13 +63,13 @@ class Line:
 
     @property
     def result(self) -> LineResult:
-        """As the reply tells it."""
+        """As the reply tells it; a line without points names no category."""
         return LineResult(
             points_hundredths=self.points,
             discount_minor=self.discount,
             unit_price_minor=self.unit_price,
-            points_category=self.category,
-            booking_days=self.booking_days,
+            points_category=self.category if self.points else 0,
+            booking_days=self.booking_days if self.points else 0,
         )
 
 
@@ -101,7 +110,10 @@ class Bill:
     @property
     def more(self) -> bytes:
         """Line results behind a reply; nothing when no line has anything to say."""
-        if not self.asked_lines or not any(line.points or line.discount or line.unit_price for line in self.lines):
+        has_something = self.is_priced or any(line.points or line.discount for line in self.lines)
+        if not self.asked_lines:
+            has_something = any(line.points and (line.category or line.booking_days) for line in self.lines)
+        if not has_something:
             return b""
         return b"".join(line.result.encode() for line in self.lines)
 
@@ -257,7 +269,7 @@ def _exact_discount(bill: Bill, line: Line) -> int:
         elif line.asked.quantity_milli > 0:
             fixed = times_quantity(rule.unit_price_minor, line.asked.quantity_milli)
             offers.append(max(0, line.amount - fixed) * TEN_THOUSAND)
-    return max(offers)
+    return int(max(offers))
 
 
 # --------------------------------------------------------------------------- tenders
@@ -282,7 +294,7 @@ def pay(due: int, tenders: tuple[Tender, ...], round_off_unit: int) -> Payment |
     """The tenders of a bill, or None when they do not add up."""
     if not tenders:
         return Payment(card_part=due)
-    if due < 0 or not all(_is_readable(tender) for tender in tenders):
+    if due < 0 or len(tenders) > TENDER_COUNT_MAX or not all(_is_readable(tender) for tender in tenders):
         return None
     once = [(t.kind, t.purse) for t in tenders if t.kind != TenderKind.OTHER]
     if len(set(once)) < len(once):
@@ -311,20 +323,25 @@ def _is_readable(tender: Tender) -> bool:
     if tender.kind == TenderKind.POINTS:
         return tender.count == 0 and tender.purse < POINTS_CATEGORIES
     if tender.kind == TenderKind.VISITS:
-        return 1 <= tender.count <= VISITS_PER_TENDER_MAX and tender.purse > 0
+        return 1 <= tender.count <= VISITS_PER_TENDER_MAX and 1 <= tender.purse <= SERVICE_MAX
     return tender.count == 0 and tender.purse == 0
 
 
 # --------------------------------------------------------------------------- points
 
 
-def earn(state: State, bill: Bill, account: Record, *, shared: int, day_points: int) -> None:
-    """Points of every line, caps included. `shared`: round-off and points tenders, which earn nothing."""
+def earn(
+    state: State, bill: Bill, account: Record, *, shared: int, day_points: int, capping: Record | None = None
+) -> None:
+    """Points of every line, caps included. `shared`: round-off and points tenders, which earn nothing.
+
+    `capping`: type whose daily maximum counts, if it is not the bill's (a sale of an earlier date).
+    """
     card_type = bill.card_type
     if not card_type.functions & Function.POINTS:
         return
     shares = _shares(bill, shared)
-    exact = [_exact_points(state, bill, line, share) for line, share in zip(bill.lines, shares, strict=True)]
+    exact = [_bounded(_exact_points(state, bill, line, share)) for line, share in zip(bill.lines, shares, strict=True)]
     grain, hundredths = grain_of(card_type)
     if card_type.flags & CardTypeFlag.ROUND_LINES:
         grains = [max(0, n) // grain for n in exact]
@@ -334,7 +351,12 @@ def earn(state: State, bill: Bill, account: Record, *, shared: int, day_points: 
         grains = one_more_each([n // grain for n in exact], [n % grain for n in exact], sum(exact) // grain)
     for line, count in zip(bill.lines, grains, strict=True):
         line.points = count * hundredths
-    _cap(state, bill.lines, account, _points_max(card_type, day_points))
+    _cap(state, bill.lines, account, _points_max(capping or card_type, day_points))
+
+
+def _bounded(exact: int) -> int:
+    """A line earns 10^16 points at most, whatever rates are stacked on each other."""
+    return max(-(10**28), min(exact, 10**28))
 
 
 def grain_of(card_type: Record) -> tuple[int, int]:
@@ -384,7 +406,7 @@ def _exact_points(state: State, bill: Bill, line: Line, share: int) -> int:
 
 def _points_max(card_type: Record, day_points: int) -> int:
     """Points that one bill may earn: what the day has left, at most 10^15."""
-    return min(max(0, card_type.daily_points_max_hundredths - day_points), POINTS_PER_BILL_MAX_HUNDREDTHS)
+    return int(min(max(0, card_type.daily_points_max_hundredths - day_points), POINTS_PER_BILL_MAX_HUNDREDTHS))
 
 
 def _cap(state: State, lines: list[Line], account: Record, total_max: int) -> None:
@@ -394,10 +416,6 @@ def _cap(state: State, lines: list[Line], account: Record, total_max: int) -> No
         of_category = [line for line in lines if line.category == category]
         there = points_in(state, account, category) + points_pending(state, account, category)
         _take_from_last(of_category, there + sum(line.points for line in of_category) - POINTS_MAX_HUNDREDTHS)
-    _none_below_zero(lines)
-
-
-def _none_below_zero(lines: list[Line]) -> None:
     if sum(line.points for line in lines) < 0:
         for line in lines:
             line.points = 0
@@ -410,12 +428,26 @@ def _take_from_last(lines: list[Line], excess: int) -> None:
         excess -= taken
 
 
+def book_at_once(state: State, account: Record, date: int, lines: list[Line]) -> None:
+    """Lines whose points would need one pending record too many do not wait."""
+    there = {(record.category, record.booking_date) for record in pending_of(state, account)}
+    for line in lines:
+        place = (line.category, date + line.booking_days)
+        if line.points and line.booking_days and place not in there:
+            if len(there) >= PENDING_MAX:
+                line.booking_days = 0
+            else:
+                there.add(place)
+
+
 def scale_points(bill: Bill, part: int, due: int) -> None:
-    """A partial approval: points of every line in proportion, rounded down to the grain; never less than none."""
+    """A partial approval: points of every line in proportion, rounded down to the grain."""
     hundredths = grain_of(bill.card_type)[1]
     for line in bill.lines:
         line.points = line.points * part // due // hundredths * hundredths
-    _none_below_zero(bill.lines)
+    if bill.points < 0:
+        for line in bill.lines:
+            line.points = 0
 
 
 def earn_recharge(state: State, bill: Bill, account: Record, *, day_points: int) -> tuple[int, int]:

@@ -6,7 +6,7 @@ from switch.protocol.codes import ResponseCode
 from switch.protocol.messages import AMOUNT_MINOR_MAX, MessageType, RefundRequest
 from switch.protocol.records import RecordKind
 
-from . import originals
+from . import accounts, originals
 from .originals import WHOLE_BILL, Original
 from .state import Answer, Ask, Decision, Record, State
 
@@ -54,7 +54,8 @@ def decide_refund(state: State, ask: Ask, form: RefundRequest, decision: Decisio
     account = state.tables.get(RecordKind.ACCOUNT, card.account_number)
     account.balance_minor += form.amount_minor
     decision.touch(account)
-    _uncount(state, ask, account, original, form.amount_minor, decision)
+    if answer.asked is not None and answer.asked.type == MessageType.DEBIT:
+        _uncount(state, ask, account, original, form.amount_minor, decision)
     for line_number, points in parts:
         originals.take_points(state, ask, account, original.lines[line_number], points, decision)
     decision.amount_minor = form.amount_minor
@@ -81,7 +82,7 @@ def _leads_to(state: State, from_number: int, to_number: int) -> bool:
 def _lines_fit(form: RefundRequest, original: Original, whole: Record | None) -> bool:
     """Row 6."""
     numbers = [line.line for line in form.lines]
-    if numbers and not (original.has_results and max(numbers) < len(original.lines)):
+    if numbers and max(numbers) >= original.refundable_lines:
         return False
     if len(set(numbers)) < len(numbers):
         return False
@@ -143,7 +144,7 @@ def _uncount(state: State, ask: Ask, account: Record, original: Original, amount
     """The limits of today get back what was taken today; the number of debits stays."""
     if original.decided_date != ask.today:
         return
-    for record in (account, state.tables.find(RecordKind.CARD_LIMIT, original.card_number)):
+    for record in (account, accounts.limits_going_on(state, original.card_number)):
         if record is not None and record.business_date == ask.today:
             record.day_debit_minor -= amount
             decision.touch(record)

@@ -16,7 +16,7 @@ from switch.protocol.messages import (
 )
 from switch.protocol.records import GONE, MarkKind, RecordKind
 
-from . import accounts, credit, originals, sale
+from . import accounts, credit, originals
 from .state import Answer, Ask, Decision, Key, Record, State
 
 WRONG = ResponseCode
@@ -89,11 +89,14 @@ def _undo_debit(
     pays_cash = originals.has_ended(card)
     if pays_cash and amount >= originals.CASH_MINOR_END:
         return WRONG.ORIGINAL_NOT_REVERSIBLE
-    if mark is None and state.tables.has_room(RecordKind.MARK):
+    lines = originals.original_of(original).lines
+    has_purses = pays_cash or accounts.has_purses(state, account, {line.category for line in lines if line.points})
+    if not has_purses or (mark is None and not state.tables.has_room(RecordKind.MARK)):
+        return WRONG.TABLE_FULL
+    if mark is None:
         mark = originals.make_refund_mark(state, reply.journal_sequence, originals.WHOLE_BILL, form.card_number)
-    if mark is not None:
-        mark.amount_minor = amount
-        decision.touch(mark)
+    mark.amount_minor, mark.points_hundredths, mark.subject = amount, reply.points_hundredths, form.card_number
+    decision.touch(mark)
     if pays_cash:
         decision.change_minor = amount
         return WRONG.APPROVED
@@ -103,11 +106,12 @@ def _undo_debit(
     if account.business_date == reply.business_date:
         account.day_points_hundredths -= reply.points_hundredths
     accounts.uncount_debit(state, account, form.card_number, reply.business_date, amount, 1, decision)
-    for line in originals.original_of(original).lines:
+    for line in lines:
         originals.take_points(state, ask, account, line, line.points, decision)
+    for category, points in originals.tendered_points(original):
+        if points:
+            accounts.add_points(state, account, category, points, decision)
     for tender in form.tenders:
-        if tender.kind == TenderKind.POINTS and (points := tender.amount_minor * sale.tender_rate(state, tender.purse)):
-            accounts.add_points(state, account, tender.purse, points, decision)
         if tender.kind == TenderKind.VISITS:
             _give_visits(state, account, tender.purse, tender.count, decision)
     decision.amount_minor = amount
@@ -129,23 +133,13 @@ def _undo_hold(
 ) -> ResponseCode:
     assert original.reply is not None
     sequence = original.reply.journal_sequence
-    if _was_captured(state, sequence):
-        return WRONG.ORIGINAL_NOT_REVERSIBLE
     hold = accounts.open_hold(state, account, sequence)
+    if hold is not None and hold.captured_minor:
+        return WRONG.ORIGINAL_NOT_REVERSIBLE
     if hold is not None:
         decision.amount_minor = hold.amount_minor
         accounts.free_hold(state, account, hold, decision)
     return WRONG.APPROVED
-
-
-def _was_captured(state: State, hold_sequence: int) -> bool:
-    """Whether anything was captured of a hold: the journal knows, also when the hold is gone."""
-    for answer in state.journal.values():
-        assert answer.asked is not None and answer.reply is not None
-        is_capture = answer.asked.type == MessageType.CAPTURE and answer.reply.code == WRONG.APPROVED
-        if is_capture and answer.asked.form.hold_sequence == hold_sequence:
-            return True
-    return False
 
 
 def _undo_credit(
@@ -161,8 +155,8 @@ def _undo_credit(
     decision.touch(account)
     if form.channel != RechargeChannel.OPENING:
         _uncount_recharge(state, account, form.card_number, reply.business_date, amount, points, decision)
-    if points:
-        accounts.add_points(state, account, original.points_category, -points, decision)
+    for result in reply.lines:
+        accounts.add_points(state, account, result.points_category, -result.points_hundredths, decision)
     key = credit.reference_key(form.reference, form.channel)
     mark = state.tables.find(RecordKind.MARK, *key) if form.reference != credit.NO_REFERENCE else None
     if mark is not None:
@@ -175,7 +169,7 @@ def _undo_credit(
 def _uncount_recharge(
     state: State, account: Record, card_number: int, date: int, amount: int, points: int, decision: Decision
 ) -> None:
-    for record in (account, accounts.limits_of(state, card_number)):
+    for record in (account, accounts.limits_going_on(state, card_number)):
         if record is not None and record.business_date == date:
             record.day_recharge_minor -= amount
             record.day_recharge_count -= 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from switch.protocol.codes import ResponseCode
-from switch.protocol.messages import CardTypeFlag, DebitFlag, DebitRequest, Function, MessageType
+from switch.protocol.messages import CardTypeFlag, DebitFlag, DebitRequest, Function, LineResult, MessageType
 from switch.protocol.records import RecordKind
 
 from . import accounts, pricing
@@ -46,7 +46,7 @@ def decide_debit(state: State, ask: Ask, form: DebitRequest, decision: Decision)
         purse.amount -= count
         decision.touch(purse)
     book(state, ask, account, bill, decision)
-    _tell(sale, decision)
+    _tell(state, sale, decision)
     return sale.code
 
 
@@ -118,6 +118,7 @@ def weigh(
     if is_partial:
         sale.code, payment.card_part = WRONG.PARTIAL, there
         pricing.scale_points(bill, there, due)
+    pricing.book_at_once(state, account, ask.today, bill.lines)
     return sale
 
 
@@ -166,12 +167,16 @@ def book(state: State, ask: Ask, account: Record, bill: Bill, decision: Decision
             accounts.add_points(state, account, line.category, line.points, decision)
 
 
-def _tell(sale: Sale, decision: Decision) -> None:
+def _tell(state: State, sale: Sale, decision: Decision) -> None:
     decision.amount_minor = sale.payment.card_part
     decision.points_hundredths = sale.bill.points
     decision.round_off_minor = sale.payment.round_off
     decision.change_minor = sale.payment.change
-    decision.more = sale.bill.more
+    taken = [
+        LineResult(points_hundredths=-amount * tender_rate(state, category), points_category=category)
+        for category, amount in sale.payment.points.items()
+    ]
+    decision.more = sale.bill.more + b"".join(result.encode() for result in taken)
 
 
 def quote(state: State, ask: Ask, form: DebitRequest, decision: Decision) -> ResponseCode:
@@ -179,7 +184,7 @@ def quote(state: State, ask: Ask, form: DebitRequest, decision: Decision) -> Res
     sale = weigh(state, ask, form, decision, is_quote=True)
     if not isinstance(sale, Sale):
         return sale
-    _tell(sale, decision)
+    _tell(state, sale, decision)
     return sale.code
 
 

@@ -16,7 +16,7 @@ import msgspec
 
 from switch.protocol.codes import ResponseCode
 from switch.protocol.layout import Packed, layout_of
-from switch.protocol.messages import Reply
+from switch.protocol.messages import CardStatus, Reply
 from switch.protocol.records import FIRST_WIDE_KEY_KIND, GONE, RECORDS, RecordKind
 
 from .wire import Asked, offset_of
@@ -128,6 +128,11 @@ class Tables:
         found = [(key, one) for key, one in self.records[kind].items() if key[0] == account_number and not one.is_gone]
         return [record for _, record in sorted(found, key=lambda row: row[0])]
 
+    def live_cards_of(self, account: Record) -> int:
+        """Cards of an account that are in somebody's hands."""
+        cards = self.all(RecordKind.CARD)
+        return sum(card.account_number == account.account_number and card.status in LIVE for card in cards)
+
     def has_room(self, kind: RecordKind, count: int = 1) -> bool:
         """Whether `count` more records of a kind may be made."""
         return len(self.records[kind]) + count <= self.maxima.get(kind, 2**62)
@@ -143,7 +148,7 @@ class Tables:
     def load(self, kind: RecordKind, image: bytes) -> Record:
         """A record from its bytes."""
         form = RECORDS[kind].decode(image)
-        return self.make(kind, **{name: getattr(form, name) for name in form.__struct_fields__})
+        return self.make(kind, **{name: getattr(form, name) for name in form.__struct_fields__ if name != "kind"})
 
     def scratch(self) -> Tables:
         """The same records, but what inquiries settle is copied: changes of it are forgotten."""
@@ -184,6 +189,17 @@ Key = tuple[int, int, int]
 """Terminal, the request's business date, trace number."""
 
 
+LIVE = (
+    CardStatus.ISSUED,
+    CardStatus.ACTIVE,
+    CardStatus.FROZEN,
+    CardStatus.LOST,
+    CardStatus.BAD,
+    CardStatus.EXPIRED,
+)
+"""Statuses of a card in somebody's hands."""
+
+
 @dataclass(slots=True)
 class Answer:
     """What became of one key: an answered request, a reversal's note, or a note that was answered later."""
@@ -193,8 +209,6 @@ class Answer:
     is_note: bool = False
     """A reversal named this key before anything came under it."""
     is_reversed: bool = False
-    points_category: int = 0
-    """Of a credit: where its points went."""
 
     def is_repeat(self, asked: Asked) -> bool:
         """Whether a request is the answered one once more."""
@@ -292,8 +306,6 @@ class Decision:
     """What follows the reply."""
     shown: Record | None = None
     """Account whose balance and points the reply shows, as they are when the entry is written."""
-    points_category: int = 0
-    """Of a credit: where its points went (its reversal needs it)."""
     undone: Answer | None = None
     """Of a reversal with an effect: its original."""
     touched: dict[Place, Record] = field(default_factory=dict)

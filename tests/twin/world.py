@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from switch.protocol.messages import NO_COUNT_LIMIT, NO_LIMIT, CardTypeFlag, Function, Right
-from switch.protocol.records import RecordKind
+from switch.protocol.records import RecordKind, SwitchRecord
 
 from .model import Twin
 
@@ -81,9 +81,20 @@ class Settings:
         return asdict(self)
 
 
+def switch_record_of(settings: dict[str, Any]) -> bytes | None:
+    """What `init` writes of a switch whose business dates begin later than midnight; None for another."""
+    cut_over_minutes = int(settings.get("cut_over_minutes", 0))
+    if not cut_over_minutes:
+        return None
+    name = str(settings["timezone"]).encode().ljust(32, b"\0")
+    mode = int(bool(settings["replay"]))
+    return SwitchRecord(mode=mode, cut_over_minutes=cut_over_minutes, partition=0, timezone=name).encode()
+
+
 def twin_of(**settings: Any) -> Twin:
-    """A twin without any record, from the settings of a switch."""
+    """A twin without any record but its own, from the settings of a switch."""
     maxima = {MAXIMA[name]: settings.pop(name) for name in list(settings) if name in MAXIMA}
+    settings["switch_record"] = switch_record_of(settings)
     return Twin(maxima=maxima, **settings)
 
 
@@ -125,7 +136,7 @@ def world_of(seed: int) -> World:
         rules_max=rng.choice([80, 120]) if tight else 1000,
         prices_max=rng.choice([14, 30]) if tight else 1000,
         day_closes_max=rng.choice([5, 10]) if tight else 1000,
-        answers_per_date_max=(1100, 2500, 10**6)[seed % 3],
+        answers_per_date_max=(900, 2000, 10**6)[seed % 3],
     )
     start_ms = int(datetime.fromisoformat(start).replace(tzinfo=ZoneInfo(timezone)).timestamp()) * 1000
     return World(seed, settings, start_ms, _rights(), _card_numbers(rng))
@@ -176,8 +187,12 @@ RARE_FLAGS = (
 
 def card_type_fields(rng: random.Random, code: int) -> dict[str, Any]:
     """Functions, flags and limits of a card type; the first one knows no limit."""
-    flags = sum(flag for flag in POINTS_FLAGS if rng.random() < 0.4)
-    flags += sum(flag for flag in RARE_FLAGS if code > 6 and rng.random() < 0.15)
+    flags = sum(int(flag) for flag in POINTS_FLAGS if rng.random() < 0.4)
+    flags += sum(int(flag) for flag in RARE_FLAGS if code > 6 and rng.random() < 0.2)
+    if code in (8, 12):
+        flags |= CardTypeFlag.NO_RESTORE
+    if code in (2, 3, 9):
+        flags |= CardTypeFlag.NAMED
     functions = Function.PAY | Function.POINTS | Function.DISCOUNT | Function.VISITS
     fields: dict[str, Any] = {
         "code": code,

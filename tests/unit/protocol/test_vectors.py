@@ -28,6 +28,7 @@ from tests.twin.wire import error_message, form_error, read_header
 from tests.vectors import generate
 from tests.vectors.example import TERMS, fields_of
 from tests.vectors.journal import crc32c
+from tests.vectors.messages import rows_of
 
 FILES = {name: json.loads((generate.HERE / f"{name}.json").read_text()) for name in generate.NAMES}
 STEPS = {step["name"]: bytes.fromhex(step["hex"]) for step in FILES["sign_on"]["steps"]}
@@ -126,6 +127,8 @@ def test_each_body_decodes_to_the_fields_that_it_names(case):
         assert (decoded or {}) == case["fields"]
     else:
         assert fields_of(decoded) == case["fields"]
+        if type_ & REPLY_BIT:
+            assert rows_of(type_, decoded) == ({"rows": case["rows"]} if "rows" in case else {})
 
 
 def test_no_number_of_a_vector_is_wider_than_what_every_json_reader_keeps():

@@ -1,6 +1,7 @@
 """Records in the order of their keys."""
 
 import random
+from typing import Any
 
 import pytest
 
@@ -46,7 +47,7 @@ def tables():
 def test_the_lowest_keys_from_a_key_on(tables, kind, records, count_max):
     words = len(record_key(records[0]))
     keys = sorted({record_key(record): record for record in records}.items())
-    firsts = [(0, 0, 0), (10, 2, 2**63), (500_000, 0, 0), (2**64 - 1,) * 3, (*keys[17][0], 0, 0)[:3]]
+    firsts: list[Any] = [(0, 0, 0), (10, 2, 2**63), (500_000, 0, 0), (2**64 - 1,) * 3, (*keys[17][0], 0, 0)[:3]]
     for first in firsts:
         wanted = [record for key, record in keys if key >= first[:words]]
         assert list_records(tables, kind, first, count_max) == (wanted[:count_max], len(wanted) > count_max)
@@ -66,9 +67,8 @@ def test_records_that_have_ended_are_not_listed():
 def test_a_kind_with_too_many_records_is_not_listed():
     tables = Tables(RECORDS_LISTED_MAX + 1, 10, 10)
     tables.load(AccountRecord(account_number=number).encode() for number in range(1, RECORDS_LISTED_MAX + 1))
-    assert list_records(tables, RecordKind.ACCOUNT, (RECORDS_LISTED_MAX, 0, 0), 10)[0] == [
-        AccountRecord(account_number=RECORDS_LISTED_MAX).encode()
-    ]
+    last = AccountRecord(account_number=RECORDS_LISTED_MAX).encode()
+    assert list_records(tables, RecordKind.ACCOUNT, (RECORDS_LISTED_MAX, 0, 0), 10) == ([last], False)
 
     tables.load([AccountRecord(account_number=RECORDS_LISTED_MAX + 1).encode()])
 
@@ -92,7 +92,8 @@ def test_cards_card_types_and_the_switch_are_kinds_too():
 
 
 def test_paging_through_a_kind(tables):
-    found, key, reply_count = b"", (0, 0, 0), 0
+    found, reply_count = b"", 0
+    key: tuple[int, ...] = (0, 0, 0)
     while True:
         reply = read_records(
             tables,
@@ -104,7 +105,8 @@ def test_paging_through_a_kind(tables):
             break
         last = record_key(reply.records[-64:])
         key = (*last[:2], last[2] + 1)
-    assert (reply_count, found) == (3, b"".join(sorted(set(PRICES), key=record_key)))
+    wanted: list[bytes] = sorted(set(PRICES), key=record_key)
+    assert (reply_count, found) == (3, b"".join(wanted))
 
 
 def test_a_reply_has_no_more_records_than_fit_a_frame():

@@ -11,12 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from switch._pricing_tool import price_recharge
-from switch.protocol.messages import NO_LIMIT, BillLine, CardTypeFlag, Function, LineFlag, RuleAction, RuleLayer
-from switch.protocol.records import PointsCategoryRecord, PriceRecord, RuleRecord
+from switch.protocol.messages import BillLine, CardTypeFlag, Function, LineFlag, RuleAction, RuleLayer
+from switch.protocol.records import PointsCategoryRecord, PriceRecord
+from tests.support.any_sale import any_sale
 from tests.support.plain_pricing import (
     AMOUNT,
     APPROVED,
     FRIDAY,
+    NO_PRICE,
     POINTS_LAYERS,
     PRICE_UNKNOWN,
     PURSE_MAX,
@@ -29,123 +31,6 @@ from tests.support.plain_pricing import (
     naive_caps,
 )
 from tests.support.priced import account_of, circumstances, line, priced, rule, type_of, world_of
-
-# ------------------------------------------------------------------------ property: both agree
-
-numbers = st.sampled_from([0, 0, 1, 2])
-layers = st.sampled_from([*RuleLayer])
-rates = st.one_of(st.sampled_from([0, 1, 50, 100, 150, 200, 333]), st.integers(0, 10_000))
-amounts = st.one_of(
-    st.integers(-2_000, 5_000),
-    st.sampled_from([0, 1, -1, 99, 100, 10**12, -(10**12), 10**11]),
-    st.integers(-(10**9), 10**9),
-)
-
-
-@st.composite
-def any_rule(draw: st.DrawFn, number: int) -> RuleRecord:
-    layer = draw(layers)
-    actions = [RuleAction.EXCLUDE, RuleAction.MULTIPLY, RuleAction.MULTIPLY, RuleAction.MULTIPLY]
-    if layer == RuleLayer.FORBID:
-        actions = [RuleAction.EXCLUDE]
-    if layer in (RuleLayer.DISCOUNT, RuleLayer.POINTS_ITEM):
-        actions.append(RuleAction.REPLACE)
-    fields: dict[str, int] = {}
-    for name in draw(st.sets(st.sampled_from(sorted(ASKED)), max_size=3)):
-        fields |= draw(ASKED[name])
-    if layer != RuleLayer.POINTS_RECHARGE:
-        goods = ("item", "category", "department", "brand")
-        fields |= {name: draw(numbers) for name in goods}
-    return rule(
-        number,
-        layer,
-        draw(st.sampled_from(actions)),
-        card_type=draw(st.sampled_from([0, 0, 1, 2])),
-        level=draw(st.sampled_from([0, 0, 3])),
-        rate=draw(rates),
-        unit_price_minor=draw(st.one_of(st.integers(0, 2_000), st.sampled_from([2**62, 10**11]))),
-        priority=draw(st.sampled_from([0, 0, 1, 65_535])),
-        points_category=draw(st.sampled_from([0, 0, 0, 1, 63, 7])),
-        booking_days=draw(st.sampled_from([0, 0, 5, 31])),
-        **fields,
-    )
-
-
-ASKED = {
-    "store": st.fixed_dictionaries({"store_id": st.sampled_from([5, 6])}),
-    "terminal": st.fixed_dictionaries({"terminal_id": st.sampled_from([9, 8])}),
-    "from": st.fixed_dictionaries({"from_date": st.sampled_from([TODAY - 1, TODAY, TODAY + 1])}),
-    "until": st.fixed_dictionaries({"until_date": st.sampled_from([TODAY - 1, TODAY, TODAY + 1])}),
-    "weekdays": st.fixed_dictionaries({"weekdays": st.sampled_from([FRIDAY, 127 - FRIDAY, 127])}),
-    "minutes": st.sampled_from(
-        [{"from_minute": 600}, {"from_minute": 601}, {"until_minute": 600}, {"from_minute": 599, "until_minute": 601}]
-    ),
-    "settlement": st.fixed_dictionaries({"settlements": st.sampled_from([1, 2, 64])}),
-    "segments": st.fixed_dictionaries({"segments": st.sampled_from([1, 6, 2**63])}),
-    "bill": st.fixed_dictionaries({"bill_minor_min": st.sampled_from([1, 1_000, 10**9])}),
-}
-
-
-@st.composite
-def any_line(draw: st.DrawFn, is_priced: bool) -> BillLine:
-    return line(
-        0 if is_priced and draw(st.integers(0, 30)) else draw(amounts),
-        item=draw(numbers),
-        category=draw(numbers),
-        department=draw(numbers),
-        brand=draw(numbers),
-        quantity_milli=draw(st.sampled_from([0, 1, 500, 1_000, 1_500, 3_333, -1_000, -500, 2**31 - 1])),
-        flags=draw(st.sampled_from([0, 0, 0, 1, 2, 3])),
-    )
-
-
-@st.composite
-def any_sale(draw: st.DrawFn) -> Sale:
-    is_priced = draw(st.sampled_from([False, False, False, True]))
-    lines = tuple(draw(st.lists(any_line(is_priced), max_size=6)))
-    total = sum(line.amount_minor for line in lines)
-    unit_prices = st.sampled_from([0, 1, 99, 1_234, 2**32 - 1])
-    return Sale(
-        lines=lines,
-        amount_minor=draw(st.one_of(st.just(max(-(10**12), min(10**12, total))), amounts)),
-        functions=draw(st.sampled_from([14, 14, 14, 14, 2, 6, 10])),
-        flags=draw(st.integers(0, 127)),
-        discount_bp=draw(st.sampled_from([0, 0, 1, 333, 500, 10_000])),
-        points_percent=draw(st.sampled_from([100, 100, 0, 33, 10_000])),
-        points_per_unit=draw(st.sampled_from([1, 1, 3, 100])),
-        daily_points_max_hundredths=draw(st.sampled_from([NO_LIMIT, NO_LIMIT, 0, 1_050, 10**16])),
-        price_class=draw(st.sampled_from([0, 4])),
-        level=draw(st.sampled_from([0, 3])),
-        segments=draw(st.sampled_from([0, 2, 2**63])),
-        settlement=draw(st.sampled_from([0, 1, 6])),
-        minute=draw(st.sampled_from([600, 0, 1_439])),
-        is_priced=is_priced,
-        discounts=draw(st.booleans()),
-        shared_minor=draw(st.sampled_from([0, 0, 1, 7, 1_000, 10**12])),
-        day_points=draw(st.sampled_from([0, 0, 500, 10**15, -200])),
-        points_hundredths=draw(st.sampled_from([0, 0, -500, PURSE_MAX - 300, PURSE_MAX])),
-        rules=tuple(draw(any_rule(number)) for number in range(1, draw(st.integers(0, 12)) + 1)),
-        categories=tuple(
-            PointsCategoryRecord(category=category, flags=draw(st.sampled_from([0, 1, 1, 1])))
-            for category in draw(st.sets(st.sampled_from([0, 1, 63])))
-        ),
-        prices=tuple(
-            PriceRecord(
-                item=item,
-                price_class=price_class,
-                unit_price_minor=draw(unit_prices),
-                next_from_date=draw(st.sampled_from([0, TODAY, TODAY + 1])),
-                next_unit_price_minor=draw(unit_prices),
-            )
-            for item, price_class in draw(st.sets(st.tuples(st.sampled_from([0, 1, 2]), st.sampled_from([0, 4]))))
-        ),
-        purses={1: draw(st.sampled_from([0, PURSE_MAX - 100]))} if draw(st.booleans()) else {},
-        pending=draw(
-            st.sampled_from(
-                [{}, {(0, TODAY + 1): PURSE_MAX - 50}, {(1, TODAY + 2): 60, (1, TODAY + 31): 100, (63, TODAY + 3): 1}]
-            )
-        ),
-    )
 
 
 @given(any_sale())
@@ -326,6 +211,46 @@ def test_prices_by_hand(case, sale, discount_minor, points_hundredths):
     assert naive(sale) == found
 
 
+@pytest.mark.parametrize(
+    ("asked", "fits", "misses"),
+    [
+        ({"from_minute": 600, "until_minute": 602}, {"minute": [600, 601]}, {"minute": [599, 602]}),
+        ({"until_minute": 1_440}, {"minute": [0, 1_439]}, {}),
+        ({"from_date": TODAY, "until_date": TODAY + 1}, {"date": [TODAY, TODAY + 1]}, {"date": [TODAY - 1, TODAY + 2]}),
+        ({"weekdays": FRIDAY}, {"date": [TODAY, TODAY + 7]}, {"date": [TODAY + day for day in range(1, 7)]}),
+        ({"weekdays": 64}, {"date": [TODAY + 2]}, {"date": [TODAY]}),
+        ({"settlements": 5}, {"settlement": [0, 2]}, {"settlement": [1, 6]}),
+        ({"segments": 6}, {"segments": [2, 4, 15]}, {"segments": [0, 1, 8]}),
+        ({"bill_minor_min": 100}, {"amount_minor": [100]}, {"amount_minor": [99]}),
+        ({"store_id": 5}, {"store_id": [5]}, {"store_id": [0, 6]}),
+        ({"terminal_id": 9}, {"terminal_id": [9]}, {"terminal_id": [0, 5]}),
+        ({"level": 2}, {"level": [2]}, {"level": [0, 1, 3]}),
+        ({"card_type": 3}, {"type_code": [3]}, {"type_code": [1, 2]}),
+    ],
+    ids=str,
+)
+def test_a_rule_holds_where_all_that_it_asks_for_does(asked, fits, misses):
+    sale = Sale(lines=(line(100),), amount_minor=100, rules=(rule(1, CAMPAIGN, rate=200, **asked),))
+
+    def earned(circumstances):
+        return {
+            priced(replace(sale, **{name: value})).points_hundredths
+            for name, values in circumstances.items()
+            for value in values
+        }
+
+    assert earned(fits) == {200}
+    assert earned(misses) <= {100}
+
+
+def test_rules_of_one_shape_may_be_of_different_layers():
+    """A card that earns nothing has its discount all the same."""
+    rules = (rule(1, ITEM, item=1, rate=200), rule(2, RuleLayer.DISCOUNT, item=2, rate=1_000))
+    sale = Sale(lines=(line(100, item=2),), functions=int(Function.DISCOUNT), rules=rules)
+
+    assert priced(sale).discount_minor == 10
+
+
 def test_item_rules_name_category_and_booking():
     category = PointsCategoryRecord(category=4, flags=1)
     sale = Sale(
@@ -380,6 +305,19 @@ def test_prices_come_from_the_list():
     assert priced(replace(sale, lines=())).code == AMOUNT
 
 
+def test_a_price_that_is_to_come_is_none_yet():
+    to_come = {"unit_price_minor": NO_PRICE, "next_from_date": TODAY + 1, "next_unit_price_minor": 150}
+    retail, own = (
+        PriceRecord(item=1, price_class=0, unit_price_minor=199),
+        PriceRecord(item=1, price_class=4, **to_come),
+    )
+    sale = Sale(lines=(line(item=1, quantity_milli=1_000),), prices=(own,), price_class=4, is_priced=True)
+
+    assert priced(sale).code == PRICE_UNKNOWN
+    assert priced(replace(sale, prices=(retail, own))).bill_minor == 199
+    assert priced(replace(sale, prices=(retail, own), date=TODAY + 1)).bill_minor == 150
+
+
 @pytest.mark.parametrize(
     ("lines", "amount_minor", "code"),
     [
@@ -410,6 +348,43 @@ def test_a_purse_that_is_full_takes_no_more(fields, there):
     sale = Sale(lines=(line(100), line(100)), **fields)
 
     assert sum(r.points_hundredths for r in priced(sale).results) == there
+
+
+def test_a_bill_that_would_cost_points_after_the_caps_earns_none():
+    """What was bought has no place in its purse; what came back would be left alone."""
+    sale = Sale(
+        lines=(line(1_000, item=1), line(-500)),
+        flags=CardTypeFlag.NET_LINES,
+        rules=(rule(1, ITEM, item=1, rate=100, points_category=4),),
+        categories=(PointsCategoryRecord(category=4, flags=1),),
+    )
+
+    assert [r.points_hundredths for r in priced(sale).results] == [1_000, -500]
+    assert priced(replace(sale, purses={4: PURSE_MAX})) == Priced(APPROVED, 0)
+    assert priced(replace(sale, purses={4: PURSE_MAX - 500})).points_hundredths == 0
+
+
+@pytest.mark.parametrize(("cap", "expected"), [(501, [300, 201]), (300, [300, 0]), (299, [299, 0]), (0, [])])
+def test_caps_take_from_the_last_line_to_the_hundredth(cap, expected):
+    sale = Sale(lines=(line(300), line(201)), flags=CardTypeFlag.FINE_POINTS, daily_points_max_hundredths=cap)
+
+    assert [r.points_hundredths for r in priced(sale).results] == expected
+
+
+def test_a_line_counts_no_more_than_ten_to_the_sixteenth_points():
+    """Beyond that the points of a line would not fit the reply; both lines count as much, so only the third is left."""
+    rules = tuple(rule(number, layer, rate=10_000) for number, layer in enumerate(POINTS_LAYERS, start=1))
+    sale = Sale(
+        lines=(line(5 * 10**11), line(-4 * 10**11), line(1)),
+        points_percent=10_000,
+        points_per_unit=100,
+        flags=CardTypeFlag.NET_LINES,
+        rules=rules,
+    )
+
+    found = priced(sale)
+
+    assert [r.points_hundredths for r in found.results] == [10**18, -(10**18), 10**12]
 
 
 def test_absurd_rates_are_exact():
