@@ -147,7 +147,7 @@ def load(
 
 
 async def _number_for(desk: Desk, sets: list[RulesetRecord], rules: list[Rule]) -> int:
-    """A draft all of whose rules are in the file, which is an interrupted load of it; else the number after the highest.
+    """A draft all of whose rules are in the file: an interrupted load of it; else the number after the highest.
 
     Another person's draft is left alone.
     """
