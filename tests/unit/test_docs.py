@@ -344,7 +344,7 @@ def test_the_bounds_that_the_decision_names_are_those_of_the_code():
         "nor above 10^15",
         "Points never go above 4·10^18",
         f"An account has at most {limits.PENDING_PER_ACCOUNT_MAX} pending records",
-        f"at most {TENDER_COUNT_MAX} of them; else 76 TENDER_MISMATCH",
+        f"at most {TENDER_COUNT_MAX} of them; kinds",
         "count 1 to 10^6 for VISITS",
         f"purse 0 to {limits.POINTS_CATEGORY_MAX} for POINTS, 1 to {limits.VISIT_SERVICE_MAX} for VISITS",
         f"0: {limits.HOLD_S_DEFAULT:,}; the request's 0 means the longest",
@@ -434,7 +434,7 @@ def test_the_ends_of_the_numbered_sets_are_those_that_the_decision_names():
     assert says("docs/decision.md", f"operation 1 to {max(CardOperation)} (40)")
     assert says("docs/decision.md", f"fee_tender ≤ {max(FeeTender)} (41)")
     assert says("docs/decision.md", f"channel 0 to {max(RechargeChannel)}")
-    assert says("docs/decision.md", f"EXPIRED {CardStatus.EXPIRED:d}")
+    assert says("docs/decision.md", f"EXPIRED ({CardStatus.EXPIRED:d})")
     assert says("docs/decision.md", f"layer ≤ {max(RuleLayer)}; action ≤ {max(RuleAction)};")
     assert says("docs/decision.md", f"auto_mode ≤ {max(AutoRecharge)};")
     assert says("docs/decision.md", f"medium ≤ {max(Medium)}; relation ≤ {max(Relation)};")
