@@ -270,3 +270,8 @@ def _tables(value: Any) -> list[dict[str, Any]]:
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise ValueError(f"expected a list of tables, got {value!r}")
     return value
+
+
+def bits_of_numbers(value: int) -> list[int]:
+    """Numbers of the bits that are on."""
+    return [bit for bit in range(value.bit_length()) if value >> bit & 1]

@@ -131,7 +131,7 @@ cdef void end_points(Tables tables, account_record_t* account, decision_t* decis
                 pending.state = GONE
                 touch(decision, pending)
     account.points_hundredths = 0
-    account.pending_categories, account.pending_from_date = 0, 0
+    account.pending_categories, account.pending_from_date, account.pending_count = 0, 0, 0
 
 
 cdef uint16_t write_off(Tables tables, job_t* job) noexcept nogil:

@@ -467,8 +467,7 @@ cdef uint16_t decide_backfill(Tables tables, Rules rules, const ask_t* ask, cons
     mark_once(tables, request.store_id, request.receipt, receipt_key, request.card_number, priced.points_hundredths,
               decision)
     decision.reply.points_hundredths = priced.points_hundredths
-    if request.line_count != 0:
-        decision.more_bytes = write_line_results(&bill, &priced, decision.more)
+    decision.more_bytes = write_line_results(&bill, &priced, decision.more)
     return CODE_APPROVED
 
 

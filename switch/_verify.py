@@ -6,14 +6,16 @@ Five independent statements:
 2. the decisions: every request, decided again at its time, gives the same entry byte for byte;
 3. the balance store: at its position, every record equals the rebuilt one;
 4. the entries: images in ascending order, and what an entry moved by its images is what its reply says;
-5. the sums: balances equal what all entries moved; points likewise.
+5. the sums: balances equal what all replies said; points of all categories likewise.
 
-The sums need no rules: what an entry moved is the difference between its images and the records before it.
+The sums need no rules: what an entry moved is the difference between its images and the records before it. What no
+reply says (a write-off, points that end with a card) is counted by the images alone, and shown as that.
 """
 
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,13 +23,14 @@ from switch._blocks import HEADER_BYTES, BlockReader, segment_path
 from switch._directory import DataDirectory, DirectoryError, open_directory
 from switch._entries import Entry, cut, entries_in
 from switch._fastpath import Engine
+from switch._moved import ReplyReader, held, moved_by_images
 from switch._recover import open_journal, tables_of
 from switch._zone import zone_table
 from switch.duplicates import AnswerWindow
 from switch.group_commit import GroupCommit
 from switch.ledger import Ledger, Snapshot
-from switch.protocol.messages import MessageType, Reply, SwitchMode
-from switch.protocol.records import AccountRecord, RecordKind, SwitchRecord, record_key
+from switch.protocol.messages import SwitchMode
+from switch.protocol.records import RecordKind, SwitchRecord, record_key
 
 DIFFERENCES_MAX = 10
 """Differences that are printed; more say nothing new."""
@@ -45,6 +48,15 @@ KEYED_BY_CARD = frozenset(
 """Kinds whose first number is, or may be, that of a card: it is shown masked."""
 
 
+@dataclass(slots=True)
+class Untold:
+    """What entries moved whose replies do not say it."""
+
+    entry_count: int = 0
+    balance_minor: int = 0
+    points_hundredths: int = 0
+
+
 class Verifier:
     """Rebuilds one directory's state and collects what differs."""
 
@@ -60,6 +72,8 @@ class Verifier:
         self.differences: list[str] = []
         self.block_count = self.entry_count = 0
         self.balance_sum_minor = self.points_sum_hundredths = 0
+        self._replies = ReplyReader()
+        self.untold: dict[str, Untold] = {}
         self.store_position: int | None = None
 
     def run(self) -> None:
@@ -111,26 +125,29 @@ class Verifier:
 
     def _add_up(self, entry: Entry) -> None:
         """What this entry moved, by its images; its reply must say the same, where it says it."""
-        balance_minor = points_hundredths = 0
-        images = entry.images()
-        for image in images:
-            if image[0] == RecordKind.ACCOUNT:
-                after = AccountRecord.decode(image)
-                record = self.tables.get(RecordKind.ACCOUNT, after.account_number)
-                before = AccountRecord(account_number=0) if record is None else AccountRecord.decode(record)
-                balance_minor += after.balance_minor - before.balance_minor
-                points_hundredths += after.points_hundredths - before.points_hundredths
+        balance_minor, points_hundredths = moved_by_images(entry, self._record)
         self.balance_sum_minor += balance_minor
         self.points_sum_hundredths += points_hundredths
-        said = moved_by_reply(entry)
-        if said is not None and said != (balance_minor, points_hundredths):
+        told = self._replies.read(entry)
+        if told.untold:
+            untold = self.untold.setdefault(told.untold, Untold())
+            untold.entry_count += 1
+            untold.balance_minor += balance_minor if told.balance_minor is None else 0
+            untold.points_hundredths += points_hundredths if told.points_hundredths is None else 0
+        said_minor = balance_minor if told.balance_minor is None else told.balance_minor
+        said_hundredths = points_hundredths if told.points_hundredths is None else told.points_hundredths
+        if (said_minor, said_hundredths) != (balance_minor, points_hundredths):
             self._differ(
                 f"entry {entry.header.sequence}: expected its reply to say what its images moved, {balance_minor} "
-                f"minor units and {points_hundredths} hundredths of points, got {said[0]} and {said[1]}"
+                f"minor units and {points_hundredths} hundredths of points, got {said_minor} and {said_hundredths}"
             )
+        images = entry.images()
         keys = [(image[0], record_key(image)) for image in images]
         if any(one >= other for one, other in pairwise(keys)):
             self._differ(f"entry {entry.header.sequence}: expected images in ascending order of kind and key")
+
+    def _record(self, kind: int, key: tuple[int, ...]) -> bytes | None:
+        return self.tables.get(kind, key[0] if len(key) == 1 else key)
 
     def _compare_store(self, snapshot: Snapshot, position: int) -> None:
         self.store_position = position
@@ -155,10 +172,11 @@ class Verifier:
 
     def _judge_sums(self) -> None:
         balance_minor = points_hundredths = 0
-        for record in self.tables.records(RecordKind.ACCOUNT):
-            account = AccountRecord.decode(record)
-            balance_minor += account.balance_minor
-            points_hundredths += account.points_hundredths
+        for kind in (RecordKind.ACCOUNT, RecordKind.PURSE, RecordKind.PENDING_POINTS):
+            for record in self.tables.records(kind):
+                minor, points = held(record)
+                balance_minor += minor
+                points_hundredths += points
         if balance_minor != self.balance_sum_minor:
             self._differ(f"sum of balances: expected {self.balance_sum_minor} by the entries, got {balance_minor}")
         if points_hundredths != self.points_sum_hundredths:
@@ -168,16 +186,6 @@ class Verifier:
 
     def _differ(self, text: str) -> None:
         self.differences.append(text)
-
-
-def moved_by_reply(entry: Entry) -> tuple[int, int] | None:
-    """(minor units, hundredths of points) that an entry moved by its reply alone; None where the reply does not say."""
-    kind = entry.header.request_type
-    if kind not in (MessageType.DEBIT, MessageType.CREDIT, MessageType.REVERSAL):
-        return None
-    reply = Reply.decode(entry.reply)
-    sign = -1 if kind == MessageType.DEBIT else 1
-    return sign * reply.amount_minor, reply.points_hundredths
 
 
 def shown(record: bytes) -> str:
@@ -207,7 +215,13 @@ def verify(path: Path) -> int:
     at = "no balance store yet" if position is None else f"balance store compared at {position:,}"
     print(f"cards    {counts['cards']:>14,}  {at}")
     if not verifier.differences:
-        print(f"balances {verifier.balance_sum_minor:>14,}  minor units, equal to the sum of all entries")
+        print(f"balances {verifier.balance_sum_minor:>14,}  minor units, equal to what all replies say")
+        print(f"points   {verifier.points_sum_hundredths:>14,}  hundredths, equal to what all replies say")
+        for what, untold in sorted(verifier.untold.items()):
+            print(
+                f"  but {what}: {untold.entry_count:,} entries moved {untold.balance_minor:,} minor units and "
+                f"{untold.points_hundredths:,} hundredths, by their images alone"
+            )
     for difference in verifier.differences[:DIFFERENCES_MAX]:
         print(f"DIFFERS  {difference}", file=sys.stderr)
     if verifier.differences:

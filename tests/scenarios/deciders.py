@@ -5,36 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from switch.protocol.messages import DayDigestsRequest, DayListRequest, DayReply, Header, MessageType
-from switch.protocol.records import RecordKind, SwitchRecord
-from tests.twin.model import Twin
+from tests.twin.world import twin_of
 
 from .mirror import entries_of
 
 HEADER_BYTES = Header.width_bytes()
 REPLY_BIT = 0x80
-MAXIMA = {
-    "accounts_max": RecordKind.ACCOUNT,
-    "cards_max": RecordKind.CARD,
-    "terminals_max": RecordKind.TERMINAL,
-    "stores_max": RecordKind.STORE,
-}
-"""Settings of a switch, as `given limit` names them, and the kind of record that they bound."""
-
-
-def switch_record(timezone: str, cut_over_minutes: int) -> bytes:
-    """What `init` writes of a switch whose business date begins later than midnight."""
-    name = timezone.encode().ljust(32, b"\0")
-    return SwitchRecord(mode=0, cut_over_minutes=cut_over_minutes, partition=0, timezone=name).encode()
 
 
 class TwinDecider:
     """The twin, with its own entry behind those that it wrote before."""
 
     def __init__(self, **settings: Any) -> None:
-        maxima = {MAXIMA[name]: settings.pop(name) for name in list(settings) if name in MAXIMA}
-        if minutes := settings.get("cut_over_minutes"):
-            settings["switch_record"] = switch_record(settings["timezone"], minutes)
-        self.twin = Twin(maxima=maxima, **settings)
+        self.twin = twin_of(**settings)
 
     def decide(self, terminal_id: int, rights: int, message: bytes, now_ms: int) -> tuple[bytes, bytes | None]:
         """Whole reply and entries."""
@@ -52,8 +35,6 @@ class FastPath:
         self.engine = InProcessEngine(**settings)
         self.day_book = DayBook(self.engine.window, self.engine.commit)
         self.today = 0
-        if minutes := settings.get("cut_over_minutes"):
-            self.engine.tables.load([switch_record(settings["timezone"], minutes)])
 
     def decide(self, terminal_id: int, rights: int, message: bytes, now_ms: int) -> tuple[bytes, bytes | None]:
         """Whole reply and entries."""

@@ -14,15 +14,10 @@ from switch._zone import zone_table
 from switch.duplicates import AnswerWindow
 from switch.group_commit import GroupCommit
 from switch.journal import LocalJournal
-from switch.protocol.records import RecordKind, SwitchRecord, record_key
+from switch.protocol.records import RecordKind, record_key
+from tests.twin.world import switch_record_of
 
 SEGMENT_BYTES = 4 << 20
-
-
-def switch_record(timezone: str, cut_over_minutes: int) -> bytes:
-    """What `init` writes of a switch whose business date begins later than midnight."""
-    name = timezone.encode().ljust(32, b"\0")
-    return SwitchRecord(mode=0, cut_over_minutes=cut_over_minutes, partition=0, timezone=name).encode()
 
 
 class InProcessEngine:
@@ -33,21 +28,19 @@ class InProcessEngine:
         *,
         timezone: str,
         replay: bool,
-        accounts_max: int | None = None,
-        cards_max: int = 1000,
-        terminals_max: int = 1000,
-        stores_max: int = 1000,
         answers_per_date_max: int = 1_000_000,
-        cut_over_minutes: int = 0,
-        **maxima: int,
+        **settings: Any,
     ) -> None:
         directory = tempfile.mkdtemp(prefix="cardswitch-engine-")
         weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
         self.journal = LocalJournal(directory, 0, SEGMENT_BYTES)
         self._make_room()
-        self.tables = Tables(cards_max, terminals_max, stores_max, accounts_max, **maxima)
-        if cut_over_minutes:
-            self.tables.load([switch_record(timezone, cut_over_minutes)])
+        maxima: dict[str, Any] = {"cards_max": 1000, "terminals_max": 1000, "stores_max": 1000}
+        maxima |= {name: value for name, value in settings.items() if name.endswith("_max")}
+        self.tables = Tables(**maxima)
+        switch_record = switch_record_of({"timezone": timezone, "replay": replay, **settings})
+        if switch_record is not None:
+            self.tables.load([switch_record])
         self.window = AnswerWindow(answers_per_date_max)
         self.commit = GroupCommit(self.journal)
         self.engine = Engine(self.tables, self.window, self.commit, zone_table(timezone), replay)

@@ -18,8 +18,9 @@ from switch.protocol.messages import (
 )
 from switch.protocol.records import RecordKind
 
+from .card_job import Job, RefusedError, expiry_from, has_room_for
 from .card_life import DONE_TOO, FROM, MAKING, TARGET
-from .card_steps import STEPS, Job, RefusedError, expiry_from, has_room_for
+from .card_steps import STEPS
 from .state import Ask, Decision, Record, State
 
 CARD_NUMBER_MIN, CARD_NUMBER_MAX = 10**7, 10**19 - 1

@@ -16,6 +16,7 @@ from switch.protocol.messages import (
 )
 
 from . import desk_plays as desk
+from . import range_plays as ranges
 from . import till_plays as tills
 from .desk_plays import UNKNOWN_CARDS
 from .sender import I64_MAX, I64_MIN, Sender, Sent, name_of, to_i64
@@ -254,6 +255,9 @@ HONEST: dict[Play, int] = {
     desk.open_card: 2,
     desk.operate_card: 10,
     desk.new_card: 10,
+    ranges.operate_range: 4,
+    ranges.checked_range: 2,
+    ranges.one_step: 5,
     desk.set_pin: 2,
     desk.set_card: 4,
     desk.configure: 8,
@@ -276,6 +280,7 @@ HOSTILE: dict[Play, int] = {
     odd_reversal: 16,
     reversal_first: 10,
     desk.odd_operator: 8,
+    ranges.odd_operation: 8,
     mangled: 10,
     flipped_bit: 5,
 }

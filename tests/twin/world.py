@@ -81,17 +81,20 @@ class Settings:
         return asdict(self)
 
 
-def switch_record(timezone: str, cut_over_minutes: int) -> bytes:
-    """What `init` writes of a switch whose business date begins later than midnight."""
-    name = timezone.encode().ljust(32, b"\0")
-    return SwitchRecord(mode=0, cut_over_minutes=cut_over_minutes, partition=0, timezone=name).encode()
+def switch_record_of(settings: dict[str, Any]) -> bytes | None:
+    """What `init` writes of a switch whose business dates begin later than midnight; None for another."""
+    cut_over_minutes = int(settings.get("cut_over_minutes", 0))
+    if not cut_over_minutes:
+        return None
+    name = str(settings["timezone"]).encode().ljust(32, b"\0")
+    mode = int(bool(settings["replay"]))
+    return SwitchRecord(mode=mode, cut_over_minutes=cut_over_minutes, partition=0, timezone=name).encode()
 
 
 def twin_of(**settings: Any) -> Twin:
-    """A twin without any record, from the settings of a switch."""
+    """A twin without any record but its own, from the settings of a switch."""
     maxima = {MAXIMA[name]: settings.pop(name) for name in list(settings) if name in MAXIMA}
-    if minutes := settings.get("cut_over_minutes"):
-        settings["switch_record"] = switch_record(settings["timezone"], minutes)
+    settings["switch_record"] = switch_record_of(settings)
     return Twin(maxima=maxima, **settings)
 
 
