@@ -225,7 +225,7 @@ def test_figures_in_sentences_of_the_protocol_are_those_of_the_code():
     longest = 8 + fixed + LINE_COUNT_MAX * line + TENDER_COUNT_MAX * tender + PIN_BYTES + limits.TAG_BYTES
 
     assert says(page, f"a body of exactly {Reply.width_bytes()} bytes that begins with `c8 00`")
-    assert ResponseCode.NOT_PERMITTED == 0xC8
+    assert int(ResponseCode.NOT_PERMITTED) == 0xC8
     assert says(page, f"A `Reply` has a fixed part of {Reply.width_bytes()} bytes")
     assert says(
         page, f"a debit {fixed} + {line} · `line_count` + {tender} · `tender_count` bytes, and {PIN_BYTES} more"
