@@ -6,7 +6,7 @@ is in `card_view`, `card_settings` and `card_value`.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import App, Group, Parameter
 
@@ -38,7 +38,9 @@ Document = Annotated[int, Parameter(help="Number of the document that orders it;
 DryRun = Annotated[bool, Parameter(negative="", help="Read the cards and say what would happen; change nothing.")]
 Fee = Annotated[
     Literal["waived", "cash", "balance"],
-    Parameter(help="How the type's fee is paid: waived (if the type allows it), cash at the desk, or from the balance."),
+    Parameter(
+        help="How the type's fee is paid: waived (if the type allows it), cash at the desk, or from the balance."
+    ),
 ]
 
 
@@ -52,14 +54,14 @@ def operate(
     pairs: bool = False,
     needs_person: bool = False,
     fee: str = "waived",
-    **fields: int,
+    **fields: Any,
 ) -> int:
     """Run one operation on the cards of a command."""
     cards = select(numbers, selection, pairs=pairs)
 
     async def work(desk: Desk) -> int:
         who = desk.person(f"card {operation.name.lower()}") if needs_person else desk.operator_id
-        told: CardOperationFields = {"operator_id": who, "fee_tender": FeeTender[fee.upper()], **fields}  # type: ignore[typeddict-item]
+        told = CardOperationFields(operator_id=who, fee_tender=FeeTender[fee.upper()], **fields)
         return await run(desk, cards, Job(operation, told, selection.check_digit), dry_run=dry_run)
 
     return at_desk(switch, work)
@@ -174,13 +176,18 @@ def draw(
     store
         Number of the store.
     """
-    return operate(
-        CardOperation.DRAW, numbers, selection, switch, dry_run=dry_run, store_id=store, document=document
-    )
+    return operate(CardOperation.DRAW, numbers, selection, switch, dry_run=dry_run, store_id=store, document=document)
 
 
-def _issue_fields(value: int, member: int, organisation: int, joins: int, document: int, *, joining: bool) -> dict[str, int]:
-    fields = {"amount_minor": value, "member": member, "organisation_id": organisation, "document": document}
+def _issue_fields(
+    value: int, member: int, organisation: int, joins: int, document: int, *, joining: bool
+) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "amount_minor": value,
+        "member": member,
+        "organisation_id": organisation,
+        "document": document,
+    }
     return fields | {"related_number": joins, "flags": OperationFlag.JOINING if joining else 0}
 
 

@@ -20,7 +20,7 @@ from terminals.operator_fields import CardOperationFields
 from terminals.outcome import Verdict
 from terminals.till_calls import RecordsNotListedError
 
-from .card_numbers import Card, Piece, pieces
+from .card_numbers import Card, Piece, pieces, successor
 from .desk import Desk
 from .output import CommandError, explain
 from .units import format_decimal, plain_decimal
@@ -30,6 +30,7 @@ ROWS_SHOWN_MAX = 100
 
 DONE, BEFORE, REFUSED, UNKNOWN = "done", "done before", "refused", "unknown"
 SUCCESS = (DONE, BEFORE)
+STATES: dict[int, str] = {ResponseCode.APPROVED: DONE, ResponseCode.DONE_BEFORE: BEFORE}
 
 
 @dataclass
@@ -74,7 +75,7 @@ async def run(desk: Desk, cards: Sequence[Card], job: Job, *, dry_run: bool) -> 
 
 async def _send(desk: Desk, piece: Piece, job: Job, tally: Tally, todo: list[Piece]) -> bool:
     """One message; what the switch cut off its end goes back to what is to do. False: the rest has no sense now."""
-    fields: CardOperationFields = {**job.fields, "count": piece.count}
+    fields: CardOperationFields = {**job.fields, "count": piece.card_count}
     if piece.related:
         fields["related_number"] = piece.related
     if job.check_digit:
@@ -101,32 +102,37 @@ async def _send(desk: Desk, piece: Piece, job: Job, tally: Tally, todo: list[Pie
     tally.fees_minor += outcome.reply.change_minor
     for index, (number, result) in enumerate(zip(numbers, results, strict=True)):
         if result.code == ResponseCode.RANGE_CUT:
-            todo.insert(0, Piece(number, piece.count - index, piece.related))
+            todo.insert(0, Piece(number, piece.card_count - index, piece.related))
             break
-        state = {ResponseCode.APPROVED: DONE, ResponseCode.DONE_BEFORE: BEFORE}.get(
-            ResponseCode(result.code) if result.code in ResponseCode else ResponseCode.FIELD_INVALID, REFUSED
-        )
+        state = STATES.get(result.code, REFUSED)
+        if state == BEFORE and piece.related and not await _goes_on_as(desk, number, piece.related):
+            _note(desk, tally, number, REFUSED, result.code, 0, "another card goes on for it: `cardswitch card show`")
+            continue
         _note(desk, tally, number, state, result.code, result.detail)
     return True
 
 
 def _numbers_of(piece: Piece, *, check_digit: bool) -> list[int]:
-    from .card_numbers import successor
-
     numbers = [piece.first]
-    while len(numbers) < piece.count:
+    while len(numbers) < piece.card_count:
         numbers.append(successor(numbers[-1], check_digit=check_digit))
     return numbers
 
 
-def _note(desk: Desk, tally: Tally, number: int, state: str, code: int, detail: int) -> None:
+async def _goes_on_as(desk: Desk, number: int, related: int) -> bool:
+    """Whether a card that was replaced or corrected before goes on as the one that is named now."""
+    card = await desk.record(RecordKind.CARD, CardRecord, number)
+    return card is not None and card.successor_number == related
+
+
+def _note(desk: Desk, tally: Tally, number: int, state: str, code: int, detail: int, why: str = "") -> None:
     tally.counts[state] += 1
-    why = explain(code, detail, OperateCardRequest) if state == REFUSED else ""
+    why = why or (explain(code, detail, OperateCardRequest) if state == REFUSED else "")
     row = {"card": desk.out.card(number), "result": state, "code": code, "why": why}
     if desk.out.as_json:
         desk.out.line(row)
     else:
-        tally.rows.append(row)
+        tally.rows.append({name: value for name, value in row.items() if name != "code"})
 
 
 def _progress(done_count: int, count: int) -> None:
@@ -218,9 +224,9 @@ def _forecast_move(job: Job, record: CardRecord | None, today: int) -> tuple[boo
     """Of a card that is in a status from which the operation starts."""
     operation = job.operation
     status = CardStatus(record.status) if record else None
-    if status is CardStatus.RESERVED and operation in (CardOperation.MAKE, CardOperation.MAKE_AND_ISSUE):
-        if not job.fields.get("flags", 0) & OperationFlag.FROM_RESERVED:
-            return False, f"be refused: {explain(ResponseCode.RESERVED_SKIPPED)}"
+    makes = operation in (CardOperation.MAKE, CardOperation.MAKE_AND_ISSUE)
+    if status is CardStatus.RESERVED and makes and not job.fields.get("flags", 0) & OperationFlag.FROM_RESERVED:
+        return False, f"be refused: {explain(ResponseCode.RESERVED_SKIPPED)}"
     if record is not None:
         if operation is CardOperation.UNFREEZE and record.frozen_by and record.frozen_by == job.fields["operator_id"]:
             return False, f"be refused: {explain(ResponseCode.SAME_PERSON)}"

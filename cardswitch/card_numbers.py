@@ -30,8 +30,8 @@ class Selection:
     """A range: so many cards, beginning with the number that is named."""
     to: Annotated[CardNumber | None, Parameter(group=SELECTION)] = None
     """A range: up to this number, beginning with the number that is named."""
-    file: Annotated[Path | None, Parameter(group=SELECTION)] = None
-    """A list: a file with one card number a line (`-`: standard input); `#` begins a remark."""
+    file: Annotated[Path | None, Parameter(group=SELECTION, allow_leading_hyphen=True)] = None
+    """A list: a file with one card number a line (-: standard input); # begins a remark."""
     check_digit: Annotated[bool, Parameter(negative="", group=SELECTION)] = False
     """The last digit of the numbers of a range is their Luhn digit; the range counts without it."""
 
@@ -50,7 +50,7 @@ class Piece(NamedTuple):
     """Cards that fit one message: they follow each other."""
 
     first: int
-    count: int
+    card_count: int
     related: int = 0
 
 
@@ -109,7 +109,7 @@ def _range(first: int, selection: Selection) -> list[int]:
     wanted = CARDS_MAX + 1 if selection.count is None else selection.count
     if wanted < 1:
         raise CommandError(f"--count: expected 1 or more, got {wanted}")
-    numbers = []
+    numbers: list[int] = []
     number = first
     while number <= last and len(numbers) < min(wanted, CARDS_MAX + 1):
         numbers.append(number)

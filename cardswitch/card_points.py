@@ -66,9 +66,9 @@ def adjust_points(
     """Correct points by hand, up or down.
 
     Example:
-        cardswitch card adjust-points 6200000000000001 -- -25.50 --reason 2
+        cardswitch card adjust-points 6200000000000001 -25.50 --reason 2
 
-    Below 0 takes points; write `--` before the number then. With a reference the correction counts once.
+    Below 0 takes points. With a reference the correction counts once.
     Next: the points can be used from the next request on.
 
     Parameters
@@ -123,8 +123,9 @@ def void_points(
         cardswitch card void-points --file inactive.txt --preview plan.jsonl
         cardswitch card void-points --if-unchanged plan.jsonl --reason 4
 
-    The preview writes the cards that have points, with the account's last entry, and changes nothing. The run voids
-    exactly those, each only if its account is still as the preview has shown it. A run may be repeated.
+    The preview writes the cards that have points, with the account's last
+    entry, and changes nothing. The run voids exactly those, each only if its
+    account is still as the preview has shown it. A run may be repeated.
 
     Parameters
     ----------
@@ -151,7 +152,7 @@ def void_points(
         desk.out.rows([_row(desk, row) for row in plan], nothing="no card has points of the category")
         if not desk.out.as_json:
             total = format_decimal(sum(row.points_hundredths for row in plan))
-            print(f"{len(plan):,} cards, {total} points; nothing was changed. Next: --if-unchanged {preview}")
+            print(f"cards: {len(plan):,}; points: {total}; nothing was changed. Next: --if-unchanged {preview}")
         return 0
 
     async def carry_out(desk: Desk) -> int:
@@ -190,9 +191,7 @@ async def _voidable(desk: Desk, number: int, category: int) -> _Voidable | None:
         return None
     points = account.points_hundredths
     if category:
-        purse = await desk.record(
-            RecordKind.PURSE, PurseRecord, account.account_number, POINTS_PURSE | category, 0
-        )
+        purse = await desk.record(RecordKind.PURSE, PurseRecord, account.account_number, POINTS_PURSE | category, 0)
         points = purse.amount if purse else 0
     return _Voidable(number, category, points, account.last_sequence) if points > 0 else None
 

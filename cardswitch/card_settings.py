@@ -36,7 +36,10 @@ app.command(pin_app)
 
 PinFile = Annotated[
     Path | None,
-    Parameter(help="Read PINs from this file, one a line (`-`: standard input), instead of asking at the terminal."),
+    Parameter(
+        allow_leading_hyphen=True,
+        help="Read PINs from this file, one a line (-: standard input), instead of asking at the terminal.",
+    ),
 ]
 
 
@@ -50,7 +53,9 @@ def read_pins(prompts: list[str], pin_file: Path | None) -> list[bytes]:
             raise CommandError(f"--pin-file: expected {len(prompts)} lines ({', '.join(prompts)}), got {len(lines)}")
         return [_checked(line.rstrip("\r")) for line in lines]
     if not sys.stdin.isatty():
-        raise CommandError("PIN: expected a terminal to ask at, got none; name a --pin-file, or `--pin-file -` for a pipe")
+        raise CommandError(
+            "PIN: expected a terminal to ask at, got none; name a --pin-file, or `--pin-file -` for a pipe"
+        )
     pins = [_checked(getpass.getpass(f"{prompt}: ")) for prompt in prompts]
     if getpass.getpass(f"{prompts[-1]} again: ").encode() != pins[-1]:
         raise CommandError("PIN: expected the same PIN twice, got two different ones; nothing was sent")
@@ -89,9 +94,7 @@ def set_pin(number: CardNumber, /, *, pin_file: PinFile = None, switch: Switch =
 
 
 @pin_app.command
-def reset(
-    number: CardNumber, /, *, take_away: bool = False, pin_file: PinFile = None, switch: Switch = DEFAULT
-) -> int:
+def reset(number: CardNumber, /, *, take_away: bool = False, pin_file: PinFile = None, switch: Switch = DEFAULT) -> int:
     """Set a PIN at the desk after an identity check; opens a locked one. Needs --operator.
 
     Example:
@@ -147,7 +150,8 @@ def limits(
     Example:
         cardswitch card limits 6200000000000001 --single 200.00 --daily 500.00 --daily-count 5
 
-    All limits of the card are set together: those that are not named end. Next: they hold from the next request on.
+    All limits of the card are set together: those that are not named end. Next:
+    they hold from the next request on.
 
     Parameters
     ----------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
 
@@ -18,7 +18,13 @@ STOPS = Group("Stop and go on", sort_key=21)
 ENDS = Group("End and replace", sort_key=22)
 Approver = Annotated[int, Parameter(help="Number of a second person, who approves it; not yourself.")]
 
-_NUMBERS = "\n\n    Parameters\n    ----------\n    numbers\n        Card numbers, or the first number of a range.\n    "
+_NUMBERS = """
+
+    Parameters
+    ----------
+    numbers
+        Card numbers, or the first number of a range.
+    """
 
 
 def _add(name: str, operation: CardOperation, group: Group, help_text: str, *, with_fee: bool, person: bool) -> None:
@@ -33,7 +39,14 @@ def _add(name: str, operation: CardOperation, group: Group, help_text: str, *, w
         switch: Switch = DEFAULT,
     ) -> int:
         return operate(
-            operation, numbers, selection, switch, dry_run=dry_run, needs_person=person, reason=reason, document=document
+            operation,
+            numbers,
+            selection,
+            switch,
+            dry_run=dry_run,
+            needs_person=person,
+            reason=reason,
+            document=document,
         )
 
     def charged(
@@ -45,7 +58,9 @@ def _add(name: str, operation: CardOperation, group: Group, help_text: str, *, w
         selection: Selection = ALL_NAMED,
         switch: Switch = DEFAULT,
     ) -> int:
-        return operate(operation, numbers, selection, switch, dry_run=dry_run, fee=fee, reason=reason, document=document)
+        return operate(
+            operation, numbers, selection, switch, dry_run=dry_run, fee=fee, reason=reason, document=document
+        )
 
     command = charged if with_fee else plain
     command.__doc__ = help_text + _NUMBERS
@@ -62,7 +77,8 @@ _add(
     Example:
         cardswitch card report-loss 6200000000000001 --fee cash
 
-    Next: `card restore` when it is found, or `card replace`. A fee that cannot be taken is noted as due and stops nothing.""",
+    Next: `card restore` when it is found, or `card replace`. A fee that
+    cannot be taken is noted as due and stops nothing.""",
     with_fee=True,
     person=False,
 )
@@ -181,7 +197,7 @@ def unblacklist(
     numbers
         Card numbers, or the first number of a range.
     """
-    fields = {"approver_id": approver, "reason": reason, "document": document}
+    fields: dict[str, Any] = {"approver_id": approver, "reason": reason, "document": document}
     return operate(CardOperation.UNBLACKLIST, numbers, selection, switch, dry_run=dry_run, needs_person=True, **fields)
 
 
@@ -208,10 +224,8 @@ def replace(
     numbers
         The old card and the new one.
     """
-    fields = {"reason": reason, "document": document}
-    return operate(
-        CardOperation.REPLACE, numbers, selection, switch, dry_run=dry_run, pairs=True, fee=fee, **fields
-    )
+    fields: dict[str, Any] = {"reason": reason, "document": document}
+    return operate(CardOperation.REPLACE, numbers, selection, switch, dry_run=dry_run, pairs=True, fee=fee, **fields)
 
 
 @app.command(group=ENDS)
@@ -237,7 +251,7 @@ def correct(
     numbers
         The wrong number and the right one, which no card may have.
     """
-    fields = {"approver_id": approver, "reason": reason, "document": document}
+    fields: dict[str, Any] = {"approver_id": approver, "reason": reason, "document": document}
     return operate(
         CardOperation.CORRECT, numbers, selection, switch, dry_run=dry_run, pairs=True, needs_person=True, **fields
     )
@@ -283,7 +297,7 @@ def void(
         The value that is left is written off by the document, which must be named.
     """
     flags = OperationFlag.WRITE_OFF if write_off else 0
-    fields = {"flags": flags, "reason": reason, "document": document}
+    fields: dict[str, Any] = {"flags": flags, "reason": reason, "document": document}
     return operate(CardOperation.VOID, numbers, selection, switch, dry_run=dry_run, **fields)
 
 

@@ -53,7 +53,8 @@ def template() -> int:
     Example:
         cardswitch type template > gold.toml
 
-    Next: edit it; `cardswitch type put --check gold.toml` says what is wrong with it.
+    Next: edit it; `cardswitch type put --check gold.toml` says what is wrong
+    with it.
     """
     print(TEMPLATE, end="")
     return 0
@@ -66,9 +67,11 @@ def put(file: Path, /, *, check: bool = False, switch: Switch = DEFAULT) -> int:
     Example:
         cardswitch type put gold.toml --operator 7
 
-    The whole file is checked first; every problem is named with its field, and nothing is sent. A version replaces the one
-    with the same from_date. A type with cards takes only versions from a date to come.
-    Next: `type state CODE submit`, and another person `type state CODE approve`; or at once with state = "approved".
+    The whole file is checked first; every problem is named with its field, and
+    nothing is sent. A version replaces the one with the same from_date. A type
+    with cards takes only versions from a date to come.
+    Next: `type state CODE submit`, and another person `type state CODE
+    approve`; or at once with state = "approved".
 
     Parameters
     ----------
@@ -159,7 +162,9 @@ def list_types(*, switch: Switch = DEFAULT) -> int:
                     "name": shown.name.rstrip(b"\0").decode("utf-8", "replace"),
                     "state": TypeState(states[code].state).name if code in states else "",
                     "functions": ", ".join(bits_of(Function, shown.functions)),
-                    "since": format_date(shown.from_date) if in_force else f"to come {format_date(shown.from_date)}",
+                    "since": (format_date(shown.from_date) or "the beginning")
+                    if in_force
+                    else f"to come {format_date(shown.from_date)}",
                     "versions": len(rows_of_code),
                 }
             )
@@ -266,7 +271,8 @@ def set_state(
     Example:
         cardswitch type state 1 approve --operator 8
 
-    Next: cards are made of an approved type only. A suspended one makes none, and its cards go on; a retired one has none.
+    Next: cards are made of an approved type only. A suspended one makes none,
+    and its cards go on; a retired one has none.
 
     Parameters
     ----------
@@ -334,7 +340,8 @@ def allow(
     Example:
         cardswitch type allow 1 outlets 12
 
-    Next: it holds from the next request on, if the type has the flag of the list (stores-listed, outlets-listed, …).
+    Next: it holds from the next request on, if the type has the flag of the
+    list (stores-listed, outlets-listed, …).
 
     Parameters
     ----------

@@ -95,7 +95,8 @@ def recharge(
     Example:
         cardswitch card recharge 6200000000000001 100.00 --channel bank-card --reference 83421
 
-    A reference is credited once per channel: repeating the command with it is refused, so nothing is credited twice.
+    A reference is credited once per channel: repeating the command with it is
+    refused, so nothing is credited twice.
     Next: the value can be spent from the next debit on.
 
     Parameters
@@ -141,7 +142,8 @@ def hold(number: CardNumber, amount: Money, /, *, expires_in: int = 0, switch: S
     Example:
         cardswitch card hold 6200000000000001 200.00 --expires-in 86400
 
-    Next: `card capture` takes it, `card release` gives it back, both by the entry number that is printed.
+    Next: `card capture` takes it, `card release` gives it back, both by the
+    entry number that is printed.
 
     Parameters
     ----------
@@ -218,7 +220,8 @@ def refund(number: CardNumber, original: int, amount: Money, /, *, switch: Switc
     Example:
         cardswitch card refund 6200000000000001 815 12.50
 
-    In every status of the card: of a replaced one the value goes to its successor, of an ended one it is paid in cash.
+    In every status of the card: of a replaced one the value goes to its
+    successor, of an ended one it is paid in cash.
 
     Parameters
     ----------
@@ -259,5 +262,3 @@ def transfer(number: CardNumber, to: CardNumber, amount: Money, /, *, switch: Sw
         return 0
 
     return at_desk(switch, work)
-
-

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from switch.protocol.messages import CardFlag, CardFacts, CardStatus, Relation
+from switch.protocol.messages import CardFacts, CardFlag, CardStatus, Relation
 from switch.protocol.records import (
     AccountRecord,
     CardLimitRecord,
@@ -24,8 +24,8 @@ from .card import app
 from .card_numbers import DEFAULT as ALL_NAMED
 from .card_numbers import SELECTION, Selection, select
 from .desk import DEFAULT, Desk, Switch, at_desk
-from .output import CommandError
-from .units import CardNumber, format_count_limit, format_date, format_decimal, format_limit
+from .output import CommandError, name_in
+from .units import CardNumber, format_count_limit, format_date, format_decimal, format_limit, format_moment
 
 POINTS_PURSE, VISITS_PURSE = 1, 2
 PURSE_MASK = (1 << 32) - 1
@@ -39,7 +39,8 @@ def show(*numbers: CardNumber, selection: Selection = ALL_NAMED, switch: Switch 
     Example:
         cardswitch card show 6200000000000001
 
-    With a key that may pay, value and points are as a till would see them now; without it, as the last entry left them.
+    With a key that may pay, value and points are as a till would see them now;
+    without it, as the last entry left them.
 
     Parameters
     ----------
@@ -79,7 +80,8 @@ def list_cards(
     Example:
         cardswitch card list --status drawn --store 12
 
-    A switch with more than 262,144 cards does not list them; then ask for single cards with `card show`.
+    A switch with more than 262,144 cards does not list them; then ask for
+    single cards with `card show`.
 
     Parameters
     ----------
@@ -158,7 +160,7 @@ async def describe(desk: Desk, number: int) -> dict[str, Any]:
         "status": "EXPIRED" if is_past else CardStatus(card.status).name,
         "type": f"{card.card_type} {type_name}".strip(),
         "flags": _flags(card),
-        "relation": Relation(relation).name.lower() if relation in Relation else str(relation),
+        "relation": name_in(Relation, relation).lower(),
         "made": format_date(card.opened_date),
         "issued": format_date(card.issued_date),
         "activated": format_date(card.activated_date),
@@ -210,7 +212,8 @@ async def _describe_account(
 
 async def _purses(desk: Desk, account: AccountRecord, seen: Any) -> tuple[dict[int, int], dict[int, int]]:
     """Points by category in hundredths, and visits by service."""
-    points, visits = {0: account.points_hundredths}, {}
+    points: dict[int, int] = {0: account.points_hundredths}
+    visits: dict[int, int] = {}
     if seen is not None:
         pairs: Iterator[tuple[int, int]] = ((fact.purse, fact.amount) for fact in seen)
     else:
@@ -249,7 +252,13 @@ async def _limits(
         return rows
     used = account if is_today else AccountRecord(account_number=0)
     used_own = own if own and own.business_date == today else CardLimitRecord(card_number=0, key_b=0, key_c=0)
-    add("single debit", format_limit(card_type.single_minor_max), format_limit(own.single_minor_max) if own else "", "", "")
+    add(
+        "single debit",
+        format_limit(card_type.single_minor_max),
+        format_limit(own.single_minor_max) if own else "",
+        "",
+        "",
+    )
     for name, limit, spent in (
         ("debits per day", "daily_minor_max", "day_debit_minor"),
         ("recharges per day", "recharge_day_minor_max", "day_recharge_minor"),
@@ -264,7 +273,13 @@ async def _limits(
         of_card = format_count_limit(getattr(own, limit)) if own else ""
         card_used = str(getattr(used_own, spent)) if own else ""
         add(name, format_count_limit(getattr(card_type, limit)), of_card, str(getattr(used, spent)), card_used)
-    add("points per day", format_limit(card_type.daily_points_max_hundredths), "", format_decimal(used.day_points_hundredths), "")
+    add(
+        "points per day",
+        format_limit(card_type.daily_points_max_hundredths),
+        "",
+        format_decimal(used.day_points_hundredths),
+        "",
+    )
     add("balance", format_limit(card_type.ceiling_minor), format_limit(own.ceiling_minor) if own else "", "", "")
     return rows
 
@@ -278,7 +293,7 @@ async def _holds(desk: Desk, account: AccountRecord) -> Any:
                 "card": desk.out.card(hold.card_number),
                 "held": format_decimal(hold.amount_minor),
                 "captured": format_decimal(hold.captured_minor),
-                "expires_ms": hold.expires_ms,
+                "expires": format_moment(hold.expires_ms),
                 "terminal": hold.terminal_id,
             }
 

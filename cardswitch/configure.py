@@ -135,9 +135,7 @@ store_app = _app("store", "Stores, in which tills stand.", "store put 12 --organ
 
 
 @store_app.command(name="put")
-def put_store(
-    number: int, /, *, organisation: int = 0, round_off: Money = 0, switch: Switch = DEFAULT
-) -> int:
+def put_store(number: int, /, *, organisation: int = 0, round_off: Money = 0, switch: Switch = DEFAULT) -> int:
     """Create or change a store.
 
     Example:
@@ -202,13 +200,15 @@ def put_terminal(
     block: bool = False,
     switch: Switch = DEFAULT,
 ) -> int:
-    """Create or change a terminal. Its key is made, if the key file is not there yet, and written for you alone to read.
+    """Create or change a terminal. Its key is made, if the key file is not there yet.
 
     Example:
         cardswitch terminal put 7 --store 12 --rights pay,credit --key-file till-7.key
 
-    A service desk that does everything: `--rights pay,credit,configure,follow,cards` without `--store`.
-    Next: carry the key file to the terminal, and delete it here. New rights hold from its next sign-on.
+    A service desk that does everything: `--rights
+    pay,credit,configure,follow,cards` without `--store`.
+    Next: carry the key file to the terminal, and delete it here. New rights
+    hold from its next sign-on.
 
     Parameters
     ----------
@@ -241,9 +241,7 @@ def put_terminal(
 
     async def work(desk: Desk) -> int:
         status = TerminalStatus.BLOCKED if block else TerminalStatus.ACTIVE
-        outcome = await desk.client.put_terminal(
-            number, credentials.key, store_id=store, rights=bits, status=status
-        )
+        outcome = await desk.client.put_terminal(number, credentials.key, store_id=store, rights=bits, status=status)
         insist(outcome, f"terminal {number}", PutTerminalRequest)
         desk.out.say(
             f"terminal {number}: {status.name}; its key is in {key_file}",
@@ -301,7 +299,8 @@ def put_points(
     Example:
         cardswitch points put 1 --name Promotion --pays 1.00 --pays-at-most 50 --converts 1.00 --lot 10.00
 
-    Next: rules name the category (points_category); a disabled one earns and pays nothing, and keeps what there is.
+    Next: rules name the category (points_category); a disabled one earns and
+    pays nothing, and keeps what there is.
 
     Parameters
     ----------
@@ -472,7 +471,8 @@ def put_price(
     Example:
         cardswitch price put 6901028075022 12.50 --price-class 2 --from-date 2026-03-01
 
-    Next: bills whose lines carry no amounts are priced by it (`rules try` with "priced": true).
+    Next: bills whose lines carry no amounts are priced by it (`rules try` with
+    "priced": true).
 
     Parameters
     ----------

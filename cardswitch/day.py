@@ -75,8 +75,9 @@ def cut_over(*, switch: Switch = DEFAULT) -> int:
     Example:
         cardswitch day cut-over --operator 7
 
-    Next: requests under the date before are taken for one more date; limits per date begin anew; rules, prices and type
-    versions of the new date hold. It cannot be taken back.
+    Next: requests under the date before are taken for one more date; limits per
+    date begin anew; rules, prices and type versions of the new date hold. It
+    cannot be taken back.
     """
 
     async def work(desk: Desk) -> int:

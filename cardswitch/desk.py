@@ -20,7 +20,8 @@ from switch.protocol.messages import Reply
 from switch.protocol.records import RecordKind
 from terminals.client import Client
 from terminals.credentials import Credentials, read_credentials
-from terminals.errors import RefusedBySwitchError, SwitchUnreachableError, TraceFileError
+from terminals.errors import LinkLostError, RefusedBySwitchError, SwitchUnreachableError, TraceFileError
+from terminals.link import Link
 from terminals.policy import Policy
 from terminals.till_calls import RecordsNotListedError
 from terminals.trace import TRACE_NUMBER_MAX
@@ -70,7 +71,7 @@ class Switch:
 
     def credentials(self) -> Credentials:
         """Terminal and key to sign on with."""
-        if self.operator_key is None:
+        if self.operator_key is None or not self.operator_key.name:
             raise CommandError(
                 "no key: expected --operator-key FILE or the environment variable CARDSWITCH_OPERATOR_KEY;"
                 " the first operator's key is operator.key in the switch's data directory"
@@ -136,6 +137,7 @@ def at_desk(options: Switch, work: Callable[[Desk], Awaitable[int]]) -> int:
 
 async def _at_desk(options: Switch, work: Callable[[Desk], Awaitable[int]]) -> int:
     credentials = options.credentials()
+    await _sign_on_once(options, credentials)
     trace = open_trace(credentials)
     try:
         async with Client(*options.address, credentials, trace, policy=POLICY) as client:
@@ -145,12 +147,21 @@ async def _at_desk(options: Switch, work: Callable[[Desk], Awaitable[int]]) -> i
     except SwitchUnreachableError as error:
         raise CommandError(f"{options.connect}: {error}; is `cardswitch serve` running there?") from None
     except RefusedBySwitchError as error:
-        hint = "; use a key with that right, or give it: `cardswitch terminal put --rights`"
+        hint = " Use a key with that right, or give it: `cardswitch terminal put --rights`."
         raise CommandError(f"{error}{hint if error.code == ResponseCode.NOT_PERMITTED else ''}") from None
     except RecordsNotListedError as error:
         raise CommandError(f"{error}; name the one you want by its number") from None
     finally:
         trace.shut()
+
+
+async def _sign_on_once(options: Switch, credentials: Credentials) -> None:
+    """A wrong address or key is told at once; later a lost connection is waited for, because something may be open."""
+    try:
+        link = await Link.connect(*options.address, credentials)
+    except LinkLostError as error:
+        raise CommandError(str(error)) from None
+    await link.close()
 
 
 async def _settle(desk: Desk) -> None:
@@ -171,11 +182,11 @@ async def _settle(desk: Desk) -> None:
 def open_trace(credentials: Credentials, folder: Path | None = None) -> FileTrace:
     """The trace file of a terminal, after any other command that uses it has ended.
 
-    Two runs never use one trace number: they share this file, whose lock lets one
-    of them in at a time, and it counts on from run to run. Where the file is new
-    (another machine, a state folder that was cleared) it begins at the
-    milliseconds of now, modulo 2^32: ahead of every number that an older file has
-    given out, since each of them took more than a millisecond to sync. The
+    Two runs never use one trace number: they share this file, whose lock lets
+    one of them in at a time, and it counts on from run to run. Where the file
+    is new (another machine, a state folder that was cleared) it begins at the
+    milliseconds of now, modulo 2^32: ahead of every number that an older file
+    has given out, since each of them took more than a millisecond to sync. The
     switch itself refuses a number that comes again with other content
     (TRACE_REUSED), so a clock set back costs a refusal and nothing else.
     """

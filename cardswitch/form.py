@@ -183,18 +183,22 @@ class Form:
 
     def form(self, name: str) -> Form:
         """A table inside; empty when it is not there."""
-        table = self.take(name, _table, {})
+        nothing: dict[str, Any] = {}
+        table = self.take(name, _table, nothing)
         return Form(table or {}, self.path_of(name), self._problems)
 
     def forms(self, name: str) -> list[Form]:
         """Tables of an array; empty when it is not there."""
-        tables = self.take(name, _tables, [])
+        nothing: list[dict[str, Any]] = []
+        tables = self.take(name, _tables, nothing)
         return [Form(table, f"{self.path_of(name)}[{n}]", self._problems) for n, table in enumerate(tables or [], 1)]
 
     def finish(self, known: str = "") -> None:
         """Complain about what nobody has asked for."""
         for name in self._left:
-            self.problem(name, f"no such field{f'; known here: {known}' if known else ''}; correct the name or remove it")
+            self.problem(
+                name, f"no such field{f'; known here: {known}' if known else ''}; correct the name or remove it"
+            )
 
 
 def choose(value: Any, choices: Mapping[str, T]) -> T:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -51,19 +52,24 @@ class CommandError(ValueError):
     """A command that cannot be carried out; one line says what was expected, what came and what to do."""
 
 
+def name_in(enumeration: type[enum.IntEnum], value: int) -> str:
+    """Name of a value; the number when a newer switch has one that we do not know."""
+    return next((member.name for member in enumeration if member == value), str(value))
+
+
 def explain(code: int, detail: int = 0, form: type[Packed] | None = None) -> str:
     """A refusal in words: code, meaning, the field or status that the detail names, and what to do about it."""
-    words = f"{name_code(code)}: {meaning_of(code)}"
+    words = f"{name_code(code)}: {meaning_of(code).partition('; `detail`')[0].rstrip('.')}."
     if code == ResponseCode.FIELD_INVALID and form is not None:
         name = next((field.name for field in layout_of(form).fields if field.offset == detail), str(detail))
         words += f" It is {name}."
-    elif code == ResponseCode.CARD_STATUS and detail in CardStatus:
-        words += f" It is {CardStatus(detail).name}."
-    elif code == ResponseCode.TYPE_STATE and detail in TypeState:
-        words += f" It is {TypeState(detail).name}."
+    elif code == ResponseCode.CARD_STATUS and detail:
+        words += f" It is {name_in(CardStatus, detail)}."
+    elif code == ResponseCode.TYPE_STATE and detail:
+        words += f" It is {name_in(TypeState, detail)}."
     elif code == ResponseCode.RULES_INVALID and detail:
         words += f" It is rule {detail}."
-    hint = HINTS.get(ResponseCode(code)) if code in ResponseCode else None
+    hint = next((hint for known, hint in HINTS.items() if known == code), None)
     return f"{words} To do: {hint}." if hint else words
 
 
@@ -119,6 +125,8 @@ class Output:
         table = Table.grid(padding=(0, 2, 0, 0))
         inner: list[tuple[str, Any]] = []
         for name, value in facts.items():
+            if value is None or value in ("", [], {}):
+                continue
             if isinstance(value, list) and value and isinstance(value[0], dict):
                 inner.append((name, value))
             elif isinstance(value, Mapping):

@@ -40,8 +40,10 @@ def run(
     Example:
         cardswitch plug-ins run fruit=rules.fruit:points --state fruit.state --operator-key plug-ins.key
 
-    Give the runner a terminal of its own: `cardswitch terminal put 77 --rights follow,cards --key-file plug-ins.key`.
-    Next: points arrive within a second of a sale; a sale that a plug-in fails on is named on standard error.
+    Give the runner a terminal of its own: `cardswitch terminal put 77 --rights
+    follow,cards --key-file plug-ins.key`.
+    Next: points arrive within a second of a sale; a sale that a plug-in fails
+    on is named on standard error.
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ from .units import CardNumber, Date, format_date, format_decimal
 
 app = App(
     name="rules",
-    help="""Rules for points, discounts and forbidden goods: written as a file, checked as a whole, in force from a date.
+    help="""Rules for points, discounts and forbidden goods: a file, checked as a whole, in force from a date.
 
 For example:
     cardswitch rules template > spring.toml
@@ -43,7 +43,8 @@ def template(*, bill: bool = False) -> int:
     Example:
         cardswitch rules template > spring.toml
 
-    Next: edit it; `cardswitch rules check spring.toml` says what is wrong with it.
+    Next: edit it; `cardswitch rules check spring.toml` says what is wrong with
+    it.
 
     Parameters
     ----------
@@ -61,7 +62,8 @@ def check(file: Path, /, *, json: bool = False) -> int:
     Example:
         cardswitch rules check spring.toml
 
-    Next: `rules load`, which also checks that the card types, stores and categories exist.
+    Next: `rules load`, which also checks that the card types, stores and
+    categories exist.
 
     Parameters
     ----------
@@ -92,9 +94,12 @@ def load(
     Example:
         cardswitch rules load spring.toml --from-date 2026-03-01 --operator 7
 
-    The whole file is checked first, with the card types, stores and categories that it names; nothing is sent if anything
-    is wrong. A command that was interrupted is repeated: rules that are there are put again, others are removed.
-    Next: `rules show` has the sets and their dates; `rules try` prices a bill with the rules of today.
+    The whole file is checked first, with the card types, stores and categories
+    that it names; nothing is sent if anything is wrong. A command that was
+    interrupted is repeated: rules that are there are put again, others are
+    removed.
+    Next: `rules show` has the sets and their dates; `rules try` prices a bill
+    with the rules of today.
 
     Parameters
     ----------
@@ -119,7 +124,7 @@ def load(
         await _put(desk, number, wanted.rules)
         if draft:
             desk.out.say(
-                f"rules: set {number} is a draft with {len(wanted.rules)} rules. Next: the same command without --draft",
+                f"rules: set {number} is a draft with {len(wanted.rules)} rules. Next: load it without --draft",
                 set=number,
                 rules=len(wanted.rules),
                 state="DRAFT",
@@ -162,7 +167,9 @@ async def _check_names(desk: Desk, wanted: RuleFile, where: str) -> None:
         ):
             value = rule.fields.get(field, 0)
             if value and value not in there:
-                problems.append(f"  rule {rule.number}.{name}: expected one that the switch has, got {value}; put it first")
+                problems.append(
+                    f"  rule {rule.number}.{name}: expected one that the switch has, got {value}; put it first"
+                )
     if problems:
         raise CommandError(f"{where}: {len(problems)} to correct, nothing was sent:\n" + "\n".join(problems))
 
@@ -173,7 +180,9 @@ async def _put(desk: Desk, number: int, rules: list[Rule]) -> None:
         outcome = await desk.client.put_rule(number, rule.number, rule.layer, rule.action, **rule.fields)
         insist(outcome, f"rules: set {number}, rule {rule.number}", PutRuleRequest)
     for left_over in sorted(there - {rule.number for rule in rules}):
-        insist(await desk.client.remove_rule(number, left_over), f"rules: set {number}, rule {left_over}", PutRuleRequest)
+        insist(
+            await desk.client.remove_rule(number, left_over), f"rules: set {number}, rule {left_over}", PutRuleRequest
+        )
 
 
 @app.command
@@ -207,7 +216,7 @@ def show(set: int | None = None, /, *, switch: Switch = DEFAULT) -> int:
                 {
                     "set": row.ruleset,
                     "state": RulesetState(row.state).name,
-                    "from": format_date(row.from_date),
+                    "from": format_date(row.from_date) or ("the beginning" if row.state == RulesetState.ACTIVE else ""),
                     "rules": row.rule_count,
                     "activated_by": row.author,
                     "in_force": row is current,
@@ -250,7 +259,7 @@ def diff(first: str, second: str, /, *, switch: Switch = DEFAULT) -> int:
             else:
                 words = [describe_of_file(rule) for rule in sorted(read_rules(Path(name)).rules)]
             sides.append([f"rule {row['number']}: {row['layer']} {row['action']}: {in_words(row)}" for row in words])
-        lines = list(difflib.unified_diff(*sides, first, second, n=0, lineterm=""))
+        lines = list(difflib.unified_diff(sides[0], sides[1], first, second, n=0, lineterm=""))
         if desk.out.as_json:
             changes = [line for line in lines if line[:1] in "+-" and line[:3] not in ("---", "+++")]
             desk.out.json({"equal": not lines, "changes": changes})
@@ -263,12 +272,13 @@ def diff(first: str, second: str, /, *, switch: Switch = DEFAULT) -> int:
 
 @app.command(name="try")
 def try_bill(*, bill: Path, card: CardNumber, switch: Switch = DEFAULT) -> int:
-    """Price a bill on the running switch: what each line would cost and earn. Nothing is taken. Needs a key that may pay.
+    """Price a bill on the running switch: what each line would cost and earn. Needs a key that may pay.
 
     Example:
         cardswitch rules try --bill bill.json --card 6200000000000001
 
-    The rules and the card type of today count. Next: `rules load` changes the rules from a date on.
+    Nothing is taken. The rules and the card type of today count. Next: `rules load` changes the
+    rules from a date on.
 
     Parameters
     ----------

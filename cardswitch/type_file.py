@@ -40,7 +40,7 @@ TEMPLATE = """\
 code = 1                        # 1 to 1023
 name = "Shopping card"          # at most 32 bytes
 state = "draft"                 # of a new type: draft (another person approves it) or approved; default draft
-#from_date = 2026-03-01         # first date of this version; a type with cards takes only dates to come; default: at once
+#from_date = 2026-03-01         # first date of this version; of a type with cards: a date to come
 functions = ["identify", "pay", "points", "discount"]   # also visits; voucher stands alone
 flags = ["activation-required"] # zero-amount, net-lines, round-lines, after-discount, stack-max, round-discount-lines,
                                 # fine-points, named, one-time, pin-required, activation-required, no-restore,

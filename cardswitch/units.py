@@ -86,6 +86,11 @@ def format_date(days: int) -> str:
     return datetime.date.fromordinal(EPOCH_ORDINAL + days).isoformat() if days else ""
 
 
+def format_moment(time_ms: int) -> str:
+    """Milliseconds since 1970-01-01 UTC → `2026-03-01T17:30:00+00:00`."""
+    return datetime.datetime.fromtimestamp(time_ms // 1000, datetime.UTC).isoformat()
+
+
 def parse_minute(text: str) -> int:
     """`09:30` → minutes since midnight; `24:00` is the end of the day."""
     found = re.fullmatch(r"(\d{1,2}):(\d{2})", text)

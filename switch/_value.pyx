@@ -171,12 +171,15 @@ cdef uint16_t decide_hold(Tables tables, const ask_t* ask, const hold_request_t*
     cdef card_limit_record_t* limits
     cdef hold_record_t* record
     cdef uint16_t code
-    if not is_amount(request.amount_minor):
+    # The rows of a debit: what is beyond all bounds first, what is too little only of a known card.
+    if request.amount_minor > AMOUNT_MINOR_MAX or request.amount_minor < -AMOUNT_MINOR_MAX:
         return CODE_AMOUNT
     if card == NULL or card_type == NULL:
         return CODE_CARD_UNKNOWN
     if account != NULL:
         settle(tables, ask, card_type, account, decision)
+    if request.amount_minor < 1:
+        return CODE_AMOUNT
     code = may_use(ask, card, card_type, FUNCTION_PAY, reply)
     if code:
         return code

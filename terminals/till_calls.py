@@ -95,9 +95,7 @@ class TillCalls:
     async def read_records(self, kind: RecordKind, *key: int, count_max: int = 0) -> ReadRecordsReply:
         """One reply with records of a kind, in ascending order from the key on; needs the right to follow."""
         parts = (*key, 0, 0, 0)[:WIDE_KEY_PARTS]
-        request = ReadRecordsRequest(
-            kind=kind, count_max=count_max, key_a=parts[0], key_b=parts[1], key_c=parts[2]
-        )
+        request = ReadRecordsRequest(kind=kind, count_max=count_max, key_a=parts[0], key_b=parts[1], key_c=parts[2])
         reply = await self._ask(MessageType.READ_RECORDS, request.encode())
         assert isinstance(reply, ReadRecordsReply)
         return reply

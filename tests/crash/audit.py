@@ -111,7 +111,7 @@ class Audit:
         assert cards == {*done}
         if request.operation == CardOperation.MAKE_AND_ISSUE:
             self.account_of |= {card: card for card in done}
-            self.balances_minor.update({card: request.amount_minor for card in done})
+            self.balances_minor.update(dict.fromkeys(done, request.amount_minor))
         accounts = self._accounts_in(entry)
         assert {*accounts} == ({*done} if request.operation == CardOperation.MAKE_AND_ISSUE else set())
         assert all(record.balance_minor == self.balances_minor[number] for number, record in accounts.items())
@@ -207,9 +207,7 @@ class Audit:
 
     def answers(self) -> Counter[tuple[int, int]]:
         """How often each type was answered with each code."""
-        return Counter(
-            (entry.header.request_type, Reply.decode(entry.reply).code) for entry in self.entries.values()
-        )
+        return Counter((entry.header.request_type, Reply.decode(entry.reply).code) for entry in self.entries.values())
 
     def strangers(self, book: Book, first_sequence: int) -> list[Key]:
         """Entries behind a sequence that nobody has asked for."""

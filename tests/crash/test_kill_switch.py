@@ -19,7 +19,7 @@ from switch.protocol.codes import ResponseCode
 from switch.protocol.messages import BalanceRequest, CardOperation, MessageType, Reply
 from terminals.link import Link
 from tests.crash.audit import MOVES, Audit, was_declined
-from tests.crash.tills import FROZEN_CARD, CARDS, Book, BusyTill
+from tests.crash.tills import CARDS, FROZEN_CARD, Book, BusyTill
 from tests.support.desk import Desk, make_directory
 from tests.support.switch_process import SwitchProcess
 

@@ -208,6 +208,11 @@ def mark_bad(job: Job) -> None:
 # --------------------------------------------------------------------------- ends
 
 
+def limits_can_move(job: Job) -> bool:
+    """For a moment there are two records: the old one goes with its last image."""
+    return limits_of(job.state, job.number) is None or job.state.tables.has_room(RecordKind.CARD_LIMIT)
+
+
 def move_limits(job: Job, number: int) -> None:
     """The card's own limits, with what was used of them, go to another number."""
     limits = limits_of(job.state, job.number)
@@ -230,6 +235,7 @@ def replace(job: Job) -> None:
     custody_checked(job, new)
     type_state = tables.get(RecordKind.TYPE_STATE, new.card_type).state
     job.require(type_state not in (TypeState.DRAFT, TypeState.SUBMITTED), ResponseCode.TYPE_STATE, type_state)
+    job.require(limits_can_move(job), ResponseCode.TABLE_FULL)
     take_fee(job, fee_checked(job, FeeKind.SWAP if old.status == life.ACTIVE else FeeKind.REPLACE))
 
     new_type = tables.type_in_force(new.card_type, today)
@@ -301,7 +307,7 @@ def correct(job: Job) -> None:
     number, tables = job.form.related_number, job.state.tables
     job.require(10**7 <= number <= 10**19 - 1, ResponseCode.FIELD_INVALID, 24)
     job.require(tables.card(number) is None, ResponseCode.CARD_EXISTS)
-    job.require(tables.has_room(RecordKind.CARD), ResponseCode.TABLE_FULL)
+    job.require(tables.has_room(RecordKind.CARD) and limits_can_move(job), ResponseCode.TABLE_FULL)
     old = job.known
     fields = {name: getattr(old, name) for name in old.__dict__ if name not in ("kind", "card_number")}
     new = tables.make(RecordKind.CARD, card_number=number, **fields)
