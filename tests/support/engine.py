@@ -39,7 +39,7 @@ class InProcessEngine:
         stores_max: int = 1000,
         answers_per_date_max: int = 1_000_000,
         cut_over_minutes: int = 0,
-        **maxima: int,
+        **maxima: Any,
     ) -> None:
         directory = tempfile.mkdtemp(prefix="cardswitch-engine-")
         weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)

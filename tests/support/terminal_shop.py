@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from loadtests.shopping_year.process import PrivateSwitch
 from switch.protocol.codes import ResponseCode
@@ -48,7 +49,7 @@ class Shop:
         trace = trace or MemoryTrace("a test")
         return Client(*self.switch.address, credentials, trace, policy=policy, surroundings=surroundings)
 
-    async def limit_from_tomorrow(self, **limits: int) -> None:
+    async def limit_from_tomorrow(self, **limits: Any) -> None:
         """Give the card type, which is in use, a version with other limits: it holds from the next date on."""
         today = (await self.operator.echo()).business_date
         assert (await self.operator.put_card_type(1, points_percent=100, from_date=today + 1, **limits)).approved
