@@ -1,6 +1,7 @@
 """What a reply says was moved, and what the images say: equal over all kinds of messages, and a lie is found."""
 
 import struct
+from typing import Any
 
 import msgspec
 import pytest
@@ -57,7 +58,7 @@ def trade(desk):
         (MessageType.PUT_CARD_TYPE, PutCardTypeRequest, {"code": FEE_TYPE, "fees_minor": fees}),
         (MessageType.PUT_POINTS_CATEGORY, PutPointsCategoryRequest, {"category": 0, "convert_rate": 1}),
     ):
-        extra = {"fees_from_balance": 0xFFF} if type_ == MessageType.PUT_CARD_TYPE else {}
+        extra: dict[str, Any] = {"fees_from_balance": 0xFFF} if type_ == MessageType.PUT_CARD_TYPE else {}
         desk.approve(type_, form(**desk.key(), **fields, **extra))
     paid = desk.debit(5_000, line_count=2)
     desk.credit(70)
