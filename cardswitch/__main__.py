@@ -15,7 +15,8 @@ from cyclopts import App, Group, Parameter
 from . import card_points, card_settings, card_stops, card_value, card_view  # noqa: F401  they add commands to card
 from .card import app as card_app
 from .card_types import app as type_app
-from .configure import gift_app, organisation_app, points_app, price_app, store_app, terminal_app
+from .catalogue import gift_app, points_app, price_app
+from .configure import organisation_app, store_app, terminal_app
 from .day import app as day_app
 from .plug_ins import app as plug_ins_app
 from .rules import app as rules_app

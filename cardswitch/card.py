@@ -6,7 +6,7 @@ is in `card_view`, `card_settings` and `card_value`.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from cyclopts import App, Group, Parameter
 
@@ -26,7 +26,7 @@ app = App(
 A step of the life cycle takes one number, a range (--count, --to) or a list (--file), previews with --dry-run, and is
 repeated safely: a card that is there already is "done before".
 
-Example:
+For example:
     cardswitch card make 6200000000000001 --count 100 --type 1 --dry-run""",
     help_format="plaintext",
 )
@@ -61,7 +61,7 @@ def operate(
 
     async def work(desk: Desk) -> int:
         who = desk.person(f"card {operation.name.lower()}") if needs_person else desk.operator_id
-        told = CardOperationFields(operator_id=who, fee_tender=FeeTender[fee.upper()], **fields)
+        told = cast(CardOperationFields, {"operator_id": who, "fee_tender": FeeTender[fee.upper()], **fields})
         return await run(desk, cards, Job(operation, told, selection.check_digit), dry_run=dry_run)
 
     return at_desk(switch, work)
@@ -81,7 +81,7 @@ def reserve(
 ) -> int:
     """Reserve numbers, so that batch making skips them.
 
-    Example:
+    For example:
         cardswitch card reserve 6200000000000888 --type 1
 
     Next: `card make --from-reserved`, or `card unreserve`.
@@ -108,7 +108,7 @@ def unreserve(
 ) -> int:
     """Put reserved numbers back.
 
-    Example:
+    For example:
         cardswitch card unreserve 6200000000000888
 
     Next: the number may be made or reserved again.
@@ -133,7 +133,7 @@ def make(
 ) -> int:
     """Make cards of an approved type: they are in stock at headquarters, without value.
 
-    Example:
+    For example:
         cardswitch card make 6200000000000001 --count 100 --type 1
 
     Next: `card draw` sends them to a store, `card issue` gives them out.
@@ -164,7 +164,7 @@ def draw(
 ) -> int:
     """Give made cards into the custody of a store, which alone can issue them then.
 
-    Example:
+    For example:
         cardswitch card draw 6200000000000001 --to 6200000000000050 --store 12
 
     Next: the store, or headquarters, issues them.
@@ -207,7 +207,7 @@ def issue(
 ) -> int:
     """Give cards out: each gets an account with its first value.
 
-    Example:
+    For example:
         cardswitch card issue 6200000000000001 --count 100 --value 50.00 --fee cash
 
     Next: `card activate`; types that ask for no activation are active at once.
@@ -249,7 +249,7 @@ def make_and_issue(
 ) -> int:
     """Make and issue in one step: of each card both are done, or neither.
 
-    Example:
+    For example:
         cardswitch card make-and-issue 6200000000000001 --type 1 --value 20.00 --member 4711
 
     Next: `card activate`; types that ask for no activation are active at once.
@@ -290,7 +290,7 @@ def activate(
 ) -> int:
     """Make issued cards usable; their validity begins today.
 
-    Example:
+    For example:
         cardswitch card activate --file handed-out.txt
 
     Next: the card can pay, earn and be recharged, from the next request on.

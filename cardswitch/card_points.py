@@ -65,7 +65,7 @@ def adjust_points(
 ) -> int:
     """Correct points by hand, up or down.
 
-    Example:
+    For example:
         cardswitch card adjust-points 6200000000000001 -25.50 --reason 2
 
     Below 0 takes points. With a reference the correction counts once.
@@ -119,7 +119,7 @@ def void_points(
 ) -> int:
     """Take all points of a category from cards: first a preview, then the run, which skips what has changed since.
 
-    Example:
+    For example:
         cardswitch card void-points --file inactive.txt --preview plan.jsonl
         cardswitch card void-points --if-unchanged plan.jsonl --reason 4
 
@@ -219,7 +219,7 @@ def transfer_points(
 ) -> int:
     """Move points of one category from one card's account to another's.
 
-    Example:
+    For example:
         cardswitch card transfer-points 6200000000000001 6200000000000002 100
 
     Parameters
@@ -255,7 +255,7 @@ def backfill(
 ) -> int:
     """Give points for a sale that missed them: once per receipt, by the rules of the date of sale, up to 92 days back.
 
-    Example:
+    For example:
         cardswitch card backfill 6200000000000001 --store 12 --receipt 88123 --date 2026-03-01 --amount 56.40
 
     Parameters
@@ -310,7 +310,7 @@ def redeem(
 ) -> int:
     """Use points for a gift, or for something that the switch has no price for. Needs a key that may pay.
 
-    Example:
+    For example:
         cardswitch card redeem 6200000000000001 --gift 5 --pieces 1
 
     Next: hand the gift over; its stock and the points are less by then.
@@ -342,7 +342,7 @@ def redeem(
 def convert_points(number: CardNumber, amount: Money, /, *, category: Category = 0, switch: Switch = DEFAULT) -> int:
     """Turn points into value at the category's rate. Needs a key that may pay.
 
-    Example:
+    For example:
         cardswitch card convert-points 6200000000000001 10.00
 
     Parameters
@@ -374,7 +374,7 @@ def load_visits(
 ) -> int:
     """Put counted visits of a service on a card.
 
-    Example:
+    For example:
         cardswitch card load-visits 6200000000000001 3 10 --last-date 2026-12-31 --received 200.00
 
     Parameters

@@ -27,7 +27,7 @@ pin_app = App(
 
 PINs are typed without echo, or read from a file or pipe (--pin-file); they are never arguments, which others can see.
 
-Example:
+For example:
     cardswitch card pin reset 6200000000000001 --operator 7""",
     help_format="plaintext",
     group=SETTINGS,
@@ -72,7 +72,7 @@ def _checked(pin: str) -> bytes:
 def set_pin(number: CardNumber, /, *, pin_file: PinFile = None, switch: Switch = DEFAULT) -> int:
     """Change a PIN by the holder, who knows the old one; a wrong old PIN counts as a try.
 
-    Example:
+    For example:
         cardswitch card pin set 6200000000000001
 
     Next: the new PIN is asked for from the next debit on.
@@ -97,7 +97,7 @@ def set_pin(number: CardNumber, /, *, pin_file: PinFile = None, switch: Switch =
 def reset(number: CardNumber, /, *, take_away: bool = False, pin_file: PinFile = None, switch: Switch = DEFAULT) -> int:
     """Set a PIN at the desk after an identity check; opens a locked one. Needs --operator.
 
-    Example:
+    For example:
         cardswitch card pin reset 6200000000000001 --operator 7
 
     Next: the holder may change it with `card pin set`.
@@ -147,7 +147,7 @@ def limits(
 ) -> int:
     """Set limits of one card, beside those of its type; of two limits the tighter one counts.
 
-    Example:
+    For example:
         cardswitch card limits 6200000000000001 --single 200.00 --daily 500.00 --daily-count 5
 
     All limits of the card are set together: those that are not named end. Next:
@@ -190,7 +190,7 @@ def limits(
 def level(number: CardNumber, level: int, /, *, switch: Switch = DEFAULT) -> int:
     """Set the level of a card's holder; 0 is the type's.
 
-    Example:
+    For example:
         cardswitch card level 6200000000000001 3
 
     Next: rules for the level hold from the next bill on.
@@ -209,7 +209,7 @@ def level(number: CardNumber, level: int, /, *, switch: Switch = DEFAULT) -> int
 def member(number: CardNumber, member: int, /, *, switch: Switch = DEFAULT) -> int:
     """Name the member who holds a card's account; 0 makes it anonymous.
 
-    Example:
+    For example:
         cardswitch card member 6200000000000001 4711
 
     Next: `card show` names the member; sales carry it.
@@ -228,7 +228,7 @@ def member(number: CardNumber, member: int, /, *, switch: Switch = DEFAULT) -> i
 def segments(number: CardNumber, /, *segments: int, none: bool = False, switch: Switch = DEFAULT) -> int:
     """Set the segments (groups, campaigns) that a card's account is in; the others are left.
 
-    Example:
+    For example:
         cardswitch card segments 6200000000000001 3 17
 
     Next: rules that ask for one of them count from the next bill on.

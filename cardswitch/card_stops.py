@@ -74,7 +74,7 @@ _add(
     STOPS,
     """Report cards as lost: the next debit anywhere is refused. The value is kept.
 
-    Example:
+    For example:
         cardswitch card report-loss 6200000000000001 --fee cash
 
     Next: `card restore` when it is found, or `card replace`. A fee that
@@ -88,7 +88,7 @@ _add(
     STOPS,
     """Take a loss report back: the card is what it was before.
 
-    Example:
+    For example:
         cardswitch card restore 6200000000000001 --fee cash
 
     Next: nothing; a card past its last date becomes EXPIRED (`card renew`).""",
@@ -101,7 +101,7 @@ _add(
     STOPS,
     """Stop cards: no debit, redemption or recharge; the value is kept. Needs --operator.
 
-    Example:
+    For example:
         cardswitch card freeze 6200000000000001 --operator 7 --reason 3
 
     Next: another person than the one who froze it runs `card unfreeze`.""",
@@ -114,7 +114,7 @@ _add(
     STOPS,
     """Let frozen cards be used again. Needs --operator: another person than who froze them.
 
-    Example:
+    For example:
         cardswitch card unfreeze 6200000000000001 --operator 8
 
     Next: the card can be used from the next request on.""",
@@ -127,7 +127,7 @@ _add(
     STOPS,
     """Mark cards as expired whose last date has passed (they are refused without it too).
 
-    Example:
+    For example:
         cardswitch card expire --file past.txt --dry-run
 
     Next: `card renew`, `card return` or `card replace`.""",
@@ -140,7 +140,7 @@ _add(
     STOPS,
     """Extend cards by the type's validity, from today or from their last date, whichever is later.
 
-    Example:
+    For example:
         cardswitch card renew 6200000000000001 --fee balance
 
     Next: the card is active; `card show` has its new last date.""",
@@ -153,7 +153,7 @@ _add(
     STOPS,
     """Mark cards as unreadable: no use; the value is kept.
 
-    Example:
+    For example:
         cardswitch card mark-bad 6200000000000001
 
     Next: `card replace`.""",
@@ -166,7 +166,7 @@ _add(
     STOPS,
     """Put cards on the blacklist, whatever their status: only reversals and refunds pass.
 
-    Example:
+    For example:
         cardswitch card blacklist --file stolen.txt --reason 9
 
     Next: `card unblacklist`, which two persons do.""",
@@ -187,7 +187,7 @@ def unblacklist(
 ) -> int:
     """Take cards off the blacklist. Two persons: --operator and --approver.
 
-    Example:
+    For example:
         cardswitch card unblacklist 6200000000000001 --operator 7 --approver 8
 
     Next: the card's status decides again.
@@ -213,7 +213,7 @@ def replace(
 ) -> int:
     """Let another card go on with a card's account: value, points, PIN, limits and what was used of them today.
 
-    Example:
+    For example:
         cardswitch card replace 6200000000000001 6200000000000101 --fee cash
 
     The new card must be made or drawn, and not issued. A list (`--file`) has two numbers a line, old and new.
@@ -240,7 +240,7 @@ def correct(
 ) -> int:
     """Give a card the number that it should have had; everything else goes on. Two persons: --operator, --approver.
 
-    Example:
+    For example:
         cardswitch card correct 6200000000000001 6200000000000010 --operator 7 --approver 8
 
     A list (`--file`) has two numbers a line, wrong and right.
@@ -263,7 +263,7 @@ _add(
     ENDS,
     """Take cards back: the value less the fee is paid out, points and visits end.
 
-    Example:
+    For example:
         cardswitch card return 6200000000000001 --dry-run
 
     Next: pay out what the answer says. Other cards of the account, and holds, come first.""",
@@ -284,7 +284,7 @@ def void(
 ) -> int:
     """End cards without paying out; a void card never comes back.
 
-    Example:
+    For example:
         cardswitch card void 6200000000000001 --write-off --document 20260301
 
     Next: `card clear` when the medium goes back to blank stock.
@@ -307,7 +307,7 @@ _add(
     ENDS,
     """Note that the medium of returned, void or made cards went back to blank stock; only without value.
 
-    Example:
+    For example:
         cardswitch card clear 6200000000000001 --count 20
 
     Next: nothing; the number is not used again.""",

@@ -50,7 +50,7 @@ For example:
 def template() -> int:
     """Print a file with every field, its unit and its default, to begin from.
 
-    Example:
+    For example:
         cardswitch type template > gold.toml
 
     Next: edit it; `cardswitch type put --check gold.toml` says what is wrong
@@ -64,7 +64,7 @@ def template() -> int:
 def put(file: Path, /, *, check: bool = False, switch: Switch = DEFAULT) -> int:
     """Create a card type from a file, or a new version of one that exists.
 
-    Example:
+    For example:
         cardswitch type put gold.toml --operator 7
 
     The whole file is checked first; every problem is named with its field, and
@@ -142,7 +142,7 @@ async def _allowed(desk: Desk, code: int, kind: int) -> set[int] | None:
 def list_types(*, switch: Switch = DEFAULT) -> int:
     """List card types with their states, and the version that is in force.
 
-    Example:
+    For example:
         cardswitch type list
     """
 
@@ -178,7 +178,7 @@ def list_types(*, switch: Switch = DEFAULT) -> int:
 def show(code: int, /, *, switch: Switch = DEFAULT) -> int:
     """Show a card type: its state and all its versions.
 
-    Example:
+    For example:
         cardswitch type show 1
 
     Parameters
@@ -268,7 +268,7 @@ def set_state(
 ) -> int:
     """Move a card type on: submit a draft, approve it (another person than its author), suspend, resume, retire.
 
-    Example:
+    For example:
         cardswitch type state 1 approve --operator 8
 
     Next: cards are made of an approved type only. A suspended one makes none,
@@ -296,7 +296,7 @@ def set_state(
 def fees(code: int, /, *, switch: Switch = DEFAULT) -> int:
     """Show the fees of the version of a card type that is in force.
 
-    Example:
+    For example:
         cardswitch type fees 1
 
     Parameters
@@ -337,7 +337,7 @@ def allow(
 ) -> int:
     """Put a store or an operator on a list of a card type, or take it off.
 
-    Example:
+    For example:
         cardswitch type allow 1 outlets 12
 
     Next: it holds from the next request on, if the type has the flag of the

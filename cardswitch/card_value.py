@@ -53,7 +53,7 @@ def tell(desk: Desk, outcome: Outcome, number: int, what: str, form: type[Packed
 def balance(number: CardNumber, /, *, switch: Switch = DEFAULT) -> int:
     """Balance, available value and points of a card. Needs a key that may pay.
 
-    Example:
+    For example:
         cardswitch card balance 6200000000000001
 
     Parameters
@@ -92,7 +92,7 @@ def recharge(
 ) -> int:
     """Put value on a card.
 
-    Example:
+    For example:
         cardswitch card recharge 6200000000000001 100.00 --channel bank-card --reference 83421
 
     A reference is credited once per channel: repeating the command with it is
@@ -139,7 +139,7 @@ def recharge(
 def hold(number: CardNumber, amount: Money, /, *, expires_in: int = 0, switch: Switch = DEFAULT) -> int:
     """Reserve an amount on a card, as a hotel or a hirer does. Needs a key that may pay.
 
-    Example:
+    For example:
         cardswitch card hold 6200000000000001 200.00 --expires-in 86400
 
     Next: `card capture` takes it, `card release` gives it back, both by the
@@ -168,7 +168,7 @@ def capture(
 ) -> int:
     """Take all or a part of what is held. Needs a key that may pay.
 
-    Example:
+    For example:
         cardswitch card capture 6200000000000001 4711 180.00
 
     Parameters
@@ -195,7 +195,7 @@ def capture(
 def release(number: CardNumber, hold: int, /, *, switch: Switch = DEFAULT) -> int:
     """Give back what is held. Needs a key that may pay.
 
-    Example:
+    For example:
         cardswitch card release 6200000000000001 4711
 
     Parameters
@@ -217,7 +217,7 @@ def release(number: CardNumber, hold: int, /, *, switch: Switch = DEFAULT) -> in
 def refund(number: CardNumber, original: int, amount: Money, /, *, switch: Switch = DEFAULT) -> int:
     """Give back a part or all of a sale, however old; never more than it took. Needs a key that may pay.
 
-    Example:
+    For example:
         cardswitch card refund 6200000000000001 815 12.50
 
     In every status of the card: of a replaced one the value goes to its
@@ -244,7 +244,7 @@ def refund(number: CardNumber, original: int, amount: Money, /, *, switch: Switc
 def transfer(number: CardNumber, to: CardNumber, amount: Money, /, *, switch: Switch = DEFAULT) -> int:
     """Move value from one card's account to another's; both, or neither.
 
-    Example:
+    For example:
         cardswitch card transfer 6200000000000001 6200000000000002 25.00
 
     Parameters

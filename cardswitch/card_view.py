@@ -36,7 +36,7 @@ LIST_MAX = 1_000
 def show(*numbers: CardNumber, selection: Selection = ALL_NAMED, switch: Switch = DEFAULT) -> int:
     """Show all that the switch has of a card: status, value, points, limits and what is used of them, holds.
 
-    Example:
+    For example:
         cardswitch card show 6200000000000001
 
     With a key that may pay, value and points are as a till would see them now;
@@ -77,7 +77,7 @@ def list_cards(
 ) -> int:
     """List cards by type, status, store and number.
 
-    Example:
+    For example:
         cardswitch card list --status drawn --store 12
 
     A switch with more than 262,144 cards does not list them; then ask for

@@ -29,7 +29,7 @@ For example:
 def show(*, switch: Switch = DEFAULT) -> int:
     """Show the business date, the switch's clock, and how the terminals' closes stand.
 
-    Example:
+    For example:
         cardswitch day show
     """
 
@@ -72,7 +72,7 @@ def show(*, switch: Switch = DEFAULT) -> int:
 def cut_over(*, switch: Switch = DEFAULT) -> int:
     """Begin the next business date now, before the clock does. Needs --operator.
 
-    Example:
+    For example:
         cardswitch day cut-over --operator 7
 
     Next: requests under the date before are taken for one more date; limits per
@@ -94,7 +94,7 @@ def cut_over(*, switch: Switch = DEFAULT) -> int:
 def close(*, date: Date | None = None, switch: Switch = DEFAULT) -> int:
     """Close a business date of this command line's own terminal: agree with the switch on each request of it.
 
-    Example:
+    For example:
         cardswitch day close --date 2026-03-01
 
     Tills close their own dates. Needs a key that may pay.

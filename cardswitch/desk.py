@@ -35,6 +35,8 @@ LOCK_WAIT_S = 15
 """Another command of the same terminal is waited for this long."""
 LOCK_LOOK_S = 0.05
 FINGERPRINT_DIGITS = 12
+NUMBERS_PER_MS = 4
+"""No terminal settles more requests than this, one after the other."""
 
 SWITCH = Group("Switch and output", sort_key=90)
 T = TypeVar("T")
@@ -138,7 +140,7 @@ def at_desk(options: Switch, work: Callable[[Desk], Awaitable[int]]) -> int:
 async def _at_desk(options: Switch, work: Callable[[Desk], Awaitable[int]]) -> int:
     credentials = options.credentials()
     await _sign_on_once(options, credentials)
-    trace = open_trace(credentials)
+    trace = open_trace(credentials, now_ms())
     try:
         async with Client(*options.address, credentials, trace, policy=POLICY) as client:
             desk = Desk(client, options)
@@ -179,23 +181,25 @@ async def _settle(desk: Desk) -> None:
             desk.client.forget(request.trace_number)
 
 
-def open_trace(credentials: Credentials, folder: Path | None = None) -> FileTrace:
+def open_trace(credentials: Credentials, at_ms: int, folder: Path | None = None) -> FileTrace:
     """The trace file of a terminal, after any other command that uses it has ended.
 
     Two runs never use one trace number: they share this file, whose lock lets
     one of them in at a time, and it counts on from run to run. Where the file
     is new (another machine, a state folder that was cleared) it begins at the
-    milliseconds of now, modulo 2^32: ahead of every number that an older file
-    has given out, since each of them took more than a millisecond to sync. The
-    switch itself refuses a number that comes again with other content
-    (TRACE_REUSED), so a clock set back costs a refusal and nothing else.
+    quarters of a millisecond of now, modulo 2^32, which come again after twelve
+    days: ahead of every number that an older file has given out for today or
+    yesterday, since each of them took two syncs here, one at the switch, and the
+    way there and back. The switch itself refuses a number that comes again with
+    other content (TRACE_REUSED), so a clock set back costs a refusal and
+    nothing else.
     """
     folder = folder or state_folder()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Named after the key too: the same terminal number on another switch is somebody else.
     fingerprint = hashlib.sha256(b"cardswitch trace" + credentials.key).hexdigest()[:FINGERPRINT_DIGITS]
     path = folder / f"terminal-{credentials.terminal_id}-{fingerprint}.trace"
-    first_number = now_ms() % TRACE_NUMBER_MAX + 1
+    first_number = at_ms * NUMBERS_PER_MS % TRACE_NUMBER_MAX + 1
     for _ in range(int(LOCK_WAIT_S / LOCK_LOOK_S)):
         try:
             return FileTrace(path, credentials.terminal_id, first_number=first_number)

@@ -37,7 +37,7 @@ def run(
 ) -> int:
     """Follow the journal and credit what the plug-ins grant, until SIGINT or SIGTERM.
 
-    Example:
+    For example:
         cardswitch plug-ins run fruit=rules.fruit:points --state fruit.state --operator-key plug-ins.key
 
     Give the runner a terminal of its own: `cardswitch terminal put 77 --rights

@@ -40,7 +40,7 @@ For example:
 def template(*, bill: bool = False) -> int:
     """Print a file with every field of a rule, to begin from.
 
-    Example:
+    For example:
         cardswitch rules template > spring.toml
 
     Next: edit it; `cardswitch rules check spring.toml` says what is wrong with
@@ -59,7 +59,7 @@ def template(*, bill: bool = False) -> int:
 def check(file: Path, /, *, json: bool = False) -> int:
     """Check a file of rules as a whole, without a switch; every problem is named with its field and why.
 
-    Example:
+    For example:
         cardswitch rules check spring.toml
 
     Next: `rules load`, which also checks that the card types, stores and
@@ -91,7 +91,7 @@ def load(
 ) -> int:
     """Load a file of rules as a new set, and put it in force from a business date on.
 
-    Example:
+    For example:
         cardswitch rules load spring.toml --from-date 2026-03-01 --operator 7
 
     The whole file is checked first, with the card types, stores and categories
@@ -189,7 +189,7 @@ async def _put(desk: Desk, number: int, rules: list[Rule]) -> None:
 def show(set: int | None = None, /, *, switch: Switch = DEFAULT) -> int:
     """List the sets of rules and say which is in force; with a number, its rules.
 
-    Example:
+    For example:
         cardswitch rules show 2
 
     Parameters
@@ -240,7 +240,7 @@ async def _words_of_set(desk: Desk, number: int) -> list[dict[str, Any]]:
 def diff(first: str, second: str, /, *, switch: Switch = DEFAULT) -> int:
     """Compare two sets of rules, each a number on the switch or a file; 0 when they say the same.
 
-    Example:
+    For example:
         cardswitch rules diff 2 spring.toml
 
     Parameters
@@ -274,7 +274,7 @@ def diff(first: str, second: str, /, *, switch: Switch = DEFAULT) -> int:
 def try_bill(*, bill: Path, card: CardNumber, switch: Switch = DEFAULT) -> int:
     """Price a bill on the running switch: what each line would cost and earn. Needs a key that may pay.
 
-    Example:
+    For example:
         cardswitch rules try --bill bill.json --card 6200000000000001
 
     Nothing is taken. The rules and the card type of today count. Next: `rules load` changes the

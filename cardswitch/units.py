@@ -20,7 +20,7 @@ from switch.protocol.messages import NO_COUNT_LIMIT, NO_LIMIT
 EPOCH_ORDINAL = datetime.date(1970, 1, 1).toordinal()
 HUNDREDTHS = 100
 UNLIMITED = "unlimited"
-_DECIMAL = re.compile(r"([+-]?)(\d+)(?:\.(\d{1,2}))?")
+_DECIMAL = re.compile(r"([+-]?)(\d+)(?:\.(\d{1,2}))?", re.ASCII)
 
 
 def parse_decimal(text: str) -> int:
