@@ -354,8 +354,8 @@ cdef void add_pending(Tables tables, account_record_t* account, uint32_t categor
     touch(decision, account)
 
 
-cdef void take_back(Tables tables, const ask_t* ask, account_record_t* account, uint32_t category, uint32_t booking_date,
-                    int64_t points_hundredths, decision_t* decision) noexcept nogil:
+cdef void take_back(Tables tables, const ask_t* ask, account_record_t* account, uint32_t category,
+                    uint32_t booking_date, int64_t points_hundredths, decision_t* decision) noexcept nogil:
     cdef pending_points_record_t* pending = NULL
     if booking_date > ask.today:
         pending = <pending_points_record_t*>tables.pending.find(account.account_number, category, booking_date)

@@ -9,7 +9,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from switch._account cimport (
-    add_pending, add_points, available, category_enabled, ceiling_of, check_pin, count_card_today, count_today,
+    add_pending, add_points, available, ceiling_of, check_pin, count_card_today, count_today,
     limits_of, may_use, peek, points_settled, settle, store_accepts, visits_of)
 from switch._decision cimport ask_t, decision_t, show_account, touch
 from switch._layout cimport *
