@@ -117,7 +117,7 @@ def load(
     async def work(desk: Desk) -> int:
         sets = await desk.records(RecordKind.RULESET, RulesetRecord)
         await _check_names(desk, wanted, str(file))
-        number = set or wanted.ruleset or _free_number(sets)
+        number = set or wanted.ruleset or await _number_for(desk, sets, wanted.rules)
         known = next((row for row in sets if row.ruleset == number), None)
         if known is not None and known.state == RulesetState.ACTIVE:
             raise CommandError(f"rules: {explain(ResponseCode.RULESET_STATE)}")
@@ -146,10 +146,17 @@ def load(
     return at_desk(switch, work)
 
 
-def _free_number(sets: list[RulesetRecord]) -> int:
-    """The latest draft, so that a repeated command goes on with it; else the number after the highest."""
-    if sets and sets[-1].state == RulesetState.DRAFT:
-        return sets[-1].ruleset
+async def _number_for(desk: Desk, sets: list[RulesetRecord], rules: list[Rule]) -> int:
+    """A draft all of whose rules are in the file, which is an interrupted load of it; else the number after the highest.
+
+    Another person's draft is left alone.
+    """
+    wanted = [describe_of_file(rule) for rule in rules]
+    for row in reversed(sets):
+        if row.state == RulesetState.DRAFT:
+            there = await _words_of_set(desk, row.ruleset)
+            if there and all(words in wanted for words in there):
+                return row.ruleset
     return sets[-1].ruleset + 1 if sets else 1
 
 

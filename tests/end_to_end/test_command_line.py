@@ -1,10 +1,12 @@
 """An operator sets up an empty switch and runs it with nothing but the command line; tills sell beside it."""
 
-import asyncio
+import fcntl
 import json
 import os
+import pty
 import subprocess
 import sys
+import termios
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,146 +15,9 @@ import pytest
 from cardswitch.units import plain_decimal
 from switch.protocol.codes import ResponseCode
 from switch.protocol.messages import BillLine
-from terminals.client import Client
-from terminals.credentials import read_credentials
-from terminals.trace import MemoryTrace
 from tests.support.desk import make_directory
-from tests.support.switch_process import ROOT, SwitchProcess
-
-FIRST = 6200_0000_0000_0001
-TYPE = """
-code = 1
-name = "Shopping card"
-functions = ["identify", "pay", "points", "discount", "visits"]
-flags = ["activation-required"]
-validity_days = 365
-discount_percent = 5
-points_percent = 100
-[limits]
-daily = 1000.00
-recharge_count = 3
-ceiling = 500.00
-[number]
-digits = 16
-prefix = 62
-[fees.issue]
-amount = 2.00
-[fees.replace]
-amount = 5.00
-from_balance = true
-[fees.report-loss]
-amount = 1.00
-waivable = true
-[fees.restore]
-amount = 1.00
-[fees.renew]
-amount = 3.00
-[fees.return]
-amount = 4.00
-"""
-RULES = """
-[[rule]]
-number = 10
-layer = "points-item"
-action = "multiply"
-percent = 200
-department = 7
-card_type = 1
-[[rule]]
-number = 20
-layer = "forbid"
-action = "exclude"
-category = 71
-"""
-
-
-class Operator:
-    """Runs commands against one switch, with a state folder of its own."""
-
-    def __init__(self, switch, folder):
-        self.switch, self.folder = switch, folder
-        host, port = switch.address
-        self.environment = {
-            **os.environ,
-            "CARDSWITCH_CONNECT": f"{host}:{port}",
-            "CARDSWITCH_OPERATOR_KEY": str(switch.data / "operator.key"),
-            "CARDSWITCH_OPERATOR": "7",
-            "XDG_STATE_HOME": str(folder / "state"),
-            "PYTHONPATH": str(ROOT),
-        }
-
-    def run(self, *words, stdin="", **environment):
-        """Exit status and both outputs."""
-        return subprocess.run(
-            [sys.executable, "-m", "cardswitch", *map(str, words)],
-            cwd=self.folder,
-            env=self.environment | environment,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-
-    def __call__(self, *words, stdin="", **environment):
-        """Output of a command that must succeed."""
-        ended = self.run(*words, stdin=stdin, **environment)
-        assert ended.returncode == 0, f"{words}: {ended.stdout}{ended.stderr}"
-        return ended.stdout
-
-    def json(self, *words, **environment):
-        """What a command that must succeed prints for programs."""
-        return json.loads(self(*words, "--json", **environment))
-
-    def lines(self, *words, status=0, **options):
-        """JSON lines of a command: one per card, and the summary behind them."""
-        ended = self.run(*words, "--json", **options)
-        assert ended.returncode == status, f"{words}: {ended.stdout}{ended.stderr}"
-        return [json.loads(line) for line in ended.stdout.splitlines()]
-
-    def refused(self, *words, code, **environment):
-        """A command that must be refused with a code; its words."""
-        ended = self.run(*words, **environment)
-        assert ended.returncode == 1, f"{words}: {ended.stdout}{ended.stderr}"
-        text = ended.stdout + ended.stderr
-        assert f"{int(code)} {code.name}" in text, text
-        assert "Traceback" not in text
-        return text
-
-    def write(self, name, text):
-        (self.folder / name).write_text(text, encoding="utf-8")
-        return name
-
-    def show(self, card):
-        return self.json("card", "show", card)
-
-    def sell(self, card, amount_minor, **options):
-        """Sell at the till that the command line has put."""
-
-        async def once():
-            trace = MemoryTrace("a test's till", next_number=self.next_trace)
-            credentials = read_credentials(self.folder / "till.key")
-            async with Client(*self.switch.address, credentials, trace) as till:
-                outcome = await till.debit(card, amount_minor, **options)
-            self.next_trace = trace.next_number
-            return outcome
-
-        return asyncio.run(once())
-
-    next_trace = 1
-
-
-def furnish(operator):
-    """From nothing to a shop with a service desk, a till and an approved card type, by commands alone."""
-    operator("terminal", "put", 900, "--rights", "pay,credit,configure,follow,cards", "--key-file", "desk.key")
-    operator.environment["CARDSWITCH_OPERATOR_KEY"] = str(operator.folder / "desk.key")
-    operator("organisation", "put", 1, "hq", "--name", "Group")
-    operator("organisation", "put", 10, "region", "--under", 1)
-    operator("store", "put", 12, "--organisation", 10, "--round-off", "0.10")
-    operator("terminal", "put", 7, "--store", 12, "--rights", "pay,credit", "--key-file", "till.key")
-    operator("type", "put", operator.write("type.toml", TYPE))
-    operator("type", "state", 1, "submit")
-    operator("type", "state", 1, "approve", CARDSWITCH_OPERATOR="8")
+from tests.support.operator import FIRST, RULES, TYPE, Operator, furnish
+from tests.support.switch_process import SwitchProcess
 
 
 @pytest.fixture(scope="module")
@@ -229,7 +94,7 @@ def test_a_wrong_file_is_refused_as_a_whole_with_every_field(operator):
 # --------------------------------------------------------------------------- batches
 
 
-@pytest.mark.feature("HD-045", "HD-047", "HD-048", "HD-049", "HD-050", "HD-082", "HD-072", "HD-037")
+@pytest.mark.feature("HD-045", "HD-047", "HD-048", "HD-049", "HD-050", "HD-082", "HD-072", "HD-037", "HD-036", "HD-077")
 def test_a_range_of_a_hundred_is_made_drawn_issued_and_activated(operator):
     first, last = FIRST, FIRST + 99
     previewed = operator.json("card", "make", first, "--count", 100, "--type", 1, "--dry-run")
@@ -293,7 +158,7 @@ def test_commands_side_by_side_never_share_a_trace_number(operator):
 # --------------------------------------------------------------------------- one card
 
 
-@pytest.mark.feature("HD-061", "HD-052")
+@pytest.mark.feature("HD-061", "HD-052", "HD-097", "HD-099")
 def test_a_card_is_recharged_sold_from_and_shown(operator, cards):
     card = next(cards)
     assert operator.json("card", "recharge", card, "20.00", "--reference", "r1")["balance"] == "70.00"
@@ -403,6 +268,33 @@ def test_a_pin_is_read_from_a_pipe_and_never_from_arguments(operator, cards):
     assert operator.show(card)["pin_set"] is False
 
 
+def test_a_pin_that_is_typed_is_not_seen(operator, cards):
+    card = next(cards)
+    master, slave = pty.openpty()
+    words = [sys.executable, "-m", "cardswitch", "card", "pin", "reset", str(card)]
+    # A terminal of its own: getpass asks the controlling one, and not standard input.
+    typing = subprocess.Popen(
+        words, cwd=operator.folder, env=operator.environment, stdin=slave, stdout=slave, stderr=slave,
+        start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )  # fmt: skip
+    os.close(slave)
+    seen = b""
+    try:
+        for prompt in (b"New PIN: ", b"New PIN again: "):
+            while prompt not in seen:
+                seen += os.read(master, 1024)
+            os.write(master, b"482913\n")
+        while b"PIN set" not in seen:
+            seen += os.read(master, 1024)
+        assert typing.wait(60) == 0
+    finally:
+        typing.kill()
+        os.close(master)
+    assert b"482913" not in seen
+    assert operator.sell(card, 100, pin=b"482913").approved
+    assert b"482913" not in b"".join(path.read_bytes() for path in operator.folder.rglob("*") if path.is_file())
+
+
 @pytest.mark.feature("HD-073")
 def test_limits_level_member_and_segments_of_a_card(operator, cards):
     card = next(cards)
@@ -446,14 +338,17 @@ def test_rules_are_checked_loaded_shown_compared_and_tried(operator, cards):
     assert (strange.returncode, "rule 10.card_type" in strange.stderr) == (1, True)
     assert operator.json("rules", "show") == []
 
-    assert operator.json("rules", "load", path, "--draft")["state"] == "DRAFT"
+    draft = operator.json("rules", "load", path, "--draft")
+    assert (draft["set"], draft["state"]) == (1, "DRAFT")
+    other_path = operator.write("other.toml", RULES.replace("200", "300"))
+    assert operator.json("rules", "load", other_path, "--draft")["set"] == 2  # another draft is left alone
     assert operator.json("rules", "load", path)["state"] == "ACTIVE"
     operator.refused("rules", "load", path, "--set", 1, code=ResponseCode.RULESET_STATE)
-    assert [row["in_force"] for row in operator.json("rules", "show")] == [True]
+    assert [row["in_force"] for row in operator.json("rules", "show")] == [True, False]
     assert operator.json("rules", "show", 1)[0]["percent"] == 200
     assert operator.json("rules", "diff", 1, path) == {"equal": True, "changes": []}
-    assert operator.run("rules", "diff", 1, operator.write("other.toml", RULES.replace("200", "300"))).returncode == 1
-    later = operator.json("rules", "load", "other.toml")
+    assert operator.run("rules", "diff", 1, 2).returncode == 1
+    later = operator.json("rules", "load", other_path)
     assert (later["set"], later["from_date"] > operator.json("day", "show")["business_date"]) == (2, True)
 
     bill = {"lines": [{"item": 1, "amount": "10.00", "department": 7}, {"item": 2, "amount": "4.00"}]}
@@ -468,7 +363,7 @@ def test_rules_are_checked_loaded_shown_compared_and_tried(operator, cards):
     assert operator.show(card)["balance"] == "50.00"
 
 
-@pytest.mark.feature("HD-123", "HD-134", "HD-135", "HD-136", "HD-062", "HD-113", "HD-088", "HD-121")
+@pytest.mark.feature("HD-123", "HD-134", "HD-135", "HD-136", "HD-062", "HD-113", "HD-088", "HD-121", "HD-133", "VC-118")
 def test_points_are_adjusted_moved_redeemed_converted_and_voided_after_a_preview(operator, cards):
     one, two, three = (next(cards) for _ in range(3))
     operator("points", "put", 1, "--name", "Promotion", "--converts", "1.00", "--lot", "1.00")

@@ -1,5 +1,7 @@
 """Card types, rules and bills out of files: read as they are meant, and refused with every field that is wrong."""
 
+from typing import Any
+
 import pytest
 
 from cardswitch.bill_file import EXAMPLE, parse_quantity, read_bill
@@ -26,7 +28,7 @@ from switch.protocol.messages import (
 )
 from switch.protocol.records import RuleRecord
 
-KEY = {"trace_number": 1, "business_date": 1, "stamp_ms": 0}
+KEY: dict[str, Any] = {"trace_number": 1, "business_date": 1, "stamp_ms": 0}
 
 
 @pytest.fixture
