@@ -6,7 +6,6 @@ monthly recharges need no timer and no night job, and so survive any restart.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memcmp
 
 from switch._decision cimport ask_t, decision_t, touch
 from switch._layout cimport *
@@ -118,7 +117,6 @@ cdef card_limit_record_t* limits_of(Tables tables, uint64_t card_number) noexcep
 
 
 cdef card_limit_record_t* limits_following(Tables tables, uint64_t card_number) noexcept nogil:
-    cdef card_limit_record_t* limits = NULL
     cdef account_record_t* account = NULL
     cdef const card_record_t* card
     cdef int _step

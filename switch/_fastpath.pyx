@@ -553,7 +553,7 @@ cdef class Engine:
     def decide(self, uint32_t terminal_id, uint32_t rights, const uint8_t[::1] message not None, int64_t now_ms):
         """Decide one plain message (header and body) whose PINs are hidden already. For init, tests and tools.
 
-        Returns the plain reply and what was journaled, or None: the message's entry, behind a cut-over's if there is one.
+        Returns the plain reply and what was journaled, or None: the message's entry, behind a cut-over's if any.
         """
         cdef uint8_t out[ANSWER_BYTES_MAX]
         cdef uint32_t size, used_bytes
