@@ -64,7 +64,9 @@ def initialize(
     window.start_at(today)
 
     def write(message_type: MessageType, request: Packed) -> None:
-        reply, _ = engine.decide(0, EVERY_RIGHT, Header(type=message_type, sequence=0).encode() + request.encode(), at_ms)
+        reply, _ = engine.decide(
+            0, EVERY_RIGHT, Header(type=message_type, sequence=0).encode() + request.encode(), at_ms
+        )
         code = Reply.decode(reply[Header.width_bytes() :]).code
         if code:
             raise AssertionError(f"init: expected {message_type.name} to be approved, got code {code}")

@@ -15,7 +15,7 @@ cdef inline int64_t available(const account_record_t* account) noexcept nogil:
     return account.balance_minor - account.held_minor
 
 
-# Section 4 of docs/decision.md, rows 2 to 5: code, with detail in the reply. `function`: FUNCTION_* bit, 0: none asked for.
+# Section 4 of docs/decision.md, rows 2 to 5: code, with detail in the reply. `function`: FUNCTION_* bit, 0: none asked.
 cdef uint16_t may_use(const ask_t* ask, const card_record_t* card, const card_type_record_t* card_type,
                       uint32_t function, reply_t* reply) noexcept nogil
 
@@ -65,9 +65,10 @@ cdef void add_points(Tables tables, account_record_t* account, uint32_t category
 cdef void add_pending(Tables tables, account_record_t* account, uint32_t category, uint32_t booking_date,
                       int64_t points_hundredths, decision_t* decision) noexcept nogil
 
-# Take back what was to be booked on a date (0: at once): from the pending record if it is to come and has enough, else from the purse.
-cdef void take_back(Tables tables, const ask_t* ask, account_record_t* account, uint32_t category, uint32_t booking_date,
-                    int64_t points_hundredths, decision_t* decision) noexcept nogil
+# Take back what was to be booked on a date (0: at once): from the pending record if it is to come and has enough, else
+# from the purse.
+cdef void take_back(Tables tables, const ask_t* ask, account_record_t* account, uint32_t category,
+                    uint32_t booking_date, int64_t points_hundredths, decision_t* decision) noexcept nogil
 
 # Purse of visits of a service, or NULL.
 cdef purse_record_t* visits_of(Tables tables, const account_record_t* account, uint32_t service) noexcept nogil
@@ -76,7 +77,7 @@ cdef purse_record_t* visits_of(Tables tables, const account_record_t* account, u
 cdef bint category_enabled(Tables tables, uint32_t category) noexcept nogil
 cdef bint category_exists(Tables tables, uint32_t category) noexcept nogil
 
-# Highest balance that a credit by this card may lead to: the type's and the card's ceiling, at most BALANCE_MINOR_MAX + 1 apart.
+# Highest balance that a credit by this card may lead to: the lower one of the type's ceiling and the card's own.
 cdef int64_t ceiling_of(Tables tables, const card_record_t* card, const card_type_record_t* card_type) noexcept nogil
 
 # Move the account's counters to today: those of an earlier date become zero.

@@ -6,7 +6,6 @@ monthly recharges need no timer and no night job, and so survive any restart.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memcmp
 
 from switch._decision cimport ask_t, decision_t, touch
 from switch._layout cimport *
@@ -118,7 +117,6 @@ cdef card_limit_record_t* limits_of(Tables tables, uint64_t card_number) noexcep
 
 
 cdef card_limit_record_t* limits_following(Tables tables, uint64_t card_number) noexcept nogil:
-    cdef card_limit_record_t* limits = NULL
     cdef account_record_t* account = NULL
     cdef const card_record_t* card
     cdef int _step
@@ -354,8 +352,8 @@ cdef void add_pending(Tables tables, account_record_t* account, uint32_t categor
     touch(decision, account)
 
 
-cdef void take_back(Tables tables, const ask_t* ask, account_record_t* account, uint32_t category, uint32_t booking_date,
-                    int64_t points_hundredths, decision_t* decision) noexcept nogil:
+cdef void take_back(Tables tables, const ask_t* ask, account_record_t* account, uint32_t category,
+                    uint32_t booking_date, int64_t points_hundredths, decision_t* decision) noexcept nogil:
     cdef pending_points_record_t* pending = NULL
     if booking_date > ask.today:
         pending = <pending_points_record_t*>tables.pending.find(account.account_number, category, booking_date)

@@ -9,7 +9,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from switch._layout cimport *
 
 cdef enum:
-    IMAGES_MAX = 1024        # one card's decision has 400 at most (a return: purses, pending points), a range stops in time
+    IMAGES_MAX = 1024        # one card's decision has 400 at most (a return: purses, pending points); ranges stop
     IMAGES_PER_CARD_MAX = 400
     MORE_BYTES_MAX = 8192    # 255 line results are 6,120 bytes
 

@@ -20,7 +20,7 @@ cdef class Engine:
     cdef decision_t* decision                    # of the message at hand; large, so it is made once
     cdef sale_t* sale                            # working space of a sale
     cdef ask_t ask
-    cdef bint places_may_have_changed            # an operator message came: the terminal's place must be looked up again
+    cdef bint places_may_have_changed            # an operator message came: look up the terminal's place again
     cdef uint8_t pin_key[32]
     cdef readonly AnswerWindow answers
     cdef readonly GroupCommit commit

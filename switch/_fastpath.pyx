@@ -15,7 +15,7 @@ from libc.string cimport memcmp, memcpy, memset
 
 from switch._card_settings cimport set_card, set_pin
 from switch._closing cimport day_totals
-from switch._decision cimport IMAGES_MAX, ask_t, decision_t, invalid, show_account, touch
+from switch._decision cimport ask_t, decision_t, invalid, show_account, touch
 from switch._entry cimport reply_of, request_of
 from switch._form cimport fault_t, right_needed, well_formed
 from switch._index cimport slot_t
@@ -91,7 +91,8 @@ cdef void evaluate(Engine engine, const ask_t* ask, uint8_t request_type, const 
     elif request_type == TYPE_BACKFILL:
         reply.code = backfill(engine.tables, engine.rules, ask, <const backfill_request_t*>body, decision)
     elif request_type == TYPE_DAY_TOTALS:
-        reply.code = day_totals(engine.tables, engine.answers, engine.commit, ask, <const day_totals_request_t*>body, decision)
+        reply.code = day_totals(engine.tables, engine.answers, engine.commit, ask, <const day_totals_request_t*>body,
+                                decision)
     else:
         reply.code = evaluate_operator(engine, ask, request_type, body, decision)
 
@@ -306,7 +307,7 @@ cdef class Engine:
 
     cdef void fill_ask(self, uint32_t terminal_id, uint32_t rights, int64_t now_ms, uint32_t local_date,
                        uint32_t today) noexcept nogil:
-        """Who asks, when and where. The place is kept while the terminal stays the same and no operator has changed it."""
+        """Who asks, when and where. The place is kept while the terminal is the same and no operator has come."""
         cdef ask_t* ask = &self.ask
         cdef const terminal_record_t* terminal
         cdef const store_record_t* store
@@ -471,7 +472,8 @@ cdef class Engine:
         memset(entry, 0, sizeof(entry_header_t))
         entry.sequence, entry.time_ms = decision.reply.journal_sequence, self.ask.now_ms
         entry.terminal_id, entry.business_date = self.ask.terminal_id, self.ask.today
-        entry.request_type, entry.version, entry.image_count = request_type, ENTRY_VERSION, <uint16_t>decision.image_count
+        entry.request_type, entry.version = request_type, ENTRY_VERSION
+        entry.image_count = <uint16_t>decision.image_count
         entry.request_bytes, entry.reply_bytes = <uint16_t>body_bytes, <uint16_t>reply_bytes
         entry.accepting_organisation_id = self.ask.organisation_id
         if FORMS[request_type].has_card and (request_type != TYPE_DEBIT or decision.reply.code == CODE_REVERSED_BEFORE):
@@ -551,7 +553,7 @@ cdef class Engine:
     def decide(self, uint32_t terminal_id, uint32_t rights, const uint8_t[::1] message not None, int64_t now_ms):
         """Decide one plain message (header and body) whose PINs are hidden already. For init, tests and tools.
 
-        Returns the plain reply and what was journaled, or None: the message's entry, behind a cut-over's if a date began.
+        Returns the plain reply and what was journaled, or None: the message's entry, behind a cut-over's if any.
         """
         cdef uint8_t out[ANSWER_BYTES_MAX]
         cdef uint32_t size, used_bytes

@@ -48,8 +48,8 @@ cdef inline bint flags_are_known(uint32_t flags, uint32_t known, uint32_t offset
 
 
 cdef inline bint lines_are_clean(const uint8_t* body, uint32_t at, uint32_t line_count, fault_t* fault) noexcept nogil:
-    cdef uint32_t i
-    for i in range(line_count):
+    cdef uint32_t _i
+    for _i in range(line_count):
         if not flags_are_known((<const bill_line_t*>(body + at)).flags, LINE_FLAGS_KNOWN, at + LINE_FLAGS_AT, fault):
             return False
         at += <uint32_t>sizeof(bill_line_t)
@@ -59,7 +59,7 @@ cdef inline bint lines_are_clean(const uint8_t* body, uint32_t at, uint32_t line
 cdef inline bint debit_is_clean(const uint8_t* body, fault_t* fault) noexcept nogil:
     """Flags and reserved fields of a debit or quote whose length fits."""
     cdef const debit_request_t* request = <const debit_request_t*>body
-    cdef uint32_t at = <uint32_t>sizeof(debit_request_t), i
+    cdef uint32_t at = <uint32_t>sizeof(debit_request_t), _i
     cdef place_t tender_reserved
     if not flags_are_known(request.flags, DEBIT_FLAGS_KNOWN, DEBIT_FLAGS_AT, fault):
         return False
@@ -69,7 +69,7 @@ cdef inline bint debit_is_clean(const uint8_t* body, fault_t* fault) noexcept no
         return False
     at += request.line_count * <uint32_t>sizeof(bill_line_t)
     tender_reserved.at = tender_reserved.bytes = 1
-    for i in range(request.tender_count):
+    for _i in range(request.tender_count):
         if not reserved_is_zero(body, &tender_reserved, 1, at, fault):
             return False
         at += <uint32_t>sizeof(tender_t)

@@ -29,7 +29,8 @@ cdef const card_record_t* look(Tables tables, const ask_t* ask, uint64_t card_nu
     return card
 
 
-cdef void balance(Tables tables, const ask_t* ask, const balance_request_t* request, decision_t* decision) noexcept nogil:
+cdef void balance(Tables tables, const ask_t* ask, const balance_request_t* request,
+                  decision_t* decision) noexcept nogil:
     cdef account_record_t copy
     cdef account_record_t* account = NULL
     look(tables, ask, request.card_number, &copy, &account, decision)

@@ -9,8 +9,8 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from switch._account cimport (
-    add_pending, add_points, available, category_enabled, ceiling_of, check_pin, count_card_today, count_today,
-    limits_of, may_use, peek, points_in, points_settled, settle, store_accepts, visits_of)
+    add_pending, add_points, available, ceiling_of, check_pin, count_card_today, count_today,
+    limits_of, may_use, peek, points_settled, settle, store_accepts, visits_of)
 from switch._decision cimport ask_t, decision_t, show_account, touch
 from switch._layout cimport *
 from switch._pricing cimport bill_t, earn_points, price_lines, priced_t, write_line_results
@@ -140,7 +140,8 @@ cdef uint16_t purses_suffice(Tables tables, const ask_t* ask, const account_reco
         if tender.kind == TENDER_POINTS:
             category = tables.points_category(tender.purse)
             if (category == NULL or not category.flags & CATEGORY_ENABLED or category.tender_rate == 0
-                    or tender.amount_minor > floor_divide(product(sale.due_minor, category.tender_cap_bp), 10000, &rest)):
+                    or tender.amount_minor > floor_divide(product(sale.due_minor, category.tender_cap_bp), 10000,
+                                                          &rest)):
                 return CODE_POINTS_CAP
             # At most 10^12 minor units at 10^6 hundredths each: 10^18.
             if points_settled(tables, ask, account, tender.purse) < tender.amount_minor * category.tender_rate:

@@ -29,7 +29,8 @@ cdef inline bint is_amount(int64_t amount_minor) noexcept nogil:
     return 0 < amount_minor <= AMOUNT_MINOR_MAX
 
 
-cdef inline const card_type_record_t* type_of(Tables tables, const ask_t* ask, const card_record_t* card) noexcept nogil:
+cdef inline const card_type_record_t* type_of(
+        Tables tables, const ask_t* ask, const card_record_t* card) noexcept nogil:
     return NULL if card == NULL else tables.card_type(card.card_type, ask.today)
 
 

@@ -16,7 +16,8 @@ import sys
 from pathlib import Path
 
 from .render_c import layout_pxd
-from .render_document import ROOT, document, lifecycle_regions
+from .render_document import ROOT as ROOT
+from .render_document import document, lifecycle_regions
 
 PXD = Path("switch/_layout.pxd")
 DOCUMENT = Path("docs/protocol.md")

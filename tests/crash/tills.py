@@ -178,7 +178,7 @@ class BusyTill:
         )
 
     def _reversal(self) -> Asked:
-        """Of a debit, hold or credit that was sent: answered or not, and now and then of one that will be sent later."""
+        """Of what was sent, answered or not, and now and then of a debit that will be sent later."""
         originals = [asked for asked in self.mine[-40:] if asked.type in REVERSIBLE]
         if not originals:
             return self._debit()

@@ -12,6 +12,7 @@ from switch.protocol.codes import ResponseCode
 from switch.protocol.messages import (
     KEYED_TYPES,
     CardFlag,
+    CardOperation,
     CardStatus,
     CutOverRequest,
     DebitFlag,
@@ -29,6 +30,7 @@ from tests.support.whole_business import (
     OTHER_CARD,
     PIN,
     PIN_CARD,
+    PIN_TYPE,
     RANGE_COUNT,
     WRONG_PIN,
     Business,
@@ -36,7 +38,7 @@ from tests.support.whole_business import (
 )
 
 CARDS = [CARD, OTHER_CARD, PIN_CARD, *range(FIRST_OF_RANGE, FIRST_OF_RANGE + RANGE_COUNT)]
-HOUR_MS = 3_600_000
+MADE_CARD = 6_310_000_000_000_000
 POINTS = 1 << 32 | CATEGORY
 
 
@@ -169,3 +171,21 @@ def test_a_pin_and_its_wrong_tries_outlast_a_kill_and_no_digit_of_it_is_on_the_d
     assert len(files) > 3
     assert [(file.name, secret) for file in files for secret in secrets if secret in file.read_bytes()] == []
     assert verify(business.path) == 0
+
+
+@pytest.mark.xfail(
+    reason="a PIN is hashed over the account's number as it is when the message comes: a repeat that comes after its "
+    "card was issued has another hash than the journaled request and is taken for other content",
+    strict=True,
+)
+def test_a_repeat_with_a_pin_hears_its_first_answer_although_the_card_was_issued_meanwhile(business):
+    business.operate(CardOperation.MAKE, MADE_CARD, card_type=PIN_TYPE)
+    sent = {"card_number": MADE_CARD, "amount_minor": 10, "flags": DebitFlag.PIN, "pin": pin_field(PIN)}
+    declined = business.ask(MessageType.DEBIT, **sent)
+    first = business.asked[-1]
+    assert declined.code == ResponseCode.CARD_STATUS
+    business.operate(CardOperation.ISSUE, MADE_CARD)
+
+    again = business.till.ask(first.type, first.body)
+
+    assert again.body == first.answer

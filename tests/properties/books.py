@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from switch.protocol.messages import CardStatus, CardTypeFlag, Function, MessageType
+from switch.protocol.messages import CardStatus, CardTypeFlag, Function, MessageType, Reply
 from tests.properties.shop import TYPES
 
 NO_LIMIT = 1 << 70
+APPROVED, PARTIAL, REVERSED_BEFORE = 0, 10, 100
+CATEGORIES = (0, 1, 2)
 
 
 class RefusedError(Exception):
@@ -152,6 +154,24 @@ class Original:
     is_by_lines: bool = False
 
 
+@dataclass
+class Ask:
+    """A request, the switch's answer, and what the auditor expects of it."""
+
+    terminal_id: int
+    type: MessageType
+    form: Any
+    reply: Reply
+    now_ms: int
+    today: int
+    is_quote: bool = False
+    told: dict[str, int] = field(default_factory=dict)
+    """Fields of the reply; those not named are 0."""
+    original: Original | None = None
+    is_settled: bool = False
+    """Whether settling changed the account before the decision."""
+
+
 class Books:
     """All accounts, cards and originals."""
 
@@ -265,5 +285,3 @@ class Books:
         if facts.flags & CardTypeFlag.FINE_POINTS:
             return amount_minor * percent // 100
         return amount_minor * percent // 10_000 * 100
-
-

@@ -141,7 +141,7 @@ def type_of(form: Packed) -> MessageType:
 def build(path: Path) -> Path:
     """A data directory with the shop in it."""
     make_directory(path, "Asia/Shanghai", SwitchMode.REPLAY, cards_max=100, terminals_max=20, stores_max=20)
-    switch, trace = Switch(path), 0
+    switch = Switch(path)
     requests: list[tuple[type[Packed], dict[str, Any]]] = [
         *((PutStoreRequest, {"store_id": n, "round_off_minor": unit}) for n, unit in ROUND_OFF_MINOR.items()),
         *(
@@ -191,8 +191,7 @@ def build(path: Path) -> Path:
     ]
     forms = [form(**_KEY, **fields) for form, fields in requests] + list(TYPES.values())
     forms.append(ActivateRulesRequest(**_KEY, ruleset=1, from_date=FIRST_DAY, rule_count=3))
-    for form in forms:
-        trace += 1
+    for trace, form in enumerate(forms, 1):
         form = replace(form, trace_number=trace, business_date=FIRST_DAY, stamp_ms=FIRST_MS)
         reply = Reply.decode(switch.send(DESK, type_of(form), form, FIRST_MS))
         assert reply.code == 0, (form, reply)

@@ -13,7 +13,7 @@ settled as soon as the card is found; operators' messages show what they say, an
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -54,7 +54,6 @@ STAMP_MS_MAX = 4_102_444_800_000
 """2100-01-01: in replay mode a later stamp is taken for a broken clock, and the switch's own time counts."""
 WINDOW_FULL_RETRY_MS = 1000
 FIRST_OPERATOR_TYPE = 0x40
-MS_PER_MINUTE = 60_000
 
 Decide = Callable[[State, Ask, Any, Decision], ResponseCode]
 
@@ -163,8 +162,7 @@ class Twin:
         asked = wire.read_request(message, header)
         if self.replay and 0 <= asked.form.stamp_ms <= STAMP_MS_MAX:
             now_ms = asked.form.stamp_ms
-        business_time = local_time(now_ms - self.cut_over_minutes * MS_PER_MINUTE, self.zone)
-        today = max(self.today, date_number(business_time))
+        today = max(self.today, self._date_by_the_clock(now_ms))
 
         if not self._is_permitted(asked, rights):
             return Outcome(wire.reply_message(header, self._not_permitted(asked, today)), None)
@@ -175,6 +173,11 @@ class Twin:
             return Outcome(wire.reply_message(header, inquired.encode()), None, before)
         reply, entry = self._decide_keyed(ask, asked)
         return Outcome(wire.reply_message(header, reply.encode()), entry, before)
+
+    def _date_by_the_clock(self, now_ms: int) -> int:
+        """By the clock on the wall: a date begins at the cut-over even in the night in which the clocks change."""
+        wall_clock = local_time(now_ms, self.zone).replace(tzinfo=None)
+        return date_number(wall_clock - timedelta(minutes=self.cut_over_minutes))
 
     def _is_permitted(self, asked: wire.Asked, rights: int) -> bool:
         needed = Right(RIGHT_NEEDED[asked.type])
@@ -198,7 +201,7 @@ class Twin:
             sequence=self.next_sequence,
             now_ms=now_ms,
             today=self.today,
-            local_date=date_number(moment),
+            local_date=self._date_by_the_clock(now_ms),
             minute=moment.hour * 60 + moment.minute,
             store_id=store.store_id if store else 0,
             organisation_id=store.organisation_id if store else 0,

@@ -21,7 +21,7 @@ from switch.protocol.messages import (
 
 from . import accounts
 from .calendar import date_number
-from .model import MS_PER_MINUTE, STAMP_MS_MAX, Twin, local_time
+from .model import STAMP_MS_MAX, Twin, local_time
 from .state import Answer, Record
 from .wire import HEADER_BYTES
 from .world import CARD_TYPES, ITEMS, TERMINALS, World
@@ -34,6 +34,7 @@ REVERSIBLE = frozenset(
 )
 PINS = (b"1" * 16, b"2" * 16, bytes(16))
 """PIN fields as the decision sees them: hashes, or none."""
+MS_PER_MINUTE = 60_000
 
 
 def to_i64(value: int) -> int:

@@ -12,7 +12,7 @@ from noise.connection import Keypair, NoiseConnection
 
 from switch.protocol.errors import PeerError
 from switch.protocol.frames import FrameError
-from switch.protocol.messages import REPLY_BIT, REQUESTS, Header, MessageType, SignOnAnswer
+from switch.protocol.messages import REPLY_BIT, REQUESTS, CardTypeFlag, Function, Header, MessageType, SignOnAnswer
 from switch.protocol.records import BlockHeader, EntryHeader, images_of
 from switch.protocol.session import (
     Message,
@@ -24,9 +24,11 @@ from switch.protocol.session import (
     parse_sign_on,
     refuse_sign_on,
 )
+from tests.support.plain_pricing import Sale
+from tests.support.priced import priced
 from tests.twin.wire import error_message, form_error, read_header
 from tests.vectors import generate
-from tests.vectors.example import TERMS, fields_of
+from tests.vectors.example import DEBIT, DEBIT_REPLY, TERMS, fields_of
 from tests.vectors.journal import crc32c
 from tests.vectors.messages import rows_of
 
@@ -285,3 +287,23 @@ def test_an_altered_byte_of_a_block_breaks_its_hash():
     block[200] ^= 1
 
     assert hashlib.sha256(block[:80] + block[128:]).digest() != BlockHeader.decode(block[:128]).block_hash
+
+
+# --------------------------------------------------------------------------- the example
+
+
+def test_the_reply_of_the_example_says_what_the_switch_makes_of_its_bill():
+    sale = Sale(
+        functions=Function.IDENTIFY | Function.PAY | Function.POINTS,
+        flags=CardTypeFlag.NET_LINES,
+        points_percent=100,
+        amount_minor=DEBIT.amount_minor,
+        lines=DEBIT.lines,
+    )
+
+    bill = priced(sale)
+
+    assert bill.code == DEBIT_REPLY.code == 0
+    assert bill.bill_minor - bill.discount_minor == DEBIT_REPLY.due_minor == DEBIT_REPLY.amount_minor
+    assert bill.points_hundredths == DEBIT_REPLY.points_hundredths
+    assert bill.results == DEBIT_REPLY.lines

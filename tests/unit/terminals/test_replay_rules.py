@@ -69,8 +69,9 @@ def test_the_public_rule_set_says_what_it_says():
     rules = read_rules(RULES / "rules_public.toml")
 
     youth, gold, _, basic = rules.card_types
-    assert (youth.discount_bp, youth.discount_excluded) == (300, {"FUEL", "MISCELLANEOUS"})
-    assert (youth.forbidden_departments, youth.forbidden_categories) == ({"SPIRITS"}, {"CIGARETTES", "BEERS/ALES"})
+    assert (youth.discount_bp, youth.discount_excluded) == (300, frozenset({"FUEL", "MISCELLANEOUS"}))
+    assert youth.forbidden_departments == frozenset({"SPIRITS"})
+    assert youth.forbidden_categories == frozenset({"CIGARETTES", "BEERS/ALES"})
     assert youth.recharge == Recharge(AutoRecharge.NONE)
     assert gold.recharge == Recharge(AutoRecharge.THRESHOLD, below_minor=15_000, add_minor=30_000, count_max=2)
     assert (basic.discount_bp, basic.recharge.count_max) == (0, 1)
@@ -79,7 +80,12 @@ def test_the_public_rule_set_says_what_it_says():
     assert points.campaigns == {"Type A": 120}
     week, tuesdays = points.periods
     assert (week.from_date, week.weekdays, week.minutes) == (datetime.date(2017, 5, 8), None, (0, 1440))
-    assert (tuesdays.weekdays, tuesdays.minutes, tuesdays.stores, tuesdays.percent) == ({2}, (540, 720), None, 300)
+    assert (tuesdays.weekdays, tuesdays.minutes, tuesdays.stores, tuesdays.percent) == (
+        frozenset({2}),
+        (540, 720),
+        None,
+        300,
+    )
     assert not any((rules.discounts_per_line, rules.counts_after_discount, rules.takes_highest))
 
 
