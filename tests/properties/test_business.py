@@ -441,7 +441,7 @@ def test_whatever_happens_the_switch_and_an_auditor_agree(template):
     run_state_machine_as_test(
         Business,
         settings=settings(
-            max_examples=max(1, settings().max_examples * 2 // 5) if settings().max_examples <= 100 else 2_000,
+            max_examples=max(1, settings().max_examples * 4 // 5) if settings().max_examples <= 100 else 2_000,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),
