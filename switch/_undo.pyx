@@ -145,14 +145,15 @@ cdef uint16_t undo(Tables tables, const ask_t* ask, const entry_header_t* origin
         return undo_debit(tables, ask, original, card, account, decision)
     if original.request_type == TYPE_HOLD:
         return undo_hold(tables, account, original.sequence, decision)
+    # These take from the account, so they do also when the card has ended: other cards may still spend what it got.
     if original.request_type == TYPE_CREDIT:
         return undo_credit(tables, ask, original, account, decision)
-    if original.request_type == TYPE_REDEEM:
-        # Nothing comes back to an account that has come to an end.
-        if is_paid_out(card):
-            return CODE_APPROVED
-        return undo_redeem(tables, ask, <const redeem_request_t*>request_of(original), answer, account, decision)
-    return undo_load_visits(tables, ask, <const load_visits_request_t*>request_of(original), answer, account, decision)
+    if original.request_type == TYPE_LOAD_VISITS:
+        return undo_load_visits(
+            tables, ask, <const load_visits_request_t*>request_of(original), answer, account, decision)
+    if is_paid_out(card):
+        return CODE_APPROVED
+    return undo_redeem(tables, ask, <const redeem_request_t*>request_of(original), answer, account, decision)
 
 
 cdef uint16_t undo_debit(Tables tables, const ask_t* ask, const entry_header_t* original, card_record_t* card,

@@ -170,11 +170,15 @@ class Business(Tills):
         recharge_count: int,
         ceiling: int,
     ) -> None:
-        """Limits of one card."""
+        """Limits of one card; a first time only before its account was used today (see the test below)."""
+        number = self.card(data)
+        account = self.books.account_of(number)
+        if account and not self.books.cards[number].limits and account.used.date == self.today:
+            return
         self.ask(
             DESK,
             MessageType.SET_CARD,
-            card_number=self.card(data),
+            card_number=number,
             sets=1,
             single_minor_max=single,
             daily_minor_max=daily,
@@ -422,7 +426,7 @@ class Business(Tills):
 def without_names(switch: Switch) -> dict[Any, Any]:
     """All records but for the sequences that entries have: they name entries, and are the order."""
     return {
-        kind: {key: record[:-8] if kind != RecordKind.HOLD else record[32:-8] for key, record in records.items()}
+        kind: {key: record[:-8] if kind != RecordKind.HOLD else record[40:-8] for key, record in records.items()}
         for kind, records in switch.records().items()
     }
 
@@ -437,10 +441,40 @@ def test_whatever_happens_the_switch_and_an_auditor_agree(template):
     run_state_machine_as_test(
         Business,
         settings=settings(
-            max_examples=max(1, settings().max_examples * 2 // 5) if settings().max_examples <= 100 else 2_000,
+            max_examples=max(1, settings().max_examples * 4 // 5) if settings().max_examples <= 100 else 2_000,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),
             report_multiple_bugs=False,
         ),
     )
+
+
+@pytest.mark.xfail(reason="limits that a card gets in the middle of a day give back what they never counted")
+def test_limits_set_in_the_middle_of_a_day_give_back_only_what_they_counted(template):
+    Business.template = template
+    business = Business()
+    try:
+        business.begin([PLAIN])
+        morning = business.ask(TILLS[0], MessageType.DEBIT, card_number=CARDS[0], amount_minor=100)
+        business.ask(DESK, MessageType.SET_CARD, card_number=CARDS[0], sets=1)
+        hold = business.ask(TILLS[0], MessageType.HOLD, card_number=CARDS[0], amount_minor=1)
+        sequence = hold.reply.journal_sequence
+        business.ask(TILLS[0], MessageType.RELEASE, card_number=CARDS[0], hold_sequence=sequence)
+        business.undo(TILLS[0], morning.form)
+    finally:
+        business.teardown()
+
+
+def test_what_an_ended_card_brought_to_an_account_that_lives_on_can_be_taken_back(template):
+    Business.template = template
+    business = Business()
+    try:
+        business.begin([PLAIN])
+        paid_in = business.ask(TILLS[0], MessageType.CREDIT, card_number=CARDS[0], amount_minor=500, channel=1)
+        bought = business.ask(TILLS[0], MessageType.LOAD_VISITS, card_number=CARDS[0], service=1, count=2)
+        assert business.operate(CardOperation.VOID, CARDS[0]).reply.code == 0
+        assert business.undo(TILLS[0], paid_in.form).reply.amount_minor == -500
+        assert business.undo(TILLS[0], bought.form).reply.code == 0
+    finally:
+        business.teardown()
