@@ -87,5 +87,6 @@ cdef void count_card_today(card_limit_record_t* limits, uint32_t today) noexcept
 # The card's own limits, or NULL.
 cdef card_limit_record_t* limits_of(Tables tables, uint64_t card_number) noexcept nogil
 
-# The same, of the card that goes on when this one was replaced or corrected.
-cdef card_limit_record_t* limits_following(Tables tables, uint64_t card_number) noexcept nogil
+# The same, of the card that goes on when this one was replaced or corrected; NULL also if they did not count the entry
+# that is to be given back, because the card had none when it was decided.
+cdef card_limit_record_t* limits_following(Tables tables, uint64_t card_number, uint64_t sequence) noexcept nogil

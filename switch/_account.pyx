@@ -116,7 +116,8 @@ cdef card_limit_record_t* limits_of(Tables tables, uint64_t card_number) noexcep
     return <card_limit_record_t*>tables.card_limits.find(card_number, 0, 0)
 
 
-cdef card_limit_record_t* limits_following(Tables tables, uint64_t card_number) noexcept nogil:
+cdef card_limit_record_t* limits_following(Tables tables, uint64_t card_number, uint64_t sequence) noexcept nogil:
+    cdef card_limit_record_t* limits
     cdef account_record_t* account = NULL
     cdef const card_record_t* card
     cdef int _step
@@ -127,7 +128,8 @@ cdef card_limit_record_t* limits_following(Tables tables, uint64_t card_number) 
         if card == NULL or card.successor_number == 0:
             break
         card_number = card.successor_number
-    return limits_of(tables, card_number)
+    limits = limits_of(tables, card_number)
+    return limits if limits != NULL and sequence > limits.since_sequence else NULL
 
 
 cdef int64_t ceiling_of(Tables tables, const card_record_t* card, const card_type_record_t* card_type) noexcept nogil:
@@ -164,7 +166,7 @@ cdef void release_expired(Tables tables, const ask_t* ask, account_record_t* acc
 
 
 cdef void free_hold(Tables tables, account_record_t* account, hold_record_t* hold, decision_t* decision) noexcept nogil:
-    cdef card_limit_record_t* limits = limits_following(tables, hold.card_number)
+    cdef card_limit_record_t* limits = limits_following(tables, hold.card_number, hold.hold_sequence)
     account.held_minor -= hold.amount_minor
     account.hold_slots &= ~(<uint32_t>1 << hold.slot)
     if account.business_date == hold.business_date:
@@ -271,7 +273,8 @@ cdef int64_t peek(Tables tables, const ask_t* ask, const card_type_record_t* car
                     account.day_debit_minor -= hold.amount_minor
                     account.day_debit_count -= hold.captured_minor == 0
                 if (limits != NULL and limits.card_number == hold.card_number
-                        and limits.business_date == hold.business_date):
+                        and limits.business_date == hold.business_date
+                        and hold.hold_sequence > limits.since_sequence):
                     limits.day_debit_minor -= hold.amount_minor
                     limits.day_debit_count -= hold.captured_minor == 0
     if (card_type != NULL and card_type.auto_mode == AUTO_MONTHLY and account.auto_month != month_of(ask.today)

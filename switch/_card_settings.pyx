@@ -102,6 +102,8 @@ cdef uint16_t set_card(Tables tables, const ask_t* ask, const set_card_request_t
             limits = <card_limit_record_t*>tables.card_limits.make(request.card_number, 0, 0)
         if limits == NULL:
             return CODE_TABLE_FULL
+        if limits.since_sequence == 0:
+            limits.since_sequence = decision.reply.journal_sequence
         limits.single_minor_max = request.single_minor_max
         limits.daily_minor_max = request.daily_minor_max
         limits.recharge_day_minor_max = request.recharge_day_minor_max

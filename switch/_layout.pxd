@@ -739,7 +739,8 @@ cdef packed struct card_limit_record_t:  # 128 bytes
     int64_t day_recharge_minor  # sum of the card's recharges of the date
     uint32_t day_debit_count  # number of the card's approved debits and holds of the date
     uint32_t day_recharge_count  # number of the card's recharges of the date
-    uint8_t reserved_more[24]  # zero
+    uint64_t since_sequence  # entry that gave the card limits of its own: they count what came after it
+    uint8_t reserved_more[16]  # zero
     uint64_t last_sequence  # journal sequence of the last entry that changed the record
 
 

@@ -48,7 +48,8 @@ cdef bint hide(Tables tables, const uint8_t* pin_key, uint64_t card_number, uint
     cdef uint8_t hashed[32]
     cdef uint8_t data[8 + PIN_BYTES]
     cdef account_record_t* account = NULL
-    cdef uint64_t account_number = 0
+    # A card without account is named like the account that it will get when it is issued, as a rule.
+    cdef uint64_t account_number = card_number
     if not is_pin_field(pin):
         fault.code, fault.offset, fault.expected, fault.got = CODE_RESERVED_NOT_ZERO, at, 0, 0
         return False

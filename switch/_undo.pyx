@@ -179,7 +179,7 @@ cdef uint16_t undo_debit(Tables tables, const ask_t* ask, const entry_header_t* 
             account.day_debit_count -= 1
             account.day_points_hundredths -= answer.points_hundredths
         touch(decision, account)
-        limits = limits_following(tables, card.card_number)
+        limits = limits_following(tables, card.card_number, original.sequence)
         if limits != NULL and limits.business_date == original.business_date:
             limits.day_debit_minor -= answer.amount_minor
             limits.day_debit_count -= 1
@@ -237,7 +237,7 @@ cdef uint16_t undo_credit(Tables tables, const ask_t* ask, const entry_header_t*
     cdef const credit_request_t* request = <const credit_request_t*>request_of(original)
     cdef const uint64_t* reference = <const uint64_t*>request.reference
     cdef const reply_t* answer = reply_of(original)
-    cdef card_limit_record_t* limits = limits_following(tables, request.card_number)
+    cdef card_limit_record_t* limits = limits_following(tables, request.card_number, original.sequence)
     cdef mark_record_t* mark
     if available(account) < answer.amount_minor:
         return CODE_FUNDS
@@ -410,7 +410,8 @@ cdef void apply_refund(Tables tables, const ask_t* ask, const refund_request_t* 
         if original.request_type == TYPE_DEBIT and original.business_date == ask.today:
             if account.business_date == ask.today:
                 account.day_debit_minor -= request.amount_minor
-            limits = limits_following(tables, (<const debit_request_t*>request_of(original)).card_number)
+            limits = limits_following(tables, (<const debit_request_t*>request_of(original)).card_number,
+                                      original.sequence)
             if limits != NULL and limits.business_date == ask.today:
                 limits.day_debit_minor -= request.amount_minor
                 touch(decision, limits)

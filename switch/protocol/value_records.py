@@ -91,7 +91,10 @@ class CardLimitRecord(Packed, kw_only=True):
     day_recharge_minor: Annotated[int, i64("switch", "sum of the card's recharges of the date")] = 0
     day_debit_count: Annotated[int, u32("switch", "number of the card's approved debits and holds of the date")] = 0
     day_recharge_count: Annotated[int, u32("switch", "number of the card's recharges of the date")] = 0
-    reserved_more: Annotated[bytes, octets(24, "switch", "zero")] = bytes(24)
+    since_sequence: Annotated[
+        int, u64("switch", "entry that gave the card limits of its own: they count what came after it")
+    ] = 0
+    reserved_more: Annotated[bytes, octets(16, "switch", "zero")] = bytes(16)
     last_sequence: Annotated[int, u64("switch", "journal sequence of the last entry that changed the record")] = 0
 
 

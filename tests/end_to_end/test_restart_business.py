@@ -173,11 +173,6 @@ def test_a_pin_and_its_wrong_tries_outlast_a_kill_and_no_digit_of_it_is_on_the_d
     assert verify(business.path) == 0
 
 
-@pytest.mark.xfail(
-    reason="a PIN is hashed over the account's number as it is when the message comes: a repeat that comes after its "
-    "card was issued has another hash than the journaled request and is taken for other content",
-    strict=True,
-)
 def test_a_repeat_with_a_pin_hears_its_first_answer_although_the_card_was_issued_meanwhile(business):
     business.operate(CardOperation.MAKE, MADE_CARD, card_type=PIN_TYPE)
     sent = {"card_number": MADE_CARD, "amount_minor": 10, "flags": DebitFlag.PIN, "pin": pin_field(PIN)}

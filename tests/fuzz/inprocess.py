@@ -110,7 +110,7 @@ def pins_hidden(plaintext: bytes, twin: Twin) -> tuple[bytes, int | None]:
         if not (4 <= len(digits) <= 12 and all(48 <= digit <= 57 for digit in digits)):
             return plaintext, at
         account = twin.tables.account_of(int.from_bytes(body[16:24], "little"))
-        number = (account.account_number if account else 0).to_bytes(8, "little")
+        number = (account.account_number if account else int.from_bytes(body[16:24], "little")).to_bytes(8, "little")
         hidden = hmac.new(PIN_KEY, number + field, hashlib.sha256).digest()[:PIN_BYTES]
         body = body[:at] + hidden + body[at + PIN_BYTES :]
     return plaintext[:HEADER_BYTES] + body, None

@@ -62,6 +62,8 @@ class Limits:
     recharge_count: int = NO_LIMIT
     ceiling_minor: int = NO_LIMIT
     used: Used = field(default_factory=Used)
+    since: int = 0
+    """Entry that gave the card limits of its own: what came before it was not counted."""
 
 
 @dataclass
@@ -209,11 +211,11 @@ class Books:
             card = self.cards[card.successor]
         return card.limits
 
-    def counters(self, account: Account, card_number: int) -> Iterator[Used]:
-        """Where a card's debits and recharges are counted."""
+    def counters(self, account: Account, card_number: int, sequence: int | None = None) -> Iterator[Used]:
+        """Where a card's debits and recharges are counted; of an earlier entry, where it was."""
         yield account.used
         limits = self.limits_of(card_number)
-        if limits:
+        if limits and (sequence is None or sequence > limits.since):
             yield limits.used
 
     def leads_to(self, card_number: int, other: int) -> bool:
@@ -257,7 +259,7 @@ class Books:
 
     def free(self, account: Account, hold: Hold) -> None:
         """End a hold; its date's limits get the rest back."""
-        for used in self.counters(account, hold.card_number):
+        for used in self.counters(account, hold.card_number, hold.sequence):
             if used.date == hold.date:
                 used.debit_minor -= hold.left_minor
                 used.debit_count -= not hold.captured_minor

@@ -176,7 +176,7 @@ def set_card(books: Books, ask: Ask) -> None:
     form, card = ask.form, books.cards.get(ask.form.card_number)
     need(card and card.account and card.status < ENDED_FROM)
     assert card is not None
-    card.limits = card.limits or Limits()
+    card.limits = card.limits or Limits(since=ask.reply.journal_sequence)
     for name, value in (
         ("single_minor", form.single_minor_max),
         ("daily_minor", form.daily_minor_max),

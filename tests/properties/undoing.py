@@ -42,7 +42,7 @@ def undo_debit(books: Books, ask: Ask, original: Original, card: Card, account: 
     account.balance_minor += amount
     if account.used.date == original.date:
         account.used.points -= original.points
-    for used in books.counters(account, card.number):
+    for used in books.counters(account, card.number, original.sequence):
         if used.date == original.date:
             used.debit_minor -= amount
             used.debit_count -= 1
@@ -71,7 +71,7 @@ def undo_credit(books: Books, ask: Ask, original: Original, card: Card, account:
     need(account.available_minor >= amount)
     account.balance_minor -= amount
     if original.form.channel:
-        for used in books.counters(account, card.number):
+        for used in books.counters(account, card.number, original.sequence):
             if used.date == original.date:
                 used.recharge_minor -= amount
                 used.recharge_count -= 1
@@ -151,7 +151,7 @@ def refund(books: Books, ask: Ask) -> None:
         return
     account.balance_minor += form.amount_minor
     if original.type == MessageType.DEBIT and original.date == today:
-        for used in books.counters(account, original.form.card_number):
+        for used in books.counters(account, original.form.card_number, original.sequence):
             if used.date == today:
                 used.debit_minor -= form.amount_minor
     ask.told.update(amount_minor=form.amount_minor, points_hundredths=-back)

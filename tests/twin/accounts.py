@@ -105,12 +105,13 @@ def count_today(record: Record, today: int) -> None:
         record.business_date = today
 
 
-def limits_going_on(state: State, card_number: int) -> Record | None:
-    """The card's own limits; of a card that was replaced or corrected those of the card that goes on."""
+def limits_going_on(state: State, card_number: int, sequence: int) -> Record | None:
+    """The card's own limits, if they counted an entry; of a card that was replaced or corrected those that go on."""
     card = state.tables.card(card_number)
     while card is not None and card.status in (CardStatus.REPLACED, CardStatus.CORRECTED):
         card = state.tables.card(card.successor_number)
-    return limits_of(state, card.card_number) if card is not None else None
+    limits = limits_of(state, card.card_number) if card is not None else None
+    return limits if limits is not None and sequence > limits.since_sequence else None
 
 
 def count_debit(state: State, ask: Ask, account: Record, card_number: int, amount: int, decision: Decision) -> None:
@@ -124,10 +125,17 @@ def count_debit(state: State, ask: Ask, account: Record, card_number: int, amoun
 
 
 def uncount_debit(
-    state: State, account: Record, card_number: int, date: int, amount: int, count: int, decision: Decision
+    state: State,
+    account: Record,
+    card_number: int,
+    sequence: int,
+    date: int,
+    amount: int,
+    count: int,
+    decision: Decision,
 ) -> None:
     """Take a debit or hold of a date out of the counters, where they still are of that date."""
-    for record in (account, limits_going_on(state, card_number)):
+    for record in (account, limits_going_on(state, card_number, sequence)):
         if record is not None and record.business_date == date:
             record.day_debit_minor -= amount
             record.day_debit_count -= count
@@ -255,7 +263,7 @@ def free_hold(state: State, account: Record, hold: Record, decision: Decision) -
     account.held_minor -= rest
     account.hold_slots &= ~(1 << hold.slot)
     count = 0 if hold.captured_minor else 1
-    uncount_debit(state, account, hold.card_number, hold.business_date, rest, count, decision)
+    uncount_debit(state, account, hold.card_number, hold.hold_sequence, hold.business_date, rest, count, decision)
     hold.amount_minor, hold.state = 0, GONE
     decision.touch(account, hold)
 

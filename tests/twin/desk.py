@@ -62,7 +62,7 @@ def decide_set_card(state: State, ask: Ask, form: SetCardRequest, decision: Deci
     if form.sets & LIMITS and limits is None:
         if not state.tables.has_room(RecordKind.CARD_LIMIT):
             return ResponseCode.TABLE_FULL
-        limits = state.tables.make(RecordKind.CARD_LIMIT, card_number=form.card_number)
+        limits = state.tables.make(RecordKind.CARD_LIMIT, card_number=form.card_number, since_sequence=ask.sequence)
     if form.sets & LIMITS and limits is not None:
         for name in (*AMOUNT_LIMITS, *COUNT_LIMITS):
             setattr(limits, name, getattr(form, name))

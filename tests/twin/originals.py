@@ -33,6 +33,7 @@ class Original:
     """An approved debit or capture as the journal has it."""
 
     card_number: int
+    sequence: int
     card_part: int
     decided_date: int
     refundable_lines: int
@@ -64,7 +65,9 @@ def original_of(answer: Answer) -> Original:
     else:
         lines = (OriginalLine(reply.amount_minor, reply.points_hundredths, 0, reply.business_date),)
     refundable_lines = len(form.lines) if isinstance(form, DebitRequest) and results else 0
-    return Original(form.card_number, reply.amount_minor, reply.business_date, refundable_lines, lines)
+    return Original(
+        form.card_number, reply.journal_sequence, reply.amount_minor, reply.business_date, refundable_lines, lines
+    )
 
 
 def _line(amount: int, result: LineResult, decided_date: int) -> OriginalLine:

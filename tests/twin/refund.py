@@ -144,7 +144,7 @@ def _uncount(state: State, ask: Ask, account: Record, original: Original, amount
     """The limits of today get back what was taken today; the number of debits stays."""
     if original.decided_date != ask.today:
         return
-    for record in (account, accounts.limits_going_on(state, original.card_number)):
+    for record in (account, accounts.limits_going_on(state, original.card_number, original.sequence)):
         if record is not None and record.business_date == ask.today:
             record.day_debit_minor -= amount
             decision.touch(record)

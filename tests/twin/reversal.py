@@ -11,6 +11,7 @@ from switch.protocol.messages import (
     MessageType,
     RechargeChannel,
     RedeemRequest,
+    Reply,
     ReversalRequest,
     TenderKind,
 )
@@ -105,7 +106,9 @@ def _undo_debit(
     decision.touch(account)
     if account.business_date == reply.business_date:
         account.day_points_hundredths -= reply.points_hundredths
-    accounts.uncount_debit(state, account, form.card_number, reply.business_date, amount, 1, decision)
+    accounts.uncount_debit(
+        state, account, form.card_number, reply.journal_sequence, reply.business_date, amount, 1, decision
+    )
     for line in lines:
         originals.take_points(state, ask, account, line, line.points, decision)
     for category, points in originals.tendered_points(original):
@@ -154,7 +157,7 @@ def _undo_credit(
     account.balance_minor -= amount
     decision.touch(account)
     if form.channel != RechargeChannel.OPENING:
-        _uncount_recharge(state, account, form.card_number, reply.business_date, amount, points, decision)
+        _uncount_recharge(state, account, form.card_number, reply, decision)
     for result in reply.lines:
         accounts.add_points(state, account, result.points_category, -result.points_hundredths, decision)
     key = credit.reference_key(form.reference, form.channel)
@@ -166,16 +169,14 @@ def _undo_credit(
     return WRONG.APPROVED
 
 
-def _uncount_recharge(
-    state: State, account: Record, card_number: int, date: int, amount: int, points: int, decision: Decision
-) -> None:
-    for record in (account, accounts.limits_going_on(state, card_number)):
-        if record is not None and record.business_date == date:
-            record.day_recharge_minor -= amount
+def _uncount_recharge(state: State, account: Record, card_number: int, reply: Reply, decision: Decision) -> None:
+    for record in (account, accounts.limits_going_on(state, card_number, reply.journal_sequence)):
+        if record is not None and record.business_date == reply.business_date:
+            record.day_recharge_minor -= reply.amount_minor
             record.day_recharge_count -= 1
             decision.touch(record)
-    if account.business_date == date:
-        account.day_points_hundredths -= points
+    if account.business_date == reply.business_date:
+        account.day_points_hundredths -= reply.points_hundredths
 
 
 def _undo_redemption(
