@@ -9,7 +9,7 @@ CYTHON  := $(wildcard $(foreach ext,pyx pxd pxi h c,switch/*.$(ext) loadtests/*.
 RUN     := $(if $(filter 1,$(SWITCH_SANITIZE)),ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD=$$(gcc -print-file-name=libasan.so)) $(BIN)/python
 export SWITCH_DEBUG SWITCH_SANITIZE
 
-.PHONY: help setup demo test bench crash fuzz lint lock clean FORCE
+.PHONY: help setup demo test bench crash year fuzz lint lock clean FORCE
 help:  ## show this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
@@ -28,8 +28,11 @@ bench: setup  ## measure; prints machine, method and figures
 crash: setup  ## 500 rounds of kill, recover and compare
 	@$(RUN) -m pytest tests/crash --crash-rounds 500 -o faulthandler_timeout=3600
 
-fuzz: setup  ## the fuzz tests with many more examples
-	@$(RUN) -m pytest tests/fuzz --hypothesis-profile fuzz -o faulthandler_timeout=3600
+year: setup  ## the whole year of shopping under every rule file, compared with an independent oracle
+	@$(RUN) -m pytest tests/end_to_end/test_replay_shopping_year.py -k whole_year --whole-year
+
+fuzz: setup  ## the fuzz and property tests with many more examples
+	@$(RUN) -m pytest tests/fuzz tests/properties --hypothesis-profile fuzz -o faulthandler_timeout=3600
 
 lint: setup  ## style, format and types, Cython included
 	@$(BIN)/ruff check --quiet --output-format concise

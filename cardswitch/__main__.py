@@ -1,4 +1,8 @@
-"""`cardswitch`: the commands. Each imports what it needs when it runs, so that `--help` stays quick."""
+"""`cardswitch`: the commands.
+
+Those of a data directory import what they need when they run; those of a
+running switch are groups in modules of their own.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,46 @@ import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import App, Parameter
+from cyclopts import App, Group, Parameter
 
-app = App(name="cardswitch", help="A card transaction switch for retail groups.", version="0.1.0")
+from . import card_points, card_settings, card_stops, card_value, card_view  # noqa: F401  they add commands to card
+from .card import app as card_app
+from .card_types import app as type_app
+from .catalogue import gift_app, points_app, price_app
+from .configure import organisation_app, store_app, terminal_app
+from .day import app as day_app
+from .plug_ins import app as plug_ins_app
+from .rules import app as rules_app
+
+OWN = Group("A switch and its data directory", sort_key=1)
+RUNNING = Group("On a running switch (--connect, --operator-key)", sort_key=2)
+
+app = App(
+    name="cardswitch",
+    help="A card transaction switch for retail groups.",
+    version="0.1.0",
+    group_commands=OWN,
+    help_format="plaintext",
+)
 journal_app = App(name="journal", help="Look into the journal.")
 replay_app = App(name="replay", help="Send recorded business through a switch.")
 app.command(journal_app)
 app.command(replay_app)
+for running in (
+    card_app,
+    type_app,
+    rules_app,
+    organisation_app,
+    store_app,
+    terminal_app,
+    points_app,
+    gift_app,
+    price_app,
+    day_app,
+    plug_ins_app,
+):
+    running.group = (RUNNING,)
+    app.command(running)
 
 DataOption = Annotated[Path, Parameter(name="--data", help="Data directory of the switch.")]
 
@@ -160,10 +197,11 @@ def shopping_year(
 def main() -> None:
     """Entry point of the command; errors that a person can mend are one line, without a traceback."""
     from switch._directory import DirectoryError
+    from terminals.errors import TerminalError
 
     try:
         result = app()
-    except (DirectoryError, ValueError) as error:
+    except (DirectoryError, TerminalError, ValueError) as error:
         print(f"cardswitch: {error}", file=sys.stderr)
         sys.exit(1)
     sys.exit(result if isinstance(result, int) else 0)

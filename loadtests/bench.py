@@ -31,6 +31,7 @@ from .machine import Neighbours, fdatasync_p50_us, heading
 from .plan import CardRange, LinkState, RunResult, balance_plan, debit_plan, raw_echo_plan
 from .report import Figures
 from .stage import OPENING_MINOR, BenchError, Switch, generator_of, named_codes, now_ms, open_cards
+from .standard import measure_standard
 
 FIRST_CARD = 9_800_000_000_000
 FREE_BYTES_MIN = 8 << 30
@@ -238,6 +239,10 @@ def bench(arguments: argparse.Namespace, directory: Path, say: Callable[[str], N
         words = audit(switch, cards, load)
         switch.child.stop()
     say(f"  audit     {words}")
+    with Switch(directory / "rules", directory / "rules.log") as switch_with_rules:
+        figures |= measure_standard(switch_with_rules, cards.count // 2, arguments.seconds / ROUNDS, arguments.seed)
+        switch_with_rules.child.stop()
+    say(f"  rules     standard debits at {figures['ratio_standard']:.3f} of the rate of flat ones")
     figures["verify_s"] = switch.command("verify", "--data", str(switch.data), timeout_s=300)
     say(f"  verify    clean, in {figures['verify_s']:.1f} s")
     figures["neighbours_cores"] = neighbours.cores()
@@ -279,6 +284,8 @@ def main(words: list[str] | None = None) -> int:
 
 
 OTHER_FIGURES = {
+    "flat_64x64_per_s": "debits/s of a card type that no rule names; in turn with the next",
+    "standard_64x64_per_s": "debits/s of 3 lines of which one of 200 rules hits one",
     "fdatasync_p50_us": "µs, 4 KB written and made durable, same file system as the journal",
     "rss_1m_cards_bytes": "bytes, the switch after set-up",
     "rss_checkpointer_bytes": "bytes, its checkpointer (pages shared with the switch count in both)",

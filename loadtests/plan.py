@@ -126,6 +126,8 @@ def offset_in_message(body: type[Packed], name: str) -> int:
     return Header.width_bytes() + next(f.offset for f in layout_of(body).fields if f.name == name)
 
 
+FIRST_ITEM = 4_006_381_333_931
+"""Article of the first line of every bill."""
 SEQUENCE_OFFSET = next(f.offset for f in layout_of(Header).fields if f.name == "sequence")
 REPLY_OFFSETS = ReplyOffsets(
     bytes=Header.width_bytes() + Reply.width_bytes(),
@@ -136,7 +138,7 @@ REPLY_OFFSETS = ReplyOffsets(
 def debit_plan(cards: CardRange, business_date: int, stamp_ms: int, line_count: int = LINE_COUNT_DEFAULT) -> Plan:
     """Debits of random cards with `line_count` lines of 1 to LINE_MINOR_MAX minor units each."""
     lines = tuple(
-        BillLine(item=4006381333931 + n, amount_minor=0, quantity_milli=1000, department=1 + n, category=10 + n)
+        BillLine(item=FIRST_ITEM + n, amount_minor=0, quantity_milli=1000, department=1 + n, category=10 + n)
         for n in range(line_count)
     )
     body = DebitRequest(

@@ -51,6 +51,7 @@ def goals(figures: Figures) -> list[Goal]:
         Goal("decision_aead_ns", 1_000, "frame opened, decided, reply sealed, in process"),
         Goal("rss_1m_cards_bytes", RSS_BYTES_MAX, "1,000,000 cards in 400 MB"),
         Goal("restart_1m_cards_s", 2, "SIGKILL to first answer"),
+        Goal("ratio_standard", 0.9, "3 lines, one of 200 rules hits, beside flat debits in turn", at_least=True),
     ]
 
 

@@ -36,7 +36,7 @@ STORE_ID = 1
 SETUP_LINKS = 16
 SETUP_WINDOW = 512
 SETUP_SECONDS_MAX = 120
-SETUP_RATE_PER_S = 300_000
+SETUP_RATE_PER_S = 150_000
 """Below what the disk of any machine tried can prepare room for, so that no message of the set-up hears BUSY."""
 OPENING_MINOR = 1_000_000_000
 """On each card: more than any run takes from one, so that the load is debits and not refusals."""
@@ -168,14 +168,14 @@ def generator_of(switch: Switch, terminals: Iterable[Terminal], window: int) -> 
             link.close()
 
 
-def open_cards(switch: Switch, cards: CardRange) -> float:
+def open_cards(switch: Switch, cards: CardRange, card_type: int = CARD_TYPE) -> float:
     """Open every card and credit its opening balance; seconds taken."""
     terminals = switch.add_terminals(SETUP_LINKS, Right.PAY | Right.CREDIT | Right.CONFIGURE)
     start_s = time.monotonic()
     with generator_of(switch, terminals, SETUP_WINDOW) as (generator, link):
         today = link.terms.business_date
         for plan in (
-            open_card_plan(cards, today, now_ms(), CARD_TYPE),
+            open_card_plan(cards, today, now_ms(), card_type),
             credit_plan(cards, today, now_ms(), OPENING_MINOR),
         ):
             result = generator.run(

@@ -31,12 +31,15 @@ from switch.protocol.messages import Header, MessageType, PutSwitchRequest, PutT
 
 OPERATOR_ID = 1
 """Terminal number of the first operator, who makes all others."""
+EVERY_RIGHT = sum(Right)
 DEFAULT_PORT = 7464
 EXIT_OWN_FAULT = 70
 """Exit status (EX_SOFTWARE) of a switch that found a fault in its own code."""
 
 
-def initialize(path: Path, timezone: str, mode: SwitchMode, settings: Settings) -> DataDirectory:
+def initialize(
+    path: Path, timezone: str, mode: SwitchMode, settings: Settings, cut_over_minutes: int = 0
+) -> DataDirectory:
     """Make a data directory and write the journal's first block: the switch's settings and the first operator.
 
     All of it appears at once: a directory that was begun and not finished is never found under its name.
@@ -53,13 +56,17 @@ def initialize(path: Path, timezone: str, mode: SwitchMode, settings: Settings) 
     journal.segment_is_ready(0)
     tables = Tables(16, 16, 16)
     commit = GroupCommit(journal)
-    engine = Engine(tables, AnswerWindow(16), commit, zone_table(timezone), False)
+    window = AnswerWindow(16)
+    engine = Engine(tables, window, commit, zone_table(timezone), False)
     # A date never goes back, and a replay may start anywhere: its journal begins in 1970.
     at_ms = 0 if mode == SwitchMode.REPLAY else now_ms()
     today = engine.date_of(at_ms)
+    window.start_at(today)
 
     def write(message_type: MessageType, request: Packed) -> None:
-        reply, _ = engine.decide(0, 0xF, Header(type=message_type, sequence=0).encode() + request.encode(), at_ms)
+        reply, _ = engine.decide(
+            0, EVERY_RIGHT, Header(type=message_type, sequence=0).encode() + request.encode(), at_ms
+        )
         code = Reply.decode(reply[Header.width_bytes() :]).code
         if code:
             raise AssertionError(f"init: expected {message_type.name} to be approved, got code {code}")
@@ -72,6 +79,7 @@ def initialize(path: Path, timezone: str, mode: SwitchMode, settings: Settings) 
             stamp_ms=at_ms,
             partition=settings.partition,
             mode=mode,
+            cut_over_minutes=cut_over_minutes,
             timezone=timezone.encode().ljust(32, b"\0"),
         ),
     )
@@ -83,7 +91,7 @@ def initialize(path: Path, timezone: str, mode: SwitchMode, settings: Settings) 
             stamp_ms=at_ms,
             terminal_id=OPERATOR_ID,
             store_id=0,
-            rights=Right.CREDIT | Right.CONFIGURE | Right.FOLLOW,
+            rights=Right.CREDIT | Right.CONFIGURE | Right.FOLLOW | Right.CARDS,
             key=wrap_key(storage_key, operator_key),
         ),
     )

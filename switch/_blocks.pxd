@@ -12,6 +12,7 @@ cdef int block_digest(digest_t* digest, const uint8_t* block, uint32_t body_byte
 cdef const char* block_fault(digest_t* digest, const uint8_t* block, uint64_t room_bytes, uint32_t partition,
                              uint64_t block_number, const uint8_t* previous_hash) noexcept nogil
 cdef const char* entry_fault(const uint8_t* entry, uint64_t room_bytes, uint64_t sequence) noexcept nogil
+cdef const uint8_t* entry_among(const uint8_t* entries, uint64_t size_bytes, uint64_t sequence) noexcept nogil
 
 
 cdef class BlockReader:

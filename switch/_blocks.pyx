@@ -11,8 +11,8 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
 from switch._layout cimport (
-    BLOCK_MAGIC, BLOCK_VERSION, CHECKED_HEADER_BYTES, ENTRY_ALIGN_BYTES, HASHED_HEADER_BYTES, RECORD_BYTES,
-    block_header_t, entry_header_t)
+    BLOCK_MAGIC, BLOCK_VERSION, CHECKED_HEADER_BYTES, ENTRY_ALIGN_BYTES, ENTRY_VERSION, HASHED_HEADER_BYTES,
+    RECORD_BYTES_OF, block_header_t, entry_header_t)
 
 cdef extern from "_crc32c.h" nogil:
     uint32_t c_crc32c "crc32c"(const uint8_t* data, size_t size)
@@ -109,16 +109,39 @@ cdef const char* entry_fault(const uint8_t* entry, uint64_t room_bytes, uint64_t
     """Why these bytes are not the expected entry; NULL when they are."""
     cdef const entry_header_t* header = <const entry_header_t*>entry
     cdef uint64_t needed
+    cdef uint32_t _i
     if room_bytes < sizeof(entry_header_t) or header.entry_bytes > room_bytes:
         return "entry longer than its block"
+    if header.version != ENTRY_VERSION:
+        return "entry of another version of the layout"
     needed = (sizeof(entry_header_t) + ((<uint64_t>header.request_bytes + 7) & ~<uint64_t>7)
-              + ((<uint64_t>header.reply_bytes + 7) & ~<uint64_t>7) + <uint64_t>header.image_count * RECORD_BYTES)
+              + ((<uint64_t>header.reply_bytes + 7) & ~<uint64_t>7))
+    for _i in range(header.image_count):
+        if needed >= header.entry_bytes:
+            return "entry length does not fit its parts"
+        if RECORD_BYTES_OF[entry[needed]] == 0:
+            return "entry has an image of an unknown kind of record"
+        needed += RECORD_BYTES_OF[entry[needed]]
     if header.entry_bytes != needed or needed % ENTRY_ALIGN_BYTES:
         return "entry length does not fit its parts"
     if header.sequence != sequence:
         return "entry sequence out of order"
     if header.crc32c != c_crc32c(entry + 8, header.entry_bytes - 8):
         return "entry checksum does not match"
+    return NULL
+
+
+cdef const uint8_t* entry_among(const uint8_t* entries, uint64_t size_bytes, uint64_t sequence) noexcept nogil:
+    """The entry with a sequence among a block's entries, which were checked before; NULL when it is not there."""
+    cdef const entry_header_t* entry
+    cdef uint64_t at = 0
+    while at + sizeof(entry_header_t) <= size_bytes:
+        entry = <const entry_header_t*>(entries + at)
+        if entry.sequence == sequence:
+            return entries + at
+        if entry.entry_bytes < sizeof(entry_header_t):
+            return NULL
+        at += entry.entry_bytes
     return NULL
 
 

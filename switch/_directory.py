@@ -42,11 +42,29 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     segment_bytes: int = SEGMENT_BYTES
     """Size of a journal segment; fixed for the life of the journal."""
     cards_max: int = 10_000_000
-    """Address space of 128 bytes a card; memory only for cards that exist (about 160 bytes each)."""
+    """Address space of 256 bytes a card; memory only for cards that exist (about 290 bytes each)."""
     terminals_max: int = 65_536
     stores_max: int = 65_536
+    organisations_max: int = 65_536
+    """As many as stores: each may be a node of its own. Here and below: address space, memory only for what exists."""
+    purses_max: int = 10_000_000
+    """Points beside category 0 and visits, 76 bytes each: one for every card there may be."""
+    holds_max: int = 1_000_000
+    """Open holds, 140 bytes each: one for every tenth card; an account has at most sixteen."""
+    pending_points_max: int = 10_000_000
+    """Points that wait for their date, 76 bytes for each account, category and date."""
+    marks_max: int = 50_000_000
+    """What may happen only once (receipts, references, refunds, gifts), 76 bytes each; never given up again."""
+    card_limits_max: int = 1_000_000
+    """Cards with limits of their own, 140 bytes each."""
+    rules_max: int = 200_000
+    """Rules of all sets, 140 bytes each: fifty sets of 4,000."""
+    prices_max: int = 2_000_000
+    """Article prices in all price classes, 76 bytes each."""
+    day_closes_max: int = 2_000_000
+    """Days closed, 76 bytes for each terminal and date: five years of a thousand terminals."""
     answers_per_date_max: int = 64_000_000
-    """Requests remembered per business date, 21 to 43 bytes each; beyond it new ones get WINDOW_FULL."""
+    """Requests remembered per business date, 37 to 59 bytes each; beyond it new ones get WINDOW_FULL."""
     connections_max: int = 12_000
     """Open connections, signed on or not; beyond it a connection is closed at once and counted."""
     checkpoint_bytes: int = 1 << 30

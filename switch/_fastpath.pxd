@@ -2,12 +2,26 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+from switch._decision cimport MORE_BYTES_MAX, ask_t, decision_t
+from switch._layout cimport debit_request_t, header_t, reply_t
+from switch._rules cimport Rules
+from switch._sale cimport sale_t
 from switch._tables cimport Tables
 from switch.duplicates cimport AnswerWindow
 from switch.group_commit cimport GroupCommit
 
+cdef enum:
+    ANSWER_BYTES_MAX = 8312          # header, reply and MORE_BYTES_MAX of rows behind it
+
+
 cdef class Engine:
     cdef readonly Tables tables
+    cdef readonly Rules rules
+    cdef decision_t* decision                    # of the message at hand; large, so it is made once
+    cdef sale_t* sale                            # working space of a sale
+    cdef ask_t ask
+    cdef bint places_may_have_changed            # an operator message came: look up the terminal's place again
+    cdef uint8_t pin_key[32]
     cdef readonly AnswerWindow answers
     cdef readonly GroupCommit commit
     cdef readonly bint replay_mode
@@ -21,6 +35,15 @@ cdef class Engine:
     cdef uint64_t type_counts[256]
     cdef uint64_t repeat_count
 
+    cdef int64_t local_ms(self, int64_t now_ms) noexcept nogil
     cdef uint32_t local_date(self, int64_t now_ms) noexcept nogil
+    cdef void fill_ask(self, uint32_t terminal_id, uint32_t rights, int64_t now_ms, uint32_t local_date,
+                       uint32_t today) noexcept nogil
+    cdef uint32_t answer(self, uint32_t terminal_id, uint32_t rights, uint8_t* message, uint32_t message_bytes,
+                         int64_t now_ms, uint8_t* out) noexcept nogil
     cdef uint32_t decide_one(self, uint32_t terminal_id, uint32_t rights, const uint8_t* message,
                              uint32_t message_bytes, int64_t now_ms, uint8_t* out) noexcept nogil
+    cdef void _journal(self, uint8_t request_type, const uint8_t* body, uint32_t body_bytes,
+                       const debit_request_t* keyed) noexcept nogil
+    cdef bint _begin_date(self, uint32_t today, int64_t now_ms, uint8_t* out) noexcept nogil
+    cdef uint32_t _no_room(self, uint8_t* out, const header_t* asked, reply_t* reply) noexcept nogil

@@ -30,6 +30,7 @@ class Engine:
         zone: Sequence[tuple[int, int]],
         replay_mode: bool,
         last_now_ms: int = 0,
+        pin_key: bytes = ...,
     ) -> None: ...
     def decide(
         self, terminal_id: int, rights: int, message: bytes | bytearray | memoryview, now_ms: int

@@ -1,228 +1,190 @@
 """The hot decision: bytes of a request in, entry and reply out, no Python object in between.
 
-Owns the rules of docs/decision.md (the readable form is tests/twin).  Reads no
-clock, no random source, no file but the journal for repeats.  Invariant: a
-decision changes tables, window and batch together, under the mutex of the
-batch, so the next decision sees all of it or nothing.
+Owns the road of one message (docs/decision.md, sections 1, 2 and 17); what it
+decides on the way lies in a module for each noun: `_sale`, `_value`, `_undo`,
+`_points`, `_lifecycle`, `_operators` and others.  The readable form of all of
+it is tests/twin.  Reads no clock, no random source, no file but the journal
+for repeats and originals.  Invariant: a decision changes tables, window and
+batch together, under the mutex of the batch, so the next decision sees all of
+it or nothing.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memset
 
+from switch._card_settings cimport set_card, set_pin
+from switch._closing cimport day_totals
+from switch._decision cimport ask_t, decision_t, invalid, show_account, touch
+from switch._entry cimport reply_of, request_of
 from switch._form cimport fault_t, right_needed, well_formed
 from switch._index cimport slot_t
+from switch._inquiry cimport balance, card_query
 from switch._layout cimport *
+from switch._lifecycle cimport open_card, operate_card
+from switch._operators cimport (
+    put_allowed, put_gift, put_organisation, put_points_category, put_price, put_store, put_switch, put_terminal)
+from switch._pin cimport hide_pins
+from switch._points cimport adjust_points, backfill, convert, load_visits, redeem, transfer_points
+from switch._rule_desk cimport activate_rules, put_rule
+from switch._rules cimport Rules
+from switch._sale cimport debit, quote, sale_t
 from switch._tables cimport Tables
-from switch.duplicates cimport ANSWERED_AFTER_NOTE, NOTED, POSITION_MASK_LOW, REVERSED, AnswerWindow, answer_key
+from switch._type_desk cimport put_card_type, set_type_state
+from switch._undo cimport refund, reverse
+from switch._value cimport capture, credit, hold, release, transfer
+from switch.duplicates cimport ANSWERED_AFTER_NOTE, NOTED, POSITION_MASK_LOW, AnswerWindow, answer_key
 from switch.group_commit cimport GroupCommit
-from switch._operators cimport decision_t, evaluate_operator
-from switch.journal cimport ROOM_PLENTY
+from switch.journal cimport NOWHERE, ROOM_PLENTY
 
 cdef extern from "_crc32c.h" nogil:
     uint32_t c_crc32c "crc32c"(const uint8_t* data, size_t size)
 
 cdef enum:
     MS_PER_DAY = 86400000
-    IMAGES_MAX = 2
-    RIGHTS_ALL = 15
+    MS_PER_MINUTE = 60000
+    MINUTES_PER_DAY = 1440
+    RIGHTS_ALL = 31
+    PIN_KEY_BYTES = 32
+    CUT_OVER_BYTES = 256             # its entry: header, request, reply and the switch record
+    CUT_OVER_MESSAGE_BYTES = 32      # header and cut_over_request_t
+    NEXT_DATE_AT = 16
+    # Room asked for before a decision, so that what is decided can be written: replies with all their rows, and images.
+    SALE_BYTES_MAX = 40960           # 64 purses, 64 pending records, 16 holds with the limits of their cards
+    DESK_BYTES_MAX = 139264          # what a range of cards may change
 
 cdef int64_t STAMP_MS_MAX = 4102444800000        # 2100-01-01: a replay's stamp beyond it is no time of sale
-cdef int64_t POINTS_HUNDREDTHS_MAX = 4000000000000000000
 
 
-# ------------------------------------------------------------------------ evaluate: pure functions of state and request
+# ------------------------------------------------------------------------ evaluate
 
-cdef inline void show_account(reply_t* reply, const account_record_t* account) noexcept nogil:
-    reply.balance_minor = account.balance_minor
-    reply.points_balance_hundredths = account.points_hundredths
-
-
-cdef inline bint line_amounts(const debit_request_t* request, int64_t* above_zero, int64_t* net) noexcept nogil:
-    """Sums over the bill lines; False when their absolute values sum to more than an amount may be."""
-    cdef const bill_line_t* lines = <const bill_line_t*>(<const uint8_t*>request + sizeof(debit_request_t))
-    cdef int64_t absolute = 0, amount
-    cdef int i
-    above_zero[0] = net[0] = 0
-    for i in range(request.line_count):
-        amount = lines[i].amount_minor
-        if amount > AMOUNT_MINOR_MAX or amount < -AMOUNT_MINOR_MAX:
-            return False
-        net[0] += amount
-        if amount > 0:
-            above_zero[0] += amount
-            absolute += amount
-        else:
-            absolute -= amount
-    return absolute <= AMOUNT_MINOR_MAX
-
-
-cdef inline int64_t points_earned(const debit_request_t* request, const card_type_record_t* card_type,
-                                  int64_t above_zero, int64_t net, int64_t day_points, int64_t points) noexcept nogil:
-    """Hundredths of points that a bill earns: multiplied exactly, rounded down, then cut to what may still come."""
-    cdef const bill_line_t* lines = <const bill_line_t*>(<const uint8_t*>request + sizeof(debit_request_t))
-    cdef int64_t rate = <int64_t>card_type.points_per_unit * card_type.points_percent
-    cdef int64_t earned = 0
-    cdef int i
-    if request.line_count == 0:
-        earned = request.amount_minor * rate // 10000
-    elif card_type.flags & CARD_TYPE_ROUND_LINES:
-        for i in range(request.line_count):
-            if lines[i].amount_minor > 0:
-                earned += lines[i].amount_minor * rate // 10000
-    elif card_type.flags & CARD_TYPE_NET_LINES:
-        earned = net * rate // 10000 if net > 0 else 0
-    else:
-        earned = above_zero * rate // 10000
-    earned *= 100
-    if earned > card_type.daily_points_max_hundredths - day_points:
-        earned = card_type.daily_points_max_hundredths - day_points
-    if earned > POINTS_HUNDREDTHS_MAX - points:
-        earned = POINTS_HUNDREDTHS_MAX - points
-    return earned if earned > 0 else 0
-
-
-cdef void evaluate_debit(Engine engine, const debit_request_t* request, uint32_t today,
-                         decision_t* decision) noexcept nogil:
+cdef void evaluate(Engine engine, const ask_t* ask, uint8_t request_type, const uint8_t* body,
+                   decision_t* decision) noexcept nogil:
+    """Decide a new request by its type."""
     cdef reply_t* reply = &decision.reply
-    cdef account_record_t* account = NULL
-    cdef card_record_t* card = engine.tables.card(request.card_number, &account)
-    cdef card_type_record_t* card_type = NULL
-    cdef int64_t amount = request.amount_minor, above_zero, net, day_minor = 0, day_points = 0, earned
-    cdef uint32_t day_count = 0
-    if card != NULL:
-        show_account(reply, account)
-        card_type = engine.tables.card_type(card.card_type)
-        if account.business_date == today:
-            day_minor, day_count = account.day_debit_minor, account.day_debit_count
-            day_points = account.day_points_hundredths
-    # In order of precedence; the first that fails is the answer.
-    if amount < 0 or amount > AMOUNT_MINOR_MAX or not line_amounts(request, &above_zero, &net):
-        reply.code = CODE_AMOUNT
-    elif amount == 0 and (card_type == NULL or not card_type.flags & CARD_TYPE_ZERO_AMOUNT):
-        reply.code = CODE_AMOUNT
-    elif card == NULL or card_type == NULL:
-        reply.code = CODE_CARD_UNKNOWN
-    elif card.status != CARD_ACTIVE:
-        reply.code = CODE_CARD_BLOCKED
-    elif amount > card_type.single_minor_max:
-        reply.code = CODE_SINGLE_AMOUNT
-    elif day_count >= card_type.daily_count_max:
-        # "No limit" is the largest count there is: it stops a counter from running over, after 4,294,967,295 debits.
-        reply.code = CODE_DAILY_COUNT
-    elif amount > card_type.daily_minor_max - day_minor:
-        reply.code = CODE_DAILY_AMOUNT
-    elif amount > account.balance_minor:
-        reply.code = CODE_FUNDS
+    if request_type == TYPE_DEBIT:
+        debit(engine.tables, engine.rules, ask, <const debit_request_t*>body, engine.sale, decision)
+    elif request_type == TYPE_REVERSAL:
+        reverse(engine.tables, engine.answers, engine.commit, ask, <const reversal_request_t*>body, decision)
+    elif request_type == TYPE_CREDIT:
+        credit(engine.tables, engine.rules, ask, <const credit_request_t*>body, decision)
+    elif request_type == TYPE_HOLD:
+        hold(engine.tables, ask, <const hold_request_t*>body, decision)
+    elif request_type == TYPE_CAPTURE:
+        capture(engine.tables, engine.rules, ask, <const capture_request_t*>body, engine.sale, decision)
+    elif request_type == TYPE_RELEASE:
+        release(engine.tables, ask, <const release_request_t*>body, decision)
+    elif request_type == TYPE_REFUND:
+        refund(engine.tables, engine.answers, engine.commit, ask, <const refund_request_t*>body, decision)
+    elif request_type == TYPE_TRANSFER:
+        transfer(engine.tables, ask, <const transfer_request_t*>body, decision)
+    elif request_type == TYPE_REDEEM:
+        reply.code = redeem(engine.tables, engine.rules, ask, <const redeem_request_t*>body, decision)
+    elif request_type == TYPE_CONVERT:
+        reply.code = convert(engine.tables, engine.rules, ask, <const convert_request_t*>body, decision)
+    elif request_type == TYPE_ADJUST_POINTS:
+        reply.code = adjust_points(engine.tables, engine.rules, ask, <const adjust_points_request_t*>body, decision)
+    elif request_type == TYPE_TRANSFER_POINTS:
+        reply.code = transfer_points(engine.tables, engine.rules, ask, <const transfer_points_request_t*>body, decision)
+    elif request_type == TYPE_LOAD_VISITS:
+        reply.code = load_visits(engine.tables, engine.rules, ask, <const load_visits_request_t*>body, decision)
+    elif request_type == TYPE_BACKFILL:
+        reply.code = backfill(engine.tables, engine.rules, ask, <const backfill_request_t*>body, decision)
+    elif request_type == TYPE_DAY_TOTALS:
+        reply.code = day_totals(engine.tables, engine.answers, engine.commit, ask, <const day_totals_request_t*>body,
+                                decision)
     else:
-        # From here on it must succeed.
-        earned = points_earned(request, card_type, above_zero, net, day_points, account.points_hundredths)
-        account.business_date = today
-        account.balance_minor -= amount
-        account.day_debit_minor = day_minor + amount
-        account.day_debit_count = day_count + 1
-        account.points_hundredths += earned
-        account.day_points_hundredths = day_points + earned
-        account.last_sequence = reply.journal_sequence
-        reply.code = CODE_APPROVED
-        reply.amount_minor = amount
-        reply.points_hundredths = earned
-        show_account(reply, account)
-        decision.images[0] = <const uint8_t*>account
-        decision.image_count = 1
+        reply.code = evaluate_operator(engine, ask, request_type, body, decision)
 
 
-cdef void evaluate_reversal(Engine engine, uint32_t terminal_id, const reversal_request_t* request,
-                            decision_t* decision) noexcept nogil:
-    cdef reply_t* reply = &decision.reply
-    cdef account_record_t* account = NULL
-    cdef uint64_t key = answer_key(terminal_id, request.original_trace_number)
-    cdef uint32_t date = request.original_business_date
-    cdef slot_t* slot
-    cdef const entry_header_t* original
-    cdef const debit_request_t* debit
-    cdef const reply_t* answer
-    if engine.tables.card(request.card_number, &account) != NULL:
-        show_account(reply, account)
-    if not engine.answers.covers(date):
-        reply.code = CODE_ORIGINAL_OUTSIDE_WINDOW
-        return
-    if date == request.business_date and request.original_trace_number == request.trace_number:
-        reply.code = CODE_ORIGINAL_MISMATCH
-        return
-    slot = engine.answers.find(date, key)
-    if slot != NULL and not slot.value & (NOTED | REVERSED):
-        original = <const entry_header_t*>engine.commit.entry_at(slot.value & ~<uint64_t>POSITION_MASK_LOW)
-        debit = <const debit_request_t*>(<const uint8_t*>original + sizeof(entry_header_t))
-        if original.request_type != TYPE_DEBIT:
-            reply.code = CODE_ORIGINAL_NOT_REVERSIBLE
-            return
-        if debit.card_number != request.card_number or debit.amount_minor != request.amount_minor:
-            reply.code = CODE_ORIGINAL_MISMATCH
-            return
-        answer = reply_of(original)
-        if answer.code == CODE_APPROVED:
-            account.balance_minor += answer.amount_minor
-            account.points_hundredths -= answer.points_hundredths
-            if account.business_date == original.business_date:
-                account.day_debit_minor -= answer.amount_minor
-                account.day_debit_count -= 1
-                account.day_points_hundredths -= answer.points_hundredths
-            account.last_sequence = reply.journal_sequence
-            reply.amount_minor = answer.amount_minor
-            reply.points_hundredths = -answer.points_hundredths
-            show_account(reply, account)
-            decision.images[0] = <const uint8_t*>account
-            decision.image_count = 1
-    reply.code = CODE_APPROVED
-    decision.marks_original = 1
-    decision.original_date = date
-    decision.original_key = key
+cdef uint16_t evaluate_operator(Engine engine, const ask_t* ask, uint8_t request_type, const uint8_t* body,
+                                decision_t* decision) noexcept nogil:
+    engine.places_may_have_changed = True
+    if request_type == TYPE_OPERATE_CARD:
+        return operate_card(engine.tables, ask, <const operate_card_request_t*>body, decision)
+    if request_type == TYPE_OPEN_CARD:
+        return open_card(engine.tables, ask, <const open_card_request_t*>body, decision)
+    if request_type == TYPE_SET_PIN:
+        return set_pin(engine.tables, ask, <const set_pin_request_t*>body, decision)
+    if request_type == TYPE_SET_CARD:
+        return set_card(engine.tables, ask, <const set_card_request_t*>body, decision)
+    if request_type == TYPE_PUT_CARD_TYPE:
+        return put_card_type(engine.tables, ask, <const put_card_type_request_t*>body, decision)
+    if request_type == TYPE_SET_TYPE_STATE:
+        return set_type_state(engine.tables, ask, <const set_type_state_request_t*>body, decision)
+    if request_type == TYPE_PUT_STORE:
+        return put_store(engine.tables, ask, <const put_store_request_t*>body, decision)
+    if request_type == TYPE_PUT_TERMINAL:
+        return put_terminal(engine.tables, ask, <const put_terminal_request_t*>body, decision)
+    if request_type == TYPE_PUT_ORGANISATION:
+        return put_organisation(engine.tables, ask, <const put_organisation_request_t*>body, decision)
+    if request_type == TYPE_PUT_POINTS_CATEGORY:
+        return put_points_category(engine.tables, ask, <const put_points_category_request_t*>body, decision)
+    if request_type == TYPE_PUT_GIFT:
+        return put_gift(engine.tables, ask, <const put_gift_request_t*>body, decision)
+    if request_type == TYPE_PUT_RULE:
+        return put_rule(engine.tables, ask, <const put_rule_request_t*>body, decision)
+    if request_type == TYPE_ACTIVATE_RULES:
+        return activate_rules(engine.tables, engine.rules, ask, <const activate_rules_request_t*>body, decision)
+    if request_type == TYPE_PUT_PRICE:
+        return put_price(engine.tables, ask, <const put_price_request_t*>body, decision)
+    if request_type == TYPE_PUT_ALLOWED:
+        return put_allowed(engine.tables, ask, <const put_allowed_request_t*>body, decision)
+    if request_type == TYPE_CUT_OVER:
+        return cut_over(engine.tables, ask, <const cut_over_request_t*>body, decision)
+    return put_switch(engine.tables, ask, <const put_switch_request_t*>body, decision)
 
 
-cdef void evaluate_credit(Engine engine, const credit_request_t* request, decision_t* decision) noexcept nogil:
-    cdef reply_t* reply = &decision.reply
-    cdef account_record_t* account = NULL
-    cdef card_record_t* card = engine.tables.card(request.card_number, &account)
-    if card != NULL:
-        show_account(reply, account)
-    if request.amount_minor <= 0 or request.amount_minor > AMOUNT_MINOR_MAX:
-        reply.code = CODE_AMOUNT
-    elif card == NULL:
-        reply.code = CODE_CARD_UNKNOWN
-    elif card.status != CARD_ACTIVE:
-        reply.code = CODE_CARD_BLOCKED
-    elif request.amount_minor > BALANCE_MINOR_MAX - account.balance_minor:
-        reply.code = CODE_AMOUNT
-    else:
-        account.balance_minor += request.amount_minor
-        account.last_sequence = reply.journal_sequence
-        reply.code = CODE_APPROVED
-        reply.amount_minor = request.amount_minor
-        show_account(reply, account)
-        decision.images[0] = <const uint8_t*>account
-        decision.image_count = 1
+cdef uint16_t cut_over(Tables tables, const ask_t* ask, const cut_over_request_t* request,
+                       decision_t* decision) noexcept nogil:
+    """Begin a business date; the engine moves its window on when the entry is written."""
+    if ask.terminal_id != 0 and (request.next_date != ask.today + 1 or request.next_date > ask.local_date + 1):
+        return invalid(&decision.reply, NEXT_DATE_AT)
+    if tables.settings.kind:
+        tables.settings.business_date = request.next_date
+        touch(decision, &tables.settings)
+    return CODE_APPROVED
 
 
 # ------------------------------------------------------------------------ entries
 
-cdef inline const reply_t* reply_of(const entry_header_t* entry) noexcept nogil:
-    """The reply inside an entry: behind the request and its padding."""
-    return <const reply_t*>(<const uint8_t*>entry + sizeof(entry_header_t) + ((entry.request_bytes + 7) & ~7))
-
-
 cdef inline bint same_request(const entry_header_t* entry, uint8_t request_type, const uint8_t* body,
                               uint32_t body_bytes) noexcept nogil:
     return (entry.request_type == request_type and entry.request_bytes == body_bytes
-            and memcmp(<const uint8_t*>entry + sizeof(entry_header_t), body, body_bytes) == 0)
+            and memcmp(request_of(entry), body, body_bytes) == 0)
 
 
-cdef inline uint32_t write_reply(uint8_t* out, const header_t* asked, const reply_t* reply) noexcept nogil:
+cdef inline uint32_t write_reply(uint8_t* out, const header_t* asked, const reply_t* reply, const uint8_t* more,
+                                 uint32_t more_bytes) noexcept nogil:
     cdef header_t* header = <header_t*>out
     header.version, header.type, header.flags = PROTOCOL_VERSION, asked.type | REPLY_BIT, 0
     header.sequence = asked.sequence
     memcpy(out + sizeof(header_t), reply, sizeof(reply_t))
-    return sizeof(header_t) + sizeof(reply_t)
+    memcpy(out + sizeof(header_t) + sizeof(reply_t), more, more_bytes)
+    return <uint32_t>(sizeof(header_t) + sizeof(reply_t)) + more_bytes
+
+
+cdef inline bint comes_before(const uint8_t* one, const uint8_t* other) noexcept nogil:
+    """Order of images: by kind, then by key."""
+    cdef const uint64_t* a = <const uint64_t*>one
+    cdef const uint64_t* b = <const uint64_t*>other
+    if one[0] != other[0]:
+        return one[0] < other[0]
+    if a[1] != b[1] or one[0] < FIRST_WIDE_KEY_KIND:
+        return a[1] < b[1]
+    return a[3] < b[3] if a[2] == b[2] else a[2] < b[2]
+
+
+cdef inline void sort_images(decision_t* decision) noexcept nogil:
+    """By insertion: a debit has one or two, and a range is mostly in order."""
+    cdef uint8_t* image
+    cdef uint32_t i, at
+    for i in range(1, decision.image_count):
+        image, at = decision.images[i], i
+        while at > 0 and comes_before(image, decision.images[at - 1]):
+            decision.images[at] = decision.images[at - 1]
+            at -= 1
+        decision.images[at] = image
 
 
 cdef inline uint32_t write_error(uint8_t* out, const header_t* asked, const fault_t* fault) noexcept nogil:
@@ -242,7 +204,13 @@ cdef uint32_t turned_away(Engine engine, uint8_t* out, const header_t* asked, re
     reply.code = code
     reply.retry_after_ms = retry_after_ms
     engine.code_counts[code & 255] += 1
-    return write_reply(out, asked, reply)
+    return write_reply(out, asked, reply, NULL, 0)
+
+
+cdef uint16_t refund_hindrance(Engine engine, const refund_request_t* request) noexcept nogil:
+    """BUSY when a refund's original is there and cannot be read just now; else 0."""
+    cdef uint64_t position = engine.commit.position_of_sequence(request.original_sequence)
+    return CODE_BUSY if position != NOWHERE and engine.commit.entry_at(position) == NULL else 0
 
 
 cdef uint16_t hindrance(Engine engine, uint32_t terminal_id, const reversal_request_t* request) noexcept nogil:
@@ -251,6 +219,8 @@ cdef uint16_t hindrance(Engine engine, uint32_t terminal_id, const reversal_requ
     cdef slot_t* slot
     if not engine.answers.covers(date):
         return 0
+    if date == request.business_date and request.original_trace_number == request.trace_number:
+        return 0                                 # it names itself, and is refused for that
     slot = engine.answers.find(date, answer_key(terminal_id, request.original_trace_number))
     if slot == NULL:
         # The note needs a place, and on the same date the reversal's own answer needs another.
@@ -258,6 +228,21 @@ cdef uint16_t hindrance(Engine engine, uint32_t terminal_id, const reversal_requ
             return CODE_WINDOW_FULL
         return 0
     return 0 if engine.commit.entry_at(slot.value & ~<uint64_t>POSITION_MASK_LOW) != NULL else CODE_BUSY
+
+
+cdef inline void begin(decision_t* decision) noexcept nogil:
+    """A decision that says nothing yet."""
+    memset(&decision.reply, 0, sizeof(reply_t))
+    decision.more_bytes = decision.image_count = decision.issuing_organisation_id = 0
+    decision.marks_original = False
+
+
+cdef inline uint8_t* padded(uint8_t* at, uint32_t part_bytes) noexcept nogil:
+    """Where the next part of an entry begins; what lies between is zero."""
+    cdef uint32_t i
+    for i in range(part_bytes, (part_bytes + 7) & ~<uint32_t>7):
+        at[i] = 0
+    return at + ((part_bytes + 7) & ~<uint32_t>7)
 
 
 # ------------------------------------------------------------------------ the engine
@@ -270,16 +255,26 @@ cdef class Engine:
     """
 
     def __cinit__(self, Tables tables not None, AnswerWindow answers not None, GroupCommit commit not None,
-                  zone, bint replay_mode, int64_t last_now_ms=0):
+                  zone, bint replay_mode, int64_t last_now_ms=0, bytes pin_key=bytes(PIN_KEY_BYTES)):
         cdef int i
+        if len(pin_key) != PIN_KEY_BYTES:
+            raise ValueError(f"pin key: expected {PIN_KEY_BYTES} bytes, got {len(pin_key)}")
         self.last_now_ms = last_now_ms
         self.tables = tables
+        self.rules = Rules(tables)
+        self.rules.compile_all()
         self.answers = answers
         self.commit = commit
         self.replay_mode = replay_mode
+        self.places_may_have_changed = True
+        memcpy(self.pin_key, <const uint8_t*>pin_key, PIN_KEY_BYTES)
         self.zone_count = len(zone)
         self.zone_starts_ms = <int64_t*>malloc(self.zone_count * sizeof(int64_t))
         self.zone_offsets_s = <int32_t*>malloc(self.zone_count * sizeof(int32_t))
+        self.decision = <decision_t*>malloc(sizeof(decision_t))
+        self.sale = <sale_t*>malloc(sizeof(sale_t))
+        if self.decision == NULL or self.sale == NULL:
+            raise MemoryError("engine: no memory for its working space")
         if self.zone_count == 0 or self.zone_starts_ms == NULL or self.zone_offsets_s == NULL:
             raise ValueError("zone: expected at least one (moment_ms, offset_s), got none")
         for i in range(self.zone_count):
@@ -288,9 +283,11 @@ cdef class Engine:
     def __dealloc__(self):
         free(self.zone_starts_ms)
         free(self.zone_offsets_s)
+        free(self.decision)
+        free(self.sale)
 
-    cdef uint32_t local_date(self, int64_t now_ms) noexcept nogil:
-        """Days since 1970-01-01 of a moment in the journal's time zone."""
+    cdef int64_t local_ms(self, int64_t now_ms) noexcept nogil:
+        """A moment as the clock on the wall shows it in the journal's time zone, in ms since 1970-01-01 there."""
         cdef int at = self.zone_at, low, high, middle
         if now_ms < self.zone_starts_ms[at] or (at + 1 < self.zone_count and now_ms >= self.zone_starts_ms[at + 1]):
             low, high = 0, self.zone_count - 1
@@ -301,29 +298,65 @@ cdef class Engine:
                 else:
                     high = middle - 1
             self.zone_at = at = low
-        now_ms += <int64_t>self.zone_offsets_s[at] * 1000
+        return now_ms + <int64_t>self.zone_offsets_s[at] * 1000
+
+    cdef uint32_t local_date(self, int64_t now_ms) noexcept nogil:
+        """Days since 1970-01-01 of a moment in the journal's time zone; a date begins at the cut-over."""
+        now_ms = self.local_ms(now_ms) - <int64_t>self.tables.settings.cut_over_minutes * MS_PER_MINUTE
         return <uint32_t>(now_ms // MS_PER_DAY) if now_ms > 0 else 0
+
+    cdef void fill_ask(self, uint32_t terminal_id, uint32_t rights, int64_t now_ms, uint32_t local_date,
+                       uint32_t today) noexcept nogil:
+        """Who asks, when and where. The place is kept while the terminal is the same and no operator has come."""
+        cdef ask_t* ask = &self.ask
+        cdef const terminal_record_t* terminal
+        cdef const store_record_t* store
+        ask.rights, ask.now_ms, ask.local_date, ask.today = rights, now_ms, local_date, today
+        # A year is added because local time may be below zero where a stamp is not, and C divides towards zero.
+        ask.minute = <uint16_t>((self.local_ms(now_ms) // MS_PER_MINUTE + 366 * MINUTES_PER_DAY) % MINUTES_PER_DAY)
+        ask.weekday = <uint8_t>((today + 3) % 7 + 1)     # 1970-01-01 was a Thursday
+        if ask.terminal_id == terminal_id and not self.places_may_have_changed:
+            return
+        self.places_may_have_changed = False
+        ask.terminal_id = terminal_id
+        ask.store_id = ask.organisation_id = ask.round_off_minor = 0
+        terminal = self.tables.terminal(terminal_id)
+        if terminal != NULL and terminal.store_id:
+            store = self.tables.store(terminal.store_id)
+            ask.store_id = terminal.store_id
+            if store != NULL:
+                ask.organisation_id, ask.round_off_minor = store.organisation_id, store.round_off_minor
+
+    cdef uint32_t answer(self, uint32_t terminal_id, uint32_t rights, uint8_t* message, uint32_t message_bytes,
+                         int64_t now_ms, uint8_t* out) noexcept nogil:
+        """Decide one message as it came from a terminal: its PINs are hidden first, in place."""
+        cdef fault_t fault
+        if not hide_pins(self.tables, self.pin_key, message, message_bytes, &fault):
+            self.entry_position = 0
+            self.code_counts[fault.code & 255] += 1
+            return write_error(out, <const header_t*>message, &fault)
+        return self.decide_one(terminal_id, rights, message, message_bytes, now_ms, out)
 
     cdef uint32_t decide_one(self, uint32_t terminal_id, uint32_t rights, const uint8_t* message,
                              uint32_t message_bytes, int64_t now_ms, uint8_t* out) noexcept nogil:
         """Decide one message of at least a header's length, under the mutex. Writes the plain reply, returns its bytes.
 
-        `out` has room for header and reply. Where the decision was journaled, `entry_position` says so.
+        `out` has room for ANSWER_BYTES_MAX. Where the decision was journaled, `entry_position` says so.
         """
         cdef const header_t* asked = <const header_t*>message
         cdef const uint8_t* body = message + sizeof(header_t)
-        cdef uint32_t body_bytes = message_bytes - <uint32_t>sizeof(header_t), padded_bytes, entry_bytes, today, i
+        cdef uint32_t body_bytes = message_bytes - <uint32_t>sizeof(header_t), today, local_date, needed
         cdef const debit_request_t* keyed = <const debit_request_t*>body     # all keyed requests begin alike
+        cdef const form_t* form = &FORMS[asked.type]
         cdef int64_t stamp_ms
         cdef fault_t fault
-        cdef decision_t decision
+        cdef decision_t* decision = self.decision
         cdef reply_t* reply = &decision.reply
         cdef account_record_t* account = NULL
         cdef slot_t* slot
         cdef uint64_t key
         cdef const entry_header_t* answered
-        cdef entry_header_t* entry
-        cdef uint8_t* at
+        cdef const reply_t* told
         cdef bint late = False
         cdef uint16_t hindered
 
@@ -332,33 +365,48 @@ cdef class Engine:
         if not well_formed(terminal_id, message, message_bytes, &fault):
             self.code_counts[fault.code & 255] += 1
             return write_error(out, asked, &fault)
-        memset(&decision, 0, sizeof(decision))
-        if asked.type != TYPE_BALANCE:
+        begin(decision)
+        if form.keyed:
             reply.trace_number = keyed.trace_number
         # Time: the switch's clock never goes back; a replay takes the stamp as now.
         if self.replay_mode:
-            stamp_ms = (<const balance_request_t*>body).stamp_ms if asked.type == TYPE_BALANCE else keyed.stamp_ms
+            # Inquiries about a card begin with their stamp; a quote is a debit, and begins like one.
+            stamp_ms = (keyed.stamp_ms if form.keyed or asked.type == TYPE_QUOTE or asked.type == TYPE_PUT_SWITCH
+                        else (<const balance_request_t*>body).stamp_ms)
             if 0 <= stamp_ms <= STAMP_MS_MAX:
                 now_ms = stamp_ms
         elif now_ms < self.last_now_ms:
             now_ms = self.last_now_ms
-        today = self.local_date(now_ms)
+        today = local_date = self.local_date(now_ms)
         if today < self.answers.today:
             today = self.answers.today
         reply.business_date = today
-        if not rights & right_needed(asked.type):
+        needed = right_needed(asked, body)
+        if rights & needed != needed:
             return turned_away(self, out, asked, reply, CODE_NOT_PERMITTED, 0)
+        if today > self.answers.today and not (asked.type == TYPE_CUT_OVER and terminal_id == 0):
+            if not self._begin_date(today, now_ms, out):
+                begin(decision)
+                reply.trace_number = keyed.trace_number if form.keyed else 0
+                reply.business_date = self.answers.today
+                return self._no_room(out, asked, reply)
+            begin(decision)
+            self.entry_position = 0
+            reply.trace_number = keyed.trace_number if form.keyed else 0
+            reply.business_date = today
         self.last_now_ms = now_ms
         self.answers.advance(today)
+        self.fill_ask(terminal_id, rights, now_ms, local_date, today)
 
-        if asked.type == TYPE_BALANCE:
-            if self.tables.card((<const balance_request_t*>body).card_number, &account) != NULL:
-                show_account(reply, account)
-                reply.journal_sequence = account.last_sequence
+        if not form.keyed and asked.type != TYPE_PUT_SWITCH:
+            if asked.type == TYPE_BALANCE:
+                balance(self.tables, &self.ask, <const balance_request_t*>body, decision)
+            elif asked.type == TYPE_CARD_QUERY:
+                card_query(self.tables, &self.ask, <const card_query_request_t*>body, decision)
             else:
-                reply.code = CODE_CARD_UNKNOWN
+                quote(self.tables, self.rules, &self.ask, keyed, self.sale, decision)
             self.code_counts[reply.code & 255] += 1
-            return write_reply(out, asked, reply)
+            return write_reply(out, asked, reply, decision.more, decision.more_bytes)
 
         # Duplicates: what was answered is answered again, whatever has changed since.
         if not self.answers.covers(keyed.business_date):
@@ -374,63 +422,100 @@ cdef class Engine:
                 if not same_request(answered, asked.type, body, body_bytes):
                     return turned_away(self, out, asked, reply, CODE_TRACE_REUSED, 0)
                 self.repeat_count += 1
-                return write_reply(out, asked, reply_of(answered))
+                told = reply_of(answered)
+                return write_reply(out, asked, told, <const uint8_t*>told + sizeof(reply_t),
+                                   answered.reply_bytes - <uint32_t>sizeof(reply_t))
         elif self.answers.full(keyed.business_date):
             return turned_away(self, out, asked, reply, CODE_WINDOW_FULL, FULL_RETRY_AFTER_MS)
-        elif asked.type == TYPE_REVERSAL:
-            hindered = hindrance(self, terminal_id, <const reversal_request_t*>body)
+        elif asked.type == TYPE_REVERSAL or asked.type == TYPE_REFUND:
+            hindered = (hindrance(self, terminal_id, <const reversal_request_t*>body) if asked.type == TYPE_REVERSAL
+                        else refund_hindrance(self, <const refund_request_t*>body))
             if hindered:
                 return turned_away(self, out, asked, reply, hindered, FULL_RETRY_AFTER_MS)
 
-        padded_bytes = (body_bytes + 7) & ~<uint32_t>7
-        at = self.commit.entry_space(
-            sizeof(entry_header_t) + padded_bytes + sizeof(reply_t) + IMAGES_MAX * RECORD_BYTES,
-            asked.type == TYPE_REVERSAL)
-        if at == NULL:
-            if self.commit.journal.disk_full and self.commit.gather.room != ROOM_PLENTY:
-                return turned_away(self, out, asked, reply, CODE_DISK_FULL, FULL_RETRY_AFTER_MS)
-            return turned_away(self, out, asked, reply, CODE_BUSY, BUSY_RETRY_AFTER_MS)
+        if self.commit.entry_space(sizeof(entry_header_t) + body_bytes + 8
+                                   + (DESK_BYTES_MAX if asked.type == TYPE_OPERATE_CARD else SALE_BYTES_MAX),
+                                   asked.type == TYPE_REVERSAL) == NULL:
+            return self._no_room(out, asked, reply)
 
         # Evaluate: from here on there will be an entry.
         reply.journal_sequence = self.commit.next_sequence
         if late:
             reply.code = CODE_REVERSED_BEFORE
-            if asked.type < TYPE_PUT_CARD_TYPE and self.tables.card(keyed.card_number, &account) != NULL:
-                show_account(reply, account)
-        elif asked.type == TYPE_DEBIT:
-            evaluate_debit(self, keyed, today, &decision)
-        elif asked.type == TYPE_REVERSAL:
-            evaluate_reversal(self, terminal_id, <const reversal_request_t*>body, &decision)
-        elif asked.type == TYPE_CREDIT:
-            evaluate_credit(self, <const credit_request_t*>body, &decision)
+            if asked.type < TYPE_PUT_CARD_TYPE and form.has_card:
+                if self.tables.card(keyed.card_number, &account) != NULL and account != NULL:
+                    show_account(reply, account)
         else:
-            evaluate_operator(self.tables, asked.type, body, today, &decision)
-
-        # Journal: what was asked, what was decided, what is so afterwards.
-        entry = <entry_header_t*>at
-        entry_bytes = <uint32_t>(sizeof(entry_header_t) + padded_bytes + sizeof(reply_t)
-                                 + decision.image_count * RECORD_BYTES)
-        memset(entry, 0, sizeof(entry_header_t))
-        entry.entry_bytes, entry.sequence, entry.time_ms = entry_bytes, reply.journal_sequence, now_ms
-        entry.terminal_id, entry.business_date = terminal_id, today
-        entry.request_type, entry.version, entry.image_count = asked.type, 1, <uint8_t>decision.image_count
-        entry.request_bytes, entry.reply_bytes = <uint16_t>body_bytes, sizeof(reply_t)
-        at += sizeof(entry_header_t)
-        memcpy(at, body, body_bytes)
-        memset(at + body_bytes, 0, padded_bytes - body_bytes)
-        at += padded_bytes
-        memcpy(at, reply, sizeof(reply_t))
-        at += sizeof(reply_t)
-        for i in range(<uint32_t>decision.image_count):
-            memcpy(at, decision.images[i], RECORD_BYTES)
-            at += RECORD_BYTES
-        entry.crc32c = c_crc32c(<const uint8_t*>entry + 8, entry_bytes - 8)
-        self.entry_position = self.commit.add_entry(entry_bytes, now_ms)
+            evaluate(self, &self.ask, asked.type, body, decision)
+            if reply.code == CODE_BUSY:          # a day close could not read the journal; it has changed nothing
+                reply.journal_sequence = 0
+                return turned_away(self, out, asked, reply, CODE_BUSY, BUSY_RETRY_AFTER_MS)
+        self._journal(asked.type, body, body_bytes, keyed)
         self.answers.remember(keyed.business_date, key, self.entry_position)
         if decision.marks_original:
             self.answers.note_reversal(decision.original_date, decision.original_key, self.entry_position)
+        if asked.type == TYPE_CUT_OVER and reply.code == CODE_APPROVED:
+            self.answers.advance((<const cut_over_request_t*>body).next_date)
         self.code_counts[reply.code & 255] += 1
-        return write_reply(out, asked, reply)
+        return write_reply(out, asked, reply, decision.more, decision.more_bytes)
+
+    cdef void _journal(self, uint8_t request_type, const uint8_t* body, uint32_t body_bytes,
+                       const debit_request_t* keyed) noexcept nogil:
+        """Write the entry: what was asked, what was decided, what is so afterwards."""
+        cdef decision_t* decision = self.decision
+        cdef uint8_t* at = self.commit.entry_space(0, True)
+        cdef entry_header_t* entry = <entry_header_t*>at
+        cdef uint32_t reply_bytes = <uint32_t>sizeof(reply_t) + decision.more_bytes, i, width_bytes
+        cdef account_record_t* account = NULL
+        cdef const card_record_t* card
+        sort_images(decision)
+        memset(entry, 0, sizeof(entry_header_t))
+        entry.sequence, entry.time_ms = decision.reply.journal_sequence, self.ask.now_ms
+        entry.terminal_id, entry.business_date = self.ask.terminal_id, self.ask.today
+        entry.request_type, entry.version = request_type, ENTRY_VERSION
+        entry.image_count = <uint16_t>decision.image_count
+        entry.request_bytes, entry.reply_bytes = <uint16_t>body_bytes, <uint16_t>reply_bytes
+        entry.accepting_organisation_id = self.ask.organisation_id
+        if FORMS[request_type].has_card and (request_type != TYPE_DEBIT or decision.reply.code == CODE_REVERSED_BEFORE):
+            card = self.tables.card(keyed.card_number, &account)
+            if card != NULL:
+                decision.issuing_organisation_id = card.issuing_organisation_id
+        entry.issuing_organisation_id = decision.issuing_organisation_id
+        at += sizeof(entry_header_t)
+        memcpy(at, body, body_bytes)
+        at = padded(at, body_bytes)
+        memcpy(at, &decision.reply, sizeof(reply_t))
+        memcpy(at + sizeof(reply_t), decision.more, decision.more_bytes)
+        at = padded(at, reply_bytes)
+        for i in range(decision.image_count):
+            width_bytes = RECORD_BYTES_OF[decision.images[i][0]]
+            memcpy(at, decision.images[i], width_bytes)
+            at += width_bytes
+            if decision.images[i][0] >= FIRST_WIDE_KEY_KIND and decision.images[i][2] == GONE:
+                self.tables.forget(decision.images[i])
+        entry.entry_bytes = <uint32_t>(at - <uint8_t*>entry)
+        entry.crc32c = c_crc32c(<const uint8_t*>entry + 8, entry.entry_bytes - 8)
+        self.entry_position = self.commit.add_entry(entry.entry_bytes, self.ask.now_ms)
+
+    cdef bint _begin_date(self, uint32_t today, int64_t now_ms, uint8_t* out) noexcept nogil:
+        """Write the switch's own cut-over entry; False when there is no room for it."""
+        cdef uint8_t message[CUT_OVER_MESSAGE_BYTES]
+        cdef header_t* header = <header_t*>message
+        cdef cut_over_request_t* request = <cut_over_request_t*>(message + sizeof(header_t))
+        if self.commit.entry_space(CUT_OVER_BYTES, False) == NULL:
+            return False
+        memset(message, 0, CUT_OVER_MESSAGE_BYTES)
+        header.version, header.type = PROTOCOL_VERSION, TYPE_CUT_OVER
+        request.trace_number = request.business_date = request.next_date = today
+        request.stamp_ms = now_ms
+        self.answers.advance(today)
+        self.decide_one(0, RIGHTS_ALL, message, CUT_OVER_MESSAGE_BYTES, now_ms, out)
+        return True
+
+    cdef uint32_t _no_room(self, uint8_t* out, const header_t* asked, reply_t* reply) noexcept nogil:
+        if self.commit.journal.disk_full and self.commit.gather.room != ROOM_PLENTY:
+            return turned_away(self, out, asked, reply, CODE_DISK_FULL, FULL_RETRY_AFTER_MS)
+        return turned_away(self, out, asked, reply, CODE_BUSY, BUSY_RETRY_AFTER_MS)
 
     # -- for recovery, tools and tests; the event loop goes through Link
 
@@ -441,7 +526,7 @@ cdef class Engine:
         """
         cdef const entry_header_t* header = <const entry_header_t*>&entry[0]
         cdef uint8_t message[65600]
-        cdef uint8_t out[256]
+        cdef uint8_t out[ANSWER_BYTES_MAX]
         cdef header_t* asked = <header_t*>message
         cdef terminal_record_t* terminal
         cdef uint32_t rights = RIGHTS_ALL
@@ -466,21 +551,21 @@ cdef class Engine:
         return self.commit.gather.block[sizeof(block_header_t):self.commit.gather.used_bytes]
 
     def decide(self, uint32_t terminal_id, uint32_t rights, const uint8_t[::1] message not None, int64_t now_ms):
-        """Decide one plain message (header and body): (plain reply, entry or None). For init, tests and tools."""
-        cdef uint8_t out[256]
-        cdef uint32_t size
-        cdef const entry_header_t* entry
+        """Decide one plain message (header and body) whose PINs are hidden already. For init, tests and tools.
+
+        Returns the plain reply and what was journaled, or None: the message's entry, behind a cut-over's if any.
+        """
+        cdef uint8_t out[ANSWER_BYTES_MAX]
+        cdef uint32_t size, used_bytes
         cdef uint32_t message_bytes = <uint32_t>message.shape[0]
         if message_bytes < sizeof(header_t):
             raise ValueError(f"message: expected at least {sizeof(header_t)} bytes of header, got {message_bytes}")
         if self.commit.gather.used_bytes > self.commit.journal.block_bytes_max // 2:
             self.commit.commit_now()
+        used_bytes = self.commit.gather.used_bytes
         with nogil:
             size = self.decide_one(terminal_id, rights, &message[0], message_bytes, now_ms, out)
-        if self.entry_position == 0:
-            return out[:size], None
-        entry = <const entry_header_t*>self.commit.entry_at(self.entry_position)
-        return out[:size], (<const uint8_t*>entry)[:entry.entry_bytes]
+        return out[:size], self.commit.gather.block[used_bytes:self.commit.gather.used_bytes] or None
 
     @property
     def last_entry_position(self):

@@ -2,6 +2,8 @@
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
+from switch._layout cimport header_t
+
 cdef struct fault_t:
     uint16_t code
     uint32_t offset
@@ -9,6 +11,6 @@ cdef struct fault_t:
     uint32_t got
 
 
-cdef uint32_t right_needed(uint8_t request_type) noexcept nogil
+cdef uint32_t right_needed(const header_t* header, const uint8_t* body) noexcept nogil
 cdef bint well_formed(uint32_t terminal_id, const uint8_t* message, uint32_t message_bytes,
                       fault_t* fault) noexcept nogil

@@ -26,27 +26,71 @@ cdef packed struct sign_on_terms_t:  # 32 bytes. Payload of Noise message 2: wha
     uint16_t in_flight_max  # requests that may be unanswered at a time
     uint8_t mode  # 0 production, 1 replay: stamps are taken as now
     uint8_t reserved  # zero
-    uint32_t rights  # bits: 1 pay, 2 credit, 4 configure, 8 follow
+    uint32_t rights  # Right bits: what this terminal may send
 
 
 cdef packed struct header_t:  # 8 bytes. Start of every message after sign-on.
     uint8_t version  # protocol version: 1
     uint8_t type  # message type; replies have bit 0x80 set
-    uint16_t flags  # zero in version 1 (room: bit 0 partial approval, bit 1 offline advice)
+    uint16_t flags  # zero in version 1 (room: offline advice)
     uint32_t sequence  # any number; the reply carries the same, so replies can be matched
 
 
-cdef packed struct reply_t:  # 56 bytes. Answer to every request that has a key, and to a balance inquiry.
+cdef packed struct line_result_t:  # 24 bytes. What the switch made of one bill line.
+    int64_t points_hundredths  # points the line earned, hundredths
+    int64_t discount_minor  # what the switch took off the line
+    uint32_t unit_price_minor  # unit price from the price list; 0 when the till priced the line
+    uint8_t points_category  # category of the points
+    uint8_t reserved  # zero
+    uint16_t booking_days  # dates until the points are booked; 0: at once
+
+
+cdef packed struct purse_fact_t:  # 16 bytes. One purse in the answer to a card query.
+    uint64_t purse  # 1 << 32 | points category, 2 << 32 | visit service
+    int64_t amount  # points in hundredths, or visits
+
+
+cdef packed struct card_facts_t:  # 72 bytes
+    uint16_t card_type  # code of the type
+    uint8_t status  # CardStatus; EXPIRED as soon as its last date has passed
+    uint8_t level  # level of the holder, or of the type
+    uint16_t flags  # CardFlag bits
+    uint16_t discount_bp  # the type's discount, basis points; 0 when the type gives none
+    uint16_t price_class  # price class of the type
+    uint16_t purse_count  # number of purses that follow
+    uint32_t expiry_date  # last date of use; 0: no end
+    uint64_t account_number  # account; 0 before issue
+    uint64_t member  # member; 0: anonymous
+    uint64_t successor_number  # card that goes on; 0: none
+    int64_t day_debit_minor  # debits and holds of the account today
+    uint32_t day_debit_count  # their number
+    uint32_t day_recharge_count  # recharges of the account today
+    int64_t day_recharge_minor  # their sum
+    int64_t pending_hundredths  # points that wait for their booking date, all categories
+
+
+cdef packed struct range_result_t:  # 4 bytes. What became of one card of a range.
     uint16_t code  # response code
-    uint16_t detail  # with FIELD_INVALID: offset of the field in the request's body
-    uint32_t trace_number  # the request's; 0 for a balance inquiry
+    uint16_t detail  # with CARD_STATUS: the card's status
+
+
+cdef packed struct reply_t:  # 96 bytes
+    uint16_t code  # response code
+    uint16_t detail  # what `code` names: a field's offset in the request's body, a status, a state, a rule; else 0
+    uint32_t trace_number  # the request's; 0 for inquiries
     uint32_t business_date  # business date of the decision, days since 1970-01-01
     uint32_t retry_after_ms  # with class retry: wait this long, then send the same bytes
-    int64_t amount_minor  # amount debited, credited or given back now; else 0
-    int64_t balance_minor  # account balance afterwards; 0 when no card was found
-    int64_t points_hundredths  # points earned (below 0: taken back), hundredths
-    int64_t points_balance_hundredths  # points afterwards, hundredths
-    uint64_t journal_sequence
+    int64_t amount_minor  # value moved now: debited, credited, held, given back, paid out; else 0
+    int64_t balance_minor  # account balance (book) afterwards; 0 when no account was found
+    int64_t points_hundredths  # points earned (below 0: taken back or used), hundredths
+    int64_t points_balance_hundredths  # points of category 0 afterwards, hundredths
+    uint64_t journal_sequence  # entry that holds this decision; of an inquiry, the last entry that changed the account
+    int64_t available_minor  # balance less what is held, afterwards
+    int64_t due_minor  # debit, quote: what the bill came to after discount, refused ones too
+    int64_t discount_minor  # debit, quote: what the switch took off the bill
+    int64_t recharged_minor  # what automatic recharges added in this decision
+    uint32_t round_off_minor  # debit, quote: what cash was rounded down by
+    uint32_t change_minor  # debit, quote: cash that goes back; card operation: fee taken
 
 
 cdef packed struct error_reply_t:  # 16 bytes
@@ -73,22 +117,50 @@ cdef packed struct bill_line_t:  # 32 bytes. One line of a bill.
     uint64_t item  # article number (GTIN or the shop's own)
     int64_t amount_minor  # what the line costs after the till's discounts; may be below 0
     int32_t quantity_milli  # thousandths of the article's unit; may be 0
-    uint16_t department  # department of goods, numbered by the shop
-    uint16_t category  # class of goods, numbered by the shop
-    uint16_t brand  # brand, numbered by the shop
-    uint16_t flags  # zero in version 1 (room: promotion goods, no points)
-    int32_t till_discount_minor  # what the till has taken off already
+    uint16_t department  # department of goods, numbered by the shop; 0: none
+    uint16_t category  # class of goods, numbered by the shop; 0: none
+    uint16_t brand  # brand, numbered by the shop; 0: none
+    uint16_t flags  # LineFlag bits
+    int32_t till_discount_minor  # what the till has taken off already; recorded only
 
 
-cdef packed struct debit_request_t:  # 40 bytes. Pay a bill from a card: reserve and take in one step.
+cdef packed struct tender_t:  # 16 bytes. What pays one part of a bill.
+    uint8_t kind  # TenderKind
+    uint8_t reserved  # zero
+    uint16_t purse  # POINTS: category; VISITS: service; else 0
+    uint32_t count  # VISITS: how many; else 0
+    int64_t amount_minor  # part of the bill that it pays; CASH: what was handed over
+
+
+cdef packed struct debit_request_t:  # 40 bytes
     uint32_t trace_number  # any number that the terminal has not used on this business date; stored before sending
     uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
     int64_t stamp_ms  # terminal's clock, milliseconds since 1970-01-01 UTC
     uint64_t card_number  # card number, 8 to 19 digits as a number
-    int64_t amount_minor  # amount due, minor units
+    int64_t amount_minor  # what the bill comes to before the switch's discount; with PRICED what is due after it, or 0
     uint8_t line_count  # number of bill lines that follow, 0 to 255
     uint8_t entry_mode  # 0 keyed, 1 bar code, 2 stripe, 3 chip, 4 contactless, 5 phone; recorded only
-    uint8_t reserved[6]  # zero (room: cryptogram length, tender)
+    uint8_t tender_count  # number of tenders that follow the lines, 0 to 8
+    uint8_t flags  # DebitFlag bits
+    uint8_t settlement  # Settlement
+    uint8_t reserved[3]  # zero (room: cryptogram length)
+
+
+cdef packed struct refund_line_t:  # 16 bytes. Part of a refund that belongs to one line of the original.
+    uint16_t line  # number of the line in the original, from 0
+    uint8_t reserved[6]  # zero
+    int64_t amount_minor  # amount refunded for it
+
+
+cdef packed struct refund_request_t:  # 48 bytes
+    uint32_t trace_number  # a new trace number
+    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
+    int64_t stamp_ms  # terminal's clock, milliseconds since 1970-01-01 UTC
+    uint64_t card_number  # the original's card
+    int64_t amount_minor  # amount to give back; with lines their sum
+    uint64_t original_sequence  # journal_sequence of the original's reply
+    uint8_t line_count  # number of lines that follow; 0: of the bill as a whole
+    uint8_t reserved[7]  # zero
 
 
 cdef packed struct reversal_request_t:  # 48 bytes
@@ -97,21 +169,63 @@ cdef packed struct reversal_request_t:  # 48 bytes
     int64_t stamp_ms  # terminal's clock, milliseconds since 1970-01-01 UTC
     uint64_t card_number  # the original's
     int64_t amount_minor  # the original's
-    uint32_t original_trace_number  # trace number of the debit to undo
-    uint32_t original_business_date  # business date that the debit carried
+    uint32_t original_trace_number  # trace number of the request to undo
+    uint32_t original_business_date  # business date that the request carried
     uint8_t reason  # 0 unknown outcome, 1 customer, 2 operator; recorded only
     uint8_t reserved[7]  # zero
 
 
-cdef packed struct credit_request_t:  # 48 bytes. Put value on a card.
+cdef packed struct credit_request_t:  # 64 bytes. Put value on a card.
     uint32_t trace_number  # a new trace number
     uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
     int64_t stamp_ms  # terminal's clock, milliseconds since 1970-01-01 UTC
     uint64_t card_number  # card number
     int64_t amount_minor  # amount to put on, minor units
-    uint8_t channel  # 0 opening balance, 1 cash, 2 bank card, 3 transfer; recorded only
+    uint8_t channel  # RechargeChannel
+    uint8_t reserved[3]  # zero
+    uint32_t operator_id  # who recharges; 0: nobody is named
+    int64_t received_minor  # amount received; recorded only
+    uint8_t reference[16]  # the channel's own reference, credited once; zero: none (see text)
+
+
+cdef packed struct hold_request_t:  # 56 bytes
+    uint32_t trace_number  # a new trace number
+    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
+    int64_t stamp_ms  # terminal's clock, milliseconds since 1970-01-01 UTC
+    uint64_t card_number  # card number
+    int64_t amount_minor  # amount to hold
+    uint32_t expires_in_s  # seconds until it expires; 0: the longest the type allows
+    uint8_t entry_mode  # as in a debit; recorded only
+    uint8_t reserved[3]  # zero
+    uint8_t pin[16]  # PIN as ASCII digits, zero-padded; zero: none (see text)
+
+
+cdef packed struct capture_request_t:  # 48 bytes. Take all or a part of what is held.
+    uint32_t trace_number  # a new trace number
+    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
+    int64_t stamp_ms  # terminal's clock, milliseconds since 1970-01-01 UTC
+    uint64_t card_number  # the hold's card
+    int64_t amount_minor  # amount to take, at most what is held
+    uint64_t hold_sequence  # journal_sequence of the hold's reply
+    uint8_t keep_rest  # 1: what is left stays held; 0: it is released
     uint8_t reserved[7]  # zero
-    uint64_t reference  # the channel's own reference; recorded only
+
+
+cdef packed struct release_request_t:  # 32 bytes. Give back what is held.
+    uint32_t trace_number  # a new trace number
+    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
+    int64_t stamp_ms  # terminal's clock, milliseconds since 1970-01-01 UTC
+    uint64_t card_number  # the hold's card
+    uint64_t hold_sequence  # journal_sequence of the hold's reply
+
+
+cdef packed struct transfer_request_t:  # 40 bytes. Move value from one card's account to another's.
+    uint32_t trace_number  # a new trace number
+    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
+    int64_t stamp_ms  # terminal's clock, milliseconds since 1970-01-01 UTC
+    uint64_t card_number  # card that gives
+    int64_t amount_minor  # amount to move
+    uint64_t to_card_number  # card that gets
 
 
 cdef packed struct balance_request_t:  # 16 bytes. Ask; changes nothing, has no key.
@@ -119,38 +233,139 @@ cdef packed struct balance_request_t:  # 16 bytes. Ask; changes nothing, has no 
     uint64_t card_number  # card number
 
 
-cdef packed struct put_card_type_request_t:  # 56 bytes. Create or change a card type.
+cdef packed struct card_query_request_t:  # 16 bytes
+    int64_t stamp_ms  # terminal's clock, milliseconds since 1970-01-01 UTC
+    uint64_t card_number  # card number
+
+
+cdef packed struct redeem_request_t:  # 40 bytes
+    uint32_t trace_number  # a new trace number
+    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
+    int64_t stamp_ms  # terminal's clock, milliseconds since 1970-01-01 UTC
+    uint64_t card_number  # card number
+    int64_t points_hundredths  # points to use; with a gift its price for all pieces, or 0
+    uint32_t gift_id  # number of the gift; 0: none
+    uint16_t pieces  # pieces of the gift; 0 without one
+    uint8_t category  # points category; with a gift the gift's
+    uint8_t reserved  # zero
+
+
+cdef packed struct convert_request_t:  # 40 bytes. Turn points into value at the category's rate.
+    uint32_t trace_number  # a new trace number
+    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
+    int64_t stamp_ms  # terminal's clock, milliseconds since 1970-01-01 UTC
+    uint64_t card_number  # card number
+    int64_t amount_minor  # value wanted, a multiple of the category's lot
+    uint8_t category  # points category
+    uint8_t reserved[7]  # zero
+
+
+cdef packed struct adjust_points_request_t:  # 64 bytes
     uint32_t trace_number  # a new trace number
     uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
     int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
-    uint16_t code  # code of the type, 1 to 1,023
-    uint16_t flags  # bits: 1 amount zero allowed, 2 points on net lines, 4 points rounded per line
-    uint32_t daily_count_max  # approved debits of the account per business date; 2^32-1: no limit
-    int64_t single_minor_max  # largest amount of one debit; 2^63-1: no limit
-    int64_t daily_minor_max  # sum of the account's approved debits per business date; 2^63-1: no limit
-    int64_t daily_points_max_hundredths  # points that the account earns per business date, hundredths; 2^63-1: no limit
-    uint32_t points_percent  # points per main unit in percent: 100 is one point, 0 none
-    uint32_t points_per_unit  # multiplier of points_percent, 1 as a rule
+    uint64_t card_number  # card number
+    int64_t points_hundredths  # points to add (below 0: to take); 0 with void_all
+    uint8_t category  # points category
+    uint8_t reason  # reason, numbered by the group; recorded only
+    uint8_t void_all  # 1: take all points of the category
+    uint8_t reserved  # zero
+    uint32_t operator_id  # who adjusts
+    uint64_t if_sequence  # only if the account's last entry still is this one (from a preview); 0: always
+    uint8_t reference[16]  # applied once per reference; zero: none (see text)
 
 
-cdef packed struct put_store_request_t:  # 24 bytes. Create or change a store.
+cdef packed struct transfer_points_request_t:  # 48 bytes
     uint32_t trace_number  # a new trace number
     uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
     int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
-    uint32_t store_id  # number of the store, above 0
-    uint32_t organisation_id  # node of the organisation that the store belongs to
+    uint64_t card_number  # card that gives
+    int64_t points_hundredths  # points to move
+    uint64_t to_card_number  # card that gets
+    uint8_t category  # points category
+    uint8_t reserved[7]  # zero
 
 
-cdef packed struct put_terminal_request_t:  # 72 bytes
+cdef packed struct backfill_request_t:  # 56 bytes
     uint32_t trace_number  # a new trace number
     uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
     int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
-    uint32_t terminal_id  # number of the terminal, above 0
-    uint32_t store_id  # the terminal's store, which must exist; 0 for an operator
-    uint32_t rights  # bits: 1 pay, 2 credit, 4 configure, 8 follow
-    uint8_t status  # 1 active, 2 blocked
+    uint64_t card_number  # card number
+    int64_t amount_minor  # what the bill came to
+    uint64_t receipt  # number of the receipt
+    uint32_t store_id  # store of the sale
+    uint32_t sale_date  # business date of the sale, at most 92 dates ago
+    uint16_t sale_minute  # local time of the sale, minutes since midnight
+    uint8_t settlement  # Settlement
+    uint8_t line_count  # number of bill lines that follow, 0 to 255
+    uint32_t operator_id  # who asks
+
+
+cdef packed struct load_visits_request_t:  # 48 bytes. Put counted visits of a service on a card.
+    uint32_t trace_number  # a new trace number
+    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
+    int64_t stamp_ms  # terminal's clock, milliseconds since 1970-01-01 UTC
+    uint64_t card_number  # card number
+    int64_t received_minor  # price paid; recorded only
+    uint16_t service  # service, numbered by the shop, above 0
+    uint16_t reserved  # zero
+    uint32_t count  # visits to add, 1 to 1,000,000
+    uint32_t expiry_date  # last date of use of all visits of the service; 0: no end
+    uint32_t operator_id  # who sells
+
+
+cdef packed struct day_total_t:  # 16 bytes. Number and sum of approved requests of one type.
+    uint8_t type  # message type
     uint8_t reserved[3]  # zero
-    uint8_t key[40]  # 32 random bytes and 8 zero bytes; in the journal the 40 bytes of the RFC 3394 wrapping
+    uint32_t count  # approved requests
+    int64_t amount_minor  # sum of `amount_minor` of their replies
+
+
+cdef packed struct day_totals_request_t:  # 24 bytes
+    uint32_t trace_number  # a new trace number
+    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
+    int64_t stamp_ms  # terminal's clock, milliseconds since 1970-01-01 UTC
+    uint32_t closed_date  # business date to close: today or the day before
+    uint8_t total_count  # number of totals that follow, 0 to 32
+    uint8_t reserved[3]  # zero
+
+
+cdef packed struct day_row_t:  # 24 bytes. One keyed request of a date, as digests and lists have it.
+    uint32_t trace_number  # the request's
+    uint8_t type  # its type
+    uint8_t reserved  # zero
+    uint16_t code  # code of its answer
+    int64_t amount_minor  # `amount_minor` of its answer
+    uint64_t journal_sequence  # entry that holds it
+
+
+cdef packed struct day_digests_request_t:  # 24 bytes
+    int64_t stamp_ms  # terminal's clock, milliseconds since 1970-01-01 UTC
+    uint32_t closed_date  # business date: today or the day before
+    uint32_t first_trace  # first trace number of the range
+    uint32_t last_trace  # last trace number of the range
+    uint16_t part_count  # parts to cut it into, 1 to 256; all but the last are equally long
+    uint16_t reserved  # zero
+
+
+cdef packed struct day_digest_t:  # 24 bytes. Digest of one part.
+    uint32_t row_count  # requests in the part
+    uint32_t reserved  # zero
+    uint8_t digest[16]  # first half of SHA-256 over their `DayRow`s, by trace number
+
+
+cdef packed struct day_reply_t:  # 8 bytes. Answer to a digests or list request; rows of `DayDigest` or `DayRow` follow.
+    uint16_t code  # 0, BUSINESS_DATE, FIELD_INVALID or BUSY (ask again)
+    uint16_t row_count  # rows that follow
+    uint32_t next_trace  # list: first trace number that did not fit; 0: all are there
+
+
+cdef packed struct day_list_request_t:  # 24 bytes
+    int64_t stamp_ms  # terminal's clock, milliseconds since 1970-01-01 UTC
+    uint32_t closed_date  # business date: today or the day before
+    uint32_t first_trace  # first trace number of the range
+    uint32_t last_trace  # last trace number of the range
+    uint32_t reserved  # zero
 
 
 cdef packed struct open_card_request_t:  # 40 bytes
@@ -160,18 +375,160 @@ cdef packed struct open_card_request_t:  # 40 bytes
     uint64_t card_number  # number of the new card, 8 to 19 digits
     uint64_t account_number  # 0 or card_number: a new account, named by this card; else an account's number
     uint16_t card_type  # code of a card type that exists
-    uint8_t status  # 1 active, 2 blocked
+    uint8_t status  # 1 active, 2 frozen
     uint8_t reserved[5]  # zero
 
 
-cdef packed struct change_card_status_request_t:  # 32 bytes. Block or unblock a card.
+cdef packed struct operate_card_request_t:  # 80 bytes
+    uint32_t trace_number  # a new trace number
+    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
+    int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
+    uint64_t card_number  # card, or first card of the range
+    uint64_t related_number
+    int64_t amount_minor  # ISSUE, MAKE_AND_ISSUE: value it is issued with; else 0
+    uint8_t operation  # CardOperation
+    uint8_t fee_tender  # FeeTender
+    uint8_t flags  # OperationFlag bits
+    uint8_t reason  # reason, numbered by the group; recorded only
+    uint16_t card_type  # RESERVE, MAKE, MAKE_AND_ISSUE: code of the type; else 0
+    uint16_t count  # cards of the range, 1 to 64
+    uint32_t operator_id  # who does it
+    uint32_t approver_id  # second person, where one is needed; else 0
+    uint32_t store_id  # DRAW: store that takes custody; else 0
+    uint32_t organisation_id  # ISSUE, MAKE_AND_ISSUE: issuing organisation; 0: that of the terminal's store
+    uint64_t member  # ISSUE, MAKE_AND_ISSUE: member who gets it; 0: nobody is named
+    uint64_t document  # document that orders it; recorded
+
+
+cdef packed struct set_pin_request_t:  # 64 bytes. Change or reset a card's PIN; neither PIN ever stands in the journal.
     uint32_t trace_number  # a new trace number
     uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
     int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
     uint64_t card_number  # card number
-    uint8_t status  # 1 active, 2 blocked
-    uint8_t reason  # recorded only
+    uint8_t mode  # PinMode
+    uint8_t reserved[3]  # zero
+    uint32_t operator_id  # RESET: who does it
+    uint8_t old_pin[16]  # CHANGE: the PIN that holds; 4 to 12 ASCII digits, zero-padded
+    uint8_t new_pin[16]  # the PIN to be; zero: none (see text)
+
+
+cdef packed struct set_card_request_t:  # 88 bytes
+    uint32_t trace_number  # a new trace number
+    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
+    int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
+    uint64_t card_number  # card number
+    uint8_t sets  # bits: 1 limits, 2 level, 4 member, 8 segments
+    uint8_t level  # level of the holder; 0: the type's
     uint8_t reserved[6]  # zero
+    uint64_t member  # member; 0: anonymous
+    uint64_t segments  # bits that rules may ask for
+    int64_t single_minor_max  # largest amount of one debit; 2^63-1: the type's alone
+    int64_t daily_minor_max  # sum of the card's debits per business date
+    int64_t recharge_day_minor_max  # sum of the card's recharges per business date
+    int64_t ceiling_minor  # highest balance that a recharge by this card may lead to
+    uint32_t daily_count_max  # debits of the card per business date
+    uint32_t recharge_count_max  # recharges of the card per business date
+
+
+cdef packed struct put_card_type_request_t:  # 252 bytes
+    uint32_t trace_number  # a new trace number
+    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
+    int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
+    uint16_t code  # code of the type, 1 to 1,023
+    uint16_t functions  # Function bits
+    uint32_t flags  # CardTypeFlag bits
+    uint32_t from_date  # first business date of this version; 0: from the beginning
+    uint32_t operator_id  # who writes it
+    uint8_t state  # of a new type: 1 draft or 3 approved; else 0
+    uint8_t medium  # Medium
+    uint8_t relation  # Relation
+    uint8_t level  # level of its holders, higher is better
+    uint16_t validity_days  # dates of use after activation; 0: no end
+    uint16_t discount_bp  # discount, basis points, 0 to 10,000; read if DISCOUNT is on
+    uint32_t organisation_id  # owner of the type; 0: the group
+    uint32_t stores_organisation_id  # node under which stores accept it; 0: everywhere
+    uint32_t daily_count_max  # approved debits of the account per business date; 2^32-1: no limit
+    uint32_t recharge_count_max  # recharges of the account per business date, at most 65,535; 2^32-1: no limit
+    uint32_t points_percent  # points per main unit in percent: 100 is one point, 0 none
+    uint32_t points_per_unit  # multiplier of points_percent, 1 as a rule
+    int64_t single_minor_max  # largest amount of one debit; 2^63-1: no limit
+    int64_t daily_minor_max  # sum of the account's approved debits per business date; 2^63-1: no limit
+    int64_t daily_points_max_hundredths  # points that the account earns per business date, hundredths; 2^63-1: no limit
+    int64_t recharge_day_minor_max  # sum of the account's recharges per business date; 2^63-1: no limit
+    int64_t ceiling_minor  # highest balance a recharge may lead to; 2^63-1: no limit
+    int64_t face_minor_min  # least value it is issued with
+    int64_t face_minor_max  # largest value it is issued with
+    int64_t auto_below_minor  # THRESHOLD: recharge below this
+    int64_t auto_add_minor  # what an automatic recharge adds
+    uint32_t auto_from_date  # MONTHLY: not before this date
+    uint32_t auto_until_date  # MONTHLY: not after this date; 0: no end
+    uint16_t auto_count_max  # automatic recharges per business date (not MONTHLY)
+    uint8_t auto_mode  # AutoRecharge
+    uint8_t pin_tries_max  # wrong PINs in a row that lock it, 1 to 15
+    uint16_t price_class  # price class of its holders; 0: retail
+    uint8_t number_digits  # digits of its card numbers; 0: any
+    uint8_t reserved  # zero
+    uint32_t number_prefix  # leading digits of its card numbers; 0: any
+    uint32_t hold_s_max  # longest hold, seconds; 0: 7 days
+    uint32_t card_cost_minor  # what a card costs the group; recorded only
+    uint8_t fees_minor[48]  # twelve u32: amount of each FeeKind
+    uint16_t fees_from_balance  # bit n: fee n may be taken from the balance
+    uint16_t fees_waivable  # bit n: fee n may be waived
+    uint32_t reserved_u32  # zero
+    uint8_t name[32]  # name, UTF-8, zero-padded
+
+
+cdef packed struct set_type_state_request_t:  # 24 bytes. Move a card type on in its life.
+    uint32_t trace_number  # a new trace number
+    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
+    int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
+    uint16_t code  # code of the type
+    uint8_t state  # TypeState to go to
+    uint8_t reserved  # zero
+    uint32_t operator_id  # who does it; approval takes somebody else than the author
+
+
+cdef packed struct put_allowed_request_t:  # 24 bytes
+    uint32_t trace_number  # a new trace number
+    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
+    int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
+    uint16_t code  # code of the type
+    uint8_t list  # AllowedList
+    uint8_t allowed  # 1: on the list, 0: off it
+    uint32_t number  # store or operator, above 0
+
+
+cdef packed struct put_organisation_request_t:  # 72 bytes. Create or change a node of the organisation.
+    uint32_t trace_number  # a new trace number
+    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
+    int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
+    uint32_t organisation_id  # number of the node, above 0
+    uint32_t parent_id  # node above, which must exist; 0: none
+    uint8_t node  # OrganisationNode
+    uint8_t reserved[7]  # zero
+    uint8_t name[40]  # name, UTF-8, zero-padded
+
+
+cdef packed struct put_store_request_t:  # 32 bytes. Create or change a store.
+    uint32_t trace_number  # a new trace number
+    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
+    int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
+    uint32_t store_id  # number of the store, above 0
+    uint32_t organisation_id  # node of the organisation that the store belongs to; 0: none
+    uint16_t round_off_minor  # unit that cash is rounded down to: 10, 100; 0: exact
+    uint8_t reserved[6]  # zero
+
+
+cdef packed struct put_terminal_request_t:  # 72 bytes
+    uint32_t trace_number  # a new trace number
+    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
+    int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
+    uint32_t terminal_id  # number of the terminal, above 0
+    uint32_t store_id  # the terminal's store, which must exist; 0 for an operator
+    uint32_t rights  # Right bits
+    uint8_t status  # 1 active, 2 blocked
+    uint8_t reserved[3]  # zero
+    uint8_t key[40]  # 32 random bytes and 8 zero bytes; in the journal the 40 bytes of the RFC 3394 wrapping
 
 
 cdef packed struct put_switch_request_t:  # 56 bytes
@@ -180,8 +537,103 @@ cdef packed struct put_switch_request_t:  # 56 bytes
     int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
     uint32_t partition  # partition of cards that this journal holds
     uint8_t mode  # 0 production, 1 replay
-    uint8_t reserved[3]  # zero
+    uint8_t reserved  # zero
+    uint16_t cut_over_minutes  # minutes after local midnight at which a business date begins
     uint8_t timezone[32]  # IANA name of the time zone of business dates, zero-padded
+
+
+cdef packed struct cut_over_request_t:  # 24 bytes
+    uint32_t trace_number  # a new trace number; the switch's own: the date it begins
+    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
+    int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
+    uint32_t next_date  # business date to begin: the next one; the switch's own: any later one
+    uint32_t operator_id  # who does it; 0: the switch
+
+
+cdef packed struct put_points_category_request_t:  # 64 bytes
+    uint32_t trace_number  # a new trace number
+    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
+    int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
+    uint8_t category  # number of the category, 0 to 63
+    uint8_t flags  # PointsCategoryFlag bits
+    uint16_t tender_cap_bp  # largest part of a bill that points may pay, basis points
+    uint32_t tender_rate  # hundredths of points that pay one minor unit; 0: cannot pay
+    uint32_t convert_rate  # hundredths of points that become one minor unit; 0: cannot
+    uint32_t reserved  # zero
+    int64_t convert_lot_minor  # conversions give multiples of this, 1 or more
+    uint8_t name[24]  # name, UTF-8, zero-padded
+
+
+cdef packed struct put_gift_request_t:  # 80 bytes. Create or change a gift.
+    uint32_t trace_number  # a new trace number
+    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
+    int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
+    uint32_t gift_id  # number of the gift, above 0
+    uint8_t flags  # 1: deducts its price; 0: only requires the points
+    uint8_t level_min  # lowest level that may take it
+    uint8_t category  # points category of the price
+    uint8_t reserved  # zero
+    int64_t price_hundredths  # points for one piece, 0 or more
+    uint32_t from_date  # first business date; 0: from the beginning
+    uint32_t until_date  # last business date; 0: no end
+    uint32_t account_max  # pieces that one account may take; 2^32-1: no limit
+    uint32_t stock  # pieces left; 2^32-1: not counted
+    uint8_t name[32]  # name, UTF-8, zero-padded
+
+
+cdef packed struct put_rule_request_t:  # 112 bytes. Put one rule into a draft set. A field that is 0 asks for nothing.
+    uint32_t trace_number  # a new trace number
+    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
+    int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
+    uint32_t ruleset  # number of a set that is not active, above 0; made when new
+    uint32_t rule  # number of the rule in its set, above 0; the same again replaces it
+    uint8_t layer  # RuleLayer
+    uint8_t action  # RuleAction
+    uint8_t level  # level of the holder
+    uint8_t weekdays  # bit n - 1: ISO weekday n (1 is Monday); 0: all
+    uint16_t card_type  # card type
+    uint16_t department  # department of the line
+    uint16_t category  # class of the line
+    uint16_t brand  # brand of the line
+    uint32_t reserved_u32  # zero
+    uint64_t item  # article of the line
+    uint32_t store_id  # store of the sale
+    uint32_t terminal_id  # terminal of the sale
+    uint32_t from_date  # first business date
+    uint32_t until_date  # last business date
+    uint16_t from_minute  # first local minute of the day
+    uint16_t until_minute  # first local minute after it; 0: 1,440
+    uint16_t settlements  # bit n: settlement type n; 0: all
+    uint16_t booking_days  # POINTS_ITEM: dates until booking, 0 to 31; 0: at once
+    uint64_t segments  # any of these bits must be among the account's
+    int64_t bill_minor_min  # the bill's amount before discount is at least this
+    int64_t unit_price_minor  # DISCOUNT and REPLACE: what the unit costs
+    uint32_t rate  # points: percent, 0 to 10,000; discount: basis points, 0 to 10,000
+    uint32_t priority  # of equally specific rules the higher one counts, 0 to 65,535
+    uint8_t points_category  # POINTS_ITEM, POINTS_RECHARGE: category of the points
+    uint8_t remove  # 1: the rule is taken out of the set
+    uint8_t reserved[6]  # zero
+
+
+cdef packed struct activate_rules_request_t:  # 32 bytes
+    uint32_t trace_number  # a new trace number
+    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
+    int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
+    uint32_t ruleset  # number of the draft set; a new set without rules may be activated too
+    uint32_t from_date  # first business date on which it is in force
+    uint32_t rule_count  # rules that it should have: finds a lost one
+    uint32_t operator_id  # who does it
+
+
+cdef packed struct put_price_request_t:  # 40 bytes
+    uint32_t trace_number  # a new trace number
+    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
+    int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
+    uint64_t item  # article number, above 0
+    int64_t unit_price_minor  # price of one unit, 0 to 4,294,967,295
+    uint16_t price_class  # price class; 0: retail
+    uint16_t reserved  # zero
+    uint32_t from_date  # first business date; 0 or today: at once
 
 
 cdef packed struct follow_request_t:  # 16 bytes
@@ -199,53 +651,238 @@ cdef packed struct follow_reply_t:  # 32 bytes
     uint64_t durable_position  # end of what is durable
 
 
-cdef packed struct account_record_t:  # 64 bytes. Purse of one or several cards, named by the number of its first card.
+cdef packed struct read_records_request_t:  # 32 bytes
+    uint8_t kind  # RecordKind
+    uint8_t reserved[3]  # zero
+    uint32_t count_max  # most records wanted; 0: as many as fit a reply
+    uint64_t key_a  # first key wanted: records come in ascending order of key from here on
+    uint64_t key_b  # second part of the first key, for kinds with a wide key
+    uint64_t key_c  # third part of the first key, for kinds with a wide key
+
+
+cdef packed struct read_records_reply_t:  # 8 bytes. Whole records, one behind the other.
+    uint16_t code  # 0, or FIELD_INVALID: there is no such kind
+    uint8_t is_last  # RecordsEnd: whether there are more
+    uint8_t reserved  # zero
+    uint32_t record_count  # records that follow
+
+
+cdef packed struct account_record_t:  # 128 bytes. Value of one or several cards, named by the number of its first card.
     uint8_t kind  # 1
-    uint8_t version  # 1
-    uint16_t reserved  # zero
+    uint8_t version  # 2
+    uint8_t level  # level of the holder; 0: the card type's
+    uint8_t reserved  # zero
     uint32_t business_date  # date that the day counters below belong to, days since 1970-01-01
     uint64_t account_number  # key: number of the account's first card
-    int64_t balance_minor  # stored value, minor units
-    int64_t points_hundredths  # points, hundredths
-    int64_t day_debit_minor  # sum of approved debits of the business date
-    int64_t day_points_hundredths  # points earned on the business date
-    uint32_t day_debit_count  # number of approved debits of the business date
-    uint32_t reserved_more  # zero
+    int64_t balance_minor  # stored value (book), held amounts included, minor units
+    int64_t held_minor  # sum of open holds; balance minus held is available
+    int64_t points_hundredths  # points of category 0, hundredths; may be below 0
+    int64_t day_debit_minor  # sum of approved debits and holds of the business date
+    int64_t day_points_hundredths  # points earned on the business date, all categories
+    int64_t day_recharge_minor  # sum of recharges of the business date
+    uint32_t day_debit_count  # number of approved debits and holds of the business date
+    uint16_t day_recharge_count  # number of recharges of the business date
+    uint16_t day_auto_count  # number of automatic recharges of the business date
+    uint32_t auto_month  # last month (year · 12 + month - 1) that a monthly recharge was given for; 0: none yet
+    uint32_t hold_slots  # bit n: hold n of the account is open
+    uint64_t pending_categories  # bit n: points of category n wait for their booking date
+    uint32_t pending_from_date  # earliest such date; 0: none
+    uint32_t pending_count  # pending records of the account, at most 64
+    uint64_t segments  # bits that rules may ask for: groups and campaigns the holder is in
+    uint64_t member  # number of the member who holds the account; 0: anonymous
+    uint64_t reserved_u64  # zero
     uint64_t last_sequence  # journal sequence of the last entry that changed the record
 
 
-cdef packed struct card_record_t:  # 64 bytes. One plastic or token.
+cdef packed struct card_record_t:  # 128 bytes. One plastic or token.
     uint8_t kind  # 2
-    uint8_t version  # 1
+    uint8_t version  # 2
     uint16_t card_type  # code of the card type
-    uint8_t status  # 1 active, 2 blocked
-    uint8_t reserved[3]  # zero
+    uint8_t status  # CardStatus
+    uint8_t kept_status  # status to go back to from LOST or BAD; else 0
+    uint16_t flags  # CardFlag bits
     uint64_t card_number  # key: card number
-    uint64_t account_number  # account that the card spends from
-    uint32_t opened_date  # business date of opening, days since 1970-01-01
-    uint8_t reserved_more[28]  # zero (room: expiry, key version, counters, chain, PIN tries)
+    uint64_t account_number  # account that the card spends from; 0 before it is issued
+    uint64_t successor_number  # of a REPLACED or CORRECTED card: the card that goes on
+    uint32_t opened_date  # business date of making, days since 1970-01-01
+    uint32_t issued_date  # business date of issue; 0: not issued
+    uint32_t activated_date  # business date of activation; 0: not active yet
+    uint32_t expiry_date  # last business date on which the card may be used; 0: never ends
+    uint16_t issue_serial  # raised by replacement and correction
+    uint8_t pin_tries  # wrong PINs in a row
+    uint8_t relation  # Relation of this card to its account; 0: the type's
+    uint32_t issuing_organisation_id  # organisation that issued the card
+    uint8_t pin_hash[16]  # keyed hash of the PIN; zero: none set
+    uint32_t frozen_by  # operator who froze the card; somebody else must unfreeze it
+    uint32_t custody_store_id  # store that holds a drawn card; 0: headquarters
+    uint64_t document  # document of the last operation
+    uint8_t reserved_more[32]  # zero (room: key version, counters, chain)
     uint64_t last_sequence  # journal sequence of the last entry that changed the record
 
 
-cdef packed struct card_type_record_t:  # 64 bytes. What the cards of one type may do.
-    uint8_t kind  # 3
+cdef packed struct card_limit_record_t:  # 128 bytes
+    uint8_t kind  # 16
     uint8_t version  # 1
-    uint16_t flags  # as in the request
+    uint8_t state  # 0, or 255 when gone
+    uint8_t reserved  # zero
+    uint32_t business_date  # date of the counters below
+    uint64_t card_number  # key: card number
+    uint64_t key_b  # key: 0
+    uint64_t key_c  # key: 0
+    int64_t single_minor_max  # largest amount of one debit
+    int64_t daily_minor_max  # sum of the card's debits per business date
+    int64_t recharge_day_minor_max  # sum of the card's recharges per business date
+    int64_t ceiling_minor  # highest balance that a recharge by this card may lead to
+    uint32_t daily_count_max  # debits of the card per business date
+    uint32_t recharge_count_max  # recharges of the card per business date
+    int64_t day_debit_minor  # sum of the card's approved debits and holds of the date
+    int64_t day_recharge_minor  # sum of the card's recharges of the date
+    uint32_t day_debit_count  # number of the card's approved debits and holds of the date
+    uint32_t day_recharge_count  # number of the card's recharges of the date
+    uint64_t since_sequence  # entry that gave the card limits of its own: they count what came after it
+    uint8_t reserved_more[16]  # zero
+    uint64_t last_sequence  # journal sequence of the last entry that changed the record
+
+
+cdef packed struct purse_record_t:  # 64 bytes
+    uint8_t kind  # 17
+    uint8_t version  # 1
+    uint8_t state  # 0, or 255 when gone
+    uint8_t reserved  # zero
+    uint32_t expiry_date  # visits: last business date of use; 0: never ends
+    uint64_t account_number  # key: account
+    uint64_t purse  # key: 1 << 32 | points category, or 2 << 32 | visit service
+    uint64_t key_c  # key: 0
+    int64_t amount  # points in hundredths, or number of visits
+    uint8_t reserved_more[16]  # zero
+    uint64_t last_sequence  # journal sequence of the last entry that changed the record
+
+
+cdef packed struct hold_record_t:  # 128 bytes
+    uint8_t kind  # 18
+    uint8_t version  # 1
+    uint8_t state  # 0 open, 255 gone
+    uint8_t reserved  # zero
+    uint32_t business_date  # business date of the hold
+    uint64_t account_number  # key: account
+    uint64_t slot  # key: number of the hold in its account, 0 to 15
+    uint64_t key_c  # key: 0
+    uint64_t hold_sequence  # journal sequence of the hold: its name
+    uint64_t card_number  # card that the hold was asked for
+    int64_t amount_minor  # what is still held
+    int64_t captured_minor  # what was captured of it
+    int64_t expires_ms  # from this moment on the rest is free
+    uint32_t terminal_id  # terminal that asked for it
+    uint32_t reserved_u32  # zero
+    uint8_t reserved_more[40]  # zero
+    uint64_t last_sequence  # journal sequence of the last entry that changed the record
+
+
+cdef packed struct pending_points_record_t:  # 64 bytes
+    uint8_t kind  # 19
+    uint8_t version  # 1
+    uint8_t state  # 0 waiting, 255 gone
+    uint8_t reserved  # zero
+    uint32_t reserved_u32  # zero
+    uint64_t account_number  # key: account
+    uint64_t category  # key: points category
+    uint64_t booking_date  # key: business date on which they are booked
+    int64_t amount_hundredths  # points, hundredths; may be below 0
+    uint8_t reserved_more[16]  # zero
+    uint64_t last_sequence  # journal sequence of the last entry that changed the record
+
+
+cdef packed struct mark_record_t:  # 64 bytes. That something happened, so that it happens once or not beyond a bound.
+    uint8_t kind  # 20
+    uint8_t version  # 1
+    uint8_t state  # 0, or 255 when gone
+    uint8_t flags  # refund: 1 when by lines
+    uint32_t count  # how often; refund: number of refunds; gift: pieces taken
+    uint64_t key_a  # key: see MarkKind
+    uint64_t key_b  # key: see MarkKind
+    uint64_t key_c  # key: MarkKind << 56 | what it says there
+    int64_t amount_minor  # refund: sum refunded; reference: amount credited
+    int64_t points_hundredths  # refund: points taken back
+    uint64_t subject  # card number concerned
+    uint64_t last_sequence  # journal sequence of the last entry that changed the record
+
+
+cdef packed struct day_close_record_t:  # 64 bytes. How the close of one terminal's business date stands.
+    uint8_t kind  # 23
+    uint8_t version  # 1
+    uint8_t state  # 1 totals differ, 2 closed
+    uint8_t reserved  # zero
+    uint32_t attempts  # how often totals were sent
+    uint64_t terminal_id  # key: terminal
+    uint64_t closed_date  # key: business date that is closed
+    uint64_t key_c  # key: 0
+    uint64_t message_count  # keyed requests of the terminal on that date, as the switch has them
+    int64_t approved_minor  # sum of amounts of its approved answers, sign as in the reply
+    uint64_t reserved_more  # zero
+    uint64_t last_sequence  # journal sequence of the last entry that changed the record
+
+
+cdef packed struct card_type_record_t:  # 256 bytes. What the cards of one type may do, from one business date on.
+    uint8_t kind  # 3
+    uint8_t version  # 2
+    uint16_t code  # code of the type
+    uint32_t from_date  # first business date of this version; 0: from the beginning
+    uint64_t key  # key: code << 32 | from_date
+    uint32_t flags  # CardTypeFlag bits
+    uint8_t medium  # Medium
+    uint8_t relation  # Relation
+    uint8_t level  # level of its holders, 0 to 255, higher is better
+    uint8_t auto_mode  # AutoRecharge
+    uint16_t functions  # Function bits
+    uint16_t validity_days  # business dates of use from activation on; 0: no end
+    uint32_t organisation_id  # owner of the type
+    uint32_t stores_organisation_id  # node under which stores accept it; 0: everywhere
     uint32_t daily_count_max  # as in the request
-    uint64_t code  # key: code of the type
+    uint32_t recharge_count_max  # as in the request
+    uint16_t discount_bp  # as in the request
+    uint16_t price_class  # as in the request
+    uint32_t points_percent  # as in the request
+    uint32_t points_per_unit  # as in the request
     int64_t single_minor_max  # as in the request
     int64_t daily_minor_max  # as in the request
     int64_t daily_points_max_hundredths  # as in the request
-    uint32_t points_percent  # as in the request
-    uint32_t points_per_unit  # as in the request
-    uint64_t reserved  # zero
+    int64_t recharge_day_minor_max  # as in the request
+    int64_t ceiling_minor  # as in the request
+    int64_t face_minor_min  # as in the request
+    int64_t face_minor_max  # as in the request
+    int64_t auto_below_minor  # as in the request
+    int64_t auto_add_minor  # as in the request
+    uint32_t auto_from_date  # as in the request
+    uint32_t auto_until_date  # as in the request
+    uint16_t auto_count_max  # as in the request
+    uint8_t pin_tries_max  # as in the request
+    uint8_t number_digits  # as in the request
+    uint32_t hold_s_max  # as in the request
+    uint32_t number_prefix  # as in the request
+    uint32_t card_cost_minor  # as in the request
+    uint8_t fees_minor[48]  # twelve u32: amount of each FeeKind
+    uint16_t fees_from_balance  # bit n: fee n may be taken from the balance
+    uint16_t fees_waivable  # bit n: fee n may be waived
+    uint8_t reserved[12]  # zero
+    uint8_t name[32]  # name, UTF-8, zero-padded
+    uint64_t last_sequence  # journal sequence of the last entry that changed the record
+
+
+cdef packed struct type_state_record_t:  # 64 bytes. State of a card type, all its versions together.
+    uint8_t kind  # 8
+    uint8_t version  # 1
+    uint8_t state  # TypeState
+    uint8_t reserved  # zero
+    uint32_t author  # operator who wrote the type; somebody else approves it
+    uint64_t code  # key: code of the type
+    uint8_t reserved_more[40]  # zero
     uint64_t last_sequence  # journal sequence of the last entry that changed the record
 
 
 cdef packed struct store_record_t:  # 64 bytes. A store.
     uint8_t kind  # 4
-    uint8_t version  # 1
-    uint16_t reserved  # zero
+    uint8_t version  # 2
+    uint16_t round_off_minor  # unit that cash is rounded down to; 0: exact
     uint32_t organisation_id  # node of the organisation
     uint64_t store_id  # key: number of the store
     uint8_t reserved_more[40]  # zero
@@ -256,7 +893,7 @@ cdef packed struct terminal_record_t:  # 64 bytes. A terminal or an operator's w
     uint8_t kind  # 5
     uint8_t version  # 1
     uint8_t status  # 1 active, 2 blocked
-    uint8_t rights  # bits: 1 pay, 2 credit, 4 configure, 8 follow
+    uint8_t rights  # Right bits
     uint32_t store_id  # the terminal's store; 0 for an operator
     uint64_t terminal_id  # key: number of the terminal
     uint8_t wrapped_key[40]  # RFC 3394 wrapping of the terminal's 32-byte key
@@ -265,11 +902,119 @@ cdef packed struct terminal_record_t:  # 64 bytes. A terminal or an operator's w
 
 cdef packed struct switch_record_t:  # 64 bytes. What holds for the whole journal.
     uint8_t kind  # 6
-    uint8_t version  # 1
+    uint8_t version  # 2
     uint8_t mode  # 0 production, 1 replay
-    uint8_t reserved[5]  # zero
+    uint8_t reserved  # zero
+    uint16_t cut_over_minutes  # minutes after local midnight at which a business date begins
+    uint16_t reserved_u16  # zero
     uint64_t partition  # key: partition of cards
     uint8_t timezone[32]  # IANA name, zero-padded
+    uint32_t business_date  # business date begun by the last cut-over entry
+    uint32_t reserved_u32  # zero
+    uint64_t last_sequence  # journal sequence of the last entry that changed the record
+
+
+cdef packed struct organisation_record_t:  # 64 bytes
+    uint8_t kind  # 7
+    uint8_t version  # 1
+    uint8_t node  # OrganisationNode
+    uint8_t reserved  # zero
+    uint32_t parent_id  # node above; 0: none
+    uint64_t organisation_id  # key: number of the node, above 0
+    uint8_t name[40]  # name, UTF-8, zero-padded
+    uint64_t last_sequence  # journal sequence of the last entry that changed the record
+
+
+cdef packed struct points_category_record_t:  # 64 bytes. A currency of points.
+    uint8_t kind  # 9
+    uint8_t version  # 1
+    uint8_t flags  # PointsCategoryFlag bits
+    uint8_t reserved  # zero
+    uint32_t tender_rate  # hundredths of points that pay one minor unit; 0: cannot pay
+    uint64_t category  # key: number of the category, 0 to 63
+    uint32_t convert_rate  # hundredths of points that become one minor unit; 0: cannot
+    uint16_t tender_cap_bp  # largest part of a bill that points may pay, basis points
+    uint16_t reserved_u16  # zero
+    int64_t convert_lot_minor  # conversions give multiples of this many minor units
+    uint8_t name[24]  # name, UTF-8, zero-padded
+    uint64_t last_sequence  # journal sequence of the last entry that changed the record
+
+
+cdef packed struct gift_record_t:  # 128 bytes. What points may be redeemed for.
+    uint8_t kind  # 10
+    uint8_t version  # 1
+    uint8_t flags  # 1: deducts its price; else it only requires the points
+    uint8_t level_min  # lowest level that may take it
+    uint32_t category  # points category of the price
+    uint64_t gift_id  # key: number of the gift, above 0
+    int64_t price_hundredths  # points for one piece
+    uint32_t from_date  # first business date
+    uint32_t until_date  # last business date; 0: no end
+    uint32_t account_max  # pieces that one account may take; 2^32-1: no limit
+    uint32_t stock  # pieces left; 2^32-1: not counted
+    uint8_t name[32]  # name, UTF-8, zero-padded
+    uint8_t reserved_more[48]  # zero
+    uint64_t last_sequence  # journal sequence of the last entry that changed the record
+
+
+cdef packed struct ruleset_record_t:  # 64 bytes. A numbered set of rules; one is in force on each business date.
+    uint8_t kind  # 11
+    uint8_t version  # 1
+    uint8_t state  # 1 draft, 2 active
+    uint8_t reserved  # zero
+    uint32_t from_date  # first business date on which it is in force
+    uint64_t ruleset  # key: number of the set, above 0
+    uint32_t rule_count  # rules in it
+    uint32_t author  # operator who activated it
+    uint8_t reserved_more[32]  # zero
+    uint64_t last_sequence  # journal sequence of the last entry that changed the record
+
+
+cdef packed struct rule_record_t:  # 128 bytes. One rule of a set: which lines it is for, and what it does to them.
+    uint8_t kind  # 21
+    uint8_t version  # 1
+    uint8_t state  # 0, or 255 when gone
+    uint8_t layer  # RuleLayer
+    uint32_t rate  # as in the request
+    uint64_t ruleset  # key: number of the set
+    uint64_t rule  # key: number of the rule in its set
+    uint64_t key_c  # key: 0
+    uint64_t item  # as in the request
+    uint16_t card_type  # as in the request
+    uint8_t level  # as in the request
+    uint8_t weekdays  # as in the request
+    uint16_t department  # as in the request
+    uint16_t category  # as in the request
+    uint16_t brand  # as in the request
+    uint16_t settlements  # as in the request
+    uint32_t store_id  # as in the request
+    uint32_t terminal_id  # as in the request
+    uint32_t from_date  # as in the request
+    uint32_t until_date  # as in the request
+    uint16_t from_minute  # as in the request
+    uint16_t until_minute  # as in the request
+    uint64_t segments  # as in the request
+    int64_t bill_minor_min  # as in the request
+    int64_t unit_price_minor  # as in the request
+    uint8_t action  # RuleAction
+    uint8_t points_category  # as in the request
+    uint16_t booking_days  # as in the request
+    uint32_t priority  # as in the request
+    uint8_t reserved_more[16]  # zero
+    uint64_t last_sequence  # journal sequence of the last entry that changed the record
+
+
+cdef packed struct price_record_t:  # 64 bytes. Unit price of an article in one price class, now and from a date on.
+    uint8_t kind  # 22
+    uint8_t version  # 1
+    uint8_t state  # 0, or 255 when gone
+    uint8_t reserved  # zero
+    uint32_t next_from_date  # business date from which the next price holds; 0: none
+    uint64_t item  # key: article number
+    uint64_t price_class  # key: price class, 0 is retail
+    uint64_t key_c  # key: 0
+    int64_t unit_price_minor  # price of one unit (1,000 thousandths); -1: none yet
+    int64_t next_unit_price_minor  # price from next_from_date on
     uint64_t reserved_more  # zero
     uint64_t last_sequence  # journal sequence of the last entry that changed the record
 
@@ -279,15 +1024,15 @@ cdef packed struct entry_header_t:  # 48 bytes
     uint32_t crc32c  # CRC-32C (Castagnoli) of the entry from offset 8 to its end
     uint64_t sequence  # number of the entry, from 1, without gaps
     int64_t time_ms  # clock of the decision, milliseconds since 1970-01-01 UTC
-    uint32_t terminal_id  # who asked; 0 for init
+    uint32_t terminal_id  # who asked; 0 for init and for the switch itself
     uint32_t business_date  # business date of the decision, days since 1970-01-01
     uint8_t request_type  # type byte of the request
-    uint8_t version  # 1
-    uint8_t image_count  # number of images
-    uint8_t reserved  # zero
+    uint8_t version  # 2
+    uint16_t image_count  # number of images
     uint16_t request_bytes  # length of the request's body, without padding
-    uint16_t reply_bytes  # length of the reply's body
-    uint64_t reserved_more  # zero (room: organisations, price of time)
+    uint16_t reply_bytes  # length of the reply's body, without padding
+    uint32_t issuing_organisation_id  # organisation that issued the card concerned; 0: none
+    uint32_t accepting_organisation_id  # organisation of the terminal's store; 0: none
 
 
 cdef packed struct block_header_t:  # 128 bytes. Start of a block; `body_bytes` of entries follow.
@@ -314,36 +1059,116 @@ cdef enum:  # MessageType
     TYPE_REVERSAL = 0x11
     TYPE_BALANCE = 0x12
     TYPE_CREDIT = 0x13
+    TYPE_HOLD = 0x14
+    TYPE_CAPTURE = 0x15
+    TYPE_RELEASE = 0x16
+    TYPE_REFUND = 0x17
+    TYPE_QUOTE = 0x18
+    TYPE_CARD_QUERY = 0x19
+    TYPE_TRANSFER = 0x1b
+    TYPE_REDEEM = 0x1c
+    TYPE_CONVERT = 0x1d
+    TYPE_ADJUST_POINTS = 0x1e
+    TYPE_TRANSFER_POINTS = 0x1f
+    TYPE_DAY_TOTALS = 0x20
+    TYPE_DAY_DIGESTS = 0x21
+    TYPE_DAY_LIST = 0x22
+    TYPE_BACKFILL = 0x23
+    TYPE_LOAD_VISITS = 0x24
     TYPE_PUT_CARD_TYPE = 0x40
     TYPE_PUT_STORE = 0x41
     TYPE_PUT_TERMINAL = 0x42
     TYPE_OPEN_CARD = 0x43
-    TYPE_CHANGE_CARD_STATUS = 0x44
+    TYPE_OPERATE_CARD = 0x44
+    TYPE_SET_PIN = 0x45
+    TYPE_SET_CARD = 0x46
+    TYPE_SET_TYPE_STATE = 0x47
+    TYPE_PUT_ORGANISATION = 0x48
+    TYPE_PUT_POINTS_CATEGORY = 0x49
+    TYPE_PUT_GIFT = 0x4a
+    TYPE_PUT_RULE = 0x4b
+    TYPE_ACTIVATE_RULES = 0x4c
+    TYPE_PUT_PRICE = 0x4d
+    TYPE_PUT_ALLOWED = 0x4e
     TYPE_PUT_SWITCH = 0x4f
+    TYPE_CUT_OVER = 0x50
     TYPE_FOLLOW = 0x60
     TYPE_STATISTICS = 0x61
+    TYPE_READ_RECORDS = 0x62
     TYPE_ERROR = 0x7f
 
 
 cdef enum:  # ResponseCode
     CODE_APPROVED = 0  # Done, and durable. Of a reversal: its original has no effect any more, or will never have one.
+    CODE_PARTIAL = 10
     CODE_AMOUNT = 13
     CODE_CARD_UNKNOWN = 14  # No card has this number.
-    CODE_FUNDS = 51  # The balance is smaller than the amount.
-    CODE_SINGLE_AMOUNT = 60  # The amount is above the card type's maximum for one debit.
+    CODE_BLACKLISTED = 34  # The card is on the blacklist.
+    CODE_FUNDS = 51  # Less is available than the amount.
+    CODE_EXPIRED = 54  # The card's last date of use has passed.
+    CODE_PIN_WRONG = 55  # The PIN is wrong; it counts as a try.
+    CODE_PIN_REQUIRED = 56  # The card type asks for a PIN, and none came or none was ever set.
+    CODE_PRODUCT_FORBIDDEN = 57  # A line of the bill may not be paid with such a card.
+    CODE_STORE_FORBIDDEN = 58  # The card type is not accepted in this store.
+    CODE_FUNCTION_OFF = 59  # The card type lacks the function: pay, points or visits.
+    CODE_SINGLE_AMOUNT = 60  # The amount is above the maximum for one debit, the type's or the card's.
     CODE_DAILY_AMOUNT = 61
-    CODE_CARD_BLOCKED = 62  # The card's status does not allow it.
+    CODE_CARD_STATUS = 62  # The card's status does not allow it; `detail` is the status.
     CODE_DAILY_COUNT = 65
+    CODE_RECHARGE_COUNT = 66  # As many recharges as this business date allows were made.
+    CODE_RECHARGE_AMOUNT = 67  # The recharges of this business date would exceed the limit.
+    CODE_OVER_CEILING = 68  # The balance would exceed the ceiling; nothing was credited, not a part either.
+    CODE_NOT_RELOADABLE = 69  # The card type has one-time value.
+    CODE_OUTLET_FORBIDDEN = 70  # This store may not recharge cards of the type.
+    CODE_OPERATOR_FORBIDDEN = 71  # This operator may not recharge cards of the type.
+    CODE_CREDITED_BEFORE = 72  # The channel's reference was credited before.
+    CODE_PRICE_UNKNOWN = 73  # An article has no price in the card's price class, nor a retail price.
+    CODE_PRICE_CHANGED = 74  # The bill comes to another amount than was quoted; quote again.
+    CODE_PIN_LOCKED = 75  # Too many wrong PINs; the desk must reset it.
+    CODE_TENDER_MISMATCH = 76  # The tenders do not add up to what is due, or one of them cannot be read.
+    CODE_POINTS_FUNDS = 77  # The category has fewer points than the request needs.
+    CODE_POINTS_CAP = 78  # Points may not pay so large a part of the bill, or the category cannot pay.
+    CODE_VISITS_FUNDS = 79  # Fewer visits of the service are left, or they have expired.
+    CODE_HOLD_UNKNOWN = 80  # No open hold of the card's account has this sequence (any more).
+    CODE_HOLDS_FULL = 81  # The account has as many open holds as it may have.
+    CODE_HOLDS_OPEN = 82  # Amounts are still held on the account; capture or release them first.
+    CODE_VALUE_LEFT = 83  # The account still has value; return it, or write it off by a document.
+    CODE_CHANGED_SINCE = 84  # The account changed since the preview; nothing was done.
+    CODE_SAME_PERSON = 85  # A second person is needed, and none was named or it was the same.
+    CODE_RESTORE_FORBIDDEN = 86  # Lost cards of the type are neither restored nor replaced.
+    CODE_RESERVED_SKIPPED = 87  # The number is reserved and was skipped.
+    CODE_NOT_DUE = 88  # The card has not passed its last date of use.
+    CODE_OTHER_CARDS = 89  # Other cards still use the account; return them first.
+    CODE_TOTALS_DIFFER = 90  # The terminal's totals are not the switch's; the reply has the switch's.
+    CODE_REFUND_EXCEEDS = 91  # More would be refunded than the original, or a line of it, has left.
+    CODE_GIFT_UNKNOWN = 92  # No gift has this number, or not on this date.
+    CODE_GIFT_CONDITION = 93  # Level, pieces or points asked for do not meet the gift's conditions.
+    CODE_GIFT_STOCK = 94  # Fewer pieces are left.
+    CODE_CATEGORY_UNKNOWN = 95  # The points category does not exist or is disabled, or cannot do this.
+    CODE_RECEIPT_CREDITED = 96  # The receipt has earned its points before.
+    CODE_RECEIPT_TOO_OLD = 97  # The date of sale is too long ago, or to come.
+    CODE_CUSTODY = 98  # The card is not in this store's custody.
+    CODE_MEMBER_REQUIRED = 99  # Cards of the type are issued to a named member only.
     CODE_REVERSED_BEFORE = 100
-    CODE_ORIGINAL_MISMATCH = 101  # The reversal's card or amount differs from its original's, or it names itself.
-    CODE_ORIGINAL_NOT_REVERSIBLE = 102  # The original is not a debit.
+    CODE_ORIGINAL_MISMATCH = 101
+    CODE_ORIGINAL_NOT_REVERSIBLE = 102  # The original is of a type that cannot be undone, or was undone.
     CODE_ORIGINAL_OUTSIDE_WINDOW = 103  # The original's business date is neither the current nor the previous one.
+    CODE_ORIGINAL_UNKNOWN = 104  # No approved debit or capture has this sequence.
     CODE_FIELD_INVALID = 110  # A field's value is not allowed; `detail` is its offset in the body.
     CODE_CARD_EXISTS = 111  # A card with this number exists already.
-    CODE_CARD_TYPE_UNKNOWN = 112  # No card type has this code.
+    CODE_CARD_TYPE_UNKNOWN = 112  # No card type has this code, or no version of it is in force.
     CODE_ACCOUNT_UNKNOWN = 113
     CODE_STORE_UNKNOWN = 114  # No store has this number.
     CODE_TABLE_FULL = 115  # A table has reached its maximum, a setting of the switch.
+    CODE_TYPE_STATE = 116  # The card type's state does not allow it; `detail` is the state.
+    CODE_TYPE_FROZEN = 117
+    CODE_NUMBER_RULE = 118  # The card number does not follow the type's number rule.
+    CODE_FEE_REFUSED = 119  # The fee may not be waived, or not be taken from the balance, or it has too little.
+    CODE_RULESET_STATE = 120  # The set of rules is active already, or another one begins on the same date.
+    CODE_RULES_INVALID = 121
+    CODE_ORGANISATION_UNKNOWN = 122  # No node of the organisation has this number.
+    CODE_DONE_BEFORE = 123  # The card is there already: a batch that is run again skips it.
+    CODE_RANGE_CUT = 124  # The range was too much for one entry; operate on the rest with a new request.
     CODE_NOT_PERMITTED = 200  # The terminal lacks the right for this message.
     CODE_TRACE_REUSED = 201
     CODE_BUSINESS_DATE = 202
@@ -365,11 +1190,45 @@ cdef enum:  # RecordKind
     KIND_STORE = 4
     KIND_TERMINAL = 5
     KIND_SWITCH = 6
+    KIND_ORGANISATION = 7
+    KIND_TYPE_STATE = 8
+    KIND_POINTS_CATEGORY = 9
+    KIND_GIFT = 10
+    KIND_RULESET = 11
+    KIND_CARD_LIMIT = 16
+    KIND_PURSE = 17
+    KIND_HOLD = 18
+    KIND_PENDING_POINTS = 19
+    KIND_MARK = 20
+    KIND_RULE = 21
+    KIND_PRICE = 22
+    KIND_DAY_CLOSE = 23
+
+
+cdef enum:  # MarkKind
+    MARK_REFERENCE = 1  # An external reference was credited. Keys: the reference's two halves; channel below the kind.
+    MARK_RECEIPT = 2  # A receipt earned its points. Keys: store, receipt number; date of sale below the kind.
+    MARK_REFUND = 3  # What was refunded of an original. Keys: its sequence, the line (2^32-1: the whole bill).
+    MARK_ALLOWED = 4  # Something that a card type's list allows. Keys: code << 8 | list, the number allowed.
+    MARK_GIFT = 5  # How often an account took a gift. Keys: account, gift.
 
 
 cdef enum:  # CardStatus
-    CARD_ACTIVE = 1
-    CARD_BLOCKED = 2
+    CARD_ACTIVE = 1  # May be used.
+    CARD_FROZEN = 2  # Stopped by security staff or by the switch; the value is kept.
+    CARD_RESERVED = 3  # A number that batch making skips.
+    CARD_MADE = 4  # Made, in stock at headquarters.
+    CARD_DRAWN = 5  # Made, in the custody of a store.
+    CARD_ISSUED = 6  # Given out, not yet activated: worthless until then.
+    CARD_LOST = 7  # Reported as lost; the status before is kept.
+    CARD_EXPIRED = 8  # Past its last date of use.
+    CARD_BAD = 9  # Unreadable; the status before is kept.
+    CARD_REPLACED = 10  # Ended: another card goes on with its account.
+    CARD_RETURNED = 11  # Ended: given back, its value paid out.
+    CARD_VOID = 12  # Ended: without value.
+    CARD_CORRECTED = 13  # Ended: its number was wrong; the corrected number goes on.
+    CARD_CLEARED = 14  # Ended: the medium went back to blank stock.
+    CARD_RELEASED = 15  # A reserved number that was put back; it may be made.
 
 
 cdef enum:  # TerminalStatus
@@ -378,16 +1237,214 @@ cdef enum:  # TerminalStatus
 
 
 cdef enum:  # Right
-    RIGHT_PAY = 1  # debit, reversal, balance
-    RIGHT_CREDIT = 2  # credit
-    RIGHT_CONFIGURE = 4  # card types, stores, terminals, cards
-    RIGHT_FOLLOW = 8  # the journal and statistics
+    RIGHT_PAY = 1  # debit, reversal, hold, capture, release, refund, quote, balance, redemption, day close
+    RIGHT_CREDIT = 2  # credit, transfer, visits
+    RIGHT_CONFIGURE = 4  # card types, rules, prices, stores, terminals, cut-over; open card; opening balances
+    RIGHT_FOLLOW = 8  # the journal, records and statistics
+    RIGHT_CARDS = 16  # the card desk: life cycle, PINs, limits; adjustments, transfers and backfills of points
 
 
 cdef enum:  # CardTypeFlag
-    CARD_TYPE_ZERO_AMOUNT = 1  # A debit of amount zero is approved (it counts for the daily count).
+    CARD_TYPE_ZERO_AMOUNT = 1
     CARD_TYPE_NET_LINES = 2  # Points: lines below zero reduce the base; without it they count as zero.
     CARD_TYPE_ROUND_LINES = 4  # Points: rounded down once per line; without it once per bill.
+    CARD_TYPE_AFTER_DISCOUNT = 8
+    CARD_TYPE_STACK_MAX = 16
+    CARD_TYPE_ROUND_DISCOUNT_LINES = 32  # Discount: rounded down once per line; without it once per bill.
+    CARD_TYPE_FINE_POINTS = 64  # Points: rounded down to hundredths; without it to whole points.
+    CARD_TYPE_NAMED = 128  # A member must be named when the card is issued.
+    CARD_TYPE_ONE_TIME = 256
+    CARD_TYPE_PIN_REQUIRED = 512  # Debits and holds need the PIN.
+    CARD_TYPE_ACTIVATION_REQUIRED = 1024  # Issue leads to ISSUED; without it straight to ACTIVE.
+    CARD_TYPE_NO_RESTORE = 2048
+    CARD_TYPE_STORES_LISTED = 4096  # Only stores of the type's list accept it.
+    CARD_TYPE_OUTLETS_LISTED = 8192  # Only stores of the type's list recharge it.
+    CARD_TYPE_OPERATORS_LISTED = 16384  # Only operators of the type's list recharge it.
+
+
+cdef enum:  # CardFlag
+    CARD_FLAG_BLACKLISTED = 1  # On the blacklist: refused for everything but reversals and refunds.
+    CARD_FLAG_FEE_DUE = 2  # A fee could not be taken; the card goes on working.
+    CARD_FLAG_PIN_LOCKED = 4  # Too many wrong PINs; a reset opens it.
+
+
+cdef enum:  # CardOperation
+    OP_RESERVE = 1
+    OP_UNRESERVE = 2
+    OP_MAKE = 3
+    OP_DRAW = 4
+    OP_ISSUE = 5
+    OP_MAKE_AND_ISSUE = 6
+    OP_ACTIVATE = 7
+    OP_REPORT_LOSS = 8
+    OP_RESTORE = 9
+    OP_FREEZE = 10
+    OP_UNFREEZE = 11
+    OP_EXPIRE = 12
+    OP_RENEW = 13
+    OP_MARK_BAD = 14
+    OP_REPLACE = 15
+    OP_RETURN = 16
+    OP_VOID = 17
+    OP_CLEAR = 18
+    OP_CORRECT = 19
+    OP_BLACKLIST = 20
+    OP_UNBLACKLIST = 21
+
+
+cdef enum:  # OperationFlag
+    OP_FLAG_CHECK_DIGIT = 1
+    OP_FLAG_FROM_RESERVED = 2  # Make a reserved number; without it a reserved number is skipped.
+    OP_FLAG_JOINING = 4  # The member's first card: the joining fee is due too.
+    OP_FLAG_WRITE_OFF = 8  # Void: the value that is left is written off by the named document.
+
+
+cdef enum:  # FeeKind
+    FEE_ISSUE = 0
+    FEE_JOINING = 1
+    FEE_REPLACE = 2
+    FEE_REPORT_LOSS = 3
+    FEE_RESTORE = 4
+    FEE_RETURN = 5
+    FEE_RENEW = 6
+    FEE_ANNUAL = 7
+    FEE_SUPPLEMENTARY_ANNUAL = 8
+    FEE_SERVICE = 9
+    FEE_SWAP = 10
+    FEE_OTHER = 11
+
+
+cdef enum:  # FeeTender
+    FEE_TENDER_WAIVED = 0  # Not at all; the type must allow it, unless the fee is 0.
+    FEE_TENDER_CASH = 1  # At the desk; the switch records it.
+    FEE_TENDER_BALANCE = 2  # From the account's value; the type must allow it.
+
+
+cdef enum:  # Function
+    FUNCTION_IDENTIFY = 1
+    FUNCTION_PAY = 2
+    FUNCTION_POINTS = 4
+    FUNCTION_DISCOUNT = 8
+    FUNCTION_VISITS = 16
+    FUNCTION_VOUCHER = 32  # A recharge card: excludes all others, never spendable at a till.
+
+
+cdef enum:  # Relation
+    RELATION_PERSONAL = 0
+    RELATION_LINKED = 1
+    RELATION_GROUP = 2
+    RELATION_SUPPLEMENTARY = 3  # Spends the main card's account within limits of its own.
+
+
+cdef enum:  # TypeState
+    TYPE_STATE_DRAFT = 1
+    TYPE_STATE_SUBMITTED = 2
+    TYPE_STATE_APPROVED = 3
+    TYPE_STATE_SUSPENDED = 4  # No new cards; those that exist go on.
+    TYPE_STATE_RETIRED = 5  # No live card is left.
+
+
+cdef enum:  # AutoRecharge
+    AUTO_NONE = 0
+    AUTO_THRESHOLD = 1  # Before a debit or hold: once, when what is available is below a threshold.
+    AUTO_SHORTFALL = 2  # Before a debit or hold: as often as allowed, while less is available than asked for.
+    AUTO_MONTHLY = 3  # On the first of each month.
+
+
+cdef enum:  # RechargeChannel
+    CHANNEL_OPENING = 0
+    CHANNEL_CASH_STORE = 1
+    CHANNEL_CASH_HQ = 2
+    CHANNEL_BANK_CARD = 3
+    CHANNEL_RETAILER_CARD = 4
+    CHANNEL_TELECOM_CARD = 5
+    CHANNEL_TERMINAL = 6
+    CHANNEL_INTERNET = 7
+    CHANNEL_BATCH_FILE = 8
+    CHANNEL_VOUCHER = 9
+
+
+cdef enum:  # DebitFlag
+    DEBIT_PARTIAL = 1  # When less is available than the card should pay, take what there is, and say how much that was.
+    DEBIT_PRICED = 2  # Unit prices come from the switch's price list; lines carry article and quantity, and no amount.
+    DEBIT_PIN = 4  # 16 bytes of PIN follow the tenders.
+
+
+cdef enum:  # LineFlag
+    LINE_NO_DISCOUNT = 1  # The switch takes nothing off this line.
+    LINE_NO_POINTS = 2  # The line earns nothing: promotion price, gift, voucher.
+
+
+cdef enum:  # TenderKind
+    TENDER_CARD = 1  # Value of the card.
+    TENDER_POINTS = 2  # Points of a category, at its rate.
+    TENDER_VISITS = 3  # Counted visits of a service.
+    TENDER_CASH = 4  # Cash as handed over: the change goes back.
+    TENDER_OTHER = 5  # Anything the till has taken by other means; recorded only.
+
+
+cdef enum:  # Settlement
+    SETTLEMENT_CARD = 0
+    SETTLEMENT_CASH = 1
+    SETTLEMENT_BANK = 2
+    SETTLEMENT_POINTS = 3
+    SETTLEMENT_VISITS = 4
+    SETTLEMENT_OTHER = 5
+    SETTLEMENT_MIXED = 6
+
+
+cdef enum:  # RuleLayer
+    LAYER_FORBID = 0  # The line may not be paid with such a card.
+    LAYER_DISCOUNT = 1  # What the switch takes off: the best for the customer counts.
+    LAYER_POINTS_ITEM = 2  # Points by what is bought: the most specific rule counts, and names category and booking.
+    LAYER_POINTS_BRAND = 3  # Points by brand.
+    LAYER_POINTS_PERIOD = 4  # Points by time.
+    LAYER_POINTS_CAMPAIGN = 5  # Points by who buys.
+    LAYER_POINTS_RECHARGE = 6  # Points for recharging.
+
+
+cdef enum:  # RuleAction
+    ACTION_EXCLUDE = 0  # Forbid layer: the line is forbidden. Discount: nothing off. Points: the line earns nothing.
+    ACTION_MULTIPLY = 1
+    ACTION_REPLACE = 2
+
+
+cdef enum:  # PointsCategoryFlag
+    CATEGORY_ENABLED = 1  # May be earned and used; without it balances stay as they are.
+
+
+cdef enum:  # AllowedList
+    ALLOWED_LIST_STORES = 1  # Stores that accept its cards.
+    ALLOWED_LIST_OUTLETS = 2  # Stores that recharge its cards.
+    ALLOWED_LIST_OPERATORS = 3  # Operators who recharge its cards.
+
+
+cdef enum:  # OrganisationNode
+    NODE_HQ = 1
+    NODE_REGION = 2
+    NODE_STORE = 3
+    NODE_DEALER = 4
+
+
+cdef enum:  # RulesetState
+    RULESET_DRAFT = 1
+    RULESET_ACTIVE = 2
+
+
+cdef enum:  # PinMode
+    PIN_MODE_CHANGE = 1  # By the holder, who knows the old one.
+    PIN_MODE_RESET = 2  # By the desk, after an identity check; opens a locked PIN.
+
+
+cdef enum:  # DayCloseState
+    DAY_CLOSE_DIFFERS = 1
+    DAY_CLOSE_CLOSED = 2
+
+
+cdef enum:  # RecordsEnd
+    RECORDS_MORE = 0  # There are more: ask again from the key after the last one.
+    RECORDS_LAST = 1  # No record of the kind has a higher key.
+    RECORDS_NOT_LISTED = 2
 
 
 cdef enum:  # SwitchMode
@@ -399,12 +1456,17 @@ cdef enum:  # constants
     PROTOCOL_VERSION = 1
     REPLY_BIT = 128
     LINE_COUNT_MAX = 255
-    RECORD_BYTES = 64
+    TENDER_COUNT_MAX = 8  # Most tenders of one bill: card, cash, another means, and some purses of points and visits.
+    PIN_BYTES = 16  # Place of a PIN in a message: 4 to 12 ASCII digits, zero-padded; in the journal its keyed hash.
     ENTRY_ALIGN_BYTES = 8
+    ENTRY_VERSION = 2
     BLOCK_MAGIC = 1113019203
     BLOCK_VERSION = 1
     HASHED_HEADER_BYTES = 80
     CHECKED_HEADER_BYTES = 112
+    GONE = 255  # Third byte (`state`) of the last image of a record with a wide key that has ended.
+    FIRST_WIDE_KEY_KIND = 16  # Kinds from this number on have a key of three u64.
+    RECORD_BYTES_MAX = 256  # Longest record: a card type.
     FRAME_LENGTH_BYTES = 2  # Length field in front of every frame, big-endian; it does not count itself.
     TAG_BYTES = 16  # Authentication tag at the end of every sealed message (AES-256-GCM, whole tag).
     NOISE_KEY_BYTES = 32  # Pre-shared key of a terminal, and every key that Noise derives from it.
@@ -425,6 +1487,31 @@ cdef enum:  # constants
     CARD_TYPE_CODE_MAX = 1023  # Largest code of a card type: the table is flat, one cache line per type, 64 KB in all.
     POINTS_PERCENT_MAX = 10000  # Largest points_percent: a hundred points per main unit.
     POINTS_PER_UNIT_MAX = 100  # Largest multiplier of points_percent.
+    DISCOUNT_BP_MAX = 10000  # A discount takes off the whole price at most.
+    POINTS_CATEGORY_MAX = 63  # Largest number of a points category: an account has one bit for each.
+    BOOKING_DAYS_MAX = 31
+    PENDING_PER_ACCOUNT_MAX = 64
+    VISIT_SERVICE_MAX = 255  # Largest number of a visit service: a returned card gives up all of them in one decision.
+    HOLDS_PER_ACCOUNT_MAX = 16  # Open holds of one account: a debit looks at all of them when one may have expired.
+    HOLD_S_DEFAULT = 604800  # Longest hold where the card type does not say.
+    HOLD_S_MAX = 2592000  # Longest hold that a card type may allow.
+    VISITS_PER_LOAD_MAX = 1000000  # Most visits that one message loads or uses.
+    VISITS_MAX = 1000000000  # Most visits of one purse.
+    GIFT_PIECES_MAX = 10000  # Most pieces of one redemption: price times pieces fits 63 bits.
+    RANGE_CARDS_MAX = 64  # Cards of one card operation: its entry stays far below a block.
+    RANGE_IMAGES_MAX = 600
+    BACKFILL_DAYS_MAX = 92  # Oldest sale that may still get its points: a quarter.
+    RULE_NUMBER_MAX = 65535  # Largest number of a rule in its set: a reply's detail can name it.
+    RULES_PER_SELECTOR_MAX = 64
+    RATE_MAX = 10000  # Largest rate of a rule: percent for points, basis points for discounts.
+    POINTS_RATE_MAX = 1000000  # Most hundredths of points for one minor unit, as tender or in a conversion.
+    TYPE_VERSIONS_MAX = 4096  # Versions of all card types together.
+    SUCCESSOR_STEPS_MAX = 16  # Replacements that a refund follows from the original's card to the one that goes on.
+    PURSES_SHOWN_MAX = 64  # Purses in the answer to a card query.
+    DAY_TOTALS_MAX = 32  # Rows of a day close: more than there are types of requests with an amount.
+    DAY_LIST_ROWS_MAX = 1024  # Rows of one list reply: 24 KiB.
+    DAY_DIGEST_PARTS_MAX = 256
+    RECORDS_LISTED_MAX = 262144
 
 
 # Constants wider than an int: in C an enum could not hold them, so they are macros of a stated type.
@@ -435,9 +1522,164 @@ cdef extern from *:
     #define CARDSWITCH_NO_COUNT_LIMIT UINT32_C(4294967295)
     #define CARDSWITCH_CARD_NUMBER_MAX UINT64_C(9999999999999999999)
     #define CARDSWITCH_BALANCE_MINOR_MAX INT64_C(1000000000000000)
+    #define CARDSWITCH_UNIT_PRICE_MINOR_MAX UINT32_C(4294967295)
+    #define CARDSWITCH_POINTS_HUNDREDTHS_MAX INT64_C(4000000000000000000)
+    #define CARDSWITCH_BILL_POINTS_HUNDREDTHS_MAX INT64_C(1000000000000000)
     """
     const int64_t AMOUNT_MINOR_MAX "CARDSWITCH_AMOUNT_MINOR_MAX"
     const int64_t NO_LIMIT "CARDSWITCH_NO_LIMIT"  # Value of an amount limit that does not limit; 0 would allow nothing.
     const uint32_t NO_COUNT_LIMIT "CARDSWITCH_NO_COUNT_LIMIT"  # Value of a count limit that does not limit.
     const uint64_t CARD_NUMBER_MAX "CARDSWITCH_CARD_NUMBER_MAX"
     const int64_t BALANCE_MINOR_MAX "CARDSWITCH_BALANCE_MINOR_MAX"
+    const uint32_t UNIT_PRICE_MINOR_MAX "CARDSWITCH_UNIT_PRICE_MINOR_MAX"
+    const int64_t POINTS_HUNDREDTHS_MAX "CARDSWITCH_POINTS_HUNDREDTHS_MAX"
+    const int64_t BILL_POINTS_HUNDREDTHS_MAX "CARDSWITCH_BILL_POINTS_HUNDREDTHS_MAX"
+
+
+# Length of a record by its first byte, its kind; 0: there is no such kind.
+cdef extern from *:
+    """
+    #include <stdint.h>
+    static const uint16_t cardswitch_record_bytes_of[256] = {
+        [1] = 128,  /* ACCOUNT */
+        [2] = 128,  /* CARD */
+        [3] = 256,  /* CARD_TYPE */
+        [4] = 64,  /* STORE */
+        [5] = 64,  /* TERMINAL */
+        [6] = 64,  /* SWITCH */
+        [7] = 64,  /* ORGANISATION */
+        [8] = 64,  /* TYPE_STATE */
+        [9] = 64,  /* POINTS_CATEGORY */
+        [10] = 128,  /* GIFT */
+        [11] = 64,  /* RULESET */
+        [16] = 128,  /* CARD_LIMIT */
+        [17] = 64,  /* PURSE */
+        [18] = 128,  /* HOLD */
+        [19] = 64,  /* PENDING_POINTS */
+        [20] = 64,  /* MARK */
+        [21] = 128,  /* RULE */
+        [22] = 64,  /* PRICE */
+        [23] = 64,  /* DAY_CLOSE */
+    };
+    """
+    const uint16_t* RECORD_BYTES_OF "cardswitch_record_bytes_of"
+
+
+# Form of a request by its type; `known` is 0 where there is no such type.
+cdef extern from *:
+    """
+    #include <stdint.h>
+    typedef struct { uint8_t at, bytes; } cardswitch_place_t;
+    typedef struct {
+        uint16_t known, fixed_bytes, row_count_at, row_bytes;
+        uint8_t right, keyed, has_card;
+        cardswitch_place_t reserved[4], row_reserved[2];
+    } cardswitch_form_t;
+    static const cardswitch_form_t cardswitch_forms[256] = {
+        [0x01] = {.known = 1, .fixed_bytes = 0, .reserved = {{0, 0}}, .right = 0, .keyed = 0, .has_card = 0},
+        [0x02] = {.known = 1, .fixed_bytes = 8, .reserved = {{0, 0}}, .right = 0, .keyed = 0, .has_card = 0},
+        [0x10] = {.known = 1, .fixed_bytes = 40, .reserved = {{37, 3}}, .right = 1, .keyed = 1, .has_card = 1},
+        [0x11] = {.known = 1, .fixed_bytes = 48, .reserved = {{41, 7}}, .right = 1, .keyed = 1, .has_card = 1},
+        [0x12] = {.known = 1, .fixed_bytes = 16, .reserved = {{0, 0}}, .right = 1, .keyed = 0, .has_card = 0},
+        [0x13] = {.known = 1, .fixed_bytes = 64, .reserved = {{33, 3}}, .right = 2, .keyed = 1, .has_card = 1},
+        [0x14] = {.known = 1, .fixed_bytes = 56, .reserved = {{37, 3}}, .right = 1, .keyed = 1, .has_card = 1},
+        [0x15] = {.known = 1, .fixed_bytes = 48, .reserved = {{41, 7}}, .right = 1, .keyed = 1, .has_card = 1},
+        [0x16] = {.known = 1, .fixed_bytes = 32, .reserved = {{0, 0}}, .right = 1, .keyed = 1, .has_card = 1},
+        [0x17] = {.known = 1, .fixed_bytes = 48, .reserved = {{41, 7}}, .row_count_at = 40, .row_bytes = 16,
+            .row_reserved = {{2, 6}}, .right = 1, .keyed = 1, .has_card = 1},
+        [0x18] = {.known = 1, .fixed_bytes = 40, .reserved = {{37, 3}}, .right = 1, .keyed = 0, .has_card = 0},
+        [0x19] = {.known = 1, .fixed_bytes = 16, .reserved = {{0, 0}}, .right = 1, .keyed = 0, .has_card = 0},
+        [0x1b] = {.known = 1, .fixed_bytes = 40, .reserved = {{0, 0}}, .right = 2, .keyed = 1, .has_card = 1},
+        [0x1c] = {.known = 1, .fixed_bytes = 40, .reserved = {{39, 1}}, .right = 1, .keyed = 1, .has_card = 1},
+        [0x1d] = {.known = 1, .fixed_bytes = 40, .reserved = {{33, 7}}, .right = 1, .keyed = 1, .has_card = 1},
+        [0x1e] = {.known = 1, .fixed_bytes = 64, .reserved = {{35, 1}}, .right = 16, .keyed = 1, .has_card = 1},
+        [0x1f] = {.known = 1, .fixed_bytes = 48, .reserved = {{41, 7}}, .right = 16, .keyed = 1, .has_card = 1},
+        [0x20] = {.known = 1, .fixed_bytes = 24, .reserved = {{21, 3}}, .row_count_at = 20, .row_bytes = 16,
+            .row_reserved = {{1, 3}}, .right = 1, .keyed = 1, .has_card = 0},
+        [0x21] = {.known = 1, .fixed_bytes = 24, .reserved = {{22, 2}}, .right = 1, .keyed = 0, .has_card = 0},
+        [0x22] = {.known = 1, .fixed_bytes = 24, .reserved = {{20, 4}}, .right = 1, .keyed = 0, .has_card = 0},
+        [0x23] = {.known = 1, .fixed_bytes = 56, .reserved = {{0, 0}}, .row_count_at = 51, .row_bytes = 32,
+            .row_reserved = {{0, 0}}, .right = 16, .keyed = 1, .has_card = 1},
+        [0x24] = {.known = 1, .fixed_bytes = 48, .reserved = {{34, 2}}, .right = 2, .keyed = 1, .has_card = 1},
+        [0x40] = {.known = 1, .fixed_bytes = 252, .reserved = {{151, 1}, {216, 4}}, .right = 4, .keyed = 1, .has_card =
+            0},
+        [0x41] = {.known = 1, .fixed_bytes = 32, .reserved = {{26, 6}}, .right = 4, .keyed = 1, .has_card = 0},
+        [0x42] = {.known = 1, .fixed_bytes = 72, .reserved = {{29, 3}}, .right = 4, .keyed = 1, .has_card = 0},
+        [0x43] = {.known = 1, .fixed_bytes = 40, .reserved = {{35, 5}}, .right = 4, .keyed = 1, .has_card = 1},
+        [0x44] = {.known = 1, .fixed_bytes = 80, .reserved = {{0, 0}}, .right = 16, .keyed = 1, .has_card = 1},
+        [0x45] = {.known = 1, .fixed_bytes = 64, .reserved = {{25, 3}}, .right = 16, .keyed = 1, .has_card = 1},
+        [0x46] = {.known = 1, .fixed_bytes = 88, .reserved = {{26, 6}}, .right = 16, .keyed = 1, .has_card = 1},
+        [0x47] = {.known = 1, .fixed_bytes = 24, .reserved = {{19, 1}}, .right = 4, .keyed = 1, .has_card = 0},
+        [0x48] = {.known = 1, .fixed_bytes = 72, .reserved = {{25, 7}}, .right = 4, .keyed = 1, .has_card = 0},
+        [0x49] = {.known = 1, .fixed_bytes = 64, .reserved = {{28, 4}}, .right = 4, .keyed = 1, .has_card = 0},
+        [0x4a] = {.known = 1, .fixed_bytes = 80, .reserved = {{23, 1}}, .right = 4, .keyed = 1, .has_card = 0},
+        [0x4b] = {.known = 1, .fixed_bytes = 112, .reserved = {{36, 4}, {106, 6}}, .right = 4, .keyed = 1, .has_card =
+            0},
+        [0x4c] = {.known = 1, .fixed_bytes = 32, .reserved = {{0, 0}}, .right = 4, .keyed = 1, .has_card = 0},
+        [0x4d] = {.known = 1, .fixed_bytes = 40, .reserved = {{34, 2}}, .right = 4, .keyed = 1, .has_card = 0},
+        [0x4e] = {.known = 1, .fixed_bytes = 24, .reserved = {{0, 0}}, .right = 4, .keyed = 1, .has_card = 0},
+        [0x4f] = {.known = 1, .fixed_bytes = 56, .reserved = {{21, 1}}, .right = 0, .keyed = 0, .has_card = 0},
+        [0x50] = {.known = 1, .fixed_bytes = 24, .reserved = {{0, 0}}, .right = 4, .keyed = 1, .has_card = 0},
+        [0x60] = {.known = 1, .fixed_bytes = 16, .reserved = {{0, 0}}, .right = 8, .keyed = 0, .has_card = 0},
+        [0x61] = {.known = 1, .fixed_bytes = 0, .reserved = {{0, 0}}, .right = 8, .keyed = 0, .has_card = 0},
+        [0x62] = {.known = 1, .fixed_bytes = 32, .reserved = {{1, 3}}, .right = 8, .keyed = 0, .has_card = 0},
+    };
+    """
+    ctypedef struct place_t "cardswitch_place_t":
+        uint8_t at
+        uint8_t bytes
+    ctypedef struct form_t "cardswitch_form_t":
+        uint16_t known
+        uint16_t fixed_bytes
+        uint16_t row_count_at
+        uint16_t row_bytes
+        uint8_t right
+        uint8_t keyed
+        uint8_t has_card
+        place_t reserved[4]
+        place_t row_reserved[2]
+    const form_t* FORMS "cardswitch_forms"
+
+
+# What a card operation does to the status. Bit n of a mask: status n; bit 0: a number that no card has.
+# `to` 0: the status stays, or is the one that was kept; `fee` NO_FEE: none.
+cdef extern from *:
+    """
+    #include <stdint.h>
+    typedef struct { uint16_t from_mask, done_mask; uint8_t to, fee; } cardswitch_transition_t;
+    static const cardswitch_transition_t cardswitch_transitions[22] = {
+        [1] = {0x8001, 0x0008, 3, 255},  /* RESERVE */
+        [2] = {0x0008, 0x8000, 15, 255},  /* UNRESERVE */
+        [3] = {0x8009, 0x0072, 4, 255},  /* MAKE */
+        [4] = {0x0010, 0x0020, 5, 255},  /* DRAW */
+        [5] = {0x0030, 0x0042, 6, 0},  /* ISSUE */
+        [6] = {0x8009, 0x0042, 6, 0},  /* MAKE_AND_ISSUE */
+        [7] = {0x0040, 0x0002, 1, 255},  /* ACTIVATE */
+        [8] = {0x0046, 0x0080, 7, 3},  /* REPORT_LOSS */
+        [9] = {0x0080, 0x0000, 0, 4},  /* RESTORE */
+        [10] = {0x0002, 0x0004, 2, 255},  /* FREEZE */
+        [11] = {0x0004, 0x0002, 1, 255},  /* UNFREEZE */
+        [12] = {0x0002, 0x0100, 8, 255},  /* EXPIRE */
+        [13] = {0x0102, 0x0002, 1, 6},  /* RENEW */
+        [14] = {0x0006, 0x0200, 9, 255},  /* MARK_BAD */
+        [15] = {0x0382, 0x0400, 10, 2},  /* REPLACE */
+        [16] = {0x0102, 0x0800, 11, 5},  /* RETURN */
+        [17] = {0x03fe, 0x1000, 12, 255},  /* VOID */
+        [18] = {0x1810, 0x4000, 14, 255},  /* CLEAR */
+        [19] = {0x03fe, 0x2000, 13, 255},  /* CORRECT */
+        [20] = {0xfffe, 0x0000, 0, 255},  /* BLACKLIST */
+        [21] = {0xfffe, 0x0000, 0, 255},  /* UNBLACKLIST */
+    };
+    """
+    ctypedef struct transition_t "cardswitch_transition_t":
+        uint16_t from_mask
+        uint16_t done_mask
+        uint8_t to
+        uint8_t fee
+    const transition_t* TRANSITIONS "cardswitch_transitions"
+
+
+cdef enum:  # sets of card statuses: bit n is status n
+    STATUSES_LIVE = 0x03c6
+    STATUSES_ENDED = 0xfc00
+    NO_FEE = 255

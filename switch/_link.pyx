@@ -15,11 +15,11 @@ from libc.stdlib cimport free, realloc
 from libc.string cimport memcmp, memcpy, memmove, memset
 
 from switch._aead cimport seal, unseal
-from switch._fastpath cimport Engine
+from switch._fastpath cimport ANSWER_BYTES_MAX, Engine
 from switch._layout cimport (
-    CODE_LENGTH, ERRORS_MAX, FRAME_BYTES_MAX, FRAME_LENGTH_BYTES, PROTOCOL_VERSION, REPLY_BIT, TAG_BYTES,
-    TERMINAL_ACTIVE, TYPE_CHANGE_CARD_STATUS, TYPE_CREDIT, TYPE_DEBIT, TYPE_ERROR, TYPE_OPEN_CARD, TYPE_PUT_CARD_TYPE,
-    TYPE_PUT_STORE, TYPE_SIGN_OFF, debit_request_t, error_reply_t, header_t, reply_t, terminal_record_t)
+    CODE_LENGTH, ERRORS_MAX, FORMS, FRAME_BYTES_MAX, FRAME_LENGTH_BYTES, PROTOCOL_VERSION, REPLY_BIT, TAG_BYTES,
+    TERMINAL_ACTIVE, TYPE_BALANCE, TYPE_CARD_QUERY, TYPE_DEBIT, TYPE_ERROR, TYPE_PUT_TERMINAL, TYPE_QUOTE,
+    TYPE_SIGN_OFF, debit_request_t, error_reply_t, header_t, terminal_record_t)
 from switch.duplicates cimport answer_key
 from switch.group_commit cimport ANSWERS_BYTES_SOFT, GONE, GroupCommit, link_drop, link_new
 
@@ -32,14 +32,12 @@ cdef extern from *:
 RECEIVE_BYTES = 262144
 """Most bytes taken by one pass: 1,600 debits of three lines, some milliseconds of work, then others have their turn."""
 TAIL_BYTES_MAX = RECEIVE_BYTES + FRAME_BYTES_MAX + FRAME_LENGTH_BYTES
-cdef uint32_t answer_bytes_max = sizeof(header_t) + sizeof(reply_t)
 
 
 cdef inline bint decided_here(uint8_t request_type) noexcept nogil:
     # A put terminal carries a key in clear, so the dispatcher wraps it first.
-    return (TYPE_DEBIT <= request_type <= TYPE_CREDIT or request_type == TYPE_PUT_CARD_TYPE
-            or request_type == TYPE_PUT_STORE or request_type == TYPE_OPEN_CARD
-            or request_type == TYPE_CHANGE_CARD_STATUS)
+    return ((FORMS[request_type].keyed and request_type != TYPE_PUT_TERMINAL) or request_type == TYPE_BALANCE
+            or request_type == TYPE_QUOTE or request_type == TYPE_CARD_QUERY)
 
 
 cdef inline bint signs_off(const header_t* header) noexcept nogil:
@@ -139,11 +137,11 @@ cdef class Link:
         cdef Engine engine = self.engine
         cdef GroupCommit commit = engine.commit
         cdef terminal_record_t* terminal
-        cdef uint8_t out[256]
+        cdef uint8_t out[ANSWER_BYTES_MAX]
         cdef uint32_t size
         with nogil:
             commit.lock()
-            if not self._may_answer(commit, answer_bytes_max):
+            if not self._may_answer(commit, ANSWER_BYTES_MAX):
                 size = 0
             else:
                 terminal = engine.tables.terminal(self.terminal_id)
@@ -311,9 +309,9 @@ cdef int decide_frame(Engine engine, GroupCommit commit, Link link, uint32_t rig
     if frame.bytes < sizeof(header_t):
         answer_stub(link, commit, frame)
     elif decided_here(header.type):
-        out = commit.answer_space(FRAME_LENGTH_BYTES + answer_bytes_max + TAG_BYTES)
-        out_bytes = engine.decide_one(link.terminal_id, rights, frame.plaintext, frame.bytes, now_ms,
-                                      out + FRAME_LENGTH_BYTES)
+        out = commit.answer_space(FRAME_LENGTH_BYTES + ANSWER_BYTES_MAX + TAG_BYTES)
+        out_bytes = engine.answer(link.terminal_id, rights, frame.plaintext, frame.bytes, now_ms,
+                                  out + FRAME_LENGTH_BYTES)
         if (<const header_t*>(out + FRAME_LENGTH_BYTES)).type == TYPE_ERROR | REPLY_BIT:
             link.error_count += 1
         seal_frame(link, out, out_bytes)
@@ -337,7 +335,7 @@ cdef inline void seal_frame(Link link, uint8_t* out, uint32_t plain_bytes) noexc
 
 cdef void answer_stub(Link link, GroupCommit commit, const opened_t* message) noexcept:
     """Answer LENGTH to a message that is shorter than a header; what is missing of the header counts as zero."""
-    cdef uint8_t* out = commit.answer_space(FRAME_LENGTH_BYTES + answer_bytes_max + TAG_BYTES)
+    cdef uint8_t* out = commit.answer_space(FRAME_LENGTH_BYTES + ANSWER_BYTES_MAX + TAG_BYTES)
     cdef header_t asked
     cdef header_t* header = <header_t*>(out + FRAME_LENGTH_BYTES)
     cdef error_reply_t* error = <error_reply_t*>(out + FRAME_LENGTH_BYTES + sizeof(header_t))

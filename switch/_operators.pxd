@@ -1,18 +1,35 @@
-"""Operators' messages: card types, stores, terminals, cards."""
+"""Configuration by message: stores, terminals, organisations, points categories, gifts, prices, lists, the switch."""
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint16_t
 
-from switch._layout cimport reply_t
+from switch._decision cimport ask_t, decision_t
+from switch._layout cimport (
+    put_allowed_request_t, put_gift_request_t, put_organisation_request_t, put_points_category_request_t,
+    put_price_request_t, put_store_request_t, put_switch_request_t, put_terminal_request_t)
 from switch._tables cimport Tables
 
-cdef struct decision_t:
-    reply_t reply
-    const uint8_t* images[2]         # records that the decision changed, in the order of their kinds
-    int image_count
-    int marks_original               # a reversal: its original's key is to be marked
-    uint32_t original_date
-    uint64_t original_key
 
+cdef uint16_t put_store(Tables tables, const ask_t* ask, const put_store_request_t* request,
+                        decision_t* decision) noexcept nogil
 
-cdef void evaluate_operator(Tables tables, uint8_t request_type, const uint8_t* body, uint32_t today,
-                            decision_t* decision) noexcept nogil
+# The key of the request is wrapped already.
+cdef uint16_t put_terminal(Tables tables, const ask_t* ask, const put_terminal_request_t* request,
+                           decision_t* decision) noexcept nogil
+
+cdef uint16_t put_organisation(Tables tables, const ask_t* ask, const put_organisation_request_t* request,
+                               decision_t* decision) noexcept nogil
+
+cdef uint16_t put_points_category(Tables tables, const ask_t* ask, const put_points_category_request_t* request,
+                                  decision_t* decision) noexcept nogil
+
+cdef uint16_t put_gift(Tables tables, const ask_t* ask, const put_gift_request_t* request,
+                       decision_t* decision) noexcept nogil
+
+cdef uint16_t put_price(Tables tables, const ask_t* ask, const put_price_request_t* request,
+                        decision_t* decision) noexcept nogil
+
+cdef uint16_t put_allowed(Tables tables, const ask_t* ask, const put_allowed_request_t* request,
+                          decision_t* decision) noexcept nogil
+
+cdef uint16_t put_switch(Tables tables, const ask_t* ask, const put_switch_request_t* request,
+                         decision_t* decision) noexcept nogil

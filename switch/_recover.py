@@ -11,16 +11,19 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from switch._blocks import OTHER_PARTITION, BlockReader, segment_path
-from switch._directory import DataDirectory, DirectoryError
+from switch._clock import random_key
+from switch._directory import DataDirectory, DirectoryError, Settings
 from switch._fastpath import Engine
 from switch._projection import load_answers
 from switch._replay import replay
 from switch._tables import Tables
+from switch._wide import HASH_KEY_BYTES
 from switch._zone import zone_table
 from switch.duplicates import AnswerWindow
 from switch.group_commit import GroupCommit
@@ -49,7 +52,7 @@ class Recovered:
 def recover(directory: DataDirectory) -> Recovered:
     """Rebuild the state; DirectoryError when the journal is damaged or not initialized."""
     bounds = directory.settings
-    tables = Tables(bounds.cards_max, bounds.terminals_max, bounds.stores_max)
+    tables = tables_of(bounds)
     window = AnswerWindow(bounds.answers_per_date_max)
     done = load_store(directory, tables, window)
     remove_unfinished(directory)
@@ -81,8 +84,33 @@ def recover(directory: DataDirectory) -> Recovered:
         zone_table(settings.timezone.rstrip(b"\0").decode()),
         settings.mode == SwitchMode.REPLAY,
         max(last_now_ms, done.time_ms),
+        pin_key(directory.storage_key()),
     )
     return Recovered(engine, commit, journal, settings, done.position, replayed_count, torn_bytes)
+
+
+def tables_of(bounds: Settings) -> Tables:
+    """Empty tables with a directory's bounds, and a hash key that nobody can guess: no result depends on it."""
+    return Tables(
+        bounds.cards_max,
+        bounds.terminals_max,
+        bounds.stores_max,
+        organisations_max=bounds.organisations_max,
+        purses_max=bounds.purses_max,
+        holds_max=bounds.holds_max,
+        pending_points_max=bounds.pending_points_max,
+        marks_max=bounds.marks_max,
+        card_limits_max=bounds.card_limits_max,
+        rules_max=bounds.rules_max,
+        prices_max=bounds.prices_max,
+        day_closes_max=bounds.day_closes_max,
+        hash_key=random_key()[:HASH_KEY_BYTES],
+    )
+
+
+def pin_key(storage_key: bytes) -> bytes:
+    """Key of the PIN hashes: 32 bytes from the storage key, under a name of its own."""
+    return hmac.digest(storage_key, b"cardswitch: hashes of PINs", "sha256")
 
 
 def load_store(directory: DataDirectory, tables: Tables, window: AnswerWindow) -> Checkpoint:

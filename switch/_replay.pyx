@@ -7,7 +7,8 @@ an entry over a second time changes nothing.
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 from switch._layout cimport (
-    CODE_APPROVED, RECORD_BYTES, TYPE_REVERSAL, block_header_t, debit_request_t, entry_header_t, reply_t,
+    CODE_APPROVED, RECORD_BYTES_OF, TYPE_CUT_OVER, TYPE_REVERSAL, block_header_t, cut_over_request_t, debit_request_t,
+    entry_header_t, reply_t,
     reversal_request_t)
 from switch._tables cimport Tables
 from switch.duplicates cimport AnswerWindow, answer_key
@@ -31,17 +32,19 @@ cdef int take_over(Tables tables, AnswerWindow window, const entry_header_t* ent
     cdef const debit_request_t* keyed = <const debit_request_t*>body      # all keyed requests begin alike
     cdef const reversal_request_t* reversal = <const reversal_request_t*>body
     cdef const reply_t* reply = <const reply_t*>(body + ((entry.request_bytes + 7) & ~7))
-    cdef const uint8_t* image = <const uint8_t*>reply + entry.reply_bytes
+    cdef const uint8_t* image = <const uint8_t*>reply + ((entry.reply_bytes + 7) & ~7)
     cdef int _i
     window.advance(entry.business_date)
     for _i in range(entry.image_count):
         if tables.put(image) != 0:
             return -1
-        image += RECORD_BYTES
+        image += RECORD_BYTES_OF[image[0]]
     window.remember(keyed.business_date, answer_key(entry.terminal_id, keyed.trace_number), position)
     if entry.request_type == TYPE_REVERSAL and reply.code == CODE_APPROVED:
         window.note_reversal(reversal.original_business_date,
                              answer_key(entry.terminal_id, reversal.original_trace_number), position)
+    if entry.request_type == TYPE_CUT_OVER and reply.code == CODE_APPROVED:
+        window.advance((<const cut_over_request_t*>body).next_date)
     return 0
 
 

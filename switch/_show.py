@@ -8,6 +8,7 @@ from pathlib import Path
 
 from switch._blocks import BlockReader
 from switch._directory import DirectoryError, open_directory
+from switch._entries import cut, entries_in
 from switch._verify import masked
 from switch.protocol.codes import ResponseCode
 from switch.protocol.messages import REQUESTS, MessageType, Reply
@@ -16,30 +17,50 @@ from switch.protocol.records import EntryHeader
 EPOCH = date(1970, 1, 1)
 SHOWN = {
     MessageType.REVERSAL: ("original_business_date", "original_trace_number"),
-    MessageType.PUT_CARD_TYPE: ("code", "points_percent"),
+    MessageType.CREDIT: ("channel",),
+    MessageType.CAPTURE: ("hold_sequence", "keep_rest"),
+    MessageType.RELEASE: ("hold_sequence",),
+    MessageType.REFUND: ("original_sequence", "line_count"),
+    MessageType.REDEEM: ("gift_id", "pieces", "category"),
+    MessageType.CONVERT: ("category",),
+    MessageType.ADJUST_POINTS: ("category", "reason"),
+    MessageType.TRANSFER_POINTS: ("category",),
+    MessageType.BACKFILL: ("store_id", "receipt", "sale_date"),
+    MessageType.LOAD_VISITS: ("service", "count"),
+    MessageType.DAY_TOTALS: ("closed_date",),
+    MessageType.PUT_CARD_TYPE: ("code", "from_date", "points_percent"),
+    MessageType.SET_TYPE_STATE: ("code", "state"),
     MessageType.PUT_STORE: ("store_id",),
     MessageType.PUT_TERMINAL: ("terminal_id", "store_id", "rights", "status"),
+    MessageType.PUT_ORGANISATION: ("organisation_id", "parent_id"),
+    MessageType.PUT_POINTS_CATEGORY: ("category", "flags"),
+    MessageType.PUT_GIFT: ("gift_id", "price_hundredths"),
+    MessageType.PUT_RULE: ("ruleset", "rule", "layer", "action", "rate", "remove"),
+    MessageType.ACTIVATE_RULES: ("ruleset", "from_date", "rule_count"),
+    MessageType.PUT_PRICE: ("item", "price_class", "unit_price_minor", "from_date"),
+    MessageType.PUT_ALLOWED: ("code", "list", "number", "allowed"),
     MessageType.OPEN_CARD: ("card_type", "status"),
-    MessageType.CHANGE_CARD_STATUS: ("status",),
+    MessageType.OPERATE_CARD: ("operation", "count", "operator_id"),
+    MessageType.SET_PIN: ("mode",),
+    MessageType.SET_CARD: ("sets", "level"),
+    MessageType.CUT_OVER: ("next_date",),
     MessageType.PUT_SWITCH: ("partition", "mode"),
 }
-"""Fields of a request that its line names, beside card and amount; a terminal's key is never among them."""
+"""Fields of a request that its line names, beside card and amount.
+
+A terminal's key, a PIN's hash and the number of another card are never among them.
+"""
 
 
 def entries(path: Path) -> Iterator[tuple[EntryHeader, bytes, Reply]]:
     """Every entry of a directory's journal: header, request body, reply."""
     directory = open_directory(path)
     settings = directory.settings
-    header_bytes = EntryHeader.width_bytes()
     reader = BlockReader(str(directory.journal), settings.partition, settings.segment_bytes)
     for _, _, body in reader.blocks():
-        at = 0
-        while at < len(body):
-            header = EntryHeader.decode(body[at : at + header_bytes])
-            request = body[at + header_bytes : at + header_bytes + header.request_bytes]
-            reply_at = at + header_bytes + -(-header.request_bytes // 8) * 8
-            yield header, request, Reply.decode(body[reply_at : reply_at + header.reply_bytes])
-            at += header.entry_bytes
+        for _, entry in entries_in(body):
+            parts = cut(entry)
+            yield parts.header, parts.request, Reply.decode(parts.reply)
     behind = reader.block_follows()
     if behind is not None:
         raise DirectoryError(
@@ -68,6 +89,8 @@ def line(header: EntryHeader, request_body: bytes, reply: Reply) -> str:
         f"{kind.name.lower():<18}",
         f"{reply.code:>3} {ResponseCode(reply.code).name.lower():<18}",
     ]
+    if reply.detail:
+        parts.append(f"detail {reply.detail}")
     if hasattr(request, "card_number"):
         parts.append(f"card {masked(request.card_number)}")
     if hasattr(request, "amount_minor"):

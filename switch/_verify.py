@@ -1,32 +1,60 @@
 """`cardswitch verify`: rebuild everything from the journal and compare.
 
-Four independent statements, each printed with its count:
+Five independent statements:
 
 1. the chain: every block's hash, predecessor, number; every entry's checksum and sequence;
 2. the decisions: every request, decided again at its time, gives the same entry byte for byte;
 3. the balance store: at its position, every record equals the rebuilt one;
-4. the sums: balances equal credits minus debits plus reversals; points likewise.
+4. the entries: images in ascending order, and what an entry moved by its images is what its reply says;
+5. the sums: balances equal what all replies said; points of all categories likewise.
+
+The sums need no rules: what an entry moved is the difference between its images and the records before it. What no
+reply says (a write-off, points that end with a card) is counted by the images alone, and shown as that.
 """
 
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from switch._blocks import HEADER_BYTES, BlockReader, segment_path
 from switch._directory import DataDirectory, DirectoryError, open_directory
+from switch._entries import Entry, cut, entries_in
 from switch._fastpath import Engine
-from switch._recover import open_journal
-from switch._tables import Tables
+from switch._moved import ReplyReader, held, moved_by_images
+from switch._recover import open_journal, tables_of
 from switch._zone import zone_table
 from switch.duplicates import AnswerWindow
 from switch.group_commit import GroupCommit
 from switch.ledger import Ledger, Snapshot
-from switch.protocol.messages import MessageType, Reply, SwitchMode
-from switch.protocol.records import AccountRecord, EntryHeader, RecordKind, SwitchRecord
+from switch.protocol.messages import SwitchMode
+from switch.protocol.records import RecordKind, SwitchRecord, record_key
 
 DIFFERENCES_MAX = 10
 """Differences that are printed; more say nothing new."""
+KEYED_BY_CARD = frozenset(
+    {
+        RecordKind.ACCOUNT,
+        RecordKind.CARD,
+        RecordKind.CARD_LIMIT,
+        RecordKind.PURSE,
+        RecordKind.HOLD,
+        RecordKind.PENDING_POINTS,
+        RecordKind.MARK,
+    }
+)
+"""Kinds whose first number is, or may be, that of a card: it is shown masked."""
+
+
+@dataclass(slots=True)
+class Untold:
+    """What entries moved whose replies do not say it."""
+
+    entry_count: int = 0
+    balance_minor: int = 0
+    points_hundredths: int = 0
 
 
 class Verifier:
@@ -35,7 +63,7 @@ class Verifier:
     def __init__(self, directory: DataDirectory) -> None:
         self.directory = directory
         bounds = directory.settings
-        self.tables = Tables(bounds.cards_max, bounds.terminals_max, bounds.stores_max)
+        self.tables = tables_of(bounds)
         self._window = AnswerWindow(bounds.answers_per_date_max)
         self._journal = open_journal(directory)
         self._ledger = Ledger(directory.ledger, readonly=True) if (directory.ledger / "data.mdb").exists() else None
@@ -44,6 +72,8 @@ class Verifier:
         self.differences: list[str] = []
         self.block_count = self.entry_count = 0
         self.balance_sum_minor = self.points_sum_hundredths = 0
+        self._replies = ReplyReader()
+        self.untold: dict[str, Untold] = {}
         self.store_position: int | None = None
 
     def run(self) -> None:
@@ -71,8 +101,8 @@ class Verifier:
 
     def _begin(self, body: bytes) -> None:
         """The first entry says zone and mode; without them nothing can be decided again."""
-        image = body[EntryHeader.decode(body[: EntryHeader.width_bytes()]).entry_bytes - 64 :][:64]
-        settings = SwitchRecord.decode(image)
+        _, first = next(entries_in(body))
+        settings = SwitchRecord.decode(next(i for i in cut(first).images() if i[0] == RecordKind.SWITCH))
         self._engine = Engine(
             self.tables,
             self._window,
@@ -83,27 +113,41 @@ class Verifier:
 
     def _reexecute(self, position: int, body: bytes) -> None:
         assert self._engine is not None
-        at = 0
-        while at < len(body):
-            entry_bytes = int.from_bytes(body[at : at + 4], "little")
-            entry = body[at : at + entry_bytes]
+        for at, entry in entries_in(body):
+            parts = cut(entry)
+            self._add_up(parts)  # before the tables have what the entry changed
             other = self._engine.reexecute(entry, position + at)
             if other is not None:
-                sequence = int.from_bytes(entry[8:16], "little")
-                self._differ(f"entry {sequence} at position {position + at}: deciding it again gives another entry")
-            self._add_up(entry)
+                self._differ(
+                    f"entry {parts.header.sequence} at position {position + at}: deciding it again gives another entry"
+                )
             self.entry_count += 1
-            at += entry_bytes
 
-    def _add_up(self, entry: bytes) -> None:
-        """What this entry says it moved, read from its reply alone."""
-        request_type, request_bytes = entry[32], int.from_bytes(entry[36:38], "little")
-        start = EntryHeader.width_bytes() + -(-request_bytes // 8) * 8
-        if request_type in (MessageType.DEBIT, MessageType.CREDIT, MessageType.REVERSAL):
-            reply = Reply.decode(entry[start : start + Reply.width_bytes()])
-            sign = -1 if request_type == MessageType.DEBIT else 1
-            self.balance_sum_minor += sign * reply.amount_minor
-            self.points_sum_hundredths += reply.points_hundredths
+    def _add_up(self, entry: Entry) -> None:
+        """What this entry moved, by its images; its reply must say the same, where it says it."""
+        balance_minor, points_hundredths = moved_by_images(entry, self._record)
+        self.balance_sum_minor += balance_minor
+        self.points_sum_hundredths += points_hundredths
+        told = self._replies.read(entry)
+        if told.untold:
+            untold = self.untold.setdefault(told.untold, Untold())
+            untold.entry_count += 1
+            untold.balance_minor += balance_minor if told.balance_minor is None else 0
+            untold.points_hundredths += points_hundredths if told.points_hundredths is None else 0
+        said_minor = balance_minor if told.balance_minor is None else told.balance_minor
+        said_hundredths = points_hundredths if told.points_hundredths is None else told.points_hundredths
+        if (said_minor, said_hundredths) != (balance_minor, points_hundredths):
+            self._differ(
+                f"entry {entry.header.sequence}: expected its reply to say what its images moved, {balance_minor} "
+                f"minor units and {points_hundredths} hundredths of points, got {said_minor} and {said_hundredths}"
+            )
+        images = entry.images()
+        keys = [(image[0], record_key(image)) for image in images]
+        if any(one >= other for one, other in pairwise(keys)):
+            self._differ(f"entry {entry.header.sequence}: expected images in ascending order of kind and key")
+
+    def _record(self, kind: int, key: tuple[int, ...]) -> bytes | None:
+        return self.tables.get(kind, key[0] if len(key) == 1 else key)
 
     def _compare_store(self, snapshot: Snapshot, position: int) -> None:
         self.store_position = position
@@ -112,8 +156,7 @@ class Verifier:
             rebuilt = set(self.tables.records(kind))
             for record in list(stored ^ rebuilt)[:DIFFERENCES_MAX]:
                 where = "only in the balance store" if record in stored else "only in the rebuilt state"
-                number = int.from_bytes(record[8:16], "little")
-                self._differ(f"{kind.name.lower()} {masked(number) if kind <= RecordKind.CARD else number}: {where}")
+                self._differ(f"{shown(record)}: {where}")
 
     def _judge_end(self) -> None:
         behind = self._reader.block_follows()
@@ -129,10 +172,11 @@ class Verifier:
 
     def _judge_sums(self) -> None:
         balance_minor = points_hundredths = 0
-        for record in self.tables.records(RecordKind.ACCOUNT):
-            account = AccountRecord.decode(record)
-            balance_minor += account.balance_minor
-            points_hundredths += account.points_hundredths
+        for kind in (RecordKind.ACCOUNT, RecordKind.PURSE, RecordKind.PENDING_POINTS):
+            for record in self.tables.records(kind):
+                minor, points = held(record)
+                balance_minor += minor
+                points_hundredths += points
         if balance_minor != self.balance_sum_minor:
             self._differ(f"sum of balances: expected {self.balance_sum_minor} by the entries, got {balance_minor}")
         if points_hundredths != self.points_sum_hundredths:
@@ -142,6 +186,13 @@ class Verifier:
 
     def _differ(self, text: str) -> None:
         self.differences.append(text)
+
+
+def shown(record: bytes) -> str:
+    """A record's kind and key for people."""
+    kind, (first, *others) = RecordKind(record[0]), record_key(record)
+    name = masked(first) if kind in KEYED_BY_CARD else str(first)
+    return " ".join([kind.name.lower(), "/".join([name, *map(str, others)])])
 
 
 def masked(card_number: int) -> str:
@@ -164,7 +215,13 @@ def verify(path: Path) -> int:
     at = "no balance store yet" if position is None else f"balance store compared at {position:,}"
     print(f"cards    {counts['cards']:>14,}  {at}")
     if not verifier.differences:
-        print(f"balances {verifier.balance_sum_minor:>14,}  minor units, equal to the sum of all entries")
+        print(f"balances {verifier.balance_sum_minor:>14,}  minor units, equal to what all replies say")
+        print(f"points   {verifier.points_sum_hundredths:>14,}  hundredths, equal to what all replies say")
+        for what, untold in sorted(verifier.untold.items()):
+            print(
+                f"  but {what}: {untold.entry_count:,} entries moved {untold.balance_minor:,} minor units and "
+                f"{untold.points_hundredths:,} hundredths, by their images alone"
+            )
     for difference in verifier.differences[:DIFFERENCES_MAX]:
         print(f"DIFFERS  {difference}", file=sys.stderr)
     if verifier.differences:

@@ -1,4 +1,4 @@
-"""Cold messages: sign-on, sign-off, echo, terminals' keys, followers, statistics.
+"""Cold messages: sign-on, sign-off, echo, terminals' keys, followers, statistics, inquiries of day close and consoles.
 
 Owns what the fast path leaves to Python.  Never touches a balance.  Invariant:
 a terminal's key is in clear only here, between its wrapped form in the ledger
@@ -15,12 +15,17 @@ import msgspec
 from switch._directory import DirectoryError, unwrap_key, wrap_key
 from switch._fastpath import Engine
 from switch._link import Link
+from switch.inquiries import DayBook, read_records
 from switch.journal import LocalJournal
 from switch.protocol.codes import ResponseCode
 from switch.protocol.layout import LayoutError, Packed
 from switch.protocol.limits import FOLLOW_BYTES_MAX, FRAME_BYTES_MAX, IDLE_TIMEOUT_MS, IN_FLIGHT_MAX
 from switch.protocol.messages import (
     REPLY_BIT,
+    RIGHT_NEEDED,
+    DayDigestsRequest,
+    DayListRequest,
+    DayReply,
     EchoReply,
     EchoRequest,
     ErrorReply,
@@ -29,8 +34,9 @@ from switch.protocol.messages import (
     Header,
     MessageType,
     PutTerminalRequest,
+    ReadRecordsReply,
+    ReadRecordsRequest,
     Reply,
-    Right,
     SignOffRequest,
     SignOnTerms,
     StatisticsRequest,
@@ -50,6 +56,9 @@ COLD_BODIES: dict[int, type[Packed]] = {
     MessageType.PUT_TERMINAL: PutTerminalRequest,
     MessageType.FOLLOW: FollowRequest,
     MessageType.STATISTICS: StatisticsRequest,
+    MessageType.READ_RECORDS: ReadRecordsRequest,
+    MessageType.DAY_DIGESTS: DayDigestsRequest,
+    MessageType.DAY_LIST: DayListRequest,
 }
 
 
@@ -75,6 +84,7 @@ class Dispatcher:
         random_key: Callable[[], bytes],
     ) -> None:
         self.engine = engine
+        self._day_book = DayBook(engine.answers, engine.commit)
         self._journal, self._partition, self._mode = journal, partition, mode
         self._storage_key, self._now_ms, self._random_key = storage_key, now_ms, random_key
         self.sign_on_count = self.sign_on_refused_count = 0
@@ -149,16 +159,26 @@ class Dispatcher:
             stamp_ms = EchoRequest.decode(body).stamp_ms
             reply = EchoReply(stamp_ms=stamp_ms, time_ms=now_ms, business_date=self._business_date(now_ms))
             return self._answer(link, header, MessageType.ECHO, reply.encode())
-        if not self._rights(link) & Right.FOLLOW:
+        if not self._rights(link) & RIGHT_NEEDED[MessageType(header.type)]:
             refusal = Reply(
                 code=ResponseCode.NOT_PERMITTED,
                 business_date=self._business_date(self._now_ms()),
             )
             return self._answer(link, header, header.type, refusal.encode(), ResponseCode.NOT_PERMITTED)
-        if header.type == MessageType.FOLLOW:
-            followed = self._follow(FollowRequest.decode(body))
-            return self._answer(link, header, MessageType.FOLLOW, followed.encode(), followed.code)
-        return self._answer(link, header, MessageType.STATISTICS, msgspec.json.encode(self.figures()))
+        if header.type == MessageType.STATISTICS:
+            return self._answer(link, header, MessageType.STATISTICS, msgspec.json.encode(self.figures()))
+        found = self._inquire(link.terminal_id, header.type, body)
+        return self._answer(link, header, header.type, found.encode(), found.code)
+
+    def _inquire(self, terminal_id: int, type_: int, body: bytes) -> FollowReply | DayReply | ReadRecordsReply:
+        if type_ == MessageType.FOLLOW:
+            return self._follow(FollowRequest.decode(body))
+        if type_ == MessageType.READ_RECORDS:
+            return read_records(self.engine.tables, ReadRecordsRequest.decode(body))
+        today = self._business_date(self._now_ms())
+        if type_ == MessageType.DAY_DIGESTS:
+            return self._day_book.digests(terminal_id, DayDigestsRequest.decode(body), today)
+        return self._day_book.rows(terminal_id, DayListRequest.decode(body), today)
 
     def _fault(self, header: Header, message: bytes) -> ErrorReply | None:
         """Checks 1 to 4 of docs/decision.md for the types that are answered here."""

@@ -2,6 +2,7 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
+from switch._answer_log cimport AnswerLog, answered_t
 from switch._index cimport GrowingIndex, slot_t
 
 # A slot's value is the journal position of the entry with the answer (a multiple of 8) and, in its low bits:
@@ -21,6 +22,8 @@ cdef class AnswerWindow:
     cdef readonly uint64_t answers_per_date_max
     cdef GrowingIndex current
     cdef GrowingIndex previous
+    cdef AnswerLog current_log
+    cdef AnswerLog previous_log
 
     cdef void advance(self, uint32_t today) noexcept nogil
     cdef bint covers(self, uint32_t business_date) noexcept nogil
@@ -31,3 +34,6 @@ cdef class AnswerWindow:
     cdef int remember(self, uint32_t business_date, uint64_t key, uint64_t position) noexcept nogil
     cdef int note_reversal(self, uint32_t business_date, uint64_t key, uint64_t position) noexcept nogil
     cdef void prefetch(self, uint32_t business_date, uint64_t key) noexcept nogil
+    cdef const answered_t* newest_of(self, uint32_t business_date, uint32_t terminal_id) noexcept nogil
+    cdef const answered_t* before(self, uint32_t business_date, const answered_t* answer) noexcept nogil
+    cdef int _list(self, uint32_t business_date, uint64_t key, uint64_t position) noexcept nogil

@@ -94,6 +94,7 @@ cdef class GroupCommit:
     cdef uint8_t* answer_space(self, uint32_t answer_bytes) noexcept nogil
     cdef int add_chunk(self, link_t* link, uint32_t offset) noexcept nogil
     cdef const uint8_t* entry_at(self, uint64_t position) noexcept nogil
+    cdef uint64_t position_of_sequence(self, uint64_t sequence) noexcept nogil
     cdef uint64_t flight_end(self) noexcept nogil
     cdef void publish(self) noexcept nogil
     cdef void _take(self) noexcept nogil

@@ -22,7 +22,7 @@ from libc.string cimport memcpy, memmove, memset, strerror
 
 from switch._aead cimport cipher_close, cipher_open
 from switch._layout cimport BLOCK_MAGIC, BLOCK_VERSION, CHECKED_HEADER_BYTES, block_header_t
-from switch._blocks cimport block_digest, digest_close, digest_open
+from switch._blocks cimport block_digest, digest_close, digest_open, entry_among
 from switch.journal cimport NOWHERE, ROOM_NONE, ROOM_RESERVE, Journal
 
 cdef extern from "<pthread.h>" nogil:
@@ -302,6 +302,20 @@ cdef class GroupCommit:
             return batch.block + (position - batch.position)
         return self.journal.locate(position)
 
+    cdef uint64_t position_of_sequence(self, uint64_t sequence) noexcept nogil:
+        """Position of an entry by its sequence, wherever it is now; NOWHERE when there is none. For `entry_at`."""
+        cdef batch_t* batch = self.gather
+        cdef const uint8_t* entry
+        if sequence == 0 or sequence >= self.next_sequence:
+            return NOWHERE
+        if batch.entry_count == 0 or sequence < batch.first_sequence:
+            batch = self.flight                  # its entries are found there even when they are durable by now
+        if batch.entry_count and 0 <= <int64_t>(sequence - batch.first_sequence) < <int64_t>batch.entry_count:
+            entry = entry_among(batch.block + sizeof(block_header_t), batch.used_bytes - sizeof(block_header_t),
+                                sequence)
+            return NOWHERE if entry == NULL else batch.position + <uint64_t>(entry - batch.block)
+        return self.journal.locate_sequence(sequence)
+
     cdef void publish(self) noexcept nogil:
         """Hand the gathered batch over; the commit thread takes it as soon as it is free."""
         self.lock()
@@ -504,6 +518,15 @@ cdef class GroupCommit:
             self.lock()
             self.working = False
             self.unlock()
+
+    def find_sequence(self, uint64_t sequence):
+        """Position of an entry by its sequence, or None."""
+        cdef uint64_t position
+        with nogil:
+            self.lock()
+            position = self.position_of_sequence(sequence)
+            self.unlock()
+        return None if position == NOWHERE else position
 
     def gathered_bytes(self):
         """Bytes gathered for the next block."""

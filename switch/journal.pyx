@@ -17,6 +17,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdio cimport snprintf
 from libc.stdlib cimport calloc, free
 
+from switch._blocks cimport entry_among
 from switch._blocks import segment_path
 from switch._layout cimport BLOCK_MAGIC, block_header_t
 
@@ -49,6 +50,7 @@ cdef class Journal:
     `place(position)` says where the next block may start (NOWHERE: no room) and how much room is left;
     `append` writes a block and returns only when it is durable (0, or an errno: the switch must stop);
     `locate` gives the bytes of an entry written before, NULL when they cannot be read.
+    `locate_sequence` gives the position of an entry on disk by its sequence, NOWHERE when it is not there.
     All are called without the GIL.
     """
 
@@ -60,6 +62,9 @@ cdef class Journal:
 
     cdef const uint8_t* locate(self, uint64_t position) noexcept nogil:
         return NULL
+
+    cdef uint64_t locate_sequence(self, uint64_t sequence) noexcept nogil:
+        return NOWHERE
 
 
 cdef class LocalJournal(Journal):
@@ -89,6 +94,7 @@ cdef class LocalJournal(Journal):
                 c_close(self.segments[i].fd_plus_one - 1)
             if self.segments[i].map != NULL:
                 munmap(self.segments[i].map, self.segment_bytes)
+            free(self.segments[i].marks)
         free(self.segments)
 
     @property
@@ -199,6 +205,63 @@ cdef class LocalJournal(Journal):
                 return NULL
             segment.map = <uint8_t*>at
         return segment.map + position % self.segment_bytes
+
+    cdef uint64_t _first_sequence(self, uint64_t number) noexcept nogil:
+        """Sequence of a segment's first entry; beyond every sequence when it has no block or cannot be read."""
+        cdef const block_header_t* header = <const block_header_t*>self.locate(number * self.segment_bytes)
+        return NOWHERE if header == NULL or header.magic != BLOCK_MAGIC else header.first_sequence
+
+    cdef uint64_t locate_sequence(self, uint64_t sequence) noexcept nogil:
+        """Cold: searches the segments, then walks from block to block, from the last place that it remembers.
+
+        Only durable entries may be asked for: a block that is being written is not to be walked into.
+        """
+        cdef uint64_t low = 0, high = self.prepared_count, middle, offset = 0, stretch_bytes
+        cdef int stretch
+        cdef segment_t* segment
+        cdef block_mark_t* mark
+        cdef const uint8_t* start
+        cdef const uint8_t* entry
+        cdef const block_header_t* header
+        if high == 0 or sequence == 0 or self._first_sequence(0) > sequence:
+            return NOWHERE
+        while low + 1 < high:                    # the entry is in segment `low` or a later one, before `high`
+            middle = (low + high) // 2
+            if self._first_sequence(middle) <= sequence:
+                low = middle
+            else:
+                high = middle
+        segment = &self.segments[low]
+        if segment.marks == NULL:
+            segment.marks = <block_mark_t*>calloc(MARKS_PER_SEGMENT, sizeof(block_mark_t))
+            if segment.marks == NULL:
+                return NOWHERE
+        stretch_bytes = self.segment_bytes // MARKS_PER_SEGMENT
+        for stretch in range(MARKS_PER_SEGMENT - 1, -1, -1):
+            mark = &segment.marks[stretch]
+            if mark.first_sequence != 0 and mark.first_sequence <= sequence:
+                offset = mark.offset
+                break
+        start = self.locate(low * self.segment_bytes)        # it could be read just now
+        while start != NULL and offset + sizeof(block_header_t) <= self.segment_bytes:
+            header = <const block_header_t*>(start + offset)
+            if header.magic != BLOCK_MAGIC or header.first_sequence > sequence:
+                break
+            mark = &segment.marks[min(offset // stretch_bytes, <uint64_t>MARKS_PER_SEGMENT - 1)]
+            if mark.first_sequence == 0:
+                mark.first_sequence, mark.offset = header.first_sequence, offset
+            if sequence - header.first_sequence < header.entry_count:
+                offset += sizeof(block_header_t)
+                entry = entry_among(start + offset, min(<uint64_t>header.body_bytes, self.segment_bytes - offset),
+                                    sequence)
+                return NOWHERE if entry == NULL else low * self.segment_bytes + <uint64_t>(entry - start)
+            offset += sizeof(block_header_t) + header.body_bytes
+        return NOWHERE
+
+    def find_sequence(self, uint64_t sequence):
+        """Position of a durable entry by its sequence, or None."""
+        cdef uint64_t position = self.locate_sequence(sequence)
+        return None if position == NOWHERE else position
 
     def read(self, uint64_t position, uint64_t bytes_max, uint64_t durable_position):
         """Durable bytes from a position on: (position of the first byte, bytes).

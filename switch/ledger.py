@@ -1,8 +1,8 @@
 """The balance store: LMDB as an exact projection of the journal at one position.
 
 Owns the LMDB environment (one database per kind of record; key: the record's
-number as 8 bytes big-endian; value: its 64 bytes) and, beside it, the logs of
-answers per business date.  Never decides anything and is never ahead of the
+number as 8 bytes big-endian, or its three numbers as 24; value: its bytes)
+and, beside it, the logs of answers per business date.  Never decides anything and is never ahead of the
 disk: a checkpoint only takes what the journal has made durable.  Invariant:
 records, answers and position change in one LMDB txn, so the store is always
 exactly the journal up to `Checkpoint.position`; a second checkpoint to the
@@ -25,7 +25,7 @@ from switch._projection import OPERATION_BYTES, Projection
 from switch.protocol.records import RecordKind
 
 MAP_BYTES_MAX = 64 << 30
-"""Address space of the store: 10 million cards take 2 GiB; the file only grows to what is used."""
+"""Address space of the store: 10 million cards take 4 GiB; the file only grows to what is used."""
 DATES_KEPT = 2
 """Logs of answers are kept for the current and the previous business date, as the window in memory."""
 
@@ -136,7 +136,10 @@ class Ledger:
         )
         with self._env.begin(write=True) as txn:  # disk: leaving the block commits and syncs
             for kind in RecordKind:
-                txn.cursor(db=self._databases[kind.name.lower()]).putmulti(projection.records(kind))
+                database = self._databases[kind.name.lower()]
+                txn.cursor(db=database).putmulti(projection.records(kind))
+                for key in projection.gone(kind):
+                    txn.delete(key, db=database)
             txn.put(b"checkpoint", msgspec.json.encode(after), db=self._databases["meta"])
         for path in self._answers.iterdir():
             if int(path.stem) not in answers_bytes:

@@ -20,18 +20,23 @@ from switch.protocol.messages import (
     BalanceRequest,
     BillLine,
     CreditRequest,
+    DebitFlag,
     DebitRequest,
     EchoReply,
     EchoRequest,
     ErrorReply,
     MessageType,
+    RechargeChannel,
     Reply,
     ReversalRequest,
+    Tender,
 )
 from switch.protocol.session import AnyReply
 
 from ._clock import SYSTEM, Surroundings
 from .credentials import Credentials
+from .day_close import DayCloser
+from .day_close_report import DEFAULT_CLOSE_POLICY, ClosePolicy, DayCloseReport
 from .errors import LinkLostError, RefusedBySwitchError, SwitchUnreachableError
 from .masking import mask
 from .operators import Build, OperatorCalls
@@ -39,12 +44,14 @@ from .outcome import Outcome, Verdict, meaning_of, name_code
 from .policy import DEFAULT_POLICY, Policy
 from .reconnect import KeptLink
 from .settlement import Settler
+from .till_calls import TillCalls
 from .trace import OpenRequest, TraceStore
 
 REASON_CUSTOMER = 1
+REFERENCE_BYTES = 16
 
 
-class Client(OperatorCalls):
+class Client(OperatorCalls, TillCalls):
     """One terminal: `async with Client(host, port, credentials, FileTrace(path, terminal_id)) as client`."""
 
     def __init__(
@@ -80,10 +87,15 @@ class Client(OperatorCalls):
         lines: Iterable[BillLine] = (),
         *,
         entry_mode: int = 0,
+        tenders: Iterable[Tender] = (),
+        flags: int = 0,
+        settlement: int = 0,
+        pin: bytes = b"",
         stamp_ms: int | None = None,
     ) -> Outcome:
         """Pay a bill from a card.  APPROVED: hand over the goods.  DECLINED: no money moved, or it was given back."""
-        bill = tuple(lines)
+        bill, parts = tuple(lines), tuple(tenders)
+        choices = flags | (DebitFlag.PIN if pin else 0)
         return await self._keyed(
             MessageType.DEBIT,
             lambda trace_number, business_date, now_ms: DebitRequest(
@@ -93,14 +105,26 @@ class Client(OperatorCalls):
                 card_number=card_number,
                 amount_minor=amount_minor,
                 entry_mode=entry_mode,
+                flags=choices,
+                settlement=settlement,
                 lines=bill,
+                tenders=parts,
+                pin=pin,
             ),
         )
 
     async def credit(
-        self, card_number: int, amount_minor: int, *, channel: int = 1, reference: int = 0, stamp_ms: int | None = None
+        self,
+        card_number: int,
+        amount_minor: int,
+        *,
+        channel: int = RechargeChannel.CASH_STORE,
+        reference: bytes = b"",
+        operator_id: int = 0,
+        received_minor: int = 0,
+        stamp_ms: int | None = None,
     ) -> Outcome:
-        """Put value on a card (channel 0 opening balance, 1 cash, 2 bank card, 3 transfer)."""
+        """Put value on a card; a reference of the channel (1 to 16 bytes) is credited once, an empty one always."""
         return await self._keyed(
             MessageType.CREDIT,
             lambda trace_number, business_date, now_ms: CreditRequest(
@@ -110,7 +134,9 @@ class Client(OperatorCalls):
                 card_number=card_number,
                 amount_minor=amount_minor,
                 channel=channel,
-                reference=reference,
+                operator_id=operator_id,
+                received_minor=received_minor,
+                reference=reference.ljust(REFERENCE_BYTES, b"\0"),
             ),
         )
 
@@ -202,6 +228,20 @@ class Client(OperatorCalls):
                     f"trace number {trace_number}: expected a stuck request, got one that settle() can finish"
                 )
         self._trace.close(trace_number)  # disk
+
+    # ------------------------------------------------------------------- day close
+
+    async def close_day(
+        self, business_date: int | None = None, policy: ClosePolicy = DEFAULT_CLOSE_POLICY
+    ) -> DayCloseReport:
+        """Agree with the switch on every request of a business date: today (`None`) or the day before.
+
+        Settles open requests first.  The trace store must keep a book: `FileTrace` does.
+        """
+        if business_date is None:
+            business_date = await self._settler.business_date(self._settler.deadline_ms())
+        closer = DayCloser(self._trace, self._settler, self._keyed, self._ask, self.settle, self._surroundings, policy)
+        return await closer.close(business_date)
 
     # ------------------------------------------------------------------- inside
 

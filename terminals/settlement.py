@@ -27,13 +27,22 @@ from .errors import LinkLostError, RequestTimeoutError, SwitchUnreachableError
 from .outcome import Outcome, Verdict, meaning_of, name_code
 from .policy import Policy
 from .reconnect import KeptLink
-from .trace import OpenRequest, TraceStore
+from .trace import Heard, OpenRequest, TraceStore
 
 REASON_UNKNOWN_OUTCOME = 0
 
 _NEVER_APPLIED = frozenset({ResponseCode.ORIGINAL_MISMATCH, ResponseCode.ORIGINAL_NOT_REVERSIBLE})
 """Answers to a reversal which say that the original's number belongs to another request: ours was refused as
 TRACE_REUSED and will always be."""
+
+
+def heard_of(request: OpenRequest, reply: Reply | None) -> Heard | None:
+    """What the book has of an answer; nothing when the switch has no entry of it, or does not count it."""
+    if reply is None or request.type == MessageType.DAY_TOTALS:
+        return None
+    if code_class(reply.code) not in (CodeClass.APPROVED, CodeClass.FINAL):
+        return None
+    return Heard(code=reply.code, amount_minor=reply.amount_minor, journal_sequence=reply.journal_sequence)
 
 
 class Settler:
@@ -185,14 +194,14 @@ class Settler:
                     return None, str(error)
             self.carried.add(request.trace_number)
             try:
-                reply, hint = await self._until_answered(request, deadline_ms)
+                reply, hint = await self.until_answered(request, deadline_ms)
             finally:
                 self.carried.discard(request.trace_number)
             if reply is None:
                 return None, hint
             if reply.code == ResponseCode.NOT_PERMITTED:
                 return reply, hint  # an operator can put that right; the reversal stays stored
-            self._trace.close(request.trace_number)  # disk
+            self._trace.close(request.trace_number, heard_of(request, reply))  # disk
             if reply.code not in (ResponseCode.BUSINESS_DATE, ResponseCode.TRACE_REUSED):
                 return reply, hint
             request = None
@@ -209,7 +218,8 @@ class Settler:
 
         return self._trace.begin(MessageType.REVERSAL, business_date, build, urgent=True)  # disk
 
-    async def _until_answered(self, request: OpenRequest, deadline_ms: int) -> tuple[Reply | None, str]:
+    async def until_answered(self, request: OpenRequest, deadline_ms: int) -> tuple[Reply | None, str]:
+        """Send the same bytes until there is an answer that lasts, without undoing anything; or `None` and why."""
         while True:
             try:
                 reply = await self.exchange(request.type, request.body, deadline_ms)
@@ -218,7 +228,7 @@ class Settler:
             except LinkLostError:
                 continue
             if not isinstance(reply, Reply):
-                return None, f"expected an answer to the reversal, got {reply}; the switch and this terminal disagree"
+                return None, f"expected an answer to the request, got {reply}; the switch and this terminal disagree"
             if code_class(reply.code) is not CodeClass.RETRY:
                 return reply, meaning_of(reply.code)
             if not await self.wait_as_told(reply, deadline_ms):
@@ -246,7 +256,8 @@ class Settler:
         *,
         is_reversed: bool = False,
     ) -> Outcome:
-        self._trace.close(request.trace_number)  # disk; before anybody is told
+        heard = heard_of(request, reply)
+        self._trace.close(request.trace_number, heard, is_reversed=is_reversed)  # disk; before anybody is told
         return Outcome(verdict, code, request.trace_number, request.business_date, meaning, reply, is_reversed)
 
     def _unknown(self, request: OpenRequest, code: int | None, why: str) -> Outcome:

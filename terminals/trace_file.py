@@ -23,13 +23,26 @@ from typing import Final
 import msgspec
 
 from .errors import TraceFileError
-from .trace import OPEN_REQUESTS_MAX, Closed, Opened, OpenRequest, Stuck, TraceStore, successor_of
+from .trace import (
+    OPEN_REQUESTS_MAX,
+    Booked,
+    Closed,
+    Opened,
+    OpenRequest,
+    Record,
+    Stuck,
+    TraceStore,
+    Unbooked,
+    successor_of,
+)
 
 COMPACT_BYTES: Final = 256 * 1024
-"""The log is rewritten when it has grown by this much: some thousand requests, a millisecond of writing."""
+"""The log is rewritten when it has grown by this much, and by as much as it keeps: some thousand requests."""
 
 FORMAT: Final = "cardswitch trace"
-VERSION: Final = 1
+VERSION: Final = 2
+VERSIONS_READ: Final = (1, 2)
+"""Version 1 had no book: its days close by the switch's rows, or by a person."""
 
 
 class _Head(msgspec.Struct, tag="head", forbid_unknown_fields=True):
@@ -45,7 +58,7 @@ class _Kept(msgspec.Struct, tag="kept", forbid_unknown_fields=True):
     request: OpenRequest
 
 
-_Record = _Head | _Kept | Opened | Closed | Stuck
+_Record = _Head | _Kept | Opened | Closed | Stuck | Booked | Unbooked
 _decoder = msgspec.json.Decoder(_Record)
 
 
@@ -57,13 +70,19 @@ class FileTrace(TraceStore):
     here than a thousand requests per second.
     """
 
-    def __init__(self, path: Path, terminal_id: int, open_requests_max: int = OPEN_REQUESTS_MAX) -> None:
-        """Open or create; `TraceFileError` when it is damaged, another terminal's, or in use by another process."""
-        super().__init__(1, open_requests_max)
+    def __init__(
+        self, path: Path, terminal_id: int, open_requests_max: int = OPEN_REQUESTS_MAX, *, first_number: int = 1
+    ) -> None:
+        """Open or create; `TraceFileError` when it is damaged, another terminal's, or in use by another process.
+
+        `first_number` is for a new file only: of a terminal that may have used numbers today that no file knows of.
+        """
+        super().__init__(first_number, open_requests_max)
         self._path, self._terminal_id = path, terminal_id
         self._descriptor = -1
         self._appended_bytes = 0
         self._size_bytes = 0
+        self._kept_bytes = 0
         self._lock = self._take_lock()
         try:
             if path.exists():
@@ -82,12 +101,12 @@ class FileTrace(TraceStore):
 
     # ------------------------------------------------------------------- the log
 
-    def _persist(self, record: _Record) -> None:
+    def _persist(self, record: Record) -> None:
         if self._descriptor < 0:
             raise TraceFileError(
                 f"{self._path}: expected an open trace file, got a closed or broken one; open it again"
             )
-        if self._appended_bytes > COMPACT_BYTES:
+        if self._appended_bytes > max(COMPACT_BYTES, self._kept_bytes):
             self._rewrite()
         line = _line(record)
         try:
@@ -131,9 +150,8 @@ class FileTrace(TraceStore):
 
     def _apply(self, record: _Record, line_number: int) -> None:
         if isinstance(record, _Head):
-            expected = (FORMAT, VERSION, self._terminal_id)
             got = (record.format, record.version, record.terminal_id)
-            if got != expected:
+            if got not in [(FORMAT, version, self._terminal_id) for version in VERSIONS_READ]:
                 raise TraceFileError(
                     f"{self._path}: expected {FORMAT!r} version {VERSION} of terminal {self._terminal_id},"
                     f" got {got[0]!r} version {got[1]} of terminal {got[2]}; give each terminal its own file"
@@ -141,20 +159,27 @@ class FileTrace(TraceStore):
             self._next_number = record.next_number
         elif isinstance(record, Opened | _Kept):
             self._open[record.request.trace_number] = record.request
+            self._note_date(record.request.business_date)
             if isinstance(record, Opened):
                 self._next_number = successor_of(record.request.trace_number)
+        elif isinstance(record, Booked):
+            self._book[record.entry.key] = record.entry
+            self._note_date(record.entry.request.business_date)
+        elif isinstance(record, Unbooked):
+            self._book.pop((record.business_date, record.trace_number), None)
         elif record.trace_number not in self._open:
             raise self._damaged(line_number, f"an open request with trace number {record.trace_number}")
         elif isinstance(record, Closed):
-            del self._open[record.trace_number]
+            self._take_out(record)
         else:
             request = self._open[record.trace_number]
             self._open[record.trace_number] = msgspec.structs.replace(request, stuck_code=record.code)
 
     def _rewrite(self) -> None:
-        """Replace the log by what still matters: the next number and the open requests."""
+        """Replace the log by what still matters: the next number, the open requests and the book."""
         head = _Head(FORMAT, VERSION, self._terminal_id, self._next_number)
-        lines = _line(head) + b"".join(_line(_Kept(request)) for request in self._open.values())
+        kept: list[_Record] = [_Kept(request) for request in self._open.values()]
+        lines = b"".join(_line(record) for record in [head, *kept, *map(Booked, self._book.values())])
         temporary = self._path.with_name(self._path.name + ".new")
         try:
             descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)  # disk
@@ -175,7 +200,7 @@ class FileTrace(TraceStore):
         if self._descriptor >= 0:
             os.close(self._descriptor)
         self._descriptor = descriptor
-        self._appended_bytes, self._size_bytes = 0, len(lines)
+        self._appended_bytes, self._size_bytes, self._kept_bytes = 0, len(lines), len(lines)
 
     def _take_lock(self) -> int:
         path = self._path.with_name(self._path.name + ".lock")

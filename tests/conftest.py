@@ -11,6 +11,7 @@ settings.load_profile("default")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--crash-rounds", type=int, default=20, help="rounds of kill, recover and compare")
+    parser.addoption("--whole-year", action="store_true", help="replay the whole year of shopping, not only parts")
     parser.addoption("--twin-messages", type=int, default=200_000, help="messages sent to both switch and twin")
 
 

@@ -165,7 +165,8 @@ async def _replay(
 
 def _conservation(plan: Plan, summary: dict[str, Any]) -> dict[str, int]:
     card_types = plan.rules.card_types
-    money_in_c = sum(card_types[card.type_index].opening_balance_minor for card in plan.cards)
+    opening_c = sum(card_types[card.type_index].opening_balance_minor for card in plan.cards)
+    money_in_c = opening_c + summary["recharge_c"]
     money_out_c = summary["approved_c"] - summary["reversed_c"]
     closing_c = summary["closing_balance_c"]
     return {
@@ -265,6 +266,10 @@ def _show(console: Console, out: Path, summary: dict[str, Any], figures: dict[st
         if count:
             table.add_row(f"  {code} {DECLINE_MEANINGS[code]}", f"{count:,}")
     table.add_row("reversed", f"{summary['reversed_n']:,}")
+    if summary["discount_c"]:
+        table.add_row("discount", money(summary["discount_c"]))
+    if summary["recharge_n"]:
+        table.add_row("recharged", f"{summary['recharge_n']:,} times, {money(summary['recharge_c'])}")
     table.add_row("points", f"{summary['points']:,}")
     sign = "=" if figures["money_difference_c"] == 0 else "≠"
     table.add_row("money in", money(figures["money_in_c"]))

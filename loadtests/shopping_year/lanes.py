@@ -12,7 +12,7 @@ import asyncio
 import datetime
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, NamedTuple
 
 from switch.protocol.codes import CodeClass, ResponseCode, code_class
 from switch.protocol.layout import layout_of
@@ -28,10 +28,31 @@ RECONNECT_PAUSE_S = 0.02
 ABSENCE_MAX_S = 60.0
 """A switch that stays away for longer than this ends the replay."""
 
-ReplyFields = tuple[int, int, int, int, int, int, int, int, int, int]
-"""Fields of a `Reply` in their order."""
 
-_unpack_reply = layout_of(Reply).codec.unpack
+class ReplyFields(NamedTuple):
+    """Fixed part of a `Reply`, in its order; what follows for some types is left alone."""
+
+    code: int
+    detail: int
+    trace_number: int
+    business_date: int
+    retry_after_ms: int
+    amount_minor: int
+    balance_minor: int
+    points_hundredths: int
+    points_balance_hundredths: int
+    journal_sequence: int
+    available_minor: int
+    due_minor: int
+    discount_minor: int
+    recharged_minor: int
+    round_off_minor: int
+    change_minor: int
+
+
+assert ReplyFields._fields == tuple(field.name for field in layout_of(Reply).fields)
+
+_unpack_reply = layout_of(Reply).codec.unpack_from
 _REPLY_BYTES = Reply.width_bytes()
 _STALE_CODES = frozenset({ResponseCode.BUSINESS_DATE, ResponseCode.TRACE_REUSED, ResponseCode.CARD_EXISTS})
 """What a switch answers that was used before."""
@@ -53,13 +74,13 @@ class Pending:
     def answered(self, header: Header, body: bytes) -> None:
         """A reply came; hand it on, or send the request again when the switch asks for that."""
         lanes = self.lane.lanes
-        if header.type != self.type | REPLY_BIT or len(body) != _REPLY_BYTES:
+        if header.type != self.type | REPLY_BIT or len(body) < _REPLY_BYTES:
             lanes.fail(self._error(header.type, body))
             return
         code = int.from_bytes(body[:2], "little")
         if code in _RETRY_CODES:
             lanes.retry_count += 1
-            retry_after_ms = _unpack_reply(body)[4]
+            retry_after_ms = read_reply(body).retry_after_ms
             asyncio.get_running_loop().call_later(retry_after_ms / 1000, self.lane.send, self)
             return
         lanes.answered_count += 1
@@ -215,14 +236,13 @@ class Lanes:
 
 
 def read_reply(body: bytes) -> ReplyFields:
-    """Fields of a `Reply` as a plain tuple."""
-    fields: ReplyFields = _unpack_reply(body)
-    return fields
+    """Fixed part of a `Reply`; unpacked by hand, because decoding the struct costs more than sending the request."""
+    return ReplyFields(*_unpack_reply(body))
 
 
 def refused(what: str, reply: ReplyFields) -> ReplayError:
     """Error for an answer that a replay cannot go on with."""
-    code, business_date = reply[0], reply[3]
+    code, business_date = reply.code, reply.business_date
     hint = ""
     if code in _STALE_CODES:
         date = datetime.date(1970, 1, 1) + datetime.timedelta(days=business_date)

@@ -19,6 +19,7 @@ from switch.protocol.limits import CARD_NUMBER_MAX
 from switch.protocol.messages import DebitRequest, MessageType, ReversalRequest
 
 from .rule_sections import RulesError
+from .rule_set import rule_set
 from .rules import Rules
 from .year import HOUSEHOLD_ID_MAX, Basket, Year, card_number, card_type_index
 
@@ -26,7 +27,9 @@ CLONES_MAX = 999
 """Three of the nine household digits of a card number count clones."""
 EPOCH_ORDINAL = datetime.date(1970, 1, 1).toordinal()
 FIRST_DATE = datetime.date(2017, 1, 1)
-"""Date of the set-up when a selection has no purchase at all."""
+"""All cards exist from this date on, however late they are used first; monthly recharges follow on the first of"""
+LAST_DATE = datetime.date(2017, 12, 31)
+"""every later month up to this date, on which balances are asked for."""
 REASON_CUSTOMER = 1
 
 _debit_codec = layout_of(DebitRequest).codec
@@ -72,7 +75,7 @@ class Day:
     midnight_ms: int
     """Local midnight that begins it, milliseconds since 1970-01-01 UTC."""
     blocked: list[int]
-    """Card numbers that are blocked at midnight."""
+    """Card numbers that are frozen at midnight."""
     chains: list[Chain]
 
 
@@ -95,13 +98,15 @@ class Plan:
         self._events: dict[int, list[_Event]] = defaultdict(list)
         self._local_dates: list[int] = []
         self._place_events()
-        self.first_date = min(self._events, default=FIRST_DATE.toordinal() - EPOCH_ORDINAL)
+        self.first_date = min([*self._events, FIRST_DATE.toordinal() - EPOCH_ORDINAL])
         """Business date of the set-up, days since 1970-01-01."""
         last_ms = max((event.stamp_ms for events in self._events.values() for event in events), default=0)
-        self.last_stamp_ms = max(last_ms, self.midnight_ms(self.first_date))
-        """Stamp of the last event, milliseconds since 1970-01-01 UTC."""
+        self.last_stamp_ms = max(last_ms, self.midnight_ms(LAST_DATE.toordinal() - EPOCH_ORDINAL))
+        """Stamp of the balance inquiries, milliseconds since 1970-01-01 UTC."""
         self.cards = self._make_cards()
         """Cards of all clones; the first clone's come first."""
+        self.store_ids = sorted({basket.store_id for basket in year.baskets})
+        self.rule_set = rule_set(rules, year, (card.household_id for card in self.cards), self.store_ids)
         self._numbers = {(card.household_id, card.clone): card.number for card in self.cards}
         self._next_trace: dict[int, int] = defaultdict(int)
 
@@ -118,10 +123,9 @@ class Plan:
         """Local date of a purchase's reversal."""
         return _date(self._business_date(self._reversal_stamp_ms(self.year.baskets[basket_index])))
 
-    def due_minor(self, basket: Basket) -> int:
-        """What a purchase asks for, cents."""
-        due_minor = basket.paid_minor if self.rules.due_is_paid else basket.sales_minor
-        return max(0, due_minor) if self.rules.zero_is_approved else due_minor
+    def bill_minor(self, basket: Basket) -> int:
+        """What a purchase comes to before the switch takes anything off, cents; may be 0 or below."""
+        return basket.paid_minor if self.rules.due_is_paid else basket.sales_minor
 
     def midnight_ms(self, business_date: int) -> int:
         """Local midnight at which a business date begins, milliseconds since 1970-01-01 UTC."""
@@ -211,7 +215,7 @@ class Plan:
         terminal_id = basket.terminal_id
         trace_number = self._next_trace[terminal_id] = self._next_trace[terminal_id] + 1
         card = self._numbers[basket.household_id, clone]
-        amount_minor = self.due_minor(basket)
+        amount_minor = self.bill_minor(basket)
         # Packed by hand: a message object per line would cost more than sending it.
         if event.kind == 1:
             original_trace_number, original_date = originals.pop((clone, index))
@@ -231,7 +235,7 @@ class Plan:
         if overlay.is_reversed(basket.basket_id):
             originals[clone, index] = trace_number, business_date
         fixed = _debit_codec.pack(
-            trace_number, business_date, event.stamp_ms, card, amount_minor, basket.line_count, 0, b""
+            trace_number, business_date, event.stamp_ms, card, amount_minor, basket.line_count, 0, 0, 0, 0, b""
         )
         is_duplicated = overlay.is_duplicated(basket.basket_id)
         return Step(MessageType.DEBIT, terminal_id, fixed + self.year.lines_of(basket), index, is_duplicated)

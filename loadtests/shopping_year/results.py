@@ -1,8 +1,9 @@
 """What the switch answered, checked and written in the oracle's form.
 
-Everything here is counted from the switch's replies; final balances and points
-are those that it told in answer to balance inquiries.  Nothing is computed by
-the rules: a replay that knew the answers would prove nothing.
+Everything here is counted from the switch's replies: what was due, what was
+taken off, what was recharged.  Final balances and points are those that it told
+in answer to balance inquiries.  Nothing is computed by the rules: a replay that
+knew the answers would prove nothing.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from .lanes import ReplayError, ReplyFields, refused
 from .plan import Card, Plan
 
 DECLINES = ("13", "51", "57", "61", "62", "65")
-"""Columns of declines in the oracle's tables; 57 is for product rules, which protocol 1 does not have."""
-_CODE_TEXTS = {0: "00", 13: "13", 51: "51", 61: "61", 62: "62", 65: "65"}
+"""Columns of declines in the oracle's tables."""
+_CODE_TEXTS = {0: "00"} | {int(text): text for text in DECLINES}
 HUNDREDTHS_PER_POINT = 100
 
 Totals = dict[str, int]
@@ -35,6 +36,8 @@ class Purchase(NamedTuple):
 
     response: str
     due_minor: int
+    """What it came to after the switch's discount, whether it was approved or not."""
+    discount_minor: int
     points: int
     balance_minor: int
     """Balance after it."""
@@ -49,53 +52,64 @@ class Results:
         self._purchases: list[dict[int, Purchase]] = [{} for _ in range(plan.clones)]
         self._last_seen: dict[tuple[int, int], tuple[int, int]] = {}
         self._balances: dict[tuple[int, int], tuple[int, int]] = {}
+        self._recharged_minor: dict[tuple[int, int], int] = defaultdict(int)
 
     # ------------------------------------------------------------------- collecting
 
     def note_purchase(self, clone: int, basket_index: int, reply: ReplyFields) -> None:
         """The answer to a debit."""
-        code, _, _, _, _, amount_minor, balance_minor, points_hundredths, points_balance_hundredths, _ = reply
         basket = self._plan.year.baskets[basket_index]
         what = f"basket {basket.basket_id}"
-        response = _CODE_TEXTS.get(code)
+        response = _CODE_TEXTS.get(reply.code)
         if response is None:
             raise refused(what, reply)
-        due_minor = self._plan.due_minor(basket)
-        expected_minor = due_minor if code == ResponseCode.APPROVED else 0
-        if amount_minor != expected_minor:
-            raise ReplayError(f"{what}: expected a reply about {expected_minor} cents, got {amount_minor}")
-        points = _whole_points(what, points_hundredths)
-        self._purchases[clone][basket_index] = Purchase(response, due_minor, points, balance_minor)
-        self._last_seen[basket.household_id, clone] = balance_minor, points_balance_hundredths
+        expected_minor = reply.due_minor if reply.code == ResponseCode.APPROVED else 0
+        if reply.amount_minor != expected_minor:
+            raise ReplayError(f"{what}: expected a reply about {expected_minor} cents, got {reply.amount_minor}")
+        points = _whole_points(what, reply.points_hundredths)
+        self._purchases[clone][basket_index] = Purchase(
+            response, reply.due_minor, reply.discount_minor, points, reply.balance_minor
+        )
+        self._note_card(basket.household_id, clone, reply)
 
     def note_reversal(self, clone: int, basket_index: int, reply: ReplyFields) -> None:
         """The answer to a reversal: it must give back exactly what its purchase took."""
-        code, _, _, _, _, amount_minor, balance_minor, points_hundredths, points_balance_hundredths, _ = reply
         basket = self._plan.year.baskets[basket_index]
         what = f"reversal of basket {basket.basket_id}"
-        if code != ResponseCode.APPROVED:
+        if reply.code != ResponseCode.APPROVED:
             raise refused(what, reply)
         purchase = self._purchases[clone][basket_index]
         was_approved = purchase.response == "00"
         expected = (purchase.due_minor, -purchase.points) if was_approved else (0, 0)
-        if (got := (amount_minor, _whole_points(what, points_hundredths))) != expected:
+        if (got := (reply.amount_minor, _whole_points(what, reply.points_hundredths))) != expected:
             raise ReplayError(f"{what}: expected {expected[0]} cents and {expected[1]} points back, got {got}")
         self._purchases[clone][basket_index] = purchase._replace(is_reversed=was_approved)
-        self._last_seen[basket.household_id, clone] = balance_minor, points_balance_hundredths
+        self._note_card(basket.household_id, clone, reply)
 
     def note_balance(self, card: Card, reply: ReplyFields) -> None:
-        """The answer to the balance inquiry at the end; must agree with the last reply about the card."""
-        code, balance_minor, points_hundredths = reply[0], reply[6], reply[8]
+        """The answer to the balance inquiry at the end; must agree with the last reply about the card.
+
+        What was recharged since then is told with it: by the calendar, a card
+        may have been recharged after its last purchase.
+        """
         what = f"balance of card {mask(card.number)}"
-        if code != ResponseCode.APPROVED:
+        if reply.code != ResponseCode.APPROVED:
             raise refused(what, reply)
-        expected = self._last_seen[card.household_id, card.clone]
-        if (balance_minor, points_hundredths) != expected:
+        last_balance_minor, last_points_hundredths = self._last_seen[card.household_id, card.clone]
+        expected = last_balance_minor + reply.recharged_minor, last_points_hundredths
+        if (reply.balance_minor, reply.points_balance_hundredths) != expected:
             raise ReplayError(
                 f"{what}: expected {expected[0]} cents and {expected[1]} hundredths of points, as in the last reply,"
-                f" got {balance_minor} and {points_hundredths}"
+                f" got {reply.balance_minor} and {reply.points_balance_hundredths}"
             )
-        self._balances[card.household_id, card.clone] = balance_minor, _whole_points(what, points_hundredths)
+        self._note_card(card.household_id, card.clone, reply)
+        points = _whole_points(what, reply.points_balance_hundredths)
+        self._balances[card.household_id, card.clone] = reply.balance_minor, points
+
+    def _note_card(self, household_id: int, clone: int, reply: ReplyFields) -> None:
+        self._last_seen[household_id, clone] = reply.balance_minor, reply.points_balance_hundredths
+        if reply.recharged_minor:
+            self._recharged_minor[household_id, clone] += reply.recharged_minor
 
     def check_clones(self) -> None:
         """All clones must have had the same answers and balances; `ReplayError` names the first that differs."""
@@ -109,6 +123,13 @@ class Results:
             if balance != self._balances[household_id, 0]:
                 first_balance = self._balances[household_id, 0]
                 raise ReplayError(f"household {household_id}: expected {first_balance} in clone {clone}, got {balance}")
+        for (household_id, clone), recharged_minor in self._recharged_minor.items():
+            if recharged_minor != self._recharged_minor.get((household_id, 0), 0):
+                first_minor = self._recharged_minor.get((household_id, 0), 0)
+                raise ReplayError(
+                    f"household {household_id}: expected {first_minor} cents recharged in clone {clone},"
+                    f" got {recharged_minor}"
+                )
 
     # ------------------------------------------------------------------- writing
 
@@ -146,6 +167,7 @@ class Results:
                 totals["points"] += purchase.points
                 if purchase.response == "00":
                     totals["approved_c"] += purchase.due_minor
+                    totals["discount_c"] += purchase.discount_minor
             if purchase.is_reversed:
                 # Booked on the local date of the reversal itself.
                 for totals in (
@@ -164,7 +186,7 @@ class Results:
                     date,
                     purchase.response,
                     purchase.due_minor,
-                    0,
+                    purchase.discount_minor,
                     purchase.points,
                     purchase.balance_minor,
                     int(purchase.is_reversed),
@@ -200,8 +222,21 @@ class Results:
             code = self._plan.rules.card_types[card.type_index].code
             row = [card.household_id, card.number, code, balance_minor, points]
             row += [totals[column] for column in ("n00", "approved_c", "reversed_n", "reversed_c")]
-            rows.append([*row, 0, 0, *(totals["n" + decline] for decline in DECLINES)])
+            rows.append([*row, *self._recharges(card), *(totals["n" + decline] for decline in DECLINES)])
         return rows
+
+    def _recharges(self, card: Card) -> tuple[int, int]:
+        """How often a card was recharged, and by how much in all: replies tell amounts, each of them of full steps."""
+        recharged_minor = self._recharged_minor.get((card.household_id, card.clone), 0)
+        if not recharged_minor:
+            return 0, 0
+        add_minor = self._plan.rules.card_types[card.type_index].recharge.add_minor
+        count, rest_minor = divmod(recharged_minor, add_minor) if add_minor else (0, recharged_minor)
+        if rest_minor or count < 0:
+            raise ReplayError(
+                f"card {mask(card.number)}: expected recharges of {add_minor} cents each, got {recharged_minor} in all"
+            )
+        return count, recharged_minor
 
     def _summary(self, tables: dict[str, list[Row]], sha256: dict[str, str]) -> dict[str, Any]:
         clones = self._plan.clones
@@ -231,11 +266,11 @@ class Results:
             "cards": len(cards) * clones,
             "approved_n": total("approved_n"),
             "approved_c": total("approved_c"),
-            "discount_c": 0,
+            "discount_c": sum(store["discount_c"] for store in stores) * clones,
             "reversed_n": total("reversed_n"),
             "reversed_c": total("reversed_c"),
-            "recharge_n": 0,
-            "recharge_c": 0,
+            "recharge_n": total("recharge_n"),
+            "recharge_c": total("recharge_c"),
             "closing_balance_c": total("balance"),
             "points": total("points"),
             "declined_n": purchase_count - total("approved_n"),

@@ -12,22 +12,14 @@ class RulesError(ValueError):
 
 
 class Refused:
-    """Keys that are in the file and cannot be carried out, collected so that one look shows all of them."""
+    """Keys that are in the file and not in the language, collected so that one look shows all of them."""
 
     def __init__(self) -> None:
-        self.unsupported: list[str] = []
         self.unknown: list[str] = []
 
     def raise_if_any(self, where: str) -> None:
-        parts = []
-        if self.unsupported:
-            parts.append(
-                f"not supported yet (protocol 1 cannot carry it out): {', '.join(self.unsupported)}; remove it"
-            )
         if self.unknown:
-            parts.append(f"unknown: {', '.join(self.unknown)}; correct the name or remove it")
-        if parts:
-            raise RulesError(f"{where}: {'; '.join(parts)}")
+            raise RulesError(f"{where}: unknown: {', '.join(self.unknown)}; correct the name or remove it")
 
 
 class Section:
@@ -40,13 +32,9 @@ class Section:
     def error(self, key: str, expected: str, got: object) -> RulesError:
         return RulesError(f"{self._where}: {self._path(key)}: expected {expected}, got {got!r}")
 
-    def unsupported(self, key: str) -> None:
-        self._refused.unsupported.append(self._path(key))
-
-    def not_yet(self, key: str) -> None:
-        """A key of the language that cannot be carried out: refused by name, unless it asks for nothing."""
-        if key in self._left and self._left.pop(key) not in (0, [], {}):
-            self.unsupported(key)
+    def has(self, key: str) -> bool:
+        """Whether the key is in the table and was not taken yet."""
+        return key in self._left
 
     def finish(self) -> None:
         """Refuse what nobody has asked for."""
@@ -55,9 +43,12 @@ class Section:
     def section(self, key: str) -> Section:
         return Section(self._where, self._path(key), self._take(key, "a table", _is_table), self._refused)
 
-    def sections(self, key: str) -> list[Section]:
-        tables = self._take(key, "an array of tables", lambda v: isinstance(v, list) and all(map(_is_table, v)))
-        return [Section(self._where, f"{key}[{index}]", table, self._refused) for index, table in enumerate(tables, 1)]
+    def sections(self, key: str, default: list[Any] | None = None) -> list[Section]:
+        """Tables of an array; `default` `None` makes the key mandatory."""
+        is_tables = lambda v: isinstance(v, list) and all(map(_is_table, v))  # noqa: E731
+        tables = self._take(key, "an array of tables", is_tables, default)
+        path = self._path(key)
+        return [Section(self._where, f"{path}[{index}]", table, self._refused) for index, table in enumerate(tables, 1)]
 
     def text(self, key: str) -> str:
         value: str = self._take(key, "text that is not empty", lambda v: isinstance(v, str) and v != "")
@@ -88,13 +79,26 @@ class Section:
         )
         return frozenset(value)
 
-    def bucket_range(self, key: str) -> tuple[int, int] | None:
-        if key not in self._left:
+    def numbers(self, key: str) -> frozenset[int]:
+        """A list of whole numbers, as a set; nothing when the key is not there."""
+        value = self._take(
+            key, "a list of whole numbers", lambda v: isinstance(v, list) and all(map(_is_number, v)), []
+        )
+        return frozenset(value)
+
+    def number_pair(self, key: str) -> tuple[int, int] | None:
+        """Two whole numbers; `None` when the key is not there."""
+        if not self.has(key):
             return None
         low, high = self._take(
             key, "two whole numbers", lambda v: isinstance(v, list) and len(v) == 2 and all(map(_is_number, v))
         )
         return low, high
+
+    def numbers_by_text(self, key: str, minimum: int, maximum: int) -> dict[str, int]:
+        """A table of whole numbers within bounds; empty when the key is not there."""
+        table = Section(self._where, self._path(key), self._take(key, "a table", _is_table, {}), self._refused)
+        return {name: table.number(name, minimum, maximum) for name in list(table._left)}
 
     def _take(self, key: str, expected: str, fits: Callable[[Any], bool], default: Any = None) -> Any:
         if key not in self._left:

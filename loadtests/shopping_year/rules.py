@@ -2,10 +2,10 @@
 
 A rule file says how a year of purchases is to be answered: overlay (reversals,
 duplicates, blocked cards), what a bill comes to, how points are counted, card
-types.  Keys of the language that protocol 1 cannot carry out yet are refused by
-name; so is every key that is not in the language, because a misspelt rule that
-is quietly ignored gives wrong totals.  A key that cannot be carried out yet is
-accepted when its value asks for nothing (`discount_bp = 0`).
+types.  A key that is not in the language is refused by name, because a misspelt
+rule that is quietly ignored gives wrong totals; so is a value that the switch
+cannot hold.  What goods, campaigns and periods mean to the switch says
+`rule_set`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from switch.protocol.limits import (
     POINTS_PER_UNIT_MAX,
     POINTS_PERCENT_MAX,
 )
-from switch.protocol.messages import NO_COUNT_LIMIT, NO_LIMIT
+from switch.protocol.messages import NO_COUNT_LIMIT, NO_LIMIT, AutoRecharge
 
 from .rule_sections import Refused, RulesError, Section
 
@@ -34,6 +34,14 @@ REVERSAL_DELAY_S_MAX = 2 * 86_400
 """A reversal must come on the purchase's business date or the next one; the plan checks each one to the day."""
 POINTS_DAILY_CAP_MAX = NO_LIMIT // 100
 HUNDREDTHS_PER_POINT = 100
+RATE_PERCENT_MAX = 10_000
+"""Largest multiplier of points in a rule of the switch."""
+DISCOUNT_BP_MAX = 10_000
+AUTO_COUNT_MAX = 2**16 - 1
+"""Automatic recharges of one card on one date that the switch can count."""
+MINUTES_PER_HOUR = 60
+HOURS_PER_DAY = 24
+WEEKDAYS = range(1, 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,52 @@ class Overlay:
 
 
 @dataclass(frozen=True, slots=True)
+class Period:
+    """Points on certain dates, weekdays, hours, in certain stores and departments; `None` is for all."""
+
+    from_date: datetime.date
+    until_date: datetime.date
+    weekdays: frozenset[int] | None
+    """ISO weekdays, 1 is Monday."""
+    minutes: tuple[int, int]
+    """First local minute of the day, and first one after it."""
+    stores: frozenset[int] | None
+    departments: frozenset[str] | None
+    percent: int
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no moment, store or department fits."""
+        nowhere = self.stores == frozenset() or self.departments == frozenset()
+        never = self.from_date > self.until_date or self.minutes[0] >= self.minutes[1] or self.weekdays == frozenset()
+        return nowhere or never
+
+
+@dataclass(frozen=True, slots=True)
+class PointRules:
+    """Multipliers of points in percent, by name of what is bought and by who buys when."""
+
+    departments: dict[str, int]
+    categories: dict[str, int]
+    """Win over departments."""
+    brands: dict[str, int]
+    campaigns: dict[str, int]
+    """By type of campaign."""
+    periods: tuple[Period, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recharge:
+    """When a card is recharged by itself."""
+
+    mode: AutoRecharge
+    below_minor: int = 0
+    add_minor: int = 0
+    count_max: int = 0
+    """Per date; not MONTHLY."""
+
+
+@dataclass(frozen=True, slots=True)
 class CardTypeRule:
     """One card type and the households that get it."""
 
@@ -77,6 +131,12 @@ class CardTypeRule:
     """Points per main unit in percent, as the switch gets it."""
     points_per_unit: int
     """Multiplier of `points_percent`, as the switch gets it."""
+    discount_bp: int
+    discount_excluded: frozenset[str]
+    """Departments without discount."""
+    forbidden_departments: frozenset[str]
+    forbidden_categories: frozenset[str]
+    recharge: Recharge
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +150,17 @@ class Rules:
     """Bills come to what was paid; otherwise to the sales value."""
     zero_is_approved: bool
     """A bill of nothing is approved, and one below zero counts as nothing."""
+    discounts_per_line: bool
+    """The switch's discount is rounded down once per line; otherwise once per basket."""
     rounds_per_line: bool
+    """Points are rounded down once per line; otherwise once per basket."""
     nets_lines: bool
+    counts_after_discount: bool
+    """The base of points is what is left after the switch's discount."""
+    takes_highest: bool
+    """Of the multipliers the highest counts (0 if one is 0); otherwise they are multiplied."""
     daily_points_max_hundredths: int
+    points: PointRules
     card_types: tuple[CardTypeRule, ...]
 
 
@@ -135,10 +203,12 @@ def parse_rules(tables: dict[str, Any], where: str = "rules") -> Rules:
     rounding = points.choice("rounding", ("basket", "line"))
     base = points.choice("base", ("before_discount", "after_discount"))
     negative_lines = points.choice("negative_lines", ("clamp", "net"))
-    points.choice("stacking", ("product", "max"))  # with one factor both say the same
+    stacking = points.choice("stacking", ("product", "max"))
     daily_cap = points.number("daily_cap", 0, POINTS_DAILY_CAP_MAX, default=0)
-    for key in ("department", "category", "brand", "campaign", "period"):
-        points.not_yet(key)
+    departments, categories, brands, campaigns = (
+        points.numbers_by_text(key, 0, RATE_PERCENT_MAX) for key in ("department", "category", "brand", "campaign")
+    )
+    periods = tuple(_period(section) for section in points.sections("period", default=[]))
     points.finish()
 
     card_types = tuple(_card_type(section, per_unit) for section in card_type_sections)
@@ -159,9 +229,13 @@ def parse_rules(tables: dict[str, Any], where: str = "rules") -> Rules:
         overlay=overlay,
         due_is_paid=due == "paid",
         zero_is_approved=zero == "approve",
+        discounts_per_line=discount_rounding == "line",
         rounds_per_line=rounding == "line",
         nets_lines=negative_lines == "net",
+        counts_after_discount=base == "after_discount",
+        takes_highest=stacking == "max",
         daily_points_max_hundredths=daily_cap * HUNDREDTHS_PER_POINT if daily_cap else NO_LIMIT,
+        points=PointRules(departments, categories, brands, campaigns, periods),
         card_types=card_types,
     )
 
@@ -205,17 +279,44 @@ def _card_type(section: Section, per_unit: int) -> CardTypeRule:
     if any(c in code for c in ',"\r\n'):
         raise section.error("code", "text without commas, quotes and line ends (it becomes a CSV column)", code)
     ages, incomes = section.texts("ages"), section.texts("incomes")
-    buckets = section.bucket_range("buckets")
+    buckets = section.number_pair("buckets")
     opening_balance = section.number("opening_balance", 0, BALANCE_MINOR_MAX)
     daily_limit = section.number("daily_limit", 0, NO_LIMIT)
     daily_count = section.number("daily_count", 0, NO_COUNT_LIMIT)
     percent = section.number("points_pct", 0, POINTS_PER_UNIT_MAX * POINTS_PERCENT_MAX)
     rate = _points_rate(section, per_unit, percent)
-    for key in ("discount_bp", "discount_excluded", "forbidden_departments", "forbidden_categories"):
-        section.not_yet(key)
-    _recharge(section)
+    discount_bp = section.number("discount_bp", 0, DISCOUNT_BP_MAX, default=0)
+    discount_excluded = section.texts("discount_excluded")
+    forbidden = section.texts("forbidden_departments"), section.texts("forbidden_categories")
+    recharge = _recharge(section)
     section.finish()
-    return CardTypeRule(code, ages, incomes, buckets, opening_balance, daily_limit, daily_count, *rate)
+    return CardTypeRule(
+        code,
+        ages,
+        incomes,
+        buckets,
+        opening_balance,
+        daily_limit,
+        daily_count,
+        *rate,
+        discount_bp,
+        discount_excluded,
+        *forbidden,
+        recharge,
+    )
+
+
+def _period(section: Section) -> Period:
+    from_date, until_date = section.date("from"), section.date("to")
+    weekdays = section.numbers("weekdays").intersection(WEEKDAYS) if section.has("weekdays") else None
+    from_hour, until_hour = section.number_pair("hours") or (0, HOURS_PER_DAY)
+    from_minute = max(from_hour, 0) * MINUTES_PER_HOUR
+    until_minute = min(until_hour, HOURS_PER_DAY) * MINUTES_PER_HOUR
+    stores = section.numbers("stores") if section.has("stores") else None
+    departments = section.texts("departments") if section.has("departments") else None
+    percent = section.number("pct", 0, RATE_PERCENT_MAX)
+    section.finish()
+    return Period(from_date, until_date, weekdays, (from_minute, until_minute), stores, departments, percent)
 
 
 def _points_rate(section: Section, per_unit: int, percent: int) -> tuple[int, int]:
@@ -230,11 +331,24 @@ def _points_rate(section: Section, per_unit: int, percent: int) -> tuple[int, in
     raise section.error("points_pct", expected, f"{per_unit} · {percent}")
 
 
-def _recharge(section: Section) -> None:
+def _recharge(section: Section) -> Recharge:
     recharge = section.section("recharge")
-    mode = recharge.choice("mode", ("none", "threshold", "shortfall", "monthly"))
-    if mode != "none":
-        recharge.unsupported(f'mode = "{mode}"')
-    for key in ("below", "add", "max_per_day"):  # say nothing while there is no recharge
-        recharge.number(key, 0, NO_LIMIT, default=0)
+    mode = AutoRecharge[recharge.choice("mode", ("none", "threshold", "shortfall", "monthly")).upper()]
+    is_daily = mode in (AutoRecharge.THRESHOLD, AutoRecharge.SHORTFALL)
+    # What a mode does not read may be there, and says nothing.
+    below_minor = recharge.number("below", 0, NO_LIMIT, default=None if mode is AutoRecharge.THRESHOLD else 0)
+    least_minor = 0 if mode is AutoRecharge.NONE else 1
+    add_minor = recharge.number("add", least_minor, BALANCE_MINOR_MAX, default=None if least_minor else 0)
+    # A threshold is looked at once per purchase, so no card comes near the most that the switch counts.
+    count_max = recharge.number(
+        "max_per_day",
+        0,
+        AUTO_COUNT_MAX if mode is AutoRecharge.SHORTFALL else NO_LIMIT,
+        default=None if is_daily else 0,
+    )
     recharge.finish()
+    if mode is AutoRecharge.NONE:
+        return Recharge(mode)
+    if not is_daily:
+        return Recharge(mode, add_minor=add_minor)
+    return Recharge(mode, below_minor, add_minor, min(count_max, AUTO_COUNT_MAX))

@@ -1,4 +1,4 @@
-"""What must be there before the first purchase: card types, stores, terminals, cards, opening balances.
+"""What must be there before the first purchase: card types, stores, terminals, rules, cards, opening balances.
 
 All of it enters through operator messages, like everything that changes a
 switch.  The replay's operator numbers its messages from 1 and forgets them
@@ -15,27 +15,38 @@ from switch.protocol.codes import ResponseCode
 from switch.protocol.layout import Packed
 from switch.protocol.messages import (
     AMOUNT_MINOR_MAX,
-    CardStatus,
+    ActivateRulesRequest,
+    AutoRecharge,
+    CardOperation,
     CardTypeFlag,
-    ChangeCardStatusRequest,
     CreditRequest,
+    Function,
     MessageType,
     OpenCardRequest,
+    OperateCardRequest,
     PutCardTypeRequest,
     PutStoreRequest,
     PutTerminalRequest,
+    RechargeChannel,
     Right,
+    SetCardRequest,
 )
 from terminals.credentials import Credentials
 from terminals.masking import mask
 
 from .lanes import Lanes, read_reply, refused
-from .plan import Day, Plan
+from .plan import EPOCH_ORDINAL, FIRST_DATE, LAST_DATE, Day, Plan
+from .rules import CardTypeRule, Rules
 
 BATCH_COUNT = 4_096
 """Operator messages that are under way at a time: enough to keep the switch busy, little enough to wait for."""
 WIRE_KEY_BYTES = 40
-CHANNEL_OPENING = 0
+RULESET = 1
+SETS_SEGMENTS = 8
+OPERATOR_ID = 1
+"""The person at the operator's terminal; a freeze must name one."""
+MONTHLY_FROM_DATE = FIRST_DATE.replace(month=2).toordinal() - EPOCH_ORDINAL
+MONTHLY_UNTIL_DATE = LAST_DATE.toordinal() - EPOCH_ORDINAL
 
 Order = tuple[MessageType, Packed, str]
 """Message type, request, and what it is for an error message."""
@@ -85,7 +96,7 @@ class Operator:
         def note(what: str, body: bytes) -> None:
             nonlocal open_count
             reply = read_reply(body)
-            if reply[0] != ResponseCode.APPROVED:
+            if reply.code != ResponseCode.APPROVED:
                 self._lanes.fail(refused(what, reply))
             open_count -= 1
             if open_count == 0 and not finished.done():
@@ -106,32 +117,15 @@ async def set_up(operator: Operator, plan: Plan, keys: KeyRing) -> None:
     baskets = plan.year.baskets
     business_date = plan.first_date
     stamp_ms = plan.midnight_ms(business_date)
-    stores = sorted({basket.store_id for basket in baskets})
     terminals = sorted({(basket.terminal_id, basket.store_id) for basket in baskets})
 
     def put_card_types() -> Iterable[Order]:
-        rules = plan.rules
-        flags = CardTypeFlag(0)
-        flags |= CardTypeFlag.ZERO_AMOUNT if rules.zero_is_approved else CardTypeFlag(0)
-        flags |= CardTypeFlag.NET_LINES if rules.nets_lines else CardTypeFlag(0)
-        flags |= CardTypeFlag.ROUND_LINES if rules.rounds_per_line else CardTypeFlag(0)
-        for index, card_type in enumerate(rules.card_types):
-            request = PutCardTypeRequest(
-                trace_number=operator.next_trace(),
-                business_date=business_date,
-                stamp_ms=stamp_ms,
-                code=index + 1,
-                flags=flags,
-                daily_count_max=card_type.daily_count_max,
-                daily_minor_max=card_type.daily_limit_minor,
-                daily_points_max_hundredths=rules.daily_points_max_hundredths,
-                points_percent=card_type.points_percent,
-                points_per_unit=card_type.points_per_unit,
-            )
+        for index, card_type in enumerate(plan.rules.card_types):
+            request = card_type_request(plan.rules, index, operator.next_trace(), business_date, stamp_ms)
             yield MessageType.PUT_CARD_TYPE, request, f"card type {card_type.code}"
 
     def put_stores() -> Iterable[Order]:
-        for store_id in stores:
+        for store_id in plan.store_ids:
             request = PutStoreRequest(
                 trace_number=operator.next_trace(), business_date=business_date, stamp_ms=stamp_ms, store_id=store_id
             )
@@ -173,27 +167,118 @@ async def set_up(operator: Operator, plan: Plan, keys: KeyRing) -> None:
                     stamp_ms=stamp_ms,
                     card_number=card.number,
                     amount_minor=amount_minor,
-                    channel=CHANNEL_OPENING,
+                    channel=RechargeChannel.OPENING,
                 )
                 yield MessageType.CREDIT, request, f"opening balance of card {mask(card.number)}"
 
-    for orders in (put_card_types, put_stores, put_terminals, open_cards, credit_cards):
+    def put_rules() -> Iterable[Order]:
+        for number, rule in enumerate(plan.rule_set.rules, 1):
+            request = rule.request(operator.next_trace(), business_date, stamp_ms, RULESET, number)
+            yield MessageType.PUT_RULE, request, f"rule {number} ({rule.layer.name})"
+
+    def activate_rules() -> Iterable[Order]:
+        if plan.rule_set.rules:
+            request = ActivateRulesRequest(
+                trace_number=operator.next_trace(),
+                business_date=business_date,
+                stamp_ms=stamp_ms,
+                ruleset=RULESET,
+                from_date=business_date,
+                rule_count=len(plan.rule_set.rules),
+                operator_id=OPERATOR_ID,
+            )
+            yield MessageType.ACTIVATE_RULES, request, "activating the rules"
+
+    def set_segments() -> Iterable[Order]:
+        for card in plan.cards:
+            if segments := plan.rule_set.segments.get(card.household_id, 0):
+                request = SetCardRequest(
+                    trace_number=operator.next_trace(),
+                    business_date=business_date,
+                    stamp_ms=stamp_ms,
+                    card_number=card.number,
+                    sets=SETS_SEGMENTS,
+                    segments=segments,
+                )
+                yield MessageType.SET_CARD, request, f"segments of card {mask(card.number)}"
+
+    steps = (
+        put_card_types,
+        put_stores,
+        put_terminals,
+        put_rules,
+        activate_rules,
+        open_cards,
+        credit_cards,
+        set_segments,
+    )
+    for orders in steps:
         await operator.send_all(orders())
 
 
+def card_type_request(
+    rules: Rules, index: int, trace_number: int, business_date: int, stamp_ms: int
+) -> PutCardTypeRequest:
+    """One card type of the rule file, with all that the switch knows about it."""
+    card_type = rules.card_types[index]
+    recharge = card_type.recharge
+    is_monthly = recharge.mode is AutoRecharge.MONTHLY
+    return PutCardTypeRequest(
+        trace_number=trace_number,
+        business_date=business_date,
+        stamp_ms=stamp_ms,
+        code=index + 1,
+        functions=_functions(card_type),
+        flags=_flags(rules),
+        discount_bp=card_type.discount_bp,
+        daily_count_max=card_type.daily_count_max,
+        daily_minor_max=card_type.daily_limit_minor,
+        daily_points_max_hundredths=rules.daily_points_max_hundredths,
+        points_percent=card_type.points_percent,
+        points_per_unit=card_type.points_per_unit,
+        auto_mode=recharge.mode,
+        auto_below_minor=recharge.below_minor,
+        auto_add_minor=recharge.add_minor,
+        auto_count_max=recharge.count_max,
+        auto_from_date=MONTHLY_FROM_DATE if is_monthly else 0,
+        auto_until_date=MONTHLY_UNTIL_DATE if is_monthly else 0,
+    )
+
+
+def _functions(card_type: CardTypeRule) -> Function:
+    functions = Function.IDENTIFY | Function.PAY | Function.POINTS
+    return functions | Function.DISCOUNT if card_type.discount_bp else functions
+
+
+def _flags(rules: Rules) -> CardTypeFlag:
+    choices = (
+        (rules.zero_is_approved, CardTypeFlag.ZERO_AMOUNT),
+        (rules.nets_lines, CardTypeFlag.NET_LINES),
+        (rules.rounds_per_line, CardTypeFlag.ROUND_LINES),
+        (rules.counts_after_discount, CardTypeFlag.AFTER_DISCOUNT),
+        (rules.takes_highest, CardTypeFlag.STACK_MAX),
+        (rules.discounts_per_line, CardTypeFlag.ROUND_DISCOUNT_LINES),
+    )
+    flags = CardTypeFlag(0)
+    for is_chosen, flag in choices:
+        flags |= flag if is_chosen else CardTypeFlag(0)
+    return flags
+
+
 async def block_cards(operator: Operator, day: Day) -> None:
-    """Block the cards that a day blocks, at its first moment."""
+    """Freeze the cards that a day blocks, at its first moment."""
     await operator.send_all(
         (
-            MessageType.CHANGE_CARD_STATUS,
-            ChangeCardStatusRequest(
+            MessageType.OPERATE_CARD,
+            OperateCardRequest(
                 trace_number=operator.next_trace(),
                 business_date=day.business_date,
                 stamp_ms=day.midnight_ms,
                 card_number=number,
-                status=CardStatus.BLOCKED,
+                operation=CardOperation.FREEZE,
+                operator_id=OPERATOR_ID,
             ),
-            f"blocking card {mask(number)}",
+            f"freezing card {mask(number)}",
         )
         for number in day.blocked
     )

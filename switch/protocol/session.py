@@ -41,11 +41,13 @@ from .messages import (
     MAGIC,
     PROTOCOL_VERSION,
     REPLY_BIT,
+    DayReply,
     EchoReply,
     ErrorReply,
     FollowReply,
     Header,
     MessageType,
+    ReadRecordsReply,
     Reply,
     SignOnAnswer,
     SignOnHeader,
@@ -369,11 +371,16 @@ _DECODERS: dict[int, Callable[[bytes], Any]] = {
     **dict.fromkeys(KEYED_TYPES, Reply.decode),
     MessageType.ECHO: EchoReply.decode,
     MessageType.BALANCE: Reply.decode,
+    MessageType.QUOTE: Reply.decode,
+    MessageType.CARD_QUERY: Reply.decode,
+    MessageType.DAY_DIGESTS: DayReply.decode,
+    MessageType.DAY_LIST: DayReply.decode,
     MessageType.FOLLOW: FollowReply.decode,
+    MessageType.READ_RECORDS: ReadRecordsReply.decode,
     MessageType.STATISTICS: msgspec.json.Decoder(dict[str, int]).decode,
 }
 
-AnyReply = Reply | ErrorReply | EchoReply | FollowReply | dict[str, int] | None
+AnyReply = Reply | ErrorReply | EchoReply | DayReply | FollowReply | ReadRecordsReply | dict[str, int] | None
 
 
 def parse_reply(request_type: int, header: Header, body: bytes) -> AnyReply:

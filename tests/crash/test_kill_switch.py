@@ -16,10 +16,10 @@ import pytest
 
 from switch._verify import verify
 from switch.protocol.codes import ResponseCode
-from switch.protocol.messages import BalanceRequest, CardStatus, ChangeCardStatusRequest, MessageType, Reply
+from switch.protocol.messages import BalanceRequest, CardOperation, MessageType, Reply
 from terminals.link import Link
-from tests.crash.audit import Audit, was_declined
-from tests.crash.tills import BLOCKED_CARD, CARDS, Book, BusyTill
+from tests.crash.audit import MOVES, Audit, was_declined
+from tests.crash.tills import CARDS, FROZEN_CARD, Book, BusyTill
 from tests.support.desk import Desk, make_directory
 from tests.support.switch_process import SwitchProcess
 
@@ -30,20 +30,28 @@ KILLS = ["in service"] * 6 + ["during a checkpoint"] * 2 + ["at once", "at start
 CHECKPOINT_LOOK_S = 1.0
 """The switch looks once a second whether its balance store has to be brought up."""
 SAMPLE = 60
+MIXED = [*MOVES, MessageType.OPEN_CARD, MessageType.OPERATE_CARD, MessageType.SET_PIN]
+"""Types of which some must have been approved in every directory, or the campaign tries less than it says."""
+REFUSALS = [
+    (MessageType.CREDIT, ResponseCode.CREDITED_BEFORE),
+    (MessageType.CAPTURE, ResponseCode.HOLD_UNKNOWN),
+    (MessageType.REFUND, ResponseCode.REFUND_EXCEEDS),
+    (MessageType.DEBIT, ResponseCode.CARD_STATUS),
+]
+"""Refusals that must have been among the answers."""
 
 
 def make_busy_shop(path):
-    """Small segments, a checkpoint whenever the switch looks, tills, cards with money and one that is blocked."""
+    """Small segments, a checkpoint whenever the switch looks, tills, cards with money and one that is frozen."""
     make_directory(path, checkpoint_bytes=1)
     desk = Desk(path)
     desk.furnish()
     for terminal_id, key in TILLS.items():
         desk.put_till(terminal_id, key)
-    for card in [*CARDS, BLOCKED_CARD]:
+    for card in [*CARDS, FROZEN_CARD]:
         desk.open_card(card)
         desk.credit(100_000, card=card)
-    block = ChangeCardStatusRequest(**desk.key(), card_number=BLOCKED_CARD, status=CardStatus.BLOCKED)
-    desk.approve(MessageType.CHANGE_CARD_STATUS, block)
+    desk.operate(CardOperation.FREEZE, FROZEN_CARD, operator_id=71)
     desk.commit()
     return path
 
@@ -156,6 +164,14 @@ async def play_all(rounds, count):
         rounds.switch.kill()
 
 
+def assert_no_pin_is_kept(path, book):
+    """Nobody who has the directory can read a PIN: not in the journal, not in the balance store."""
+    assert len(book.pins) > 10
+    for file in [*(path / "journal").iterdir(), *(path / "ledger").rglob("*")]:
+        content = file.read_bytes() if file.is_file() else b""
+        assert [pin for pin in book.pins if pin in content] == []
+
+
 @pytest.mark.feature("VC-022", "EF-057")
 def test_a_switch_that_is_killed_again_and_again_loses_no_answer_and_does_nothing_twice(crash_rounds, tmp_path, capsys):
     seed = int(os.environ.get("CARDSWITCH_CRASH_SEED") or random.SystemRandom().getrandbits(32))
@@ -167,10 +183,14 @@ def test_a_switch_that_is_killed_again_and_again_loses_no_answer_and_does_nothin
             rounds = Rounds(path, seed)
             asyncio.run(play_all(rounds, count))
             assert verify(path) == 0
+            assert_no_pin_is_kept(path, rounds.book)
             assert len(rounds.book.answered()) > 100 * count
             shutil.rmtree(path)
             if count == ROUNDS_PER_DIRECTORY:
                 assert rounds.counts["unanswered"] > count, "kills have met requests under way"
+                seen = rounds.audit.answers()
+                assert min(seen[type_, ResponseCode.APPROVED] for type_ in MIXED) > 10, seen
+                assert min(seen[pair] for pair in REFUSALS) > 0, seen
         except Exception as error:
             error.add_note(
                 f"again: CARDSWITCH_CRASH_SEED={seed} .venv/bin/python -m pytest tests/crash/test_kill_switch.py"

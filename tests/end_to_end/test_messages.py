@@ -17,7 +17,8 @@ from switch.protocol.messages import (
 )
 from tests.fuzz.peer import Answer, message
 from tests.fuzz.reader import JournalReader, crc32c
-from tests.fuzz.running import BALANCE_MINOR, CARD, EVERY_RIGHT, OTHER_CARD, STORE, Watch, running_switch
+from tests.fuzz.running import BALANCE_MINOR, CARD, EVERY_RIGHT, OTHER_CARD, Watch, running_switch
+from tests.fuzz.samples import sample
 
 
 @pytest.fixture(scope="module")
@@ -93,29 +94,9 @@ def test_the_same_sequence_may_be_used_again_and_stands_for_nothing(switch):
 @pytest.mark.parametrize("type_", sorted(KEYED_TYPES), ids=lambda type_: type_.name)
 @pytest.mark.feature("EF-057")
 def test_a_repeat_is_answered_byte_for_byte_and_other_content_under_its_trace_number_is_refused(switch, type_):
-    of_types: dict[MessageType, dict[str, Any]] = {
-        MessageType.DEBIT: {"card_number": CARD, "amount_minor": 5, "lines": (BillLine(amount_minor=5),)},
-        MessageType.REVERSAL: {
-            "card_number": CARD,
-            "amount_minor": 5,
-            "original_trace_number": 3_999_999_999,
-            "original_business_date": 0,
-        },
-        MessageType.CREDIT: {"card_number": CARD, "amount_minor": 5},
-        MessageType.PUT_CARD_TYPE: {"code": 7},
-        MessageType.PUT_STORE: {"store_id": 7},
-        MessageType.PUT_TERMINAL: {
-            "terminal_id": 7_007,
-            "store_id": STORE,
-            "rights": 1,
-            "key": bytes(range(32)) + bytes(8),
-        },
-        MessageType.OPEN_CARD: {"card_number": 7_700_000_000_000_007, "card_type": 1},
-        MessageType.CHANGE_CARD_STATUS: {"card_number": CARD, "status": 1},
-    }
     credentials = switch.new_terminal()
     with switch.signed_on(credentials) as peer:
-        body = peer.request(type_, **of_types[type_]).encode()
+        body = sample(peer, type_)
         first = peer.ask(type_, body)
         watch = Watch(switch)
 

@@ -3,92 +3,18 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 
-from loadtests.shopping_year.process import PrivateSwitch
 from switch.protocol.codes import ResponseCode
-from switch.protocol.messages import NO_COUNT_LIMIT, NO_LIMIT, BillLine, CardStatus, Right
-from terminals._clock import SYSTEM
-from terminals.client import Client
-from terminals.credentials import Credentials, read_credentials
+from switch.protocol.messages import NO_COUNT_LIMIT, BillLine
+from terminals.credentials import Credentials
 from terminals.errors import SignOnRefusedError
 from terminals.link import Link
-from terminals.outcome import Outcome, Verdict
-from terminals.policy import Policy
-from terminals.trace import MemoryTrace, TraceStore
+from terminals.outcome import Verdict
 from terminals.trace_file import FileTrace
-
-NOON_MS = 1_499_011_200_000
-"""2017-07-02, 12:00 in New York."""
-DAY_MS = 86_400_000
-CARD, PLATINUM = 9999_0100_0001_4533, 9999_0200_0002_3228
-TILL, OTHER_TILL = Credentials(367_001, b"a" * 32), Credentials(406_002, b"b" * 32)
-QUICK = Policy(request_timeout_ms=1_000, settle_deadline_ms=15_000, backoff_first_ms=5, backoff_max_ms=50)
-
-
-class Clock:
-    """The world's time, which the test moves."""
-
-    def __init__(self) -> None:
-        self.now_ms = NOON_MS
-
-
-@dataclass
-class Shop:
-    """A running switch with an operator and two tills in two stores."""
-
-    switch: PrivateSwitch
-    clock: Clock
-    operator: Client
-    till: Client
-    other_till: Client
-
-    def client(self, credentials: Credentials, trace: TraceStore | None = None, policy: Policy = QUICK) -> Client:
-        surroundings = replace(SYSTEM, now_ms=lambda: self.clock.now_ms)
-        trace = trace or MemoryTrace("a test")
-        return Client(*self.switch.address, credentials, trace, policy=policy, surroundings=surroundings)
-
-    async def limit(self, *, points_percent: int = 100, **limits: int) -> None:
-        """Give the card type other limits."""
-        assert (await self.operator.put_card_type(1, points_percent=points_percent, **limits)).approved
-
-
-@asynccontextmanager
-async def shop(folder: Path) -> AsyncIterator[Shop]:
-    switch = PrivateSwitch(folder / "data", "America/New_York")
-    await asyncio.to_thread(switch.initialise)
-    async with AsyncExitStack() as stack:
-        await switch.start()
-        stack.push_async_callback(switch.stop)
-        clock = Clock()
-        surroundings = replace(SYSTEM, now_ms=lambda: clock.now_ms)
-
-        async def client(credentials: Credentials) -> Client:
-            made = Client(*switch.address, credentials, MemoryTrace("a test"), policy=QUICK, surroundings=surroundings)
-            return await stack.enter_async_context(made)
-
-        operator = await client(read_credentials(switch.operator_credentials))
-        outcomes = [
-            await operator.put_card_type(1, points_percent=100),
-            await operator.put_card_type(2, points_percent=150),
-        ]
-        outcomes += [await operator.put_store(367), await operator.put_store(406)]
-        for till, store_id in ((TILL, 367), (OTHER_TILL, 406)):
-            rights = Right.PAY | Right.CREDIT
-            outcomes.append(await operator.put_terminal(till.terminal_id, till.key, store_id=store_id, rights=rights))
-        outcomes += [await operator.open_card(CARD, 1), await operator.open_card(PLATINUM, 2)]
-        outcomes += [await operator.credit(card, 100_00, channel=0) for card in (CARD, PLATINUM)]
-        assert [outcome.code for outcome in outcomes] == [0] * len(outcomes)
-        yield Shop(switch, clock, operator, await client(TILL), await client(OTHER_TILL))
-
-
-def codes(*outcomes: Outcome) -> list[ResponseCode]:
-    return [ResponseCode(outcome.code or 0) for outcome in outcomes]
+from tests.support.terminal_shop import CARD, DAY_MS, PLATINUM, TILL, codes, shop
 
 
 @pytest.mark.feature("HD-022", "HD-109", "GJ-046", "GJ-056", "GJ-057", "VC-027")
@@ -122,7 +48,7 @@ def test_cash_put_on_at_a_till_can_be_spent_at_once(tmp_path):
     async def scenario():
         async with shop(tmp_path) as s:
             declined = await s.till.debit(CARD, 130_00)
-            credited = await s.till.credit(CARD, 50_00, channel=1, reference=4711)
+            credited = await s.till.credit(CARD, 50_00, channel=1, reference=b"4711")
             paid = await s.other_till.debit(CARD, 130_00)
 
             assert codes(declined, credited, paid) == [ResponseCode.FUNDS, ResponseCode.APPROVED, ResponseCode.APPROVED]
@@ -132,19 +58,23 @@ def test_cash_put_on_at_a_till_can_be_spent_at_once(tmp_path):
 
 
 @pytest.mark.feature("HD-142", "HD-143", "HD-144")
-def test_limits_hold_from_the_next_request_on_until_the_local_midnight(tmp_path):
+def test_limits_of_a_version_hold_from_its_first_midnight_on_and_until_the_next_version_s(tmp_path):
     async def scenario():
         async with shop(tmp_path) as s:
-            await s.limit(single_minor_max=30_00, daily_minor_max=50_00, daily_count_max=3)
-            today = [await s.till.debit(CARD, amount) for amount in (30_01, 30_00, 20_01, 19_99, 1, 1)]
-            await s.limit(single_minor_max=NO_LIMIT, daily_minor_max=NO_LIMIT, daily_count_max=4)
-            more = [await s.till.debit(CARD, 1), await s.till.debit(CARD, 1)]
+            await s.limit_from_tomorrow(single_minor_max=30_00, daily_minor_max=50_00, daily_count_max=3)
             s.clock.now_ms += 12 * 3_600_000 - 1  # 23:59:59.999
+            before = await s.till.debit(CARD, 30_01)
+            s.clock.now_ms += 1
+            amounts = (30_01, 30_00, 20_01, 19_98, 1, 1)
+            today = [await s.till.debit(CARD, amount) for amount in amounts]
+            await s.limit_from_tomorrow(daily_count_max=NO_COUNT_LIMIT)
+            s.clock.now_ms += DAY_MS - 1
             last = await s.till.debit(CARD, 1)
             s.clock.now_ms += 1
-            tomorrow = await s.till.debit(CARD, 1)
+            tomorrow = [await s.till.debit(CARD, 1) for _ in range(4)]
 
             approved = ResponseCode.APPROVED
+            assert codes(before) == [approved]
             assert codes(*today) == [
                 ResponseCode.SINGLE_AMOUNT,
                 approved,
@@ -153,27 +83,49 @@ def test_limits_hold_from_the_next_request_on_until_the_local_midnight(tmp_path)
                 approved,
                 ResponseCode.DAILY_COUNT,
             ]
-            assert codes(*more, last) == [approved, ResponseCode.DAILY_COUNT, ResponseCode.DAILY_COUNT]
-            assert codes(tomorrow) == [approved]
-            await s.limit(daily_count_max=NO_COUNT_LIMIT)
+            assert codes(last) == [ResponseCode.DAILY_COUNT]
+            assert codes(*tomorrow) == [approved] * 4
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.feature("HD-142", "HD-143", "HD-144")
+def test_limits_of_one_card_hold_from_the_next_request_on(tmp_path):
+    async def scenario():
+        async with shop(tmp_path) as s:
+            assert (await s.till.debit(CARD, 40_00)).approved
+            await s.operator.set_card(CARD, single_minor_max=30_00, daily_minor_max=20_00, daily_count_max=2)
+            today = [await s.till.debit(CARD, amount) for amount in (30_01, 20_01, 19_99, 1, 1)]
+            await s.operator.set_card(CARD, sets_limits=True)
+            after = await s.till.debit(CARD, 35_00)
+
+            approved = ResponseCode.APPROVED
+            assert codes(*today) == [
+                ResponseCode.SINGLE_AMOUNT,
+                ResponseCode.DAILY_AMOUNT,  # a card's counters begin with its limits
+                approved,
+                approved,
+                ResponseCode.DAILY_COUNT,
+            ]
+            assert codes(after) == [approved]
 
     asyncio.run(scenario())
 
 
 @pytest.mark.feature("HD-144")
-def test_a_blocked_card_pays_nowhere_keeps_its_balance_and_can_be_unblocked(tmp_path):
+def test_a_frozen_card_pays_nowhere_keeps_its_balance_and_can_be_unfrozen(tmp_path):
     async def scenario():
         async with shop(tmp_path) as s:
-            await s.operator.change_card_status(CARD, CardStatus.BLOCKED)
-            blocked = [
+            await s.operator.freeze_card(CARD, 7)
+            frozen = [
                 await s.till.debit(CARD, 1_00),
                 await s.other_till.debit(CARD, 1_00),
                 await s.till.credit(CARD, 1),
             ]
             balance = await s.till.balance(CARD)
-            await s.operator.change_card_status(CARD, CardStatus.ACTIVE)
+            await s.operator.unfreeze_card(CARD, 8)
 
-            assert codes(*blocked) == [ResponseCode.CARD_BLOCKED] * 3
+            assert codes(*frozen) == [ResponseCode.CARD_STATUS] * 3
             assert (balance.approved, balance.balance_minor) == (True, 100_00)
             assert (await s.till.debit(CARD, 1_00)).approved
 
@@ -184,7 +136,8 @@ def test_a_blocked_card_pays_nowhere_keeps_its_balance_and_can_be_unblocked(tmp_
 def test_a_reversal_gives_back_money_points_and_the_days_limit(tmp_path):
     async def scenario():
         async with shop(tmp_path) as s:
-            await s.limit(daily_minor_max=50_00)
+            await s.limit_from_tomorrow(daily_minor_max=50_00)
+            s.clock.now_ms += DAY_MS
             paid = await s.till.debit(CARD, 50_00)
             refused = await s.till.debit(CARD, 1)
             given_back = await s.till.reverse(CARD, 50_00, paid.trace_number, paid.business_date)

@@ -19,6 +19,8 @@ EXPECTED = Path(__file__).parents[1] / "data" / "shopping_year"
 RULES = Path(loadtests.shopping_year.__file__).parent / "rules"
 COMMAND = (sys.executable, "-m", "cardswitch")
 
+VARIANTS = sorted((EXPECTED / "variants").iterdir())
+
 needs_data = pytest.mark.skipif(
     importlib.util.find_spec(PACKAGE) is None or importlib.util.find_spec("polars") is None,
     reason="the data package is not installed (pip group 'data')",
@@ -46,11 +48,13 @@ def expected(name: str) -> dict[str, Any]:
 
 @needs_data
 @pytest.mark.feature("HD-022", "HD-109", "HD-115", "HD-141", "HD-142", "GJ-046", "GJ-055", "VC-027", "EF-057")
-def test_a_tenth_of_the_year_is_answered_as_the_oracle_says(tmp_path):
-    summary, run = summary_of(replay("--only", "10:3", "--out", tmp_path, "--json"), tmp_path)
+@pytest.mark.parametrize("name", ["first", "public"])
+def test_a_tenth_of_the_year_is_answered_as_the_oracle_says(tmp_path, name):
+    result = replay("--only", "10:3", "--out", tmp_path, "--json", rules=RULES / f"rules_{name}.toml")
+    summary, run = summary_of(result, tmp_path)
 
-    assert summary["sha256"] == expected("first_10pct")["sha256"]
-    assert summary == expected("first_10pct")
+    assert summary["sha256"] == expected(f"{name}_10pct")["sha256"]
+    assert summary == expected(f"{name}_10pct")
     assert run["money_in_c"] == run["money_out_c"] + run["balances_c"]
     assert run["resent"] == 0
 
@@ -58,12 +62,34 @@ def test_a_tenth_of_the_year_is_answered_as_the_oracle_says(tmp_path):
 @needs_data
 @pytest.mark.feature("EF-057")
 def test_killing_the_switch_again_and_again_changes_nothing(tmp_path):
-    result = replay("--only", "10:3", "--kill-every", "500", "--out", tmp_path, "--json")
+    rules = RULES / "rules_public.toml"
+    result = replay("--only", "10:3", "--kill-every", "500", "--out", tmp_path, "--json", rules=rules)
     summary, run = summary_of(result, tmp_path)
 
     assert run["kills"] >= 30
     assert run["resent"] > 0
-    assert summary == expected("first_10pct")
+    assert summary == expected("public_10pct")
+
+
+@needs_data
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda path: path.name)
+def test_other_choices_of_the_rule_language_are_answered_as_the_oracle_says(tmp_path, variant):
+    result = replay("--only", "50:7", "--out", tmp_path, "--json", rules=variant / "rules.toml")
+    summary, run = summary_of(result, tmp_path)
+
+    assert summary == json.loads((variant / "50_7.json").read_text())
+    assert run["money_difference_c"] == 0
+
+
+@needs_data
+@pytest.mark.parametrize("name", ["first", "open", "public"])
+def test_the_whole_year_is_answered_as_the_oracle_says(tmp_path, name, request):
+    if not request.config.getoption("--whole-year"):
+        pytest.skip("the long form: make year")
+    result = replay("--out", tmp_path, "--json", rules=RULES / f"rules_{name}.toml")
+    summary, _ = summary_of(result, tmp_path)
+
+    assert summary == expected(name)
 
 
 @needs_data
@@ -180,12 +206,12 @@ def test_a_wrong_argument_is_told_in_one_line(tmp_path, arguments, complaint):
     assert not any(tmp_path.iterdir())
 
 
-def test_a_rule_that_is_not_supported_yet_is_told_by_name(tmp_path):
+def test_a_rule_that_is_not_in_the_language_is_told_by_name(tmp_path):
     rules = tmp_path / "rules.toml"
     text = (RULES / "rules_first.toml").read_text()
-    rules.write_text(text.replace('code = "GOLD"', 'code = "GOLD"\ndiscount_bp = 250'))
+    rules.write_text(text.replace('code = "GOLD"', 'code = "GOLD"\ndiscount = 250'))
 
     result = replay("--out", tmp_path / "out", rules=rules)
 
     assert result.returncode == 2
-    assert f"{rules}: not supported yet (protocol 1 cannot carry it out): card_type[1].discount_bp" in result.stderr
+    assert f"{rules}: unknown: card_type[1].discount; correct the name or remove it" in result.stderr

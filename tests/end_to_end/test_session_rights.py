@@ -3,23 +3,62 @@
 import pytest
 
 from switch.protocol.codes import ResponseCode
-from switch.protocol.messages import RIGHT_NEEDED, MessageType, Reply, Right
+from switch.protocol.messages import RIGHT_NEEDED, MessageType, RechargeChannel, Reply, Right
 from tests.fuzz.peer import Answer
-from tests.fuzz.running import Watch, running_switch
+from tests.fuzz.running import CARD, Watch, running_switch
 from tests.fuzz.samples import SENDABLE_TYPES, sample
 
 # Written out once more from docs/protocol.md, section 7, so that a slip in the product's own table is seen.
 NEEDED = {
-    Right.PAY: {MessageType.DEBIT, MessageType.REVERSAL, MessageType.BALANCE},
-    Right.CREDIT: {MessageType.CREDIT},
+    Right.PAY: {
+        MessageType.DEBIT,
+        MessageType.REVERSAL,
+        MessageType.BALANCE,
+        MessageType.HOLD,
+        MessageType.CAPTURE,
+        MessageType.RELEASE,
+        MessageType.REFUND,
+        MessageType.QUOTE,
+        MessageType.CARD_QUERY,
+        MessageType.REDEEM,
+        MessageType.CONVERT,
+        MessageType.DAY_TOTALS,
+        MessageType.DAY_DIGESTS,
+        MessageType.DAY_LIST,
+    },
+    Right.CREDIT: {MessageType.CREDIT, MessageType.TRANSFER, MessageType.LOAD_VISITS},
     Right.CONFIGURE: {
         MessageType.PUT_CARD_TYPE,
         MessageType.PUT_STORE,
         MessageType.PUT_TERMINAL,
         MessageType.OPEN_CARD,
-        MessageType.CHANGE_CARD_STATUS,
+        MessageType.SET_TYPE_STATE,
+        MessageType.PUT_ORGANISATION,
+        MessageType.PUT_POINTS_CATEGORY,
+        MessageType.PUT_GIFT,
+        MessageType.PUT_RULE,
+        MessageType.ACTIVATE_RULES,
+        MessageType.PUT_PRICE,
+        MessageType.PUT_ALLOWED,
+        MessageType.CUT_OVER,
     },
-    Right.FOLLOW: {MessageType.FOLLOW, MessageType.STATISTICS},
+    Right.FOLLOW: {MessageType.FOLLOW, MessageType.STATISTICS, MessageType.READ_RECORDS},
+    Right.CARDS: {
+        MessageType.ADJUST_POINTS,
+        MessageType.TRANSFER_POINTS,
+        MessageType.BACKFILL,
+        MessageType.OPERATE_CARD,
+        MessageType.SET_PIN,
+        MessageType.SET_CARD,
+    },
+}
+INQUIRIES = {
+    MessageType.BALANCE,
+    MessageType.QUOTE,
+    MessageType.CARD_QUERY,
+    MessageType.DAY_DIGESTS,
+    MessageType.DAY_LIST,
+    *NEEDED[Right.FOLLOW],
 }
 FREE = {MessageType.SIGN_OFF, MessageType.ECHO}
 
@@ -44,7 +83,7 @@ def test_the_table_of_the_document_is_that_of_the_product():
     assert {type_: right for right, types in NEEDED.items() for type_ in types} == RIGHT_NEEDED
 
 
-@pytest.mark.parametrize("rights", range(16))
+@pytest.mark.parametrize("rights", range(32))
 def test_what_is_permitted_works_and_all_else_is_refused_as_not_permitted(switch, rights):
     credentials = switch.new_terminal(rights)
     with switch.signed_on(credentials) as peer:
@@ -58,7 +97,7 @@ def test_what_is_permitted_works_and_all_else_is_refused_as_not_permitted(switch
     refused = {type_ for type_, answer in answers.items() if answer.code == ResponseCode.NOT_PERMITTED}
     assert refused == {type_ for type_ in answers if not permitted(type_, rights)}
     journaled = {MessageType(entry.request_type) for entry in watch.entries()}
-    keyed = {*answers} - {MessageType.BALANCE} - FREE - NEEDED[Right.FOLLOW]
+    keyed = {*answers} - FREE - INQUIRIES
     assert journaled == {type_ for type_ in keyed if permitted(type_, rights)}
     assert watch.moved().get("code_not_permitted", 0) == len(refused)
 
@@ -77,13 +116,27 @@ def test_a_follower_without_the_right_is_counted(switch, type_):
 def test_a_refusal_for_lack_of_right_carries_the_trace_number_and_the_date_and_nothing_else(switch, type_):
     with switch.signed_on(switch.new_terminal(0)) as peer:
         body = sample(peer, type_)
-        has_key = type_ not in NEEDED[Right.FOLLOW] | {MessageType.BALANCE}
+        has_key = type_ not in INQUIRIES
 
         reply = peer.ask(type_, body).reply
 
         trace_number = int.from_bytes(body[:4], "little") if has_key else 0
         date = peer.terms.business_date
         assert reply == Reply(code=ResponseCode.NOT_PERMITTED, trace_number=trace_number, business_date=date)
+
+
+def test_an_opening_balance_needs_the_right_to_configure_too(switch):
+    codes = {}
+    for rights in (Right.CREDIT, Right.CONFIGURE, Right.CREDIT | Right.CONFIGURE):
+        with switch.signed_on(switch.new_terminal(rights)) as peer:
+            opening = {"card_number": CARD, "amount_minor": 1, "channel": RechargeChannel.OPENING}
+            codes[rights] = peer.do(MessageType.CREDIT, **opening).code
+
+    assert codes == {
+        Right.CREDIT: ResponseCode.NOT_PERMITTED,
+        Right.CONFIGURE: ResponseCode.NOT_PERMITTED,
+        Right.CREDIT | Right.CONFIGURE: ResponseCode.APPROVED,
+    }
 
 
 def test_rights_that_an_operator_changes_hold_from_the_next_message_on(switch):
@@ -101,7 +154,7 @@ def test_rights_that_an_operator_changes_hold_from_the_next_message_on(switch):
         assert codes == [ResponseCode.NOT_PERMITTED, ResponseCode.APPROVED, ResponseCode.APPROVED]
 
 
-@pytest.mark.parametrize("rights", [16, 17, 255, 256, 2**31, 2**32 - 1])
+@pytest.mark.parametrize("rights", [32, 33, 255, 256, 2**31, 2**32 - 1])
 def test_rights_that_do_not_exist_cannot_be_given(switch, rights):
     with switch.signed_on() as peer:
         fields = {"terminal_id": 9_002, "store_id": 0, "rights": rights, "key": b"k" * 32 + bytes(8)}

@@ -5,6 +5,8 @@ The clock stands still and keys are chosen, so every byte that leaves can be for
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import itertools
 import os
 import socket
@@ -29,12 +31,13 @@ from switch.protocol.messages import (
 from switch.protocol.noise import CipherState
 from tests.support.engine import InProcessEngine
 from tests.twin.model import Twin
+from tests.twin.world import twin_of
 
 from .peer import HEADER_BYTES, STAMP_MS, Answer, framed, message
 
 NOW_MS = STAMP_MS
 TODAY = NOW_MS // 86_400_000
-OPERATOR_ID, TERMINAL_ID, LIMITED_ID, EVERY_RIGHT = 1, 7, 8, 15
+OPERATOR_ID, TERMINAL_ID, LIMITED_ID, EVERY_RIGHT = 1, 7, 8, 31
 STORAGE_KEY, TERMINAL_KEY = b"s" * 32, b"t" * 32
 CARD, OTHER_CARD, UNKNOWN_CARD = 6_200_000_000_000_001, 6_200_000_000_000_002, 6_200_000_000_000_003
 BALANCE_MINOR = 10_000
@@ -73,6 +76,44 @@ def opening() -> list[tuple[MessageType, Packed]]:
         money = CreditRequest(**key, trace_number=next(numbers), card_number=number, amount_minor=BALANCE_MINOR)
         steps += [(MessageType.OPEN_CARD, card), (MessageType.CREDIT, money)]
     return steps
+
+
+def twin_of_settings(**others: Any) -> Twin:
+    """A twin that is constructed like the engine of a `Bench`, but for what is named."""
+    return twin_of(**(SETTINGS | others))
+
+
+# Where PINs stand, written out from docs/protocol.md: length of a body that has them, and their offsets from its start
+# (below 0: from its end). A debit has one behind its tenders if its flags say so.
+PIN_PLACES: dict[int, tuple[int, tuple[int, ...]]] = {
+    MessageType.HOLD: (56, (40,)),
+    MessageType.SET_PIN: (64, (32, 48)),
+}
+DEBIT_BYTES, DEBIT_FLAGS_AT, PIN_FLAG, PIN_BYTES = 40, 35, 4, 16
+PIN_KEY = bytes(32)
+
+
+def pins_hidden(plaintext: bytes, twin: Twin) -> tuple[bytes, int | None]:
+    """(the message with keyed hashes in place of PINs, None), or (the message, offset of a field that is no PIN)."""
+    type_, body = plaintext[1], plaintext[HEADER_BYTES:]
+    size, places = PIN_PLACES.get(type_, (0, ()))
+    if type_ in (MessageType.DEBIT, MessageType.QUOTE):
+        has_pin = len(body) >= DEBIT_BYTES + PIN_BYTES and body[DEBIT_FLAGS_AT] & PIN_FLAG
+        size, places = len(body), (len(body) - PIN_BYTES,) if has_pin else ()
+    if len(body) != size:
+        return plaintext, None
+    for at in places:
+        field = body[at : at + PIN_BYTES]
+        digits = field.rstrip(b"\0")
+        if not digits:
+            continue
+        if not (4 <= len(digits) <= 12 and all(48 <= digit <= 57 for digit in digits)):
+            return plaintext, at
+        account = twin.tables.account_of(int.from_bytes(body[16:24], "little"))
+        number = (account.account_number if account else int.from_bytes(body[16:24], "little")).to_bytes(8, "little")
+        hidden = hmac.new(PIN_KEY, number + field, hashlib.sha256).digest()[:PIN_BYTES]
+        body = body[:at] + hidden + body[at + PIN_BYTES :]
+    return plaintext[:HEADER_BYTES] + body, None
 
 
 def open_business(*sides: InProcessEngine | Twin) -> None:

@@ -10,12 +10,29 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from switch.protocol.layout import layout_of
-from switch.protocol.messages import REQUESTS, BillLine, DebitRequest, MessageType
+from switch.protocol.layout import Packed, PlacedField, layout_of
+from switch.protocol.messages import (
+    REQUESTS,
+    BackfillRequest,
+    BillLine,
+    DayTotal,
+    DayTotalsRequest,
+    DebitRequest,
+    MessageType,
+    RefundLine,
+    RefundRequest,
+    Tender,
+)
 
 from .inprocess import CARD, LIMITED_ID, NOW_MS, OTHER_CARD, TERMINAL_ID, UNKNOWN_CARD
+from .samples import INTEGER_RANGES
 
 Choose = Callable[[Sequence[Any]], Any]
+PINS = (
+    *(digits.ljust(16, b"\0") for digits in (b"", b"", b"1234", b"123456789012")),
+    *(wrong.ljust(16, b"\0") for wrong in (b"123", b"1234567890123", b"12345x", b"1234\0001")),
+)
+"""Two of nothing, two of digits, and what no PIN may be."""
 AMOUNTS = (1, 99, 100, 5_000, 10_000, 10_001, 0, -1, 10**12, 10**12 + 1, 2**63 - 1, -(2**63))
 
 
@@ -44,11 +61,93 @@ def values(type_: MessageType, today: int) -> dict[str, Sequence[Any]]:
         "store_id": (1, 2, 0, 2**32 - 1),
         "organisation_id": (0, 2**32 - 1),
         "terminal_id": (50, 51, 0, 2**32 - 1, TERMINAL_ID, LIMITED_ID),
-        "rights": (15, 1, 0, 16, 2**32 - 1),
+        "rights": (31, 1, 0, 32, 2**32 - 1),
         "status": (1, 2, 0, 255),
         "key": (b"k" * 32 + bytes(8), bytes(40), b"\xff" * 40),
         "account_number": (0, CARD, UNKNOWN_CARD),
         "card_type": (1, 2, 0, 2**16 - 1),
+        "functions": (7, 63, 2, 0, 64),
+        "from_date": (0, today, today + 1, today + 2),
+        "until_date": (0, today, today - 1),
+        "operator_id": (0, 1, 2),
+        "approver_id": (0, 1, 2),
+        "state": (1, 2, 3, 4, 5, 0, 6),
+        "level": (0, 1, 255),
+        "discount_bp": (0, 500, 10_000, 10_001),
+        "auto_mode": (0, 1, 2, 3, 4),
+        "auto_below_minor": (0, 5_000),
+        "auto_add_minor": (0, 1_000, -1),
+        "auto_count_max": (0, 1, 3),
+        "ceiling_minor": (2**63 - 1, 12_000, -1),
+        "recharge_day_minor_max": (2**63 - 1, 1_000, -1),
+        "recharge_count_max": (2**32 - 1, 1, 0),
+        "pin_tries_max": (3, 1, 0, 16),
+        "hold_s_max": (0, 60, 2_592_001),
+        "expires_in_s": (0, 1, 60, 2**32 - 1),
+        "hold_sequence": (10, 11, 12, 13, 14, 15, 16, 0),
+        "original_sequence": (10, 11, 12, 13, 14, 15, 16, 0),
+        "keep_rest": (0, 1, 2),
+        "to_card_number": (CARD, OTHER_CARD, UNKNOWN_CARD),
+        "related_number": (0, 0, CARD, UNKNOWN_CARD),
+        "points_hundredths": (1, 100, -100, 0, 10**15 + 1),
+        "category": (0, 0, 1, 63, 64),
+        "void_all": (0, 0, 1, 2),
+        "if_sequence": (0, 0, 12),
+        "gift_id": (0, 1, 2),
+        "pieces": (0, 1, 10_001),
+        "receipt": (1, 2),
+        "sale_date": (today, today - 1, today - 92, today - 93, today + 1),
+        "sale_minute": (0, 1_439, 1_440),
+        "settlement": (0, 1, 6, 7),
+        "service": (1, 2, 0, 256),
+        "count": (1, 1, 2, 3, 64, 65, 0),
+        "expiry_date": (0, today, today - 1),
+        "received_minor": (0, 1, -1),
+        "closed_date": (today, today - 1, today - 2),
+        "first_trace": (0, 1, 9),
+        "last_trace": (9, 2**32 - 1, 0),
+        "part_count": (1, 2, 256, 257, 0),
+        "node": (1, 2, 0, 5),
+        "parent_id": (0, 0, 1),
+        "round_off_minor": (0, 10),
+        "tender_cap_bp": (10_000, 5_000, 10_001),
+        "tender_rate": (0, 1, 10),
+        "convert_rate": (0, 1, 10),
+        "convert_lot_minor": (1, 10, 0),
+        "price_hundredths": (0, 100, -1),
+        "level_min": (0, 1),
+        "account_max": (2**32 - 1, 1),
+        "stock": (2**32 - 1, 1, 0),
+        "ruleset": (1, 2, 0),
+        "rule": (1, 2, 0),
+        "layer": (0, 1, 2, 3, 4, 5, 6, 7),
+        "action": (0, 1, 2, 3),
+        "rate": (200, 100, 0, 10_001),
+        "item": (0, 1),
+        "brand": (0, 1),
+        "department": (0, 1),
+        "weekdays": (0, 127, 128),
+        "settlements": (0, 127, 128),
+        "booking_days": (0, 1, 31, 32),
+        "priority": (0, 1),
+        "points_category": (0, 1, 64),
+        "remove": (0, 0, 0, 1),
+        "rule_count": (0, 1, 2),
+        "unit_price_minor": (0, 100, 2**32),
+        "price_class": (0, 1),
+        "list": (1, 2, 3, 4),
+        "allowed": (1, 1, 0, 2),
+        "number": (1, 2, 0),
+        "next_date": (today + 1, today + 2, today),
+        "operation": (*range(1, 22), 3, 6, 6, 10, 11, 16, 0, 22),
+        "fee_tender": (0, 1, 2, 3),
+        "sets": (1, 2, 4, 8, 15, 0, 16),
+        "member": (0, 5),
+        "document": (0, 9),
+        "old_pin": PINS,
+        "new_pin": PINS,
+        "pin": PINS,
+        "kind": (1, 2, 16, 255),
         "partition": (0, 1),
         "mode": (0, 1, 255),
         "timezone": (b"UTC".ljust(32, b"\0"),),
@@ -58,14 +157,46 @@ def values(type_: MessageType, today: int) -> dict[str, Sequence[Any]]:
     return named
 
 
+def fitting(field: PlacedField, options: Sequence[Any]) -> Sequence[Any]:
+    """Those of the options that the field can hold; 0 when there are none."""
+    low, high = INTEGER_RANGES.get(field.wire.format, (None, None))
+    if low is None or high is None:
+        return [option for option in options if isinstance(option, bytes)]
+    return [option for option in options if isinstance(option, int) and low <= option <= high] or [0]
+
+
+def row_of(form: type[Packed], choose: Choose) -> Packed:
+    """One row behind a fixed part."""
+    if form is BillLine:
+        return BillLine(amount_minor=choose(AMOUNTS), item=choose((0, 1)), flags=choose((0, 0, 1, 2)))
+    if form is Tender:
+        kind, purse = choose((1, 1, 2, 3, 4, 5, 6)), choose((0, 0, 1))
+        return Tender(kind=kind, purse=purse, count=choose((0, 0, 1)), amount_minor=choose(AMOUNTS))
+    if form is RefundLine:
+        return RefundLine(line=choose((0, 1, 2)), amount_minor=choose(AMOUNTS))
+    return DayTotal(type=choose((0x10, 0x13)), count=choose((0, 1)), amount_minor=choose(AMOUNTS))
+
+
+ROWS_OF: dict[type[Packed], dict[str, type[Packed]]] = {
+    DebitRequest: {"lines": BillLine, "tenders": Tender},
+    RefundRequest: {"lines": RefundLine},
+    BackfillRequest: {"lines": BillLine},
+    DayTotalsRequest: {"totals": DayTotal},
+}
+
+
 def body_of(type_: MessageType, today: int, choose: Choose) -> bytes:
     """A body of the right form."""
     form, domain = REQUESTS[type_], values(type_, today)
-    names = [field.name for field in layout_of(form).fields]
-    fields = {name: choose(domain[name]) for name in names if name in domain}
+    fields: dict[str, Any] = {}
+    for field in layout_of(form).fields:
+        if field.name in domain and (options := fitting(field, domain[field.name])):
+            fields[field.name] = choose(options)
     if form is DebitRequest:
-        amounts = [choose(AMOUNTS) for _ in range(choose((0, 1, 2, 5)))]
-        fields["lines"] = tuple(BillLine(amount_minor=amount) for amount in amounts)
+        fields["flags"] = choose((0, 0, 0, 1, 2, 4, 4, 7, 8))
+        fields["pin"] = choose(PINS)
+    for name, row in ROWS_OF.get(form, {}).items():
+        fields[name] = tuple(row_of(row, choose) for _ in range(choose((0, 0, 1, 2, 5))))
     return form(**fields).encode()
 
 

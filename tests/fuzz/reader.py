@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 BLOCK_HEADER = struct.Struct("<4sHHIIQQIIq32s32sI12s")
-ENTRY_HEADER = struct.Struct("<IIQqIIBBBBHHQ")
+ENTRY_HEADER = struct.Struct("<IIQqIIBBHHHII")
+IMAGE_BYTES = {1: 128, 2: 128, 3: 256, 10: 128, 16: 128, 18: 128, 21: 128}
+"""Lengths of the kinds of records that are not 64 bytes long."""
 
 
 def _table() -> list[int]:
@@ -99,11 +101,12 @@ class JournalReader:
         at = 0
         while at < len(body):
             size, checksum, sequence, _, terminal_id, date, *rest = ENTRY_HEADER.unpack_from(body, at)
-            type_, version, image_count, _, request_bytes, reply_bytes, _ = rest
+            type_, version, image_count, request_bytes, reply_bytes, _, _ = rest
             request_at = at + ENTRY_HEADER.size
             reply_at = request_at + (request_bytes + 7) // 8 * 8
             images_at = reply_at + (reply_bytes + 7) // 8 * 8
-            assert version == 1 and size == images_at + 64 * image_count - at and at + size <= len(body)
+            images = tuple(self._images(body[images_at : at + size]))
+            assert version == 2 and len(images) == image_count and at + size <= len(body)
             assert sequence == self.next_sequence
             if self._checking:
                 assert crc32c(body[at + 8 : at + size]) == checksum, f"entry {sequence}"
@@ -115,6 +118,15 @@ class JournalReader:
                 type_,
                 body[request_at : request_at + request_bytes],
                 body[reply_at : reply_at + reply_bytes],
-                tuple(body[images_at + 64 * i : images_at + 64 * i + 64] for i in range(image_count)),
+                images,
             )
+            at += size
+
+    @staticmethod
+    def _images(images: bytes) -> Iterator[bytes]:
+        at = 0
+        while at < len(images):
+            size = IMAGE_BYTES.get(images[at], 64)
+            assert at + size <= len(images)
+            yield images[at : at + size]
             at += size

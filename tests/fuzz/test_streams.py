@@ -25,27 +25,36 @@ from switch.protocol.messages import (
     Reply,
     Right,
 )
+from switch.protocol.records import RecordKind
 from switch.protocol.session import Message, SwitchSession
 from tests.fuzz.inprocess import (
     EVERY_RIGHT,
     LIMITED_ID,
     NOW_MS,
-    SETTINGS,
     STORAGE_KEY,
     TERMINAL_ID,
     TODAY,
     Bench,
     cut,
     open_business,
+    pins_hidden,
+    twin_of_settings,
 )
 from tests.fuzz.mutations import Mutation, bodies, body_of, mutated, mutations
 from tests.fuzz.peer import HEADER_BYTES, framed, message
-from tests.twin.model import Twin
 from tests.twin.wire import DECIDED_TYPES, form_error, read_header
 
 CORPUS = Path(__file__).parent / "corpus"
 QUOTES = '"'  # an empty message is written as two of them
-COLD_TYPES = {MessageType.SIGN_OFF, MessageType.ECHO, MessageType.FOLLOW, MessageType.STATISTICS}
+COLD_TYPES = {
+    MessageType.SIGN_OFF,
+    MessageType.ECHO,
+    MessageType.FOLLOW,
+    MessageType.STATISTICS,
+    MessageType.READ_RECORDS,
+}
+BESIDE = {MessageType.PUT_TERMINAL, MessageType.DAY_DIGESTS, MessageType.DAY_LIST}
+"""Decided by the twin's rules, but answered with the cold messages."""
 
 
 # --------------------------------------------------------------------------- what should be answered
@@ -55,7 +64,7 @@ class Expected:
     """The link's twin: what each receive is answered, from the readable parts."""
 
     def __init__(self, terminal_id, receive_key, send_key):
-        self.twin = Twin(**SETTINGS)
+        self.twin = twin_of_settings()
         open_business(self.twin)
         self.session = SwitchSession(receive_key, send_key)
         self.terminal_id = terminal_id
@@ -77,7 +86,7 @@ class Expected:
 
     @staticmethod
     def is_hot(type_):
-        return type_ in DECIDED_TYPES and type_ != MessageType.PUT_TERMINAL
+        return type_ in DECIDED_TYPES and type_ not in BESIDE
 
     def answer(self, plaintext):
         if len(plaintext) < HEADER_BYTES:
@@ -85,6 +94,10 @@ class Expected:
             error = ErrorReply(code=221, type=whole[1], offset=0, expected=HEADER_BYTES, got=len(plaintext))
             return self.error(whole, error)
         header = read_header(plaintext)
+        plaintext, wrong_pin_at = pins_hidden(plaintext, self.twin)
+        if wrong_pin_at is not None:
+            error = ErrorReply(code=222, type=header.type, offset=wrong_pin_at, expected=0, got=0)
+            return self.error(plaintext, error)
         if header.type in DECIDED_TYPES:
             if header.type == MessageType.PUT_TERMINAL and form_error(plaintext, header) is None:
                 if any(plaintext[-8:]):
@@ -151,9 +164,8 @@ def play(terminal_id, plaintexts, damage, places):
 
 
 def terminal_blocked(twin, terminal_id):
-    return twin.tables.terminals[terminal_id].status != 1 or twin.tables.terminals[terminal_id].rights != (
-        EVERY_RIGHT if terminal_id == TERMINAL_ID else 1
-    )
+    terminal = twin.tables.get(RecordKind.TERMINAL, terminal_id)
+    return (terminal.status, terminal.rights) != (1, EVERY_RIGHT if terminal_id == TERMINAL_ID else 1)
 
 
 # --------------------------------------------------------------------------- streams

@@ -1,16 +1,6 @@
 import pytest
 
-from tests.twin.model import Twin
-
-
-def fast_path(**settings):
-    from tests.support.engine import InProcessEngine
-
-    return InProcessEngine(**settings)
-
-
-DECIDERS = {"twin": Twin, "fast path": fast_path}
-"""Everything that must follow the tables."""
+from .deciders import DECIDERS
 
 
 @pytest.fixture(params=DECIDERS)

@@ -2,13 +2,15 @@
 
     == A debit takes its amount from the balance
 
+    proves HD-022 EF-053
     given type 1 single_minor_max=5000
     given card A type=1 balance=1000
 
     time   message  card  trace  amount  code      balance  points
     09:00  debit    A     1      100     APPROVED  900      0       earned=0  # whatever follows is a comment
 
-A scenario begins with `==` and one sentence.  Each cell of a row begins under
+A scenario begins with `==` and one sentence; `proves` names the features of docs/features.csv that it would fail
+without.  Each cell of a row begins under
 its column's heading; after the last column there may be options `name=value`.
 Lines outside a scenario, and after `#`, are for the reader.
 """
@@ -53,6 +55,7 @@ class Scenario:
 
     where: str
     sentence: str
+    features: list[str] = field(default_factory=list)
     givens: list[Given] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
 
@@ -70,7 +73,9 @@ def parse(text: str, name: str = "table") -> list[Scenario]:
         words = [(found.start(), found.group()) for found in re.finditer(r"\S+", line.partition("#")[0])]
         if not words or not scenarios:
             continue
-        if words[0][1] == "given":
+        if words[0][1] == "proves":
+            scenarios[-1].features += [word for _, word in words[1:]]
+        elif words[0][1] == "given":
             scenarios[-1].givens.append(_given(where, [word for _, word in words[1:]]))
         elif words[0][1] == COLUMNS[0]:
             if tuple(word for _, word in words) != COLUMNS:

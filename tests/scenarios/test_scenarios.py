@@ -6,7 +6,11 @@ from .stage import Stage
 from .table import read
 
 SCENARIOS = [
-    pytest.param(scenario, id=f"{path.stem}: {scenario.sentence}")
+    pytest.param(
+        scenario,
+        id=f"{path.stem}: {scenario.sentence}",
+        marks=[pytest.mark.feature(*scenario.features)] if scenario.features else [],
+    )
     for path in sorted(Path(__file__).parent.glob("*.txt"))
     for scenario in read(path)
 ]

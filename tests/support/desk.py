@@ -21,11 +21,13 @@ from switch.ledger import Checkpoint, Ledger
 from switch.protocol.layout import Packed
 from switch.protocol.messages import (
     BillLine,
+    CardOperation,
     CreditRequest,
     DebitRequest,
     Header,
     MessageType,
     OpenCardRequest,
+    OperateCardRequest,
     PutCardTypeRequest,
     PutStoreRequest,
     PutTerminalRequest,
@@ -34,10 +36,10 @@ from switch.protocol.messages import (
     Right,
     SwitchMode,
 )
-from switch.protocol.records import EntryHeader, RecordKind
+from switch.protocol.records import EntryHeader, RecordKind, images_of
 
 SEGMENT_BYTES = 1 << 20
-ALL_RIGHTS = int(Right.PAY | Right.CREDIT | Right.CONFIGURE | Right.FOLLOW)
+ALL_RIGHTS = int(Right.PAY | Right.CREDIT | Right.CONFIGURE | Right.FOLLOW | Right.CARDS)
 OPERATOR_ID, TILL_ID, STORE_ID, CARD_TYPE = 1, 7, 3, 1
 TILL_KEY = b"t" * 32
 CARD, OTHER_CARD = 6222_0201_0003_4533, 6222_0201_0005_3228
@@ -135,9 +137,15 @@ class Desk:
         request = OpenCardRequest(**self.key(), card_number=card, account_number=account, card_type=CARD_TYPE)
         self.approve(MessageType.OPEN_CARD, request)
 
-    def approve(self, type_: MessageType, body: Packed) -> None:
+    def operate(self, operation: CardOperation, card: int, **fields: Any) -> Reply:
+        """One operation of the card desk on one card; it must be approved."""
+        request = OperateCardRequest(**self.key(), card_number=card, operation=operation, **fields)
+        return self.approve(MessageType.OPERATE_CARD, request)
+
+    def approve(self, type_: MessageType, body: Packed) -> Reply:
         reply = self.ask(type_, body, OPERATOR_ID)
         assert reply.code == 0, reply
+        return reply
 
     def commit(self) -> None:
         """Make durable what was decided: one block."""
@@ -233,7 +241,8 @@ def entries_in(body: bytes, position: int) -> list[Entry]:
         reply_at = at + header_bytes + -(-header.request_bytes // 8) * 8
         images_at = reply_at + -(-header.reply_bytes // 8) * 8
         request = body[at + header_bytes : at + header_bytes + header.request_bytes]
-        images = tuple(body[images_at + 64 * n : images_at + 64 * (n + 1)] for n in range(header.image_count))
+        images = tuple(images_of(body[images_at : at + header.entry_bytes]))
+        assert len(images) == header.image_count
         found.append(Entry(position + at, header, request, body[reply_at : reply_at + header.reply_bytes], images))
         at += header.entry_bytes
     return found

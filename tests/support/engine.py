@@ -14,7 +14,8 @@ from switch._zone import zone_table
 from switch.duplicates import AnswerWindow
 from switch.group_commit import GroupCommit
 from switch.journal import LocalJournal
-from switch.protocol.records import RecordKind
+from switch.protocol.records import RecordKind, record_key
+from tests.twin.world import switch_record_of
 
 SEGMENT_BYTES = 4 << 20
 
@@ -27,18 +28,19 @@ class InProcessEngine:
         *,
         timezone: str,
         replay: bool,
-        accounts_max: int | None = None,
-        cards_max: int = 1000,
-        terminals_max: int = 1000,
-        stores_max: int = 1000,
         answers_per_date_max: int = 1_000_000,
-        **_: Any,
+        **settings: Any,
     ) -> None:
         directory = tempfile.mkdtemp(prefix="cardswitch-engine-")
         weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
         self.journal = LocalJournal(directory, 0, SEGMENT_BYTES)
         self._make_room()
-        self.tables = Tables(cards_max, terminals_max, stores_max, accounts_max)
+        maxima: dict[str, Any] = {"cards_max": 1000, "terminals_max": 1000, "stores_max": 1000}
+        maxima |= {name: value for name, value in settings.items() if name.endswith("_max")}
+        self.tables = Tables(**maxima)
+        switch_record = switch_record_of({"timezone": timezone, "replay": replay, **settings})
+        if switch_record is not None:
+            self.tables.load([switch_record])
         self.window = AnswerWindow(answers_per_date_max)
         self.commit = GroupCommit(self.journal)
         self.engine = Engine(self.tables, self.window, self.commit, zone_table(timezone), replay)
@@ -54,9 +56,13 @@ class InProcessEngine:
         self._make_room()
         return self.engine.decide(terminal_id, rights, message, now_ms)
 
-    def records(self) -> dict[int, dict[int, bytes]]:
-        """Every record as its 64 bytes, by kind and key."""
+    def records(self) -> dict[int, dict[Any, bytes]]:
+        """Every record as its bytes, by kind and key; a key of one number is that number."""
         return {
-            kind: {int.from_bytes(record[8:16], "little"): record for record in self.tables.records(kind)}
+            kind: {
+                key[0] if len(key) == 1 else key: record
+                for record in self.tables.records(kind)
+                for key in [record_key(record)]
+            }
             for kind in RecordKind
         }

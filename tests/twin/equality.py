@@ -6,31 +6,35 @@ every message, for every stream.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
-from typing import Protocol
+from typing import Any, Protocol
 
 from switch.protocol.codes import ResponseCode
 from switch.protocol.layout import Packed, layout_of
-from switch.protocol.messages import REPLY_BIT, REQUESTS, DebitRequest, ErrorReply, Header, MessageType, Reply
-from switch.protocol.records import RECORDS, EntryHeader, RecordKind
+from switch.protocol.messages import REPLY_BIT, REQUESTS, ErrorReply, Header, LineResult, MessageType, Reply
+from switch.protocol.records import RECORDS, EntryHeader, RecordKind, images_of
 
 from .traffic import Traffic
-from .wire import DECIDED_TYPES, HEADER_BYTES
+from .wire import DECIDED_TYPES, HEADER_BYTES, ROWS, offset_of
 from .world import World
 
 RECORDS_EVERY = 1000
 """Messages between two comparisons of all records (their images in the entries are compared every time)."""
 
 
+LISTINGS = (bytes([MessageType.DAY_DIGESTS]), bytes([MessageType.DAY_LIST]))
+"""Inquiries about a day are answered beside the engine."""
+
+
 class EngineUnderTest(Protocol):
     """What is compared with the twin."""
 
     def decide(self, terminal_id: int, rights: int, message: bytes, now_ms: int) -> tuple[bytes, bytes | None]:
-        """Whole reply and journal entry of a whole message."""
+        """Whole reply and journal entries (a cut-over's, the message's) of a whole message."""
 
-    def records(self) -> dict[int, dict[int, bytes]]:
-        """Every record as its 64 bytes, by kind and key."""
+    def records(self) -> Mapping[int, Mapping[Any, bytes]]:
+        """Every record as its bytes, by kind and key; a key of one number may be that number."""
 
 
 MakeEngine = Callable[..., EngineUnderTest]
@@ -45,13 +49,15 @@ def compare(world: World, make_engine: MakeEngine, message_count: int) -> None:
     twin, engine = world.twin(), make_engine(**world.settings.as_arguments())
     stream = islice(Traffic(world, twin).messages(), message_count)
     for step, (terminal_id, message, now_ms) in enumerate(stream, start=1):
+        if message[1:2] in LISTINGS:
+            continue
         rights = world.rights[terminal_id]
         expected = twin.decide(terminal_id, rights, message, now_ms)
         reply, entry = engine.decide(terminal_id, rights, message, now_ms)
-        if (reply, entry) != (expected.reply, expected.entry):
+        if (reply, entry) != (expected.reply, expected.written):
             asked = f"terminal {terminal_id}, rights {rights}, now_ms {now_ms}, today {twin.today}"
             lines = [asked, *_request_lines(message)]
-            lines += _reply_lines(expected.reply, reply) + _entry_lines(expected.entry, entry)
+            lines += _reply_lines(expected.reply, reply) + _entry_lines(expected.written, entry)
             raise DifferenceError(_report(world, step, lines))
         if step % RECORDS_EVERY == 0 or step == message_count:
             lines = _record_lines(twin.state_records(), engine.records())
@@ -95,10 +101,21 @@ def _request_lines(message: bytes) -> list[str]:
     lines = [f"message {message.hex()}", f"header {_fields(Header, header)}"]
     if len(header) == HEADER_BYTES and header[1] in DECIDED_TYPES:
         message_type = MessageType(header[1])
-        lines.append(f"{message_type.name} of {len(body)} bytes: {_fields(REQUESTS[message_type], body)}")
-        if message_type == MessageType.DEBIT:
-            lines.append(f"  followed by {len(body) - DebitRequest.width_bytes()} bytes of lines")
+        form = REQUESTS[message_type]
+        lines.append(f"{message_type.name} of {len(body)} bytes: {_fields(form, body)}")
+        lines.append(f"  followed by {max(0, len(body) - form.width_bytes())} bytes of rows")
+        if header[1] in ROWS and len(header) == HEADER_BYTES:
+            lines += [f"  {row!r}" for row in _rows(message_type, body)]
     return lines
+
+
+def _rows(message_type: MessageType, body: bytes) -> Iterator[dict[str, object]]:
+    """Rows behind the fixed part, as far as the bytes go."""
+    at = REQUESTS[message_type].width_bytes()
+    for count_field, form in ROWS[message_type]:
+        for _ in range(body.ljust(256, b"\0")[offset_of(REQUESTS[message_type], count_field)]):
+            yield _fields(form, body[at:])
+            at += form.width_bytes()
 
 
 def _reply_lines(expected: bytes, got: bytes) -> list[str]:
@@ -107,7 +124,18 @@ def _reply_lines(expected: bytes, got: bytes) -> list[str]:
     forms = [ErrorReply if reply[1:2] == bytes([MessageType.ERROR | REPLY_BIT]) else Reply for reply in (expected, got)]
     headers = [_fields(Header, reply[:HEADER_BYTES]) for reply in (expected, got)]
     bodies = [_fields(form, reply[HEADER_BYTES:]) for form, reply in zip(forms, (expected, got), strict=True)]
-    return [*_side_by_side("reply header", *headers), *_side_by_side("reply", *bodies), *_first_byte(expected, got)]
+    lines = [*_side_by_side("reply header", *headers), *_side_by_side("reply", *bodies)]
+    return [*lines, *_result_lines(expected, got), *_first_byte(expected, got)]
+
+
+def _result_lines(expected: bytes, got: bytes) -> Iterator[str]:
+    """Line results that differ (of other replies the same bytes, read as such)."""
+    width, start = LineResult.width_bytes(), HEADER_BYTES + Reply.width_bytes()
+    for at in range(start, max(len(expected), len(got)), width):
+        left, right = expected[at : at + width], got[at : at + width]
+        if left != right:
+            title = f"result {(at - start) // width}"
+            yield from _side_by_side(title, _fields(LineResult, left), _fields(LineResult, right))
 
 
 def _first_byte(expected: bytes, got: bytes) -> list[str]:
@@ -129,27 +157,38 @@ def _entry_lines(expected: bytes | None, got: bytes | None) -> list[str]:
     return [*lines, *_first_byte(expected, got)]
 
 
-def _entry_parts(entry: bytes) -> Iterator[tuple[str, type[Packed], bytes]]:
-    """(name, layout, bytes) of the parts of an entry."""
+def _entry_parts(entries: bytes) -> Iterator[tuple[str, type[Packed], bytes]]:
+    """(name, layout, bytes) of the parts of one or two entries."""
+    at = 0
+    while at < len(entries):
+        end = at + max(64, int.from_bytes(entries[at : at + 4], "little"))
+        yield from _parts_of_one(entries[at:end])
+        at = end
+
+
+def _parts_of_one(entry: bytes) -> Iterator[tuple[str, type[Packed], bytes]]:
     head_bytes = EntryHeader.width_bytes()
     yield "entry header", EntryHeader, entry[:head_bytes]
-    request_type, image_count = entry[32], entry[34]
-    request_bytes = int.from_bytes(entry[36:38], "little")
+    head = _fields(EntryHeader, entry[:head_bytes])
+    request_type, request_bytes, reply_bytes = (
+        int(str(head[name])) for name in ("request_type", "request_bytes", "reply_bytes")
+    )
     at = head_bytes + -(-request_bytes // 8) * 8
     if request_type in DECIDED_TYPES:
         yield "entry request", REQUESTS[MessageType(request_type)], entry[head_bytes:at]
-    yield "entry reply", Reply, entry[at : at + Reply.width_bytes()]
-    for number in range(image_count):
-        start = at + Reply.width_bytes() + 64 * number
-        kind = entry[start] if start < len(entry) else 0
-        if kind in set(RecordKind):
-            yield f"image {number} {RecordKind(kind).name}", RECORDS[RecordKind(kind)], entry[start : start + 64]
+    yield "entry reply", Reply, entry[at : at + reply_bytes]
+    images = images_of(entry[at + -(-reply_bytes // 8) * 8 :])
+    for number, image in enumerate(images):
+        kind = RecordKind(image[0])
+        yield f"image {number} {kind.name}", RECORDS[kind], image
 
 
-def _record_lines(expected: dict[RecordKind, dict[int, bytes]], got: dict[int, dict[int, bytes]]) -> list[str]:
+def _record_lines(
+    expected: Mapping[RecordKind, Mapping[tuple[int, ...], bytes]], got: Mapping[int, Mapping[Any, bytes]]
+) -> list[str]:
     """The first record that differs; the engine's switch record is its own affair."""
     for kind, records in expected.items():
-        others = got.get(kind, {})
+        others = {key if isinstance(key, tuple) else (key,): image for key, image in got.get(kind, {}).items()}
         for key in sorted(records.keys() | others.keys()):
             left, right = records.get(key, b""), others.get(key, b"")
             if left != right:

@@ -1,127 +1,267 @@
-"""Operator messages: docs/decision.md, section 7."""
+"""Section 16: card types and their states, stores, terminals, organisation, lists of a type, cut-over."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from switch.protocol.codes import ResponseCode
-from switch.protocol.layout import Packed
 from switch.protocol.messages import (
-    ChangeCardStatusRequest,
-    OpenCardRequest,
+    CardTypeFlag,
+    CutOverRequest,
+    Function,
+    PutAllowedRequest,
     PutCardTypeRequest,
+    PutOrganisationRequest,
     PutStoreRequest,
     PutTerminalRequest,
+    SetTypeStateRequest,
+    TypeState,
 )
+from switch.protocol.records import GONE, RECORDS, MarkKind, RecordKind
 
-from .state import Account, Card, CardType, Decision, Store, Tables, Terminal
-from .wire import offset_of
+from .card_life import ENDED
+from .state import Ask, Decision, Record, State
 
 CARD_TYPES_MAX = 1023
-CARD_NUMBER_MIN, CARD_NUMBER_MAX = 10**7, 10**19 - 1
-STATUSES = (1, 2)
+HOLD_S_MAX = 30 * 86_400
+FROZEN_FLAGS = CardTypeFlag.NAMED | CardTypeFlag.ONE_TIME
+
+# --------------------------------------------------------------------------- card types
 
 
-def _first_invalid(form: Packed, checks: dict[str, bool]) -> Decision | None:
-    """FIELD_INVALID for the first field, in the order given, whose check does not hold."""
-    for name, holds in checks.items():
+def decide_put_card_type(state: State, ask: Ask, form: PutCardTypeRequest, decision: Decision) -> ResponseCode:
+    """Create a card type, or a version of it from a date on."""
+    tables = state.tables
+    type_state = tables.find(RecordKind.TYPE_STATE, form.code)
+    for name, holds, code in _card_type_checks(state, form, is_new=type_state is None):
         if not holds:
-            return Decision(ResponseCode.FIELD_INVALID, detail=offset_of(type(form), name))
-    return None
+            return decision.invalid(form, name) if code == ResponseCode.FIELD_INVALID else code
+    frozen = _frozen_field(state, ask, form)
+    if frozen is not None:
+        decision.invalid(form, frozen)
+        return ResponseCode.TYPE_FROZEN
+    key = form.code << 32 | form.from_date
+    version = tables.find(RecordKind.CARD_TYPE, key)
+    if version is None and not tables.has_room(RecordKind.CARD_TYPE):
+        return ResponseCode.TABLE_FULL
+
+    if version is None:
+        version = tables.make(RecordKind.CARD_TYPE, code=form.code, from_date=form.from_date, key=key)
+    asked = {name for name in form.__struct_fields__ if not name.startswith("reserved")}
+    for name in asked & set(RECORDS[RecordKind.CARD_TYPE].__struct_fields__):
+        setattr(version, name, getattr(form, name))
+    decision.touch(version)
+    if type_state is None:
+        made = tables.make(RecordKind.TYPE_STATE, state=form.state, author=form.operator_id, code=form.code)
+        decision.touch(made)
+    return ResponseCode.APPROVED
 
 
-def decide_put_card_type(tables: Tables, form: PutCardTypeRequest) -> Decision:
-    """Create or change a card type."""
-    invalid = _first_invalid(
-        form,
-        {
-            "code": 1 <= form.code <= CARD_TYPES_MAX,
-            "flags": form.flags <= 7,
-            "single_minor_max": form.single_minor_max >= 0,
-            "daily_minor_max": form.daily_minor_max >= 0,
-            "daily_points_max_hundredths": form.daily_points_max_hundredths >= 0,
-            "points_percent": form.points_percent <= 10000,
-            "points_per_unit": 1 <= form.points_per_unit <= 100,
-        },
+def _card_type_checks(
+    state: State, form: PutCardTypeRequest, *, is_new: bool
+) -> Iterator[tuple[str, bool, ResponseCode]]:
+    """(field, whether it holds, code when not), in the order of the checks."""
+    invalid, unknown = ResponseCode.FIELD_INVALID, ResponseCode.ORGANISATION_UNKNOWN
+    yield "code", 1 <= form.code <= CARD_TYPES_MAX, invalid
+    is_voucher = bool(form.functions & Function.VOUCHER)
+    yield "functions", 1 <= form.functions <= 63 and (not is_voucher or form.functions == Function.VOUCHER), invalid
+    yield "flags", form.flags <= 32_767, invalid
+    yield "state", form.state in (1, 3) or (form.state == 0 and not is_new), invalid
+    yield "medium", form.medium <= 6, invalid
+    yield "relation", form.relation <= 3, invalid
+    yield "discount_bp", form.discount_bp <= 10_000, invalid
+    for name in ("organisation_id", "stores_organisation_id"):
+        node = getattr(form, name)
+        yield name, node == 0 or state.tables.find(RecordKind.ORGANISATION, node) is not None, unknown
+    for name in (
+        "single_minor_max",
+        "daily_minor_max",
+        "daily_points_max_hundredths",
+        "recharge_day_minor_max",
+        "ceiling_minor",
+        "face_minor_min",
+        "auto_below_minor",
+        "auto_add_minor",
+    ):
+        yield name, getattr(form, name) >= 0, invalid
+    yield "points_percent", form.points_percent <= 10_000, invalid
+    yield "points_per_unit", 1 <= form.points_per_unit <= 100, invalid
+    yield "face_minor_max", form.face_minor_max >= form.face_minor_min, invalid
+    yield "auto_mode", form.auto_mode <= 3, invalid
+    yield "auto_add_minor", form.auto_mode == 0 or form.auto_add_minor > 0, invalid
+    yield "pin_tries_max", 1 <= form.pin_tries_max <= 15, invalid
+    yield "number_digits", form.number_digits == 0 or 8 <= form.number_digits <= 19, invalid
+    prefix = form.number_prefix
+    yield "number_prefix", prefix == 0 or len(str(prefix)) < form.number_digits, invalid
+    yield "hold_s_max", form.hold_s_max <= HOLD_S_MAX, invalid
+    yield "auto_until_date", form.auto_until_date == 0 or form.auto_until_date >= form.auto_from_date, invalid
+
+
+def has_cards(state: State, code: int) -> bool:
+    """Whether any card of a type was ever made (reserved numbers count)."""
+    return any(card.card_type == code for card in state.tables.all(RecordKind.CARD))
+
+
+def has_living_cards(state: State, code: int) -> bool:
+    """Whether a card of a type has not ended."""
+    return any(card.card_type == code and card.status not in ENDED for card in state.tables.all(RecordKind.CARD))
+
+
+def _frozen_field(state: State, ask: Ask, form: PutCardTypeRequest) -> str | None:
+    """The first field of a type in use that cannot be as it is asked for."""
+    if not has_cards(state, form.code):
+        return None
+    before = state.tables.type_in_force(form.code, ask.today) or state.tables.type_in_force(form.code, form.from_date)
+    if before is not None:
+        for name in ("medium", "functions", "relation", "flags", "number_prefix", "number_digits"):
+            mask = FROZEN_FLAGS if name == "flags" else -1
+            if getattr(form, name) & mask != getattr(before, name) & mask:
+                return name
+    return None if form.from_date > ask.today else "from_date"
+
+
+def decide_set_type_state(state: State, ask: Ask, form: SetTypeStateRequest, decision: Decision) -> ResponseCode:
+    """Move a card type on in its life."""
+    record = state.tables.find(RecordKind.TYPE_STATE, form.code)
+    if record is None:
+        return ResponseCode.CARD_TYPE_UNKNOWN
+    draft, submitted, approved, suspended, retired = TypeState
+    if form.state == retired and record.state != retired:
+        if has_living_cards(state, form.code):
+            return ResponseCode.OTHER_CARDS
+    elif (record.state, form.state) == (submitted, approved):
+        if form.operator_id in (0, record.author):
+            return ResponseCode.SAME_PERSON
+    elif (record.state, form.state) not in {
+        (draft, submitted),
+        (submitted, draft),
+        (approved, suspended),
+        (suspended, approved),
+    }:
+        decision.detail = record.state
+        return ResponseCode.TYPE_STATE
+    record.state = form.state
+    decision.touch(record)
+    return ResponseCode.APPROVED
+
+
+def decide_put_allowed(state: State, ask: Ask, form: PutAllowedRequest, decision: Decision) -> ResponseCode:
+    """Put a number on a list of a card type, or take it off."""
+    tables, kind = state.tables, RecordKind.MARK
+    if tables.find(RecordKind.TYPE_STATE, form.code) is None:
+        return ResponseCode.CARD_TYPE_UNKNOWN
+    invalid = decision.first_invalid(
+        form, {"list": 1 <= form.list <= 3, "allowed": form.allowed <= 1, "number": form.number > 0}
     )
-    if invalid:
+    if invalid is not None:
         return invalid
-    card_type = tables.card_types[form.code] = CardType(
-        code=form.code,
-        flags=form.flags,
-        daily_count_max=form.daily_count_max,
-        single_minor_max=form.single_minor_max,
-        daily_minor_max=form.daily_minor_max,
-        daily_points_max_hundredths=form.daily_points_max_hundredths,
-        points_percent=form.points_percent,
-        points_per_unit=form.points_per_unit,
-    )
-    return Decision(ResponseCode.APPROVED, changed=(card_type,))
+    key = (form.code << 8 | form.list, form.number, MarkKind.ALLOWED << 56)
+    mark = tables.find(kind, *key)
+    if form.allowed and mark is None:
+        if not tables.has_room(kind):
+            return ResponseCode.TABLE_FULL
+        mark = tables.make(kind, key_a=key[0], key_b=key[1], key_c=key[2])
+    if mark is not None:
+        mark.state = 0 if form.allowed else GONE
+        decision.touch(mark)
+    return ResponseCode.APPROVED
 
 
-def decide_put_store(tables: Tables, form: PutStoreRequest) -> Decision:
+# --------------------------------------------------------------------------- places
+
+
+def _put(state: State, decision: Decision, kind: RecordKind, key: int, **fields: object) -> ResponseCode:
+    """Make or change a record with a single key; `fields` are all that a request sets."""
+    record = state.tables.find(kind, key)
+    if record is None:
+        if not state.tables.has_room(kind):
+            return ResponseCode.TABLE_FULL
+        record = state.tables.make(kind, **fields)
+    for name, value in fields.items():
+        setattr(record, name, value)
+    decision.touch(record)
+    return ResponseCode.APPROVED
+
+
+def decide_put_store(state: State, ask: Ask, form: PutStoreRequest, decision: Decision) -> ResponseCode:
     """Create or change a store."""
-    invalid = _first_invalid(form, {"store_id": form.store_id > 0})
-    if invalid:
-        return invalid
-    if form.store_id not in tables.stores and len(tables.stores) >= tables.stores_max:
-        return Decision(ResponseCode.TABLE_FULL)
-    store = tables.stores[form.store_id] = Store(form.store_id, form.organisation_id)
-    return Decision(ResponseCode.APPROVED, changed=(store,))
+    if form.store_id == 0:
+        return decision.invalid(form, "store_id")
+    nodes = {record.organisation_id for record in state.tables.all(RecordKind.ORGANISATION)}
+    if nodes and form.organisation_id not in {0, *nodes}:
+        return ResponseCode.ORGANISATION_UNKNOWN
+    return _put(
+        state,
+        decision,
+        RecordKind.STORE,
+        form.store_id,
+        store_id=form.store_id,
+        organisation_id=form.organisation_id,
+        round_off_minor=form.round_off_minor,
+    )
 
 
-def decide_put_terminal(tables: Tables, form: PutTerminalRequest) -> Decision:
+def decide_put_terminal(state: State, ask: Ask, form: PutTerminalRequest, decision: Decision) -> ResponseCode:
     """Create or change a terminal; the key arrives wrapped."""
-    invalid = _first_invalid(
+    invalid = decision.first_invalid(
         form,
-        {"terminal_id": form.terminal_id > 0, "rights": form.rights <= 15, "status": form.status in STATUSES},
+        {"terminal_id": form.terminal_id > 0, "rights": form.rights <= 31, "status": form.status in (1, 2)},
     )
-    if invalid:
+    if invalid is not None:
         return invalid
-    if form.store_id != 0 and form.store_id not in tables.stores:
-        return Decision(ResponseCode.STORE_UNKNOWN)
-    if form.terminal_id not in tables.terminals and len(tables.terminals) >= tables.terminals_max:
-        return Decision(ResponseCode.TABLE_FULL)
-    terminal = Terminal(form.terminal_id, form.store_id, form.rights, form.status, form.key)
-    tables.terminals[form.terminal_id] = terminal
-    return Decision(ResponseCode.APPROVED, changed=(terminal,))
-
-
-def decide_open_card(tables: Tables, form: OpenCardRequest, today: int) -> Decision:
-    """Make a card known, on a new account or on an existing one."""
-    invalid = _first_invalid(
-        form,
-        {
-            "card_number": CARD_NUMBER_MIN <= form.card_number <= CARD_NUMBER_MAX,
-            "status": form.status in STATUSES,
-        },
+    if form.store_id != 0 and state.tables.find(RecordKind.STORE, form.store_id) is None:
+        return ResponseCode.STORE_UNKNOWN
+    return _put(
+        state,
+        decision,
+        RecordKind.TERMINAL,
+        form.terminal_id,
+        terminal_id=form.terminal_id,
+        store_id=form.store_id,
+        rights=form.rights,
+        status=form.status,
+        wrapped_key=form.key,
     )
-    if invalid:
+
+
+def decide_put_organisation(state: State, ask: Ask, form: PutOrganisationRequest, decision: Decision) -> ResponseCode:
+    """Create or change a node of the organisation."""
+    number = form.organisation_id
+    invalid = decision.first_invalid(form, {"organisation_id": number > 0, "parent_id": form.parent_id != number})
+    if invalid is not None:
         return invalid
-    if form.card_number in tables.cards:
-        return Decision(ResponseCode.CARD_EXISTS)
-    if form.card_type not in tables.card_types:
-        return Decision(ResponseCode.CARD_TYPE_UNKNOWN)
-    account_number = form.account_number or form.card_number
-    account = tables.accounts.get(account_number)
-    if account is None and account_number != form.card_number:
-        return Decision(ResponseCode.ACCOUNT_UNKNOWN)
-    accounts_are_full = len(tables.accounts) >= tables.accounts_max
-    if len(tables.cards) >= tables.cards_max or (account is None and accounts_are_full):
-        return Decision(ResponseCode.TABLE_FULL)
-
-    card = tables.cards[form.card_number] = Card(form.card_number, account_number, form.card_type, form.status, today)
-    if account is not None:
-        return Decision(ResponseCode.APPROVED, account=account, changed=(card,))
-    account = tables.accounts[account_number] = Account(account_number)
-    return Decision(ResponseCode.APPROVED, account=account, changed=(account, card))
+    above = _nodes_from(state, form.parent_id)
+    if form.parent_id and (not above or number in {node.organisation_id for node in above}):
+        return ResponseCode.ORGANISATION_UNKNOWN
+    if not 1 <= form.node <= 4:
+        return decision.invalid(form, "node")
+    return _put(
+        state,
+        decision,
+        RecordKind.ORGANISATION,
+        number,
+        organisation_id=number,
+        parent_id=form.parent_id,
+        node=form.node,
+        name=form.name,
+    )
 
 
-def decide_change_card_status(tables: Tables, form: ChangeCardStatusRequest) -> Decision:
-    """Block or unblock a card."""
-    invalid = _first_invalid(form, {"status": form.status in STATUSES})
-    if invalid:
-        return invalid
-    card = tables.cards.get(form.card_number)
-    if card is None:
-        return Decision(ResponseCode.CARD_UNKNOWN)
-    card.status = form.status
-    return Decision(ResponseCode.APPROVED, account=tables.accounts[card.account_number], changed=(card,))
+def _nodes_from(state: State, organisation_id: int) -> list[Record]:
+    """A node and all above it; nothing when it is unknown."""
+    nodes: list[Record] = []
+    at = state.tables.find(RecordKind.ORGANISATION, organisation_id)
+    while at is not None:
+        nodes.append(at)
+        at = state.tables.find(RecordKind.ORGANISATION, at.parent_id)
+    return nodes
+
+
+def decide_cut_over(state: State, ask: Ask, form: CutOverRequest, decision: Decision) -> ResponseCode:
+    """Begin the next business date early; the caller moves on to it when the code is 0."""
+    if form.next_date != ask.today + 1 or form.next_date > ask.local_date + 1:
+        return decision.invalid(form, "next_date")
+    for record in state.tables.all(RecordKind.SWITCH):
+        record.business_date = form.next_date
+        decision.touch(record)
+    return ResponseCode.APPROVED

@@ -7,49 +7,48 @@ with the fields is the twin's own.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from switch.protocol.codes import ResponseCode
 from switch.protocol.layout import Packed, layout_of
 from switch.protocol.messages import (
     KEYED_TYPES,
+    PIN_BYTES,
     PROTOCOL_VERSION,
     REPLY_BIT,
     REQUESTS,
-    BalanceRequest,
+    BackfillRequest,
     BillLine,
-    ChangeCardStatusRequest,
-    CreditRequest,
+    DayTotal,
+    DayTotalsRequest,
+    DebitFlag,
     DebitRequest,
     ErrorReply,
     Header,
+    LineFlag,
     MessageType,
-    OpenCardRequest,
-    PutCardTypeRequest,
-    PutStoreRequest,
-    PutTerminalRequest,
+    RefundLine,
+    RefundRequest,
     Reply,
-    ReversalRequest,
+    Tender,
 )
 from switch.protocol.records import ENTRY_ALIGN_BYTES, EntryHeader
 
-KeyedForm = (
-    DebitRequest
-    | ReversalRequest
-    | CreditRequest
-    | PutCardTypeRequest
-    | PutStoreRequest
-    | PutTerminalRequest
-    | OpenCardRequest
-    | ChangeCardStatusRequest
+INQUIRIES = frozenset(
+    {
+        MessageType.BALANCE,
+        MessageType.CARD_QUERY,
+        MessageType.QUOTE,
+        MessageType.DAY_DIGESTS,
+        MessageType.DAY_LIST,
+    }
 )
-"""A request that has a key, as its fields."""
+"""Messages without a key that reach the decision."""
 
-DECIDED_TYPES = frozenset({*KEYED_TYPES, MessageType.BALANCE})
-"""Types that reach the decision; sign-off, echo, follow and statistics are answered before it."""
+DECIDED_TYPES = frozenset({*KEYED_TYPES, *INQUIRIES})
+"""Types that reach the decision; sign-off, echo, follow, records and statistics are answered before it."""
 
 HEADER_BYTES = Header.width_bytes()
-DEBIT_BYTES = DebitRequest.width_bytes()
-LINE_BYTES = BillLine.width_bytes()
 
 
 def offset_of(form: type[Packed], name: str) -> int:
@@ -57,9 +56,20 @@ def offset_of(form: type[Packed], name: str) -> int:
     return next(field.offset for field in layout_of(form).fields if field.name == name)
 
 
-LINE_FLAGS_OFFSET = offset_of(BillLine, "flags")
-LINE_AMOUNT_INDEX = [field.name for field in layout_of(BillLine).fields].index("amount_minor")
-LINE_COUNT_OFFSET = offset_of(DebitRequest, "line_count")
+ROWS: dict[MessageType, tuple[tuple[str, type[Packed]], ...]] = {
+    MessageType.DEBIT: (("line_count", BillLine), ("tender_count", Tender)),
+    MessageType.QUOTE: (("line_count", BillLine), ("tender_count", Tender)),
+    MessageType.REFUND: (("line_count", RefundLine),),
+    MessageType.BACKFILL: (("line_count", BillLine),),
+    MessageType.DAY_TOTALS: (("total_count", DayTotal),),
+}
+"""Rows behind the fixed part, in order, each with the one-byte field that counts them."""
+
+KNOWN_FLAGS: dict[type[Packed], int] = {
+    DebitRequest: sum(DebitFlag),
+    BillLine: sum(LineFlag),
+}
+"""Layouts whose `flags` have bits that no version knows."""
 
 
 # --------------------------------------------------------------------------- CRC-32C
@@ -94,9 +104,8 @@ class Asked:
 
     type: MessageType
     body: bytes
-    form: KeyedForm | BalanceRequest
-    line_amounts: tuple[int, ...]
-    """Amounts of a debit's bill lines (the form's own `lines` stay empty: they are the slow way)."""
+    form: Any
+    """The request as its fields: an instance of `REQUESTS[type]`."""
 
 
 def read_header(message: bytes) -> Header:
@@ -123,53 +132,66 @@ def form_error(message: bytes, header: Header) -> ErrorReply | None:
     if header.type not in DECIDED_TYPES:
         return error(wrong.TYPE_UNKNOWN, 0, 0, header.type)
     message_type = MessageType(header.type)
-    expected_bytes = _body_bytes(message_type, body)
+    fixed_bytes = REQUESTS[message_type].width_bytes()
+    if len(body) < fixed_bytes:
+        return error(wrong.LENGTH, 0, fixed_bytes, len(body))
+    parts = _parts(message_type, body)
+    pin_bytes = PIN_BYTES if _has_pin(message_type, body) else 0
+    expected_bytes = sum(part.width_bytes() for part, _ in parts) + pin_bytes
     if len(body) != expected_bytes:
         return error(wrong.LENGTH, 0, expected_bytes, len(body))
-    for offset, width in _reserved_fields(message_type, body):
-        field = body[offset : offset + width]
-        if any(field):
-            return error(wrong.RESERVED_NOT_ZERO, offset, 0, int.from_bytes(field[:4], "little"))
+    for part, start in parts:
+        for placed in layout_of(part).fields:
+            field = body[start + placed.offset : start + placed.offset + placed.wire.width_bytes]
+            if placed.name.startswith("reserved") and any(field):
+                got = int.from_bytes(field[:4], "little")
+            elif placed.name == "flags" and part in KNOWN_FLAGS and int.from_bytes(field, "little") > KNOWN_FLAGS[part]:
+                got = int.from_bytes(field, "little")
+            else:
+                continue
+            return error(wrong.RESERVED_NOT_ZERO, start + placed.offset, 0, got)
     return None
 
 
-def _body_bytes(message_type: MessageType, body: bytes) -> int:
-    """Length that the body should have."""
-    if message_type == MessageType.DEBIT and len(body) >= DEBIT_BYTES:
-        return DEBIT_BYTES + LINE_BYTES * body[LINE_COUNT_OFFSET]
-    return REQUESTS[message_type].width_bytes()
+def _parts(message_type: MessageType, body: bytes) -> list[tuple[type[Packed], int]]:
+    """(layout, offset) of the fixed part and of every row that its counts announce."""
+    fixed = REQUESTS[message_type]
+    parts, at = [(fixed, 0)], fixed.width_bytes()
+    for count_field, row in ROWS.get(message_type, ()):
+        for _ in range(body[offset_of(fixed, count_field)]):
+            parts.append((row, at))
+            at += row.width_bytes()
+    return parts
 
 
-_RESERVED: dict[MessageType, list[tuple[int, int]]] = {
-    message_type: [
-        (field.offset, field.wire.width_bytes)
-        for field in layout_of(REQUESTS[message_type]).fields
-        if field.name.startswith("reserved")
-    ]
-    for message_type in DECIDED_TYPES
-}
-
-
-def _reserved_fields(message_type: MessageType, body: bytes) -> list[tuple[int, int]]:
-    """(offset, width) of every field that must be zero, in order."""
-    if message_type != MessageType.DEBIT:
-        return _RESERVED[message_type]
-    flags_of_lines = [(at, 2) for at in range(DEBIT_BYTES + LINE_FLAGS_OFFSET, len(body), LINE_BYTES)]
-    return _RESERVED[message_type] + flags_of_lines
+def _has_pin(message_type: MessageType, body: bytes) -> bool:
+    is_bill = message_type in (MessageType.DEBIT, MessageType.QUOTE)
+    return is_bill and bool(body[offset_of(DebitRequest, "flags")] & DebitFlag.PIN)
 
 
 def read_request(message: bytes, header: Header) -> Asked:
     """The request in a message without `form_error`."""
     message_type, body = MessageType(header.type), message[HEADER_BYTES:]
-    cls = REQUESTS[message_type]
-    layout = layout_of(cls)
+    fixed = REQUESTS[message_type]
+    layout = layout_of(fixed)
     values = layout.codec.unpack_from(body)
-    form = cls(**{field.name: value for field, value in zip(layout.fields, values, strict=True)})
-    line_amounts: tuple[int, ...] = ()
-    if message_type == MessageType.DEBIT:
-        lines = layout_of(BillLine).codec.iter_unpack(body[DEBIT_BYTES:])
-        line_amounts = tuple(line[LINE_AMOUNT_INDEX] for line in lines)
-    return Asked(message_type, body, form, line_amounts)  # type: ignore[arg-type]
+    fields: dict[str, Any] = {placed.name: value for placed, value in zip(layout.fields, values, strict=True)}
+    rows: dict[type[Packed], list[Packed]] = {}
+    for row, at in _parts(message_type, body)[1:]:
+        row_layout = layout_of(row)
+        row_values = row_layout.codec.unpack_from(body, at)
+        names = (placed.name for placed in row_layout.fields)
+        rows.setdefault(row, []).append(row(**dict(zip(names, row_values, strict=True))))
+    if fixed is DebitRequest:
+        pin = body[-PIN_BYTES:] if _has_pin(message_type, body) else b""
+        fields |= {"lines": tuple(rows.get(BillLine, ())), "tenders": tuple(rows.get(Tender, ())), "pin": pin}
+    elif fixed is BackfillRequest:
+        fields["lines"] = tuple(rows.get(BillLine, ()))
+    elif fixed is RefundRequest:
+        fields["lines"] = tuple(rows.get(RefundLine, ()))
+    elif fixed is DayTotalsRequest:
+        fields["totals"] = tuple(rows.get(DayTotal, ()))
+    return Asked(message_type, body, fixed(**fields))
 
 
 # --------------------------------------------------------------------------- replies and entries
@@ -185,6 +207,10 @@ def reply_message(header: Header, reply_body: bytes) -> bytes:
     return Header(type=header.type | REPLY_BIT, sequence=header.sequence).encode() + reply_body
 
 
+def _padded(data: bytes) -> bytes:
+    return data + bytes(-len(data) % ENTRY_ALIGN_BYTES)
+
+
 def journal_entry(
     *,
     sequence: int,
@@ -194,11 +220,12 @@ def journal_entry(
     asked: Asked,
     reply: Reply,
     images: list[bytes],
+    issuing_organisation_id: int = 0,
+    accepting_organisation_id: int = 0,
 ) -> bytes:
     """The exact bytes of a journal entry."""
     reply_body = reply.encode()
-    padding = bytes(-len(asked.body) % ENTRY_ALIGN_BYTES)
-    rest = asked.body + padding + reply_body + b"".join(images)
+    rest = _padded(asked.body) + _padded(reply_body) + b"".join(images)
     head = EntryHeader(
         entry_bytes=EntryHeader.width_bytes() + len(rest),
         sequence=sequence,
@@ -209,6 +236,8 @@ def journal_entry(
         image_count=len(images),
         request_bytes=len(asked.body),
         reply_bytes=len(reply_body),
+        issuing_organisation_id=issuing_organisation_id,
+        accepting_organisation_id=accepting_organisation_id,
     ).encode()
     checksum = crc32c(head[8:] + rest)
     return head[:4] + checksum.to_bytes(4, "little") + head[8:] + rest

@@ -1,9 +1,7 @@
 """What README.md and docs/ state about commands, files, settings, limits and bytes is so."""
 
-import inspect
 import json
 import re
-from pathlib import Path
 
 import pytest
 
@@ -14,28 +12,25 @@ from switch.__main__ import EXIT_OWN_FAULT
 from switch._directory import SEGMENT_BYTES, Settings
 from switch.group_commit import EXIT_NOT_DURABLE
 from switch.protocol.limits import FULL_RETRY_AFTER_MS
-from switch.protocol.messages import BillLine, DebitRequest, Reply
-from switch.protocol.records import RECORD_BYTES, EntryHeader
+from switch.protocol.messages import (
+    BillLine,
+    DebitRequest,
+    LineResult,
+    Reply,
+)
+from switch.protocol.records import AccountRecord, CardRecord, EntryHeader
+from tests.support.pages import PAGES, ROOT, found, says, source, table_after
 
-ROOT = Path(__file__).parents[2]
-PAGES = {
-    str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
-    for path in [ROOT / "README.md", ROOT / "loadtests" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-}
 FOLDERS = ("switch", "cardswitch", "terminals", "loadtests", "tests", "admin", "hsm", "docs", "locks", "tools")
 INDEX_SLOT_BYTES = 16
 
 
-def found(pattern, text):
-    """The first group of the first match; a page without one has lost a sentence that a test is about."""
-    match = re.search(pattern, text)
-    assert match, pattern
-    return match[1]
-
-
 def parameters_of(command):
-    """What a command takes; nothing for a group of commands."""
-    return inspect.signature(command.default_command).parameters if command.default_command else {}
+    """Options that a command takes, those that commands share included; nothing for a group of commands."""
+    if not command.default_command:
+        return set()
+    names = {name for argument in command.assemble_argument_collection() for name in argument.names}
+    return {name.removeprefix("--").removeprefix("no-").replace("-", "_") for name in names}
 
 
 def code_of(page):
@@ -46,29 +41,13 @@ def code_of(page):
     return [*re.findall(r"`([^`\n]+)`", rest), *indented, *(line for block in fenced for line in block.splitlines())]
 
 
-def source(path):
-    return (ROOT / path).read_text(encoding="utf-8")
-
-
-def table_after(page, heading):
-    """Rows of the first table behind a heading, as lists of cells without the backticks around them."""
-    lines = PAGES[page].split(heading, 1)[1].lstrip().splitlines()
-    rows = []
-    for line in lines:
-        if line.startswith("|"):
-            rows.append([cell.strip() for cell in line.strip("|").split("|")])
-        elif rows:
-            break
-    return rows[2:]
-
-
 # --------------------------------------------------------------------------- commands
 
 
 def commands(page):
     """(words of the command, option names) of every `cardswitch …` on a page."""
     for code in code_of(page):
-        for _, words, options in re.findall(r"(^|[\s/])cardswitch((?: [a-z][a-z-]*)+)([^#`]*)", code):
+        for _, words, options in re.findall(r"(^|[\s/])cardswitch((?: [a-z][a-z-]*(?![\w/.-]))+)([^#`]*)", code):
             yield words.split(), re.findall(r"--([a-z-]+)", options)
 
 
@@ -77,10 +56,12 @@ def test_every_command_that_a_page_names_exists_with_its_options(page):
     for words, options in commands(page):
         command = app
         for word in words:
+            if command.default_command:
+                break  # what follows is an argument
             command = command[word]  # KeyError: no such command
         known = parameters_of(command)
         names = {option.removeprefix("no-").replace("-", "_") for option in options}
-        assert names <= known.keys(), f"cardswitch {' '.join(words)}: {names - known.keys()}"
+        assert names - {"help"} <= known, f"cardswitch {' '.join(words)}: {names - known}"
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -92,8 +73,8 @@ def test_every_make_target_that_a_page_names_exists(page):
     assert named <= targets
 
 
-def test_every_command_is_named_in_the_readme_or_the_page_on_tests():
-    text = PAGES["README.md"] + PAGES["docs/testing.md"]
+def test_every_command_is_named_in_a_page():
+    text = PAGES["README.md"] + PAGES["docs/testing.md"] + PAGES["docs/operating.md"]
 
     assert [name for name in app if not name.startswith("-") and f"cardswitch {name}" not in text] == []
 
@@ -114,7 +95,7 @@ def test_every_file_that_a_page_names_exists(page):
 
 @pytest.mark.parametrize(
     ("page", "heading"),
-    [("README.md", "## Nine files to read"), ("docs/architecture.md", "## 3. The road of one debit")],
+    [("README.md", "## Ten files to read"), ("docs/architecture.md", "## 3. The road of one debit")],
 )
 def test_the_functions_to_open_are_in_their_files(page, heading):
     rows = table_after(page, heading)
@@ -182,19 +163,16 @@ def test_bounds_are_those_of_the_code():
         assert eval(stated[1]) == int(value.replace(",", "")), name
 
 
-def says(page, *numbers):
-    """Whether a page has a sentence; line breaks do not count."""
-    return " ".join(numbers) in " ".join(PAGES[page].split())
-
-
 def test_figures_in_sentences_are_those_of_the_code():
+    card, account = CardRecord.width_bytes(), AccountRecord.width_bytes()
     slot_min, slot_max = round(INDEX_SLOT_BYTES / 0.75), round(INDEX_SLOT_BYTES / 0.375)
     entry_bytes = (
         EntryHeader.width_bytes()
         + DebitRequest.width_bytes()
         + 3 * BillLine.width_bytes()
         + Reply.width_bytes()
-        + RECORD_BYTES
+        + 3 * LineResult.width_bytes()
+        + AccountRecord.width_bytes()
     )
     spare_mib = _segments.SPARE_COUNT * SEGMENT_BYTES >> 20
     quiet_mib = _checkpoints.QUIET_BYTES_PER_S >> 20
@@ -204,9 +182,10 @@ def test_figures_in_sentences_are_those_of_the_code():
     assert says("docs/architecture.md", f"cut into {int(parts):,} parts")
     assert says(
         "docs/architecture.md",
-        f"{slot_min} to {slot_max} in the index: {2 * RECORD_BYTES + slot_min} to {2 * RECORD_BYTES + slot_max}",
+        f"{card} for the card, {account} for the account, {slot_min} to {slot_max} in the index:"
+        f" {card + account + slot_min} to {card + account + slot_max}",
     )
-    assert says("docs/architecture.md", f"| {RECORD_BYTES + slot_min} to {RECORD_BYTES + slot_max} |")
+    assert says("docs/architecture.md", f"| {card + slot_min} to {card + slot_max} |")
     assert says("docs/architecture.md", f"less than {quiet_mib} MiB/s")
     assert says("docs/durability.md", f"less than {quiet_mib} MiB/s")
     assert says("docs/durability.md", f"two spare segments are kept behind the current one ({spare_mib} MiB")
@@ -227,7 +206,7 @@ def test_the_cases_of_recovery_are_those_of_the_code():
 
 @pytest.mark.parametrize(("block", "name"), [(0, "debit with two lines"), (1, "reply to the debit")])
 def test_the_debit_in_the_readme_is_the_published_vector(block, name):
-    road = PAGES["README.md"].split("## Nine files")[0]
+    road = PAGES["README.md"].split("## Ten files")[0]
     blocks = [text for text in re.findall(r"^```text\n(.*?)^```", road, re.M | re.S) if text.startswith("01 ")]
     cases = json.loads(source("tests/vectors/messages.json"))["cases"]
     vector = next(case for case in cases if case["name"] == name)

@@ -7,16 +7,20 @@ from switch.protocol.frames import frame
 from switch.protocol.limits import FRAME_BYTES_MAX
 from switch.protocol.messages import (
     REPLY_BIT,
+    DebitFlag,
     EchoRequest,
     ErrorReply,
     Header,
     MessageType,
     PutTerminalRequest,
+    RefundLine,
+    RefundRequest,
+    ReversalRequest,
     SignOnAnswer,
 )
 from switch.protocol.noise import CipherState
 from switch.protocol.session import refuse_sign_on
-from tests.vectors.example import DEBIT, KEY, NOW_MS, fields_of, sign_on
+from tests.vectors.example import CARD, CARD_TENDER, DATE, DEBIT, KEY, NOW_MS, fields_of, sign_on
 
 ANSWER_AND_CLOSE, CLOSE, ANSWER_AND_GO_ON = "answer, close", "close", "answer, go on"
 
@@ -80,6 +84,12 @@ def message_cases(receive_key: bytes, send_key: bytes) -> list[dict[str, Any]]:
     debit, length, reserved = MessageType.DEBIT, ResponseCode.LENGTH, ResponseCode.RESERVED_NOT_ZERO
     body = DEBIT.encode()
     put_terminal = PutTerminalRequest(**KEY, terminal_id=1002, store_id=0, rights=1, key=bytes(range(32)) + bytes(8))
+    reversal = ReversalRequest(
+        **KEY, card_number=CARD, amount_minor=1, original_trace_number=2, original_business_date=DATE
+    )
+    refund = RefundRequest(
+        **KEY, card_number=CARD, amount_minor=1, original_sequence=7, lines=(RefundLine(line=0, amount_minor=1),)
+    )
     cases: list[tuple[str, bytes, ErrorReply, int]] = [
         (
             "shorter than its header",
@@ -101,8 +111,8 @@ def message_cases(receive_key: bytes, send_key: bytes) -> list[dict[str, Any]]:
         ),
         (
             "unknown type",
-            message(0x14, body),
-            ErrorReply(code=ResponseCode.TYPE_UNKNOWN, type=0x14, offset=0, expected=0, got=0x14),
+            message(0x1A, body),
+            ErrorReply(code=ResponseCode.TYPE_UNKNOWN, type=0x1A, offset=0, expected=0, got=0x1A),
             100,
         ),
         (
@@ -118,15 +128,27 @@ def message_cases(receive_key: bytes, send_key: bytes) -> list[dict[str, Any]]:
             100,
         ),
         (
-            "a reserved field not zero",
-            message(debit, changed(body, 34, 5)),
-            ErrorReply(code=reserved, type=debit, offset=34, expected=0, got=5),
+            "a debit that announces a tender and a PIN and has neither",
+            message(debit, changed(changed(body, 34, 1), 35, DebitFlag.PIN)),
+            ErrorReply(code=length, type=debit, offset=0, expected=136, got=104),
             100,
         ),
         (
-            "a reserved field of 6 bytes not zero behind its first four",
-            message(debit, changed(body, 38, 5)),
-            ErrorReply(code=reserved, type=debit, offset=34, expected=0, got=0),
+            "an unknown flag of a debit",
+            message(debit, changed(body, 35, 8)),
+            ErrorReply(code=reserved, type=debit, offset=35, expected=0, got=8),
+            100,
+        ),
+        (
+            "a reserved field not zero",
+            message(debit, changed(body, 37, 5)),
+            ErrorReply(code=reserved, type=debit, offset=37, expected=0, got=5),
+            100,
+        ),
+        (
+            "a reserved field of 7 bytes not zero behind its first four",
+            message(MessageType.REVERSAL, changed(reversal.encode(), 46, 5)),
+            ErrorReply(code=reserved, type=MessageType.REVERSAL, offset=41, expected=0, got=0),
             100,
         ),
         (
@@ -136,9 +158,21 @@ def message_cases(receive_key: bytes, send_key: bytes) -> list[dict[str, Any]]:
             100,
         ),
         (
-            "flags of the second line not zero",
-            message(debit, changed(body, 40 + 32 + 26, 1)),
-            ErrorReply(code=reserved, type=debit, offset=98, expected=0, got=1),
+            "an unknown flag of the second line",
+            message(debit, changed(body, 40 + 32 + 26, 4)),
+            ErrorReply(code=reserved, type=debit, offset=98, expected=0, got=4),
+            100,
+        ),
+        (
+            "a reserved byte of a tender not zero",
+            message(debit, changed(changed(body, 34, 1) + CARD_TENDER.encode(), 104 + 1, 5)),
+            ErrorReply(code=reserved, type=debit, offset=105, expected=0, got=5),
+            100,
+        ),
+        (
+            "a reserved field of the first refund line not zero",
+            message(MessageType.REFUND, changed(refund.encode(), 48 + 2, 5)),
+            ErrorReply(code=reserved, type=MessageType.REFUND, offset=50, expected=0, got=5),
             100,
         ),
     ]

@@ -13,10 +13,13 @@ from switch.protocol.limits import FRAME_BYTES_MAX, IDLE_TIMEOUT_MS, IN_FLIGHT_M
 from switch.protocol.messages import (
     BillLine,
     DebitRequest,
+    LineResult,
     Reply,
     Right,
     SignOnHeader,
     SignOnTerms,
+    Tender,
+    TenderKind,
 )
 from switch.protocol.noise import PROTOCOL_NAME, CipherState, hkdf
 from switch.protocol.session import SignOnSuccess, TerminalSession, answer_sign_on
@@ -28,6 +31,9 @@ SWITCH_EPHEMERAL = bytes(range(0x40, 0x60))
 DATE = 20_454  # 2026-01-01
 NOW_MS = 1_767_268_800_000  # 2026-01-01 12:00:00 UTC
 CARD = 6_200_000_000_000_001
+OTHER_CARD = 6_200_000_000_000_002
+PIN = b"24680".ljust(16, b"\0")
+REFERENCE = sha256(b"receipt 2026-01-01/0000017 of the bank terminal").digest()[:16]  # longer than 16 bytes: hashed
 TERMS = SignOnTerms(
     time_ms=NOW_MS,
     business_date=DATE,
@@ -36,7 +42,7 @@ TERMS = SignOnTerms(
     idle_timeout_ms=IDLE_TIMEOUT_MS,
     in_flight_max=IN_FLIGHT_MAX,
     mode=0,
-    rights=Right.PAY | Right.CREDIT | Right.CONFIGURE | Right.FOLLOW,
+    rights=Right.PAY | Right.CREDIT | Right.CONFIGURE | Right.FOLLOW | Right.CARDS,
 )
 KEY: dict[str, Any] = {"trace_number": 1, "business_date": DATE, "stamp_ms": NOW_MS}
 
@@ -56,7 +62,12 @@ DEBIT_REPLY = Reply(
     points_hundredths=1_100,
     points_balance_hundredths=1_100,
     journal_sequence=7,
+    available_minor=48_900,
+    due_minor=1_100,
+    more=LineResult(points_hundredths=1_300).encode() + LineResult(points_hundredths=-200).encode(),
 )
+CARD_TENDER = Tender(kind=TenderKind.CARD, amount_minor=500)
+CASH = Tender(kind=TenderKind.CASH, amount_minor=1_000)
 
 
 def fields_of(struct_: Packed) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 from hashlib import sha256
 from typing import Any
 
+from msgspec import structs
+
 from switch.protocol.layout import Packed, layout_of
 from switch.protocol.messages import (
     MessageType,
@@ -80,7 +82,7 @@ def journal_file() -> dict[str, Any]:
     put_switch = PutSwitchRequest(business_date=DATE, stamp_ms=NOW_MS, partition=0, mode=0, timezone=timezone)
     open_card = OpenCardRequest(**KEY, card_number=CARD, card_type=1)
     opened = Reply(code=0, trace_number=1, business_date=DATE, journal_sequence=2)
-    debit = DEBIT_REPLY.encode()[:-8] + (3).to_bytes(8, "little")
+    debit = structs.replace(DEBIT_REPLY, journal_sequence=3).encode()
     first = block(
         0,
         1,

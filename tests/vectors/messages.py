@@ -1,153 +1,36 @@
-"""messages.json: every message sealed with the keys of the example."""
+"""messages.json: every message sealed with the keys of the example; the messages are in requests.py and replies.py."""
 
 import json
 import struct
+from collections.abc import Callable
 from typing import Any
 
-from switch.protocol.codes import ResponseCode
 from switch.protocol.frames import frame
 from switch.protocol.layout import Packed
-from switch.protocol.limits import FULL_RETRY_AFTER_MS
-from switch.protocol.messages import (
-    NO_LIMIT,
-    REPLY_BIT,
-    BalanceRequest,
-    CardTypeFlag,
-    ChangeCardStatusRequest,
-    CreditRequest,
-    DebitRequest,
-    EchoReply,
-    EchoRequest,
-    ErrorReply,
-    FollowReply,
-    FollowRequest,
-    Header,
-    MessageType,
-    OpenCardRequest,
-    PutCardTypeRequest,
-    PutStoreRequest,
-    PutTerminalRequest,
-    Reply,
-    ReversalRequest,
-    Right,
-    SignOffRequest,
-    StatisticsRequest,
-)
+from switch.protocol.messages import REPLY_BIT, DayDigest, DayRow, Header, MessageType, decode_rows
 from switch.protocol.noise import CipherState
-from tests.vectors.example import CARD, DATE, DEBIT, DEBIT_REPLY, KEY, NOW_MS, fields_of, sign_on
+from switch.protocol.records import StoreRecord
+from tests.vectors.example import fields_of, sign_on
+from tests.vectors.replies import REPLIES
+from tests.vectors.requests import REQUESTS
 
-REQUESTS: list[tuple[str, MessageType, Packed]] = [
-    ("echo", MessageType.ECHO, EchoRequest(stamp_ms=NOW_MS)),
-    ("debit with two lines", MessageType.DEBIT, DEBIT),
-    ("debit without lines", MessageType.DEBIT, DebitRequest(**KEY, card_number=CARD, amount_minor=1)),
-    (
-        "reversal",
-        MessageType.REVERSAL,
-        ReversalRequest(
-            **KEY | {"trace_number": 2},
-            card_number=CARD,
-            amount_minor=1_100,
-            original_trace_number=1,
-            original_business_date=DATE,
-            reason=1,
-        ),
-    ),
-    ("balance", MessageType.BALANCE, BalanceRequest(stamp_ms=NOW_MS, card_number=CARD)),
-    (
-        "credit",
-        MessageType.CREDIT,
-        CreditRequest(**KEY | {"trace_number": 3}, card_number=CARD, amount_minor=50_000, channel=1, reference=99),
-    ),
-    (
-        "put card type",
-        MessageType.PUT_CARD_TYPE,
-        PutCardTypeRequest(
-            **KEY | {"trace_number": 4},
-            code=1,
-            flags=CardTypeFlag.NET_LINES,
-            daily_count_max=20,
-            single_minor_max=100_000,
-            daily_minor_max=500_000,
-            daily_points_max_hundredths=NO_LIMIT,
-            points_percent=100,
-        ),
-    ),
-    ("put store", MessageType.PUT_STORE, PutStoreRequest(**KEY | {"trace_number": 5}, store_id=12, organisation_id=3)),
-    (
-        "put terminal",
-        MessageType.PUT_TERMINAL,
-        PutTerminalRequest(
-            **KEY | {"trace_number": 6},
-            terminal_id=1002,
-            store_id=12,
-            rights=Right.PAY,
-            key=bytes(range(32)) + bytes(8),
-        ),
-    ),
-    ("open card", MessageType.OPEN_CARD, OpenCardRequest(**KEY | {"trace_number": 7}, card_number=CARD, card_type=1)),
-    (
-        "change card status",
-        MessageType.CHANGE_CARD_STATUS,
-        ChangeCardStatusRequest(**KEY | {"trace_number": 8}, card_number=CARD, status=2, reason=5),
-    ),
-    ("follow", MessageType.FOLLOW, FollowRequest(partition=0, bytes_max=65_000, position=0)),
-    ("statistics", MessageType.STATISTICS, StatisticsRequest()),
-    ("sign-off", MessageType.SIGN_OFF, SignOffRequest()),
-]
+ROWS_OF_REPLIES: dict[int, Callable[[Any], tuple[Packed, ...]]] = {
+    MessageType.DEBIT: lambda reply: reply.lines,
+    MessageType.QUOTE: lambda reply: reply.lines,
+    MessageType.CARD_QUERY: lambda reply: (reply.facts, *reply.purses),
+    MessageType.DAY_TOTALS: lambda reply: reply.totals,
+    MessageType.OPERATE_CARD: lambda reply: reply.results,
+    MessageType.DAY_DIGESTS: lambda reply: decode_rows(DayDigest, reply.more),
+    MessageType.DAY_LIST: lambda reply: decode_rows(DayRow, reply.more),
+    MessageType.READ_RECORDS: lambda reply: decode_rows(StoreRecord, reply.records),
+}
+"""What follows the fixed part of a reply; requests have their rows among their fields."""
 
-STATISTICS = b'{"connections_signed_on":1,"entries":7}'
-REPLIES: list[tuple[str, MessageType, Packed | bytes]] = [
-    ("reply to the echo", MessageType.ECHO, EchoReply(stamp_ms=NOW_MS, time_ms=NOW_MS + 3, business_date=DATE)),
-    ("reply to the debit", MessageType.DEBIT, DEBIT_REPLY),
-    (
-        "a declined debit",
-        MessageType.DEBIT,
-        Reply(code=ResponseCode.FUNDS, trace_number=1, business_date=DATE, balance_minor=900, journal_sequence=8),
-    ),
-    (
-        "a debit to send again later",
-        MessageType.DEBIT,
-        Reply(code=ResponseCode.DISK_FULL, trace_number=1, business_date=DATE, retry_after_ms=FULL_RETRY_AFTER_MS),
-    ),
-    (
-        "reply to the reversal",
-        MessageType.REVERSAL,
-        Reply(
-            code=ResponseCode.APPROVED,
-            trace_number=2,
-            business_date=DATE,
-            amount_minor=1_100,
-            balance_minor=50_000,
-            points_hundredths=-1_100,
-            journal_sequence=9,
-        ),
-    ),
-    (
-        "reply to the balance inquiry",
-        MessageType.BALANCE,
-        Reply(code=ResponseCode.APPROVED, business_date=DATE, balance_minor=50_000, journal_sequence=9),
-    ),
-    (
-        "an operator's field refused",
-        MessageType.PUT_CARD_TYPE,
-        Reply(code=ResponseCode.FIELD_INVALID, detail=48, trace_number=4, business_date=DATE, journal_sequence=10),
-    ),
-    (
-        "reply to follow",
-        MessageType.FOLLOW,
-        FollowReply(
-            partition=0, position=0, next_position=16, durable_position=4_096, journal_bytes=b"CSWB" + bytes(12)
-        ),
-    ),
-    ("follow without the right", MessageType.FOLLOW, Reply(code=ResponseCode.NOT_PERMITTED, business_date=DATE)),
-    ("reply to statistics", MessageType.STATISTICS, STATISTICS),
-    (
-        "error reply",
-        MessageType.ERROR,
-        ErrorReply(code=ResponseCode.LENGTH, type=MessageType.DEBIT, offset=0, expected=40, got=39),
-    ),
-    ("reply to sign-off", MessageType.SIGN_OFF, b""),
-]
+
+def rows_of(type_: int, body: Packed | bytes) -> dict[str, Any]:
+    """The rows behind a reply's fixed part, each with its name; empty when there are none."""
+    rows = ROWS_OF_REPLIES[type_ & ~REPLY_BIT](body) if type_ & ~REPLY_BIT in ROWS_OF_REPLIES else ()
+    return {"rows": [{"struct": type(row).__name__} | fields_of(row) for row in rows]} if rows else {}
 
 
 def case(name: str, direction: str, key: bytes, nonce: int, type_: int, body: Packed | bytes) -> dict[str, Any]:
@@ -165,6 +48,7 @@ def case(name: str, direction: str, key: bytes, nonce: int, type_: int, body: Pa
         "key": key.hex(),
         "nonce_hex": struct.pack(">IQ", 0, nonce).hex(),
         "fields": json.loads(body or "{}") if isinstance(body, bytes) else fields_of(body),
+        **(rows_of(type_, body) if type_ & REPLY_BIT else {}),
         "header": header.hex(),
         "body": body_bytes.hex(),
         "frame": frame(cipher.encrypt(header + body_bytes)).hex(),
@@ -185,7 +69,7 @@ def messages_file() -> dict[str, Any]:
     return {
         "about": (
             "Every message, sealed with the keys of sign_on.json; each direction counts its nonces from 0."
-            " In fields, 64-bit integers are strings of digits and bytes are in hex."
+            " In fields, 64-bit integers are strings of digits and bytes are in hex; rows stand behind a reply."
         ),
         "cases": cases,
     }

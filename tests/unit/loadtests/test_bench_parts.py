@@ -54,6 +54,7 @@ def test_goals_are_met_missed_or_not_measured():
         "decision_aead_ns": None,
         "rss_1m_cards_bytes": True,
         "restart_1m_cards_s": False,
+        "ratio_standard": None,
     }
 
 

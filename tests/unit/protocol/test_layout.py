@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from switch.protocol import limits, messages, records
 from switch.protocol.codes import MEANINGS, PRECEDENCE, CodeClass, ResponseCode, code_class
+from switch.protocol.declarations import packed_classes
 from switch.protocol.layout import LayoutError, Packed, layout_of
 from switch.protocol.messages import (
     KEYED_TYPES,
@@ -15,15 +16,33 @@ from switch.protocol.messages import (
     REQUESTS,
     RESERVED_TYPES,
     RIGHT_NEEDED,
+    BackfillRequest,
     BillLine,
+    DayTotal,
+    DayTotalsRequest,
+    DebitFlag,
     DebitRequest,
     FollowReply,
     MessageType,
+    RefundLine,
+    RefundRequest,
     Reply,
     SignOnHeader,
+    Tender,
 )
-from switch.protocol.records import HASHED_HEADER_BYTES, RECORD_BYTES, RECORDS, BlockHeader, EntryHeader
-from switch.protocol.render import packed_classes
+from switch.protocol.records import (
+    FIRST_WIDE_KEY_KIND,
+    HASHED_HEADER_BYTES,
+    RECORD_BYTES_MAX,
+    RECORDS,
+    BlockHeader,
+    EntryHeader,
+    MarkRecord,
+    StoreRecord,
+    images_of,
+    record_bytes,
+    record_key,
+)
 
 CLASSES = [*packed_classes(messages), *packed_classes(records)]
 FIXED = [cls for cls in CLASSES if not cls.trailing]
@@ -33,28 +52,85 @@ WIDTHS = {
     "SignOnAnswer": 8,
     "SignOnTerms": 32,
     "Header": 8,
-    "Reply": 56,
+    "LineResult": 24,
+    "PurseFact": 16,
+    "CardFacts": 72,
+    "RangeResult": 4,
+    "Reply": 96,
     "ErrorReply": 16,
     "SignOffRequest": 0,
     "EchoRequest": 8,
     "EchoReply": 24,
     "BillLine": 32,
+    "Tender": 16,
     "DebitRequest": 40,
+    "RefundLine": 16,
+    "RefundRequest": 48,
     "ReversalRequest": 48,
-    "CreditRequest": 48,
+    "CreditRequest": 64,
+    "HoldRequest": 56,
+    "CaptureRequest": 48,
+    "ReleaseRequest": 32,
+    "TransferRequest": 40,
     "BalanceRequest": 16,
-    "PutCardTypeRequest": 56,
-    "PutStoreRequest": 24,
-    "PutTerminalRequest": 72,
+    "CardQueryRequest": 16,
+    "RedeemRequest": 40,
+    "ConvertRequest": 40,
+    "AdjustPointsRequest": 64,
+    "TransferPointsRequest": 48,
+    "BackfillRequest": 56,
+    "LoadVisitsRequest": 48,
+    "DayTotal": 16,
+    "DayTotalsRequest": 24,
+    "DayRow": 24,
+    "DayDigestsRequest": 24,
+    "DayDigest": 24,
+    "DayReply": 8,
+    "DayListRequest": 24,
     "OpenCardRequest": 40,
-    "ChangeCardStatusRequest": 32,
+    "OperateCardRequest": 80,
+    "SetPinRequest": 64,
+    "SetCardRequest": 88,
+    "PutCardTypeRequest": 252,
+    "SetTypeStateRequest": 24,
+    "PutAllowedRequest": 24,
+    "PutOrganisationRequest": 72,
+    "PutStoreRequest": 32,
+    "PutTerminalRequest": 72,
     "PutSwitchRequest": 56,
+    "CutOverRequest": 24,
+    "PutPointsCategoryRequest": 64,
+    "PutGiftRequest": 80,
+    "PutRuleRequest": 112,
+    "ActivateRulesRequest": 32,
+    "PutPriceRequest": 40,
     "FollowRequest": 16,
     "FollowReply": 32,
     "StatisticsRequest": 0,
+    "ReadRecordsRequest": 32,
+    "ReadRecordsReply": 8,
+    "AccountRecord": 128,
+    "CardRecord": 128,
+    "CardLimitRecord": 128,
+    "PurseRecord": 64,
+    "HoldRecord": 128,
+    "PendingPointsRecord": 64,
+    "MarkRecord": 64,
+    "DayCloseRecord": 64,
+    "CardTypeRecord": 256,
+    "TypeStateRecord": 64,
+    "StoreRecord": 64,
+    "TerminalRecord": 64,
+    "SwitchRecord": 64,
+    "OrganisationRecord": 64,
+    "PointsCategoryRecord": 64,
+    "GiftRecord": 128,
+    "RulesetRecord": 64,
+    "RuleRecord": 128,
+    "PriceRecord": 64,
     "EntryHeader": 48,
     "BlockHeader": 128,
-} | {cls.__name__: 64 for cls in RECORDS.values()}
+}
 
 
 def values_of(cls):
@@ -100,16 +176,51 @@ def test_what_was_encoded_is_decoded_again(cls, data):
     assert len(encoded) == WIDTHS[cls.__name__]
 
 
-@given(fixed=values_of(DebitRequest), lines=st.lists(values_of(BillLine), max_size=255))
-def test_a_debit_keeps_its_lines_and_counts_them(fixed, lines):
-    request = DebitRequest(**{name: getattr(fixed, name) for name in fixed.__struct_fields__} | {"lines": tuple(lines)})
+def with_fields(value, **fields):
+    """The same struct with other values in some of its fields."""
+    return type(value)(**{name: getattr(value, name) for name in value.__struct_fields__} | fields)
+
+
+@given(
+    fixed=values_of(DebitRequest),
+    lines=st.lists(values_of(BillLine), max_size=255),
+    tenders=st.lists(values_of(Tender), max_size=8),
+    pin=st.binary(min_size=16, max_size=16),
+)
+def test_a_debit_keeps_its_lines_tenders_and_pin_and_counts_them(fixed, lines, tenders, pin):
+    pin = pin if fixed.flags & DebitFlag.PIN else b""
+    request = with_fields(fixed, lines=tuple(lines), tenders=tuple(tenders), pin=pin)
 
     encoded = request.encode()
     decoded = DebitRequest.decode(encoded)
 
-    assert decoded.lines == request.lines
+    assert (decoded.lines, decoded.tenders, decoded.pin) == (request.lines, request.tenders, pin)
     assert decoded.line_count == encoded[32] == len(lines)
-    assert len(encoded) == 40 + 32 * len(lines)
+    assert decoded.tender_count == encoded[34] == len(tenders)
+    assert len(encoded) == 40 + 32 * len(lines) + 16 * len(tenders) + len(pin)
+
+
+@pytest.mark.parametrize(
+    ("cls", "row", "rows_field", "count_field", "most"),
+    [
+        (RefundRequest, RefundLine, "lines", "line_count", 255),
+        (BackfillRequest, BillLine, "lines", "line_count", 255),
+        (DayTotalsRequest, DayTotal, "totals", "total_count", 32),
+    ],
+)
+@given(data=st.data())
+def test_a_request_with_rows_keeps_and_counts_them(cls, row, rows_field, count_field, most, data):
+    rows = tuple(data.draw(st.lists(values_of(row), max_size=most)))
+    request = with_fields(data.draw(values_of(cls)), **{rows_field: rows})
+
+    encoded = request.encode()
+    decoded = cls.decode(encoded)
+
+    assert getattr(decoded, rows_field) == rows
+    assert getattr(decoded, count_field) == len(rows)
+    assert len(encoded) == WIDTHS[cls.__name__] + len(rows) * WIDTHS[row.__name__]
+    with pytest.raises(LayoutError):
+        cls.decode(encoded + b"x")
 
 
 @given(fixed=values_of(FollowReply), journal_bytes=st.binary(max_size=200))
@@ -188,13 +299,27 @@ def test_a_field_without_a_wire_type_is_refused():
         layout_of(Broken)
 
 
-def test_every_record_is_one_cache_line_with_kind_key_and_last_sequence_in_the_same_place():
+def test_every_record_is_of_whole_cache_lines_with_kind_key_and_last_sequence_in_the_same_place():
     for kind, cls in RECORDS.items():
         offsets = {field.name: (field.offset, field.wire.width_bytes) for field in layout_of(cls).fields}
-        assert layout_of(cls).width_bytes == RECORD_BYTES
-        assert (offsets["kind"], offsets["version"], offsets["last_sequence"]) == ((0, 1), (1, 1), (56, 8))
+        width_bytes = record_bytes(kind)
+        assert width_bytes == layout_of(cls).width_bytes in (64, 128, RECORD_BYTES_MAX)
+        assert (offsets["kind"], offsets["version"]) == ((0, 1), (1, 1))
+        assert offsets["last_sequence"] == (width_bytes - 8, 8)
         assert (8, 8) in offsets.values(), f"{cls.__name__}: no key at offset 8"
+        if kind >= FIRST_WIDE_KEY_KIND:
+            assert offsets["state"] == (2, 1)
+            assert {(16, 8), (24, 8)} <= set(offsets.values())
         assert cls.__struct_defaults__[-len(cls.__struct_fields__)] == kind
+
+
+def test_images_are_cut_by_their_kinds_and_tell_their_keys():
+    images = [StoreRecord(store_id=3).encode(), MarkRecord(key_a=1, key_b=2, key_c=3).encode()]
+
+    assert images_of(b"".join(images)) == images
+    assert [record_key(image) for image in images] == [(3,), (1, 2, 3)]
+    with pytest.raises(ValueError, match="0 is not a valid RecordKind"):
+        images_of(bytes(64))
 
 
 def test_the_hashed_part_of_a_block_header_ends_where_its_hash_begins():

@@ -4,7 +4,18 @@ import pytest
 
 from switch.protocol.codes import ResponseCode
 from switch.protocol.errors import LocalProtocolError, PeerError
-from switch.protocol.messages import REPLY_BIT, EchoReply, ErrorReply, FollowReply, Header, MessageType, Reply
+from switch.protocol.messages import (
+    REPLY_BIT,
+    DayReply,
+    EchoReply,
+    ErrorReply,
+    FollowReply,
+    Header,
+    MessageType,
+    RangeResult,
+    ReadRecordsReply,
+    Reply,
+)
 from switch.protocol.session import parse_reply
 
 ECHO, DEBIT, SIGN_OFF = MessageType.ECHO, MessageType.DEBIT, MessageType.SIGN_OFF
@@ -16,7 +27,10 @@ def reply_header(type_):
 
 REPLY = Reply(code=51, trace_number=1)
 ECHO_REPLY = EchoReply(stamp_ms=1, time_ms=2, business_date=3)
-FOLLOW_REPLY = FollowReply(partition=0, position=8, next_position=32, durable_position=99, journal_bytes=b"x" * 24)
+FOLLOW_REPLY = FollowReply(partition=0, position=8, next_position=32, durable_position=99, journal_bytes=b"x" * 64)
+OPERATED = Reply(code=0, trace_number=1, more=RangeResult(code=0, detail=0).encode() * 2)
+DAY_REPLY = DayReply(row_count=1, more=bytes(24))
+RECORDS = ReadRecordsReply(record_count=1, records=bytes(64))
 ERROR_REPLY = ErrorReply(code=221, type=DEBIT, offset=0, expected=40, got=39)
 NOT_PERMITTED = Reply(code=ResponseCode.NOT_PERMITTED, business_date=3)
 
@@ -25,7 +39,13 @@ NOT_PERMITTED = Reply(code=ResponseCode.NOT_PERMITTED, business_date=3)
     ("asked", "answered", "body", "expected"),
     [
         (DEBIT, DEBIT, REPLY.encode(), REPLY),
-        (MessageType.CHANGE_CARD_STATUS, MessageType.CHANGE_CARD_STATUS, REPLY.encode(), REPLY),
+        (MessageType.OPERATE_CARD, MessageType.OPERATE_CARD, OPERATED.encode(), OPERATED),
+        (MessageType.DAY_TOTALS, MessageType.DAY_TOTALS, REPLY.encode(), REPLY),
+        (MessageType.DAY_DIGESTS, MessageType.DAY_DIGESTS, DAY_REPLY.encode(), DAY_REPLY),
+        (MessageType.DAY_LIST, MessageType.DAY_LIST, DAY_REPLY.encode(), DAY_REPLY),
+        (MessageType.DAY_LIST, MessageType.DAY_LIST, NOT_PERMITTED.encode(), NOT_PERMITTED),
+        (MessageType.READ_RECORDS, MessageType.READ_RECORDS, RECORDS.encode(), RECORDS),
+        (MessageType.READ_RECORDS, MessageType.READ_RECORDS, NOT_PERMITTED.encode(), NOT_PERMITTED),
         (MessageType.BALANCE, MessageType.BALANCE, REPLY.encode(), REPLY),
         (ECHO, ECHO, ECHO_REPLY.encode(), ECHO_REPLY),
         (MessageType.FOLLOW, MessageType.FOLLOW, FOLLOW_REPLY.encode(), FOLLOW_REPLY),
@@ -62,12 +82,12 @@ def test_a_reply_that_is_none_is_the_switchs_fault(asked, answered, body):
 
 
 def test_a_type_that_is_no_request_is_our_own_mistake():
-    with pytest.raises(LocalProtocolError, match="0x14"):
-        parse_reply(0x14, reply_header(0x14), b"")
+    with pytest.raises(LocalProtocolError, match="0x1a"):
+        parse_reply(0x1A, reply_header(0x1A), b"")
 
 
 def test_a_follow_reply_is_never_taken_for_a_refusal():
-    """24 journal bytes make it as long as a Reply; its code tells them apart."""
+    """64 journal bytes make it as long as a Reply; its code tells them apart."""
     assert len(FOLLOW_REPLY.encode()) == Reply.width_bytes()
     assert isinstance(
         parse_reply(MessageType.FOLLOW, reply_header(MessageType.FOLLOW), FOLLOW_REPLY.encode()), FollowReply

@@ -12,8 +12,8 @@ from noise.connection import Keypair, NoiseConnection
 
 from switch.protocol.errors import PeerError
 from switch.protocol.frames import FrameError
-from switch.protocol.messages import REPLY_BIT, REQUESTS, Header, MessageType, SignOnAnswer
-from switch.protocol.records import BlockHeader, EntryHeader
+from switch.protocol.messages import REPLY_BIT, REQUESTS, CardTypeFlag, Function, Header, MessageType, SignOnAnswer
+from switch.protocol.records import BlockHeader, EntryHeader, images_of
 from switch.protocol.session import (
     Message,
     SignOnError,
@@ -24,10 +24,13 @@ from switch.protocol.session import (
     parse_sign_on,
     refuse_sign_on,
 )
+from tests.support.plain_pricing import Sale
+from tests.support.priced import priced
 from tests.twin.wire import error_message, form_error, read_header
 from tests.vectors import generate
-from tests.vectors.example import TERMS, fields_of
+from tests.vectors.example import DEBIT, DEBIT_REPLY, TERMS, fields_of
 from tests.vectors.journal import crc32c
+from tests.vectors.messages import rows_of
 
 FILES = {name: json.loads((generate.HERE / f"{name}.json").read_text()) for name in generate.NAMES}
 STEPS = {step["name"]: bytes.fromhex(step["hex"]) for step in FILES["sign_on"]["steps"]}
@@ -126,6 +129,8 @@ def test_each_body_decodes_to_the_fields_that_it_names(case):
         assert (decoded or {}) == case["fields"]
     else:
         assert fields_of(decoded) == case["fields"]
+        if type_ & REPLY_BIT:
+            assert rows_of(type_, decoded) == ({"rows": case["rows"]} if "rows" in case else {})
 
 
 def test_no_number_of_a_vector_is_wider_than_what_every_json_reader_keeps():
@@ -262,8 +267,10 @@ def test_the_blocks_can_be_checked_by_the_rules_of_the_document():
         at = 128
         for _ in range(header.entry_count):
             entry = EntryHeader.decode(block[at : at + 48])
-            parts = 48 + -(-entry.request_bytes // 8) * 8 + -(-entry.reply_bytes // 8) * 8 + 64 * entry.image_count
-            assert (entry.entry_bytes, entry.sequence) == (parts, sequence + 1)
+            images_at = at + 48 + -(-entry.request_bytes // 8) * 8 + -(-entry.reply_bytes // 8) * 8
+            images = images_of(block[images_at : at + entry.entry_bytes])
+            assert (len(images), sum(map(len, images))) == (entry.image_count, at + entry.entry_bytes - images_at)
+            assert entry.sequence == sequence + 1
             assert entry.crc32c == crc32c_by_division(block[at + 8 : at + entry.entry_bytes])
             starts.append((number, at, entry.sequence, f"{entry.crc32c:08x}"))
             at += entry.entry_bytes
@@ -280,3 +287,23 @@ def test_an_altered_byte_of_a_block_breaks_its_hash():
     block[200] ^= 1
 
     assert hashlib.sha256(block[:80] + block[128:]).digest() != BlockHeader.decode(block[:128]).block_hash
+
+
+# --------------------------------------------------------------------------- the example
+
+
+def test_the_reply_of_the_example_says_what_the_switch_makes_of_its_bill():
+    sale = Sale(
+        functions=Function.IDENTIFY | Function.PAY | Function.POINTS,
+        flags=CardTypeFlag.NET_LINES,
+        points_percent=100,
+        amount_minor=DEBIT.amount_minor,
+        lines=DEBIT.lines,
+    )
+
+    bill = priced(sale)
+
+    assert bill.code == DEBIT_REPLY.code == 0
+    assert bill.bill_minor - bill.discount_minor == DEBIT_REPLY.due_minor == DEBIT_REPLY.amount_minor
+    assert bill.points_hundredths == DEBIT_REPLY.points_hundredths
+    assert bill.results == DEBIT_REPLY.lines

@@ -14,6 +14,8 @@ from switch._directory import (
     wrap_key,
     write_secret,
 )
+from switch._recover import tables_of
+from switch.protocol.records import RecordKind, record_bytes
 
 KEY, OTHER_KEY = b"s" * 32, b"o" * 32
 
@@ -69,6 +71,43 @@ def test_a_setting_out_of_its_bounds_is_named(path, line):
 
     with pytest.raises(DirectoryError, match=name):
         open_directory(path)
+
+
+def test_settings_from_before_there_were_other_bounds_are_read_with_their_defaults(path):
+    file = path / "switch.toml"
+    kept = ("partition", "segment_bytes", "cards_max", "terminals_max", "stores_max")
+    file.write_text("\n".join(line for line in file.read_text().splitlines() if line.startswith(kept)))
+
+    bounds = open_directory(path).settings
+
+    assert bounds == Settings(segment_bytes=1 << 20)
+    assert (bounds.holds_max, bounds.marks_max, bounds.organisations_max) == (1_000_000, 50_000_000, 65_536)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("cards_max", RecordKind.ACCOUNT),
+        ("terminals_max", RecordKind.TERMINAL),
+        ("stores_max", RecordKind.STORE),
+        ("organisations_max", RecordKind.ORGANISATION),
+        ("purses_max", RecordKind.PURSE),
+        ("holds_max", RecordKind.HOLD),
+        ("pending_points_max", RecordKind.PENDING_POINTS),
+        ("marks_max", RecordKind.MARK),
+        ("card_limits_max", RecordKind.CARD_LIMIT),
+        ("rules_max", RecordKind.RULE),
+        ("prices_max", RecordKind.PRICE),
+        ("day_closes_max", RecordKind.DAY_CLOSE),
+    ],
+)
+def test_each_bound_reaches_its_table(name, kind):
+    tables = tables_of(Settings(**{name: 1}))
+    one, other = (bytes([kind]) + bytes(7) + number.to_bytes(8, "little") for number in (1, 2))
+    tables.load([one.ljust(record_bytes(kind), b"\0")])
+
+    with pytest.raises(ValueError, match="raise the configured maximum"):
+        tables.load([other.ljust(record_bytes(kind), b"\0")])
 
 
 def test_a_directory_that_nobody_has_initialized_is_refused_with_the_command_that_does(tmp_path):

@@ -11,8 +11,14 @@ from hypothesis import strategies as st
 from switch._blocks import HEADER_BYTES, BlockReader, crc32c, segment_path
 from switch.journal import BLOCKS_PER_SEGMENT_MIN, LocalJournal
 from switch.protocol.messages import BillLine, DebitRequest, MessageType, Reply
-from switch.protocol.records import HASHED_HEADER_BYTES
-from tests.support.desk import SEGMENT_BYTES, TILL_ID, Desk, blocks_of, entries_of, make_shop, reader_of
+from switch.protocol.records import (
+    HASHED_HEADER_BYTES,
+    AccountRecord,
+    CardTypeRecord,
+    MarkRecord,
+    RecordKind,
+)
+from tests.support.desk import SEGMENT_BYTES, TILL_ID, Desk, blocks_of, entries_of, make_shop, overwrite, reader_of
 from tests.vectors.example import DATE, NOW_MS
 from tests.vectors.journal import block, entry
 from tests.vectors.journal import crc32c as crc32c_by_hand
@@ -144,6 +150,49 @@ def test_a_block_with_wrong_entries_but_a_right_hash_is_refused(tmp_path):
     ]
 
 
+def changed_entry(content: bytes, at: int, byte: int) -> bytes:
+    """The entry with another byte, and with the checksum of that."""
+    content = content[:at] + bytes([byte]) + content[at + 1 :]
+    return content[:4] + crc32c(content[8:]).to_bytes(4, "little") + content[8:]
+
+
+def test_images_are_as_long_as_their_kinds_say(tmp_path):
+    reply = Reply(code=0).encode()
+    images = [
+        AccountRecord(account_number=1),
+        CardTypeRecord(code=1, key=1 << 32),
+        MarkRecord(key_a=1, key_b=2, key_c=3),
+    ]
+    assert [len(image.encode()) for image in images] == [128, 256, 64]
+    good = entry(1, 5, MessageType.DEBIT, debit(1, 0), reply, *images)
+    reader = write_segments(tmp_path, block(0, 1, [good], START_HASH))
+    assert len(list(reader.blocks())) == 1, reader.fault
+    images_at = len(good) - 448
+
+    faults = [
+        refused(tmp_path, block(0, 1, [content], START_HASH))
+        for content in (
+            changed_entry(good, images_at, RecordKind.STORE),
+            changed_entry(good, images_at, 12),
+            changed_entry(good, images_at, 0),
+            changed_entry(good, 34, 2),  # image_count
+            changed_entry(good, 34, 4),
+            changed_entry(good, 35, 1),
+            changed_entry(good, 33, 1),
+        )
+    ]
+
+    assert faults == [
+        "entry has an image of an unknown kind of record",  # the store's 64 bytes end in the account's zeros
+        "entry has an image of an unknown kind of record",
+        "entry has an image of an unknown kind of record",
+        "entry length does not fit its parts",
+        "entry length does not fit its parts",
+        "entry length does not fit its parts",
+        "entry of another version of the layout",
+    ]
+
+
 def test_a_block_of_another_partition_is_refused(tmp_path):
     content = made_blocks([[1]])[0]
     write_segments(tmp_path, content)
@@ -237,6 +286,78 @@ def test_an_entry_of_any_segment_is_found_again_to_answer_a_repeat(long_desk):
 
     assert [reply.encode() for reply in replies] == [e.reply for e in by_segment.values()]
     assert TILL_ID in {e.header.terminal_id for e in debits}
+
+
+# ------------------------------------------------------------------------ by sequence
+
+
+def test_every_entry_is_found_by_its_sequence(long_desk):
+    positions = {e.header.sequence: e.position for e in entries_of(long_desk.directory.path)}
+    assert {position // SEGMENT_BYTES for position in positions.values()} == {0, 1, 2, 3, 4}
+    first, last = min(positions), max(positions)
+    unknown = [0, last + 1, last + 2, 2**63, 2**64 - 2, 2**64 - 1]
+
+    for order in (sorted(positions), sorted(positions, reverse=True), [last, first, (first + last) // 2]):
+        journal = LocalJournal(long_desk.journal.directory, 0, SEGMENT_BYTES)
+        for number in range(long_desk.journal.segments_prepared):
+            journal.segment_is_ready(number)
+        assert {sequence: journal.find_sequence(sequence) for sequence in order} == {
+            sequence: positions[sequence] for sequence in order
+        }
+        assert [journal.find_sequence(sequence) for sequence in unknown] == [None] * len(unknown)
+    assert {sequence: long_desk.engine.commit.find_sequence(sequence) for sequence in positions} == positions
+    assert [long_desk.engine.commit.find_sequence(sequence) for sequence in unknown] == [None] * len(unknown)
+
+
+@given(st.lists(st.lists(st.integers(0, 255), min_size=1, max_size=40), min_size=1, max_size=40), st.randoms())
+@settings(max_examples=25, deadline=None)
+def test_entries_of_long_and_short_blocks_are_found_in_any_order(counts, order):
+    """Blocks shorter and longer than the stretches of a segment whose places are remembered, over three segments."""
+    blocks = made_blocks(counts)
+    third = -(-len(blocks) // 3)
+    segments = [b"".join(blocks[n * third : (n + 1) * third]) for n in range(3)]
+    with TemporaryDirectory() as directory:
+        reader = write_segments(Path(directory), *segments, b"")
+        expected = {}
+        for position, _, body in reader.blocks():
+            at = 0
+            while at < len(body):
+                expected[int.from_bytes(body[at + 8 : at + 16], "little")] = position + HEADER_BYTES + at
+                at += int.from_bytes(body[at : at + 4], "little")
+        journal = LocalJournal(directory, 0, SEGMENT_BYTES)
+        for number in range(4):
+            journal.segment_is_ready(number)
+        asked = [*expected, 0, len(expected) + 1]
+        order.shuffle(asked)
+
+        assert {n: journal.find_sequence(n) for n in asked} == {n: expected.get(n) for n in asked}
+
+
+def test_a_journal_without_segments_has_no_entries(tmp_path):
+    assert LocalJournal(str(tmp_path), 0, SEGMENT_BYTES).find_sequence(1) is None
+
+
+def test_an_entry_is_found_before_it_is_in_the_journal(tmp_path):
+    """While it is gathered, and in the block that was handed over last, whatever the disk has of it."""
+    desk = Desk(make_shop(tmp_path / "data"))
+    commit = desk.engine.commit
+    gathered = [desk.debit().journal_sequence for _ in range(3)]
+    position = {sequence: commit.find_sequence(sequence) for sequence in gathered}
+    assert None not in position.values()
+    assert [desk.journal.find_sequence(sequence) for sequence in gathered] == [None] * 3
+    assert commit.find_sequence(gathered[-1] + 1) is None
+
+    desk.commit()
+    behind = desk.debit().journal_sequence
+    entries = {e.header.sequence: e.position for e in entries_of(desk.directory.path)}
+    assert {sequence: entries[sequence] for sequence in gathered} == position
+    last = blocks_of(desk.directory.path)[-1]
+    overwrite(last.file, last.offset, bytes(last.size))
+
+    assert {sequence: commit.find_sequence(sequence) for sequence in gathered} == position
+    assert desk.journal.find_sequence(gathered[0]) is None
+    assert commit.find_sequence(behind) == last.end + HEADER_BYTES
+    assert commit.find_sequence(gathered[0] - 1) == entries[gathered[0] - 1]
 
 
 def test_segments_are_announced_in_order(tmp_path):

@@ -2,21 +2,36 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import lmdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from switch._blocks import HEADER_BYTES, BlockReader, segment_path
 from switch._projection import Projection, load_answers
 from switch._replay import replay
 from switch._tables import Tables
 from switch.duplicates import AnswerWindow
 from switch.ledger import DATES_KEPT, Checkpoint, Ledger
-from switch.protocol.records import RecordKind
-from tests.support.desk import CARD, OTHER_CARD, Desk, blocks_of, bring_up_store, make_shop, reader_of
+from switch.protocol.messages import CreditRequest, MessageType, Reply
+from switch.protocol.records import GONE, HASHED_HEADER_BYTES, HoldRecord, MarkRecord, RecordKind, record_key
+from tests.support.desk import (
+    CARD,
+    OTHER_CARD,
+    SEGMENT_BYTES,
+    Desk,
+    blocks_of,
+    bring_up_store,
+    make_shop,
+    reader_of,
+)
+from tests.vectors.example import DATE, NOW_MS
+from tests.vectors.journal import block, entry
 
 DAY_MS = 86_400_000
+CREDIT = CreditRequest(trace_number=1, business_date=DATE, stamp_ms=NOW_MS, card_number=CARD, amount_minor=1)
 
 
 @pytest.fixture(scope="module")
@@ -195,6 +210,125 @@ def test_a_store_cannot_be_advanced_beyond_the_journal(shop, tmp_path):
     ledger.close()
 
 
+# ------------------------------------------------------------------------ records with a wide key
+
+
+def mark(a: int, b: int = 0, c: int = 0, **fields: int) -> MarkRecord:
+    return MarkRecord(key_a=a, key_b=b, key_c=c, **fields)
+
+
+def hold(account: int, slot: int, **fields: Any) -> HoldRecord:
+    return HoldRecord(
+        account_number=account,
+        slot=slot,
+        hold_sequence=1,
+        card_number=1,
+        amount_minor=1,
+        expires_ms=1,
+        terminal_id=1,
+        **fields,
+    )
+
+
+WIDE_BLOCKS: list[list[MarkRecord | HoldRecord]] = [
+    [hold(5, 0), hold(5, 1), mark(1), mark(2, 3, 4), mark(2**64 - 1, 0, 1)],
+    [hold(5, 0, state=GONE), mark(1, count=2), mark(256), mark(0, 0, 9, state=GONE)],
+    [hold(5, 0, captured_minor=1), hold(5, 1, state=GONE), mark(1, state=GONE), mark(256, state=GONE), mark(256)],
+]
+
+
+@pytest.fixture
+def wide_journal(tmp_path):
+    """Three blocks of one entry each, with records that come, change, go and come again."""
+    content, previous_hash = b"", bytes(32)
+    for number, images in enumerate(WIDE_BLOCKS):
+        made = entry(number + 1, 5, MessageType.CREDIT, CREDIT, Reply(code=0).encode(), *images)
+        content += block(number, number + 1, [made], previous_hash)
+        previous_hash = content[-len(made) - HEADER_BYTES :][HASHED_HEADER_BYTES : HASHED_HEADER_BYTES + 32]
+    Path(segment_path(str(tmp_path), 0)).write_bytes(content.ljust(SEGMENT_BYTES, b"\0"))
+    return tmp_path
+
+
+def wide_ends(journal: Path) -> list[int]:
+    reader = BlockReader(str(journal), 0, SEGMENT_BYTES)
+    return [position + len(header) + len(body) for position, header, body in reader.blocks()]
+
+
+@pytest.mark.parametrize("stops", [[2], [0, 2], [1, 2], [0, 1, 2], [0], [1]], ids=str)
+def test_records_with_wide_keys_come_and_go_in_the_store_as_in_memory(wide_journal, stops):
+    ends = wide_ends(wide_journal)
+    expected: dict[tuple[int, tuple[int, ...]], bytes] = {}
+    for record in [record.encode() for images in WIDE_BLOCKS[: stops[-1] + 1] for record in images]:
+        expected[record[0], record_key(record)] = record
+    expected = {key: record for key, record in expected.items() if record[2] != GONE}
+    assert len(expected) > 3
+
+    ledger = Ledger(wide_journal / "ledger")
+    for stop in stops:
+        done = ledger.checkpoint()
+        reader = BlockReader(
+            str(wide_journal),
+            0,
+            SEGMENT_BYTES,
+            done.position,
+            done.block_number,
+            bytes.fromhex(done.chain_hash),
+            done.next_sequence,
+        )
+        ledger.advance(reader, ends[stop])
+    tables, loaded = Tables(10, 10, 10), Tables(10, 10, 10)
+    for images in WIDE_BLOCKS[: stops[-1] + 1]:
+        tables.load(record.encode() for record in images)
+    with ledger.snapshot() as snapshot:
+        stored = {kind: list(snapshot.records(kind)) for kind in (RecordKind.HOLD, RecordKind.MARK)}
+        for records in stored.values():
+            loaded.load(records)
+    ledger.close()
+
+    for kind, records in stored.items():
+        assert set(records) == {record for (found, _), record in expected.items() if found == kind}
+        assert [record_key(record) for record in records] == sorted(record_key(record) for record in records)
+        assert set(tables.records(kind)) == set(loaded.records(kind)) == set(records)
+
+
+def test_a_projection_tells_what_is_left_from_what_is_gone(wide_journal):
+    projection = Projection()
+
+    projection.take(BlockReader(str(wide_journal), 0, SEGMENT_BYTES), wide_ends(wide_journal)[-1])
+
+    def key(*numbers: int) -> bytes:
+        return b"".join(number.to_bytes(8, "big") for number in numbers)
+
+    assert list(projection.records(RecordKind.HOLD)) == [(key(5, 0, 0), hold(5, 0, captured_minor=1).encode())]
+    assert projection.gone(RecordKind.HOLD) == [key(5, 1, 0)]
+    assert sorted(projection.gone(RecordKind.MARK)) == [key(0, 0, 9), key(1, 0, 0)]
+    assert projection.gone(RecordKind.ACCOUNT) == []
+    assert list(projection.records(RecordKind.RULE)) == []
+
+
+def test_replay_takes_records_with_wide_keys_over(wide_journal):
+    tables, window = Tables(10, 10, 10), AnswerWindow(100)
+
+    replay(tables, window, BlockReader(str(wide_journal), 0, SEGMENT_BYTES))
+
+    assert sorted(tables.records(RecordKind.HOLD)) == [hold(5, 0, captured_minor=1).encode()]
+    assert sorted(tables.records(RecordKind.MARK)) == sorted(
+        record.encode() for record in (mark(2, 3, 4), mark(2**64 - 1, 0, 1), mark(256))
+    )
+
+
+def test_any_lmdb_reader_finds_a_wide_key_by_its_three_numbers(wide_journal):
+    ledger = Ledger(wide_journal / "ledger")
+    ledger.advance(BlockReader(str(wide_journal), 0, SEGMENT_BYTES), wide_ends(wide_journal)[-1])
+    ledger.close()
+
+    with lmdb.open(str(wide_journal / "ledger"), readonly=True, max_dbs=32) as env, env.begin() as txn:
+        key = b"".join(number.to_bytes(8, "big") for number in (2, 3, 4))
+        record = txn.get(key, db=env.open_db(b"mark", txn=txn, create=False))
+
+    assert record == mark(2, 3, 4).encode()
+
+
 def test_an_empty_store_stands_at_the_start_of_the_journal(tmp_path):
     Ledger(tmp_path / "ledger").close()
 
@@ -208,7 +342,7 @@ def test_an_empty_store_stands_at_the_start_of_the_journal(tmp_path):
 def test_any_lmdb_reader_finds_a_record_by_its_number(shop, tmp_path):
     copied_store(shop, tmp_path, [blocks_of(shop)[-1].end]).close()
 
-    with lmdb.open(str(tmp_path / "ledger"), readonly=True, max_dbs=16) as env, env.begin() as txn:
+    with lmdb.open(str(tmp_path / "ledger"), readonly=True, max_dbs=32) as env, env.begin() as txn:
         record = txn.get(CARD.to_bytes(8, "big"), db=env.open_db(b"account", txn=txn, create=False))
 
     assert record == Desk(shop).engine.tables.get(RecordKind.ACCOUNT, CARD)

@@ -131,8 +131,7 @@ def test_a_first_block_of_a_segment_that_was_cut_short_is_erased(tmp_path):
     path, segment_bytes = desk.directory.path, desk.directory.settings.segment_bytes
     while desk.engine.commit.durable_position < segment_bytes:
         state = desk.state()
-        for _ in range(10):
-            desk.debit(1, line_count=255)
+        desk.debit(1, line_count=255)
         desk.commit()
     last = blocks_of(path)[-1]
     assert last.offset == 0, "the block is the first of the second segment"

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from switch._show import show
-from switch.protocol.messages import CardStatus, ChangeCardStatusRequest, MessageType
+from switch.protocol.messages import CardOperation, MessageType
 from tests.support.desk import CARD, OPERATOR_ID, OTHER_CARD, TILL_KEY, Desk, entries_of, make_shop
 
 SHORT_CARD = 12_345_678
@@ -18,8 +18,7 @@ def shop(tmp_path):
     desk.reverse(original, 1_234)
     desk.open_card(OTHER_CARD + 1, CARD)
     desk.open_card(SHORT_CARD)
-    block = ChangeCardStatusRequest(**desk.key(), card_number=SHORT_CARD, status=CardStatus.BLOCKED)
-    desk.approve(MessageType.CHANGE_CARD_STATUS, block)
+    desk.operate(CardOperation.FREEZE, SHORT_CARD, operator_id=71)
     desk.commit()
     return path
 
@@ -81,8 +80,8 @@ def test_a_card_that_nobody_has_has_no_lines(shop, capsys):
 
 
 def test_operators_are_shown_with_the_trace_numbers_of_their_requests(shop, capsys):
-    status = next(line for line in lines(capsys, shop) if "change_card_status" in line)
+    freeze = next(line for line in lines(capsys, shop) if "operate_card" in line)
 
-    assert re.search(rf"terminal +{OPERATOR_ID} trace +\d+ ", status)
-    assert "card ********" in status
-    assert status.endswith("status 2")
+    assert re.search(rf"terminal +{OPERATOR_ID} trace +\d+ ", freeze)
+    assert "card ********" in freeze
+    assert freeze.endswith("operation 10  count 1  operator_id 71")

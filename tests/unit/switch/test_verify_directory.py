@@ -1,14 +1,21 @@
 """`verify` finds whatever does not follow from the journal, and says nothing when all does."""
 
+import contextlib
 from hashlib import sha256
 
 import pytest
 
-from switch._blocks import crc32c
-from switch._verify import masked, verify
+from switch._blocks import HEADER_BYTES, crc32c
+from switch._directory import open_directory
+from switch._entries import cut
+from switch._verify import Verifier, masked, verify
 from switch.ledger import Ledger
-from switch.protocol.records import AccountRecord, RecordKind
+from switch.protocol.layout import layout_of
+from switch.protocol.messages import Reply
+from switch.protocol.records import AccountRecord, PurseRecord, RecordKind, images_of
 from tests.support.desk import CARD, Desk, blocks_of, bring_up_store, make_shop, overwrite, scramble
+
+REPLY_FIELDS = {field.name: field.offset for field in layout_of(Reply).fields}
 
 
 @pytest.fixture
@@ -115,26 +122,83 @@ def test_a_torn_tail_is_noted_and_is_no_difference(shop, capsys):
     assert f"ends in a write that was cut short at position {last.position}" in capsys.readouterr().out
 
 
-def test_a_decision_that_the_rules_do_not_give_is_found(shop, capsys):
-    """A forger who knows the format writes a block that is whole, with a balance that the rules do not give."""
-    last = blocks_of(shop)[-1]
+def forge(path, change):
+    """What a forger does who knows the format: changes the last block's first entry and makes every checksum right.
+
+    `change` gets the entry and the offset of its images in it.
+    """
+    last = blocks_of(path)[-1]
     content = bytearray(last.file.read_bytes()[last.offset : last.offset + last.size])
-    first_entry = 128
-    entry_bytes = int.from_bytes(content[first_entry : first_entry + 4], "little")
-    image = first_entry + entry_bytes - 64
-    assert content[image] == RecordKind.ACCOUNT
-    content[image + 16] ^= 1
-    checksum = crc32c(bytes(content[first_entry + 8 : first_entry + entry_bytes]))
-    content[first_entry + 4 : first_entry + 8] = checksum.to_bytes(4, "little")
+    entry_bytes = int.from_bytes(content[HEADER_BYTES : HEADER_BYTES + 4], "little")
+    entry = content[HEADER_BYTES : HEADER_BYTES + entry_bytes]
+    change(entry, entry_bytes - len(cut(bytes(entry)).image_bytes))
+    entry[4:8] = crc32c(bytes(entry[8:])).to_bytes(4, "little")
+    content[HEADER_BYTES : HEADER_BYTES + entry_bytes] = entry
     content[80:112] = sha256(content[:80] + content[128:]).digest()
     content[112:116] = crc32c(bytes(content[:112])).to_bytes(4, "little")
-    content[112:116] = crc32c(bytes(content[:112])).to_bytes(4, "little")
     overwrite(last.file, last.offset, bytes(content))
+
+
+def test_a_decision_that_the_rules_do_not_give_is_found(shop, capsys):
+    def one_cent_more(entry, images_at):
+        assert entry[images_at] == RecordKind.ACCOUNT
+        entry[images_at + 16] ^= 1
+
+    forge(shop, one_cent_more)
+
+    status = verify(shop)
+
+    output = capsys.readouterr().err
+    assert status == 1
+    assert "deciding it again gives another entry" in output
+    assert "expected its reply to say what its images moved" in output
+    assert "sum of balances: expected" in output
+
+
+def test_points_in_a_reply_that_the_images_do_not_have_are_found(shop, capsys):
+    def points(entry, images_at):
+        at = images_at - Reply.width_bytes() + REPLY_FIELDS["points_hundredths"]
+        entry[at] ^= 1
+
+    forge(shop, points)
 
     status = verify(shop)
 
     assert status == 1
-    assert "deciding it again gives another entry" in capsys.readouterr().err
+    assert "what its images moved, -103 minor units and" in capsys.readouterr().err
+
+
+def test_images_in_another_order_are_found(shop, capsys):
+    desk = Desk(shop)
+    desk.open_card(CARD + 1)
+    desk.commit()
+
+    def swapped(entry, images_at):
+        account, card = images_of(bytes(entry[images_at:]))
+        assert (account[0], card[0]) == (RecordKind.ACCOUNT, RecordKind.CARD)
+        entry[images_at:] = card + account
+
+    forge(shop, swapped)
+    verifier = Verifier(open_directory(shop))
+    with contextlib.suppress(AssertionError):
+        verifier.run()
+
+    assert any("expected images in ascending order of kind and key" in text for text in verifier.differences)
+
+
+def test_a_record_with_a_wide_key_that_nobody_made_is_found_in_the_store(shop, capsys):
+    bring_up_store(shop)
+    purse = PurseRecord(account_number=CARD, purse=1 << 32 | 5, amount=1).encode()
+    ledger = Ledger(shop / "ledger")
+    with ledger._env.begin(write=True) as txn:
+        txn.put(bytes(24), purse, db=ledger._databases["purse"])
+    ledger.close()
+
+    status = verify(shop)
+
+    output = capsys.readouterr()
+    assert status == 1
+    assert f"DIFFERS  purse 622202******4533/{1 << 32 | 5}/0: only in the balance store" in output.err
 
 
 def test_verify_changes_nothing(shop):

@@ -41,7 +41,7 @@ from tests.twin.model import Twin
 OPERATOR_ID, TERMINAL_ID, STORE_ID = 1, 7, 3
 OPERATOR_KEY, TERMINAL_KEY = b"o" * 32, b"t" * 32
 CARD, OTHER_CARD = 9999_0100_0001_4533, 9999_0200_0002_3228
-ALL_RIGHTS = Right.PAY | Right.CREDIT | Right.CONFIGURE | Right.FOLLOW
+ALL_RIGHTS = Right.PAY | Right.CREDIT | Right.CONFIGURE | Right.FOLLOW | Right.CARDS
 DAY_MS = 86_400_000
 
 
@@ -117,7 +117,7 @@ class Peer:
         """Types of the messages that arrived."""
         return [MessageType(message.header.type) for message in self.messages]
 
-    def prepare(self, *, balance_minor: int = 100_00, **card_type: int) -> Self:
+    def prepare(self, *, balance_minor: int = 100_00, **card_type: Any) -> Self:
         """One card type, one store, two cards with the same opening balance."""
         keyed: dict[str, Any] = {"business_date": self.now_ms // DAY_MS, "stamp_ms": self.now_ms}
         cards = (CARD, OTHER_CARD)
@@ -140,7 +140,7 @@ class Peer:
         """Balance that the twin's tables hold, minor units."""
         account = self.twin.tables.account_of(card)
         assert account is not None
-        return account.balance_minor
+        return int(account.balance_minor)
 
     def decide(self, terminal_id: int, message: Message) -> tuple[int, bytes]:
         """Type and body of the twin's reply."""

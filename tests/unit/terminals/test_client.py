@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from switch.protocol.codes import ResponseCode
-from switch.protocol.messages import REPLY_BIT, BillLine, CardStatus, ErrorReply, MessageType, Right
+from switch.protocol.messages import REPLY_BIT, BillLine, ErrorReply, MessageType, Right
 from terminals._clock import SYSTEM
 from terminals.client import Client
 from terminals.credentials import Credentials
@@ -56,7 +56,7 @@ def test_a_refusal_is_declined_with_its_code_and_meaning():
             outcome = await client.debit(CARD, 100_01)
 
             assert end_of(outcome) == ending(Verdict.DECLINED, ResponseCode.FUNDS)
-            assert outcome.meaning == "The balance is smaller than the amount."
+            assert outcome.meaning == "Less is available than the amount."
             assert outcome.balance_minor == 100_00
 
     asyncio.run(scenario())
@@ -90,8 +90,8 @@ def test_an_operator_sets_up_a_shop():
                     await client.put_terminal(9_001, b"k" * 32, store_id=9, rights=Right.PAY | Right.CREDIT),
                     await client.open_card(CARD, 2),
                     await client.credit(CARD, 80_00, channel=0),
-                    await client.change_card_status(CARD, CardStatus.BLOCKED),
-                    await client.change_card_status(CARD, CardStatus.ACTIVE),
+                    await client.freeze_card(CARD, 7),
+                    await client.unfreeze_card(CARD, 8),
                 ]
             assert [outcome.code for outcome in outcomes] == [0] * 7
             trace = MemoryTrace("a test")

@@ -16,7 +16,7 @@ from terminals.credentials import Credentials
 from tests.unit.terminals.peer import OPERATOR_ID, OPERATOR_KEY, Fault, Peer
 from tests.unit.terminals.test_replay_year import rules, small_year
 
-DEBIT, REVERSAL, CHANGE = MessageType.DEBIT, MessageType.REVERSAL, MessageType.CHANGE_CARD_STATUS
+DEBIT, REVERSAL, FREEZE = MessageType.DEBIT, MessageType.REVERSAL, MessageType.OPERATE_CARD
 OPERATOR = Credentials(OPERATOR_ID, OPERATOR_KEY)
 
 
@@ -61,8 +61,8 @@ def test_everything_is_sent_in_its_order(tmp_path):
     async def scenario(peer):
         summary = (await replayed(peer, plan())).write(tmp_path)
 
-        sent = [type_ for type_ in peer.types() if type_ in (DEBIT, REVERSAL, CHANGE)]
-        assert sent == [DEBIT, DEBIT, DEBIT, REVERSAL, DEBIT, DEBIT, CHANGE, DEBIT, DEBIT]
+        sent = [type_ for type_ in peer.types() if type_ in (DEBIT, REVERSAL, FREEZE)]
+        assert sent == [DEBIT, DEBIT, DEBIT, REVERSAL, DEBIT, DEBIT, FREEZE, DEBIT, DEBIT]
         assert (summary["approved_n"], summary["reversed_n"]) == (3, 1)
         assert summary["declined"] == {"13": 1, "51": 0, "57": 0, "61": 1, "62": 1, "65": 0}
 

@@ -8,8 +8,8 @@ import pytest
 
 import loadtests.shopping_year
 from loadtests.shopping_year.rule_sections import RulesError
-from loadtests.shopping_year.rules import parse_rules, read_rules
-from switch.protocol.messages import NO_LIMIT
+from loadtests.shopping_year.rules import Recharge, parse_rules, read_rules
+from switch.protocol.messages import NO_LIMIT, AutoRecharge
 
 RULES = Path(loadtests.shopping_year.__file__).parent / "rules"
 FIRST = (RULES / "rules_first.toml").read_text()
@@ -52,54 +52,62 @@ def test_the_open_rule_set_switches_the_overlay_off():
     assert not any(overlay.is_reversed(n) or overlay.is_duplicated(n) or overlay.is_blocked(n) for n in range(1_000))
 
 
-def test_every_choice_of_the_language_that_protocol_1_has_is_understood():
+def test_every_choice_of_the_language_is_understood():
     text = FIRST.replace('due = "paid"', 'due = "sales"').replace('zero = "decline"', 'zero = "approve"')
     text = text.replace('rounding = "basket"\nbase', 'rounding = "line"\nbase').replace('"product"', '"max"')
     rules = parse(text.replace("daily_cap = 0", "daily_cap = 500"))
 
     assert (rules.due_is_paid, rules.zero_is_approved, rules.rounds_per_line) == (False, True, True)
-    assert rules.daily_points_max_hundredths == 500_00
+    assert (rules.daily_points_max_hundredths, rules.takes_highest) == (500_00, True)
+    after = changed('base = "before_discount"', 'base = "after_discount"')
+    rules = parse(after.replace('discount_rounding = "basket"', 'discount_rounding = "line"'))
+    assert (rules.discounts_per_line, rules.counts_after_discount) == (True, True)
     assert parse(changed('negative_lines = "clamp"', 'negative_lines = "net"')).nets_lines
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "name"),
-    [
-        ("[[card_type]]", "[points.department]\nFUEL = 0\n[[card_type]]", "points.department"),
-        ("[[card_type]]", '[points.category]\n"BEERS/ALES" = 50\n[[card_type]]', "points.category"),
-        ("[[card_type]]", "[points.brand]\nPrivate = 150\n[[card_type]]", "points.brand"),
-        ("[[card_type]]", '[points.campaign]\n"Type A" = 120\n[[card_type]]', "points.campaign"),
-        ("[[card_type]]", "[[points.period]]\npct = 200\n[[card_type]]", "points.period"),
-        ('code = "GOLD"', 'code = "GOLD"\ndiscount_bp = 300', "card_type[1].discount_bp"),
-        ('code = "GOLD"', 'code = "GOLD"\ndiscount_excluded = ["FUEL"]', "card_type[1].discount_excluded"),
-        ('code = "BASIC"', 'code = "BASIC"\nforbidden_departments = ["FUEL"]', "card_type[2].forbidden_departments"),
-        ('code = "BASIC"', 'code = "BASIC"\nforbidden_categories = ["SOAP"]', "card_type[2].forbidden_categories"),
-        (
-            'mode = "none" }',
-            'mode = "threshold", below = 1, add = 2, max_per_day = 1 }',
-            'card_type[1].recharge.mode = "threshold"',
-        ),
-        ('mode = "none" }', 'mode = "shortfall", add = 2 }', 'card_type[1].recharge.mode = "shortfall"'),
-        ('mode = "none" }', 'mode = "monthly", add = 2 }', 'card_type[1].recharge.mode = "monthly"'),
-    ],
-)
-def test_a_key_that_is_not_supported_yet_is_refused_by_name(old, new, name):
+def test_the_public_rule_set_says_what_it_says():
+    rules = read_rules(RULES / "rules_public.toml")
+
+    youth, gold, _, basic = rules.card_types
+    assert (youth.discount_bp, youth.discount_excluded) == (300, frozenset({"FUEL", "MISCELLANEOUS"}))
+    assert youth.forbidden_departments == frozenset({"SPIRITS"})
+    assert youth.forbidden_categories == frozenset({"CIGARETTES", "BEERS/ALES"})
+    assert youth.recharge == Recharge(AutoRecharge.NONE)
+    assert gold.recharge == Recharge(AutoRecharge.THRESHOLD, below_minor=15_000, add_minor=30_000, count_max=2)
+    assert (basic.discount_bp, basic.recharge.count_max) == (0, 1)
+    points = rules.points
+    assert (points.departments["FUEL"], points.categories["BEERS/ALES"], points.brands) == (0, 50, {"Private": 150})
+    assert points.campaigns == {"Type A": 120}
+    week, tuesdays = points.periods
+    assert (week.from_date, week.weekdays, week.minutes) == (datetime.date(2017, 5, 8), None, (0, 1440))
+    assert (tuesdays.weekdays, tuesdays.minutes, tuesdays.stores, tuesdays.percent) == (
+        frozenset({2}),
+        (540, 720),
+        None,
+        300,
+    )
+    assert not any((rules.discounts_per_line, rules.counts_after_discount, rules.takes_highest))
+
+
+def test_what_a_recharge_does_not_read_says_nothing():
+    def recharge(text):
+        return parse(changed('{ mode = "none" }', text, 1)).card_types[0].recharge
+
+    assert recharge('{ mode = "none", below = 1, add = 2, max_per_day = 3 }') == Recharge(AutoRecharge.NONE)
+    assert recharge('{ mode = "monthly", add = 2, max_per_day = 3 }') == Recharge(AutoRecharge.MONTHLY, add_minor=2)
+    shortfall = Recharge(AutoRecharge.SHORTFALL, add_minor=2, count_max=3)
+    assert recharge('{ mode = "shortfall", add = 2, max_per_day = 3 }') == shortfall
+    assert recharge('{ mode = "threshold", below = 1, add = 2, max_per_day = 100000 }').count_max == 65_535
+
+
+def test_all_that_is_unknown_is_named_at_once():
+    text = changed('code = "GOLD"', 'code = "GOLD"\ncolour = "red"', 1)
+
     with pytest.raises(RulesError) as caught:
-        parse(changed(old, new, 1))
-
-    assert f"rules: not supported yet (protocol 1 cannot carry it out): {name}; remove it" in str(caught.value)
-
-
-def test_all_that_is_refused_is_named_at_once():
-    text = changed('code = "GOLD"', 'code = "GOLD"\ndiscount_bp = 3\ncolour = "red"', 1)
-
-    with pytest.raises(RulesError) as caught:
-        parse(text + "\nforbidden_categories = ['SOAP']\n[speed]\nlimit = 1\n")
+        parse(text + "\n[speed]\nlimit = 1\n[[points.period]]\nfrom = 2017-01-01\nto = 2017-01-02\npct = 1\nday = 2")
 
     assert str(caught.value) == (
-        "rules: not supported yet (protocol 1 cannot carry it out): card_type[1].discount_bp,"
-        " card_type[2].forbidden_categories; remove it; unknown: speed, card_type[1].colour;"
-        " correct the name or remove it"
+        "rules: unknown: speed, points.period[1].day, card_type[1].colour; correct the name or remove it"
     )
 
 
@@ -141,6 +149,25 @@ def test_a_key_that_asks_for_nothing_is_accepted():
         ('code = "GOLD"', 'code = "GO,LD"', "card_type[1].code: expected text without commas"),
         ('recharge = { mode = "none" }', 'recharge = "none"', "card_type[1].recharge: expected a table, got 'none'"),
         ('{ mode = "none" }', '{ mode = "sometimes" }', "card_type[1].recharge.mode: expected one of none, threshold"),
+        (
+            '{ mode = "none" }',
+            '{ mode = "threshold", add = 1, max_per_day = 1 }',
+            "card_type[1].recharge.below: expected",
+        ),
+        (
+            '{ mode = "none" }',
+            '{ mode = "monthly", add = 0 }',
+            "card_type[1].recharge.add: expected a whole number from 1",
+        ),
+        ('{ mode = "none" }', '{ mode = "shortfall", add = 5, max_per_day = 65536 }', "recharge.max_per_day"),
+        ('code = "GOLD"', 'code = "GOLD"\ndiscount_bp = 10001', "card_type[1].discount_bp: expected a whole number"),
+        ('code = "GOLD"', 'code = "GOLD"\ndiscount_excluded = "FUEL"', "discount_excluded: expected a list of texts"),
+        (
+            "[[card_type]]",
+            "[points.brand]\nPrivate = -1\n[[card_type]]",
+            "points.brand.Private: expected a whole number",
+        ),
+        ("[[card_type]]", "[[points.period]]\npct = 200\n[[card_type]]", "points.period[1].from: expected a date"),
         ("opening_balance = 600000", "opening_balance = 1000000000000001", "card_type[1].opening_balance"),
         (
             'base = "before_discount"',

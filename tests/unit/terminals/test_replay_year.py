@@ -80,7 +80,7 @@ def test_cards_and_bills_are_those_that_the_oracle_counts(whole_year, name):
     plan = Plan(whole_year, read_rules(RULES / f"rules_{name}.toml"))
 
     codes = [plan.rules.card_types[card.type_index].code for card in plan.cards]
-    dues = [plan.due_minor(basket) for basket in whole_year.baskets]
+    dues = [plan.bill_minor(basket) for basket in whole_year.baskets]
 
     assert Counter(codes) == {code: totals["cards"] for code, totals in expected["by_type"].items()}
     assert sum(due <= 0 for due in dues) == expected["declined"]["13"]
@@ -114,9 +114,10 @@ def test_goods_are_numbered_by_name_whatever_is_selected(whole_year):
 
     assert (len(whole_year.departments), len(whole_year.categories), whole_year.brands) == (
         33,
-        303,
-        {"National": 1, "Private": 2},
+        304,
+        {"National": 1, "Private": 2, "": 3},
     )
+    assert whole_year.categories[""] == 304
     assert list(whole_year.departments.values()) == list(range(1, 34))
     assert tenth.departments == whole_year.departments
     assert tenth.categories == whole_year.categories
@@ -219,7 +220,7 @@ def test_cards_are_blocked_on_their_day_even_when_nobody_shops():
     ]
 
 
-@pytest.mark.parametrize(("blocked_from", "expected"), [("2016-01-01", [1, 0]), ("2018-05-05", [0, 0])])
+@pytest.mark.parametrize(("blocked_from", "expected"), [("2016-01-01", [1, 0, 0]), ("2018-05-05", [0, 0])])
 def test_blocking_before_or_after_everything(blocked_from, expected):
     year = small_year((1, 7, "2017-06-30T15:00:00", 1), (2, 7, "2017-07-05T15:00:00", 1))
 
@@ -246,12 +247,13 @@ def test_what_a_bill_comes_to_follows_the_rules():
     year = small_year((1, 1, "2017-05-01T15:00:00", -50))
     year.baskets[0] = year.baskets[0]._replace(sales_minor=20)
 
-    def due(*changes):
-        return Plan(year, rules(*changes)).due_minor(year.baskets[0])
+    def sent_minor(*changes):
+        ((_, steps),) = [chain for day in Plan(year, rules(*changes)).days() for chain in day.chains]
+        return DebitRequest.decode(steps[0].body).amount_minor
 
-    assert due() == -50
-    assert due(('due = "paid"', 'due = "sales"')) == 20
-    assert due(('zero = "decline"', 'zero = "approve"')) == 0
+    assert sent_minor() == -50
+    assert sent_minor(('due = "paid"', 'due = "sales"')) == 20
+    assert sent_minor(('zero = "decline"', 'zero = "approve"')) == -50  # what becomes of it decides the switch
 
 
 def test_a_reversal_that_comes_after_the_next_day_is_refused_by_name():
@@ -261,6 +263,28 @@ def test_a_reversal_that_comes_after_the_next_day_is_refused_by_name():
     with pytest.raises(RulesError, match=r"overlay.reversal_delay_s: expected .* 86400 s, .* basket 11 on 2017-03-13"):
         Plan(year, rules(day_of_24_hours))
     Plan(small_year((11, 1, "2017-05-12T04:30:00", 500)), rules(day_of_24_hours))
+
+
+@needs_data
+def test_campaigns_have_type_dates_and_households(whole_year):
+    campaigns = whole_year.campaigns
+
+    assert Counter(campaign.type for campaign in campaigns) == {"Type B": 17, "Type C": 6, "Type A": 4}
+    assert sum(len(campaign.households) for campaign in campaigns) == 6_589
+    assert (campaigns[0].from_date, campaigns[0].until_date) == (
+        datetime.date(2017, 3, 3),
+        datetime.date(2017, 4, 9),
+    )
+
+
+@pytest.mark.parametrize(
+    ("stamp", "set_up_date"), [("2017-05-01T15:00:00", "2017-01-01"), ("2017-01-01T04:00:00", "2016-12-31")]
+)
+def test_cards_exist_from_new_year_on_and_are_read_back_at_its_end(stamp, set_up_date):
+    plan = Plan(small_year((1, 1, stamp, 1)), rules())
+
+    assert plan.first_date == (datetime.date.fromisoformat(set_up_date) - datetime.date(1970, 1, 1)).days
+    assert plan.last_stamp_ms == plan.midnight_ms((datetime.date(2017, 12, 31) - datetime.date(1970, 1, 1)).days)
 
 
 def test_households_get_the_first_type_that_matches_else_the_last():

@@ -1,0 +1,184 @@
+"""What the commands print: aligned tables for people, JSON for programs, refusals with what to do next."""
+
+from __future__ import annotations
+
+import enum
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from switch.protocol.codes import ResponseCode
+from switch.protocol.layout import Packed, layout_of
+from switch.protocol.messages import CardStatus, TypeState
+from terminals.masking import mask
+from terminals.outcome import Outcome, meaning_of, name_code
+
+PIPE_COLUMNS = 400
+"""Width of a table that no terminal shows: rows are not broken, so that grep finds them."""
+
+HINTS: dict[ResponseCode, str] = {
+    ResponseCode.NOT_PERMITTED: "use the key of a terminal that has the right (`cardswitch terminal list`)",
+    ResponseCode.SAME_PERSON: "let another person do it (--operator), or name one who approves (--approver)",
+    ResponseCode.CARD_TYPE_UNKNOWN: "`cardswitch type list` shows the types and from when on they hold",
+    ResponseCode.TYPE_STATE: "`cardswitch type state` moves the type on",
+    ResponseCode.TYPE_FROZEN: "put a new version with a from_date to come, or a new type",
+    ResponseCode.STORE_UNKNOWN: "`cardswitch store list` shows the stores",
+    ResponseCode.ORGANISATION_UNKNOWN: "`cardswitch organisation list` shows the nodes; put the upper one first",
+    ResponseCode.CUSTODY: "issue it with a terminal of the store that has it, or of none",
+    ResponseCode.MEMBER_REQUIRED: "name the member with --member",
+    ResponseCode.FEE_REFUSED: "take the fee in cash: --fee cash",
+    ResponseCode.NUMBER_RULE: "`cardswitch type show` has the type's prefix and number of digits",
+    ResponseCode.VALUE_LEFT: "return the card, or void it with --write-off and --document",
+    ResponseCode.HOLDS_OPEN: "`cardswitch card show` lists them; capture or release them",
+    ResponseCode.OTHER_CARDS: "return the other cards of the account first",
+    ResponseCode.RESERVED_SKIPPED: "make it with --from-reserved if that is meant",
+    ResponseCode.CHANGED_SINCE: "look again, and repeat with the sequence that the preview shows now",
+    ResponseCode.RULESET_STATE: "`cardswitch rules show` lists the sets; load under a new number or from another date",
+    ResponseCode.CATEGORY_UNKNOWN: "`cardswitch points list` shows the categories",
+    ResponseCode.GIFT_UNKNOWN: "`cardswitch gift list` shows the gifts and their dates",
+    ResponseCode.PIN_LOCKED: "`cardswitch card pin reset` opens it",
+    ResponseCode.BUSY: "try again in a moment",
+    ResponseCode.DISK_FULL: "make room on the switch's disk",
+}
+"""What an operator does about a refusal, beside what the code means."""
+
+
+class CommandError(ValueError):
+    """A command that cannot be carried out; one line says what was expected, what came and what to do."""
+
+
+def name_in(enumeration: type[enum.IntEnum], value: int) -> str:
+    """Name of a value; the number when a newer switch has one that we do not know."""
+    return next((member.name for member in enumeration if member == value), str(value))
+
+
+def explain(code: int, detail: int = 0, form: type[Packed] | None = None) -> str:
+    """A refusal in words: code, meaning, the field or status that the detail names, and what to do about it."""
+    words = f"{name_code(code)}: {meaning_of(code).partition('; `detail`')[0].rstrip('.')}."
+    if code == ResponseCode.FIELD_INVALID and form is not None:
+        name = next((field.name for field in layout_of(form).fields if field.offset == detail), str(detail))
+        words += f" It is {name}."
+    elif code == ResponseCode.CARD_STATUS and detail:
+        words += f" It is {name_in(CardStatus, detail)}."
+    elif code == ResponseCode.TYPE_STATE and detail:
+        words += f" It is {name_in(TypeState, detail)}."
+    elif code == ResponseCode.RULES_INVALID and detail:
+        words += f" It is rule {detail}."
+    hint = next((hint for known, hint in HINTS.items() if known == code), None)
+    return f"{words} To do: {hint}." if hint else words
+
+
+def explain_outcome(outcome: Outcome, form: type[Packed] | None = None) -> str:
+    """What became of a request that was not approved."""
+    if outcome.code is None:
+        return outcome.meaning
+    return explain(outcome.code, outcome.reply.detail if outcome.reply else 0, form)
+
+
+def insist(outcome: Outcome, what: str, form: type[Packed] | None = None) -> Outcome:
+    """The outcome, when it is approved; else `CommandError`."""
+    if not outcome.approved:
+        raise CommandError(f"{what}: {outcome.verdict.value}: {explain_outcome(outcome, form)}")
+    return outcome
+
+
+class Output:
+    """Prints in one of the two ways; card numbers are masked unless asked for otherwise."""
+
+    def __init__(self, *, as_json: bool = False, unmasked: bool = False) -> None:
+        self.as_json, self._unmasked = as_json, unmasked
+        is_terminal = sys.stdout.isatty()
+        self._console = Console(width=None if is_terminal else PIPE_COLUMNS, highlight=False, soft_wrap=False)
+
+    def card(self, number: int) -> str:
+        """A card number as it may be shown; nothing for 0."""
+        if not number:
+            return ""
+        return str(number) if self._unmasked else mask(number)
+
+    def rows(self, rows: Sequence[Mapping[str, Any]], *, nothing: str = "nothing") -> None:
+        """A table with a column per key, or a JSON array of objects."""
+        if self.as_json:
+            self.json(list(rows))
+            return
+        if not rows:
+            print(nothing)
+            return
+        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+        for name in rows[0]:
+            is_figure = all(_is_figure(row[name]) for row in rows)
+            table.add_column(name.replace("_", " "), justify="right" if is_figure else "left", overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(_shown(value)) for value in row.values()))
+        self._print(table)
+
+    def facts(self, facts: Mapping[str, Any]) -> None:
+        """Names and values below each other, or a JSON object; tables inside are printed below."""
+        if self.as_json:
+            self.json(facts)
+            return
+        table = Table.grid(padding=(0, 2, 0, 0))
+        inner: list[tuple[str, Any]] = []
+        for name, value in facts.items():
+            if value is None or value in ("", [], {}):
+                continue
+            if isinstance(value, list) and value and isinstance(value[0], dict):
+                inner.append((name, value))
+            elif isinstance(value, Mapping):
+                table.add_row(Text(name.replace("_", " "), style="bold"), Text(_flat(value)))
+            else:
+                table.add_row(Text(name.replace("_", " "), style="bold"), Text(_shown(value)))
+        self._print(table)
+        for name, value in inner:
+            print()
+            self._console.print(Text(name.replace("_", " "), style="bold"))
+            self.rows(value)
+
+    def json(self, value: Any) -> None:
+        """One JSON value."""
+        print(json.dumps(value, ensure_ascii=False, indent=None if isinstance(value, dict) and len(value) < 6 else 1))
+
+    def line(self, value: Mapping[str, Any]) -> None:
+        """One object in one line: a row of JSON lines."""
+        print(json.dumps(value, ensure_ascii=False), flush=True)
+
+    def say(self, sentence: str, **fields: Any) -> None:
+        """A sentence for people, or the fields as one JSON object."""
+        if self.as_json:
+            self.line(fields)
+        else:
+            print(sentence)
+
+    def note(self, sentence: str) -> None:
+        """A remark beside the result, on standard error."""
+        print(sentence, file=sys.stderr, flush=True)
+
+    def _print(self, table: Table) -> None:
+        with self._console.capture() as capture:
+            self._console.print(table)
+        print("\n".join(line.rstrip() for line in capture.get().splitlines()))
+
+
+def _is_figure(value: Any) -> bool:
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, int) or (isinstance(value, str) and value.replace(",", "").replace(".", "").isdigit())
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_shown, value))
+    return str(value)
+
+
+def _flat(value: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {_shown(inner)}" for name, inner in value.items())

@@ -1,0 +1,1 @@
+# Only C functions, for whoever decides about a bill.

@@ -1,0 +1,1 @@
+# Only C functions, for `_link.pyx`.

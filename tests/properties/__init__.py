@@ -1,0 +1,1 @@
+"""Properties of the whole business, held against an auditor's books."""

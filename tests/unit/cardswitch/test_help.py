@@ -1,0 +1,59 @@
+"""Every command of a running switch explains itself, and its examples can be typed as they stand."""
+
+import re
+import shlex
+
+import pytest
+
+from cardswitch.__main__ import app
+
+GROUPS = ("card", "type", "rules", "organisation", "store", "terminal", "points", "gift", "price", "day", "plug-ins")
+
+
+def commands_of(group, words):
+    for name in group:
+        if not name.startswith("-"):
+            command = group[name]
+            if command.default_command is None:
+                yield from commands_of(command, (*words, name))
+            else:
+                yield (*words, name)
+
+
+COMMANDS = [words for name in GROUPS for words in commands_of(app[name], (name,))]
+
+
+def help_of(words, capsys):
+    app([*words, "--help"], result_action="return_value")
+    return capsys.readouterr().out
+
+
+def test_there_are_commands_in_every_group():
+    assert {words[0] for words in COMMANDS} == {*GROUPS}
+    assert len(COMMANDS) > 70
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_help_has_an_example_of_the_command_that_can_be_parsed(words, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
+    text = help_of(words, capsys)
+
+    assert "For example:" in text
+    after = text.split("For example:\n")[1]
+    examples = [shlex.split(line.split(" > ")[0]) for line in re.findall(r"^ +cardswitch (.*)$", after, re.M)]
+    assert any(tuple(example[: len(words)]) == words for example in examples)
+    for example in examples:
+        app.parse_args(example, exit_on_error=False, print_error=False)
+
+
+@pytest.mark.parametrize("words", [(name,) for name in GROUPS] + [("card", "pin")], ids=" ".join)
+def test_help_of_a_group_has_an_example(words, capsys):
+    assert "For example:" in help_of(words, capsys)
+
+
+def test_the_first_help_is_one_screen_and_grouped(capsys):
+    text = help_of((), capsys)
+
+    assert "A switch and its data directory" in text
+    assert "On a running switch" in text
+    assert text.count("\n") < 50
