@@ -62,7 +62,8 @@ cdef struct run_t:
     size_t message_bytes, frame_bytes
     int sealed, random_cards, line_count
     int sequence_at, card_at, trace_at, amount_at, line_at, line_bytes
-    int reply_type, reply_bytes, code_at, reply_trace_at, reply_amount_at, balance_at, points_at, points_balance_at
+    int reply_type, reply_bytes, line_result_bytes, code_at, reply_trace_at, reply_amount_at, balance_at, points_at
+    int points_balance_at
     uint64_t first_card, card_count
     int64_t amount_minor
     # the run

@@ -177,7 +177,9 @@ cdef inline int take_reply(
             return ERROR_REPLY
         if reply[1] != run.reply_type:
             return REPLY_TYPE
-    if reply_bytes != expected_bytes:
+    # A debit that earned something says so line by line, behind the fixed part of its reply.
+    if reply_bytes != expected_bytes and (
+            not run.sealed or reply_bytes != expected_bytes + run.line_count * run.line_result_bytes):
         return REPLY_LENGTH
     sequence = get32(reply + run.sequence_at)
     run.bad_sequence = sequence

@@ -298,6 +298,7 @@ cdef load_plan(run_t *run, plan):
     run.line_bytes = plan.line_bytes
     run.reply_type = plan.reply_type
     run.reply_bytes = REPLY_OFFSETS.bytes
+    run.line_result_bytes = REPLY_OFFSETS.line_result_bytes
     run.code_at = REPLY_OFFSETS.code
     run.reply_trace_at = REPLY_OFFSETS.trace_number
     run.reply_amount_at = REPLY_OFFSETS.amount_minor

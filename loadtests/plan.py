@@ -18,6 +18,7 @@ from switch.protocol.messages import (
     CreditRequest,
     DebitRequest,
     Header,
+    LineResult,
     MessageType,
     OpenCardRequest,
     Reply,
@@ -84,6 +85,8 @@ class ReplyOffsets(msgspec.Struct, frozen=True, kw_only=True):
     """Where the generator looks into a reply, bytes from the start of the message."""
 
     bytes: int
+    line_result_bytes: int
+    """Of each line result that may follow."""
     code: int
     trace_number: int
     amount_minor: int
@@ -131,7 +134,8 @@ FIRST_ITEM = 4_006_381_333_931
 SEQUENCE_OFFSET = next(f.offset for f in layout_of(Header).fields if f.name == "sequence")
 REPLY_OFFSETS = ReplyOffsets(
     bytes=Header.width_bytes() + Reply.width_bytes(),
-    **{name: offset_in_message(Reply, name) for name in ReplyOffsets.__struct_fields__ if name != "bytes"},
+    line_result_bytes=LineResult.width_bytes(),
+    **{name: offset_in_message(Reply, name) for name in ReplyOffsets.__struct_fields__ if not name.endswith("bytes")},
 )
 
 
