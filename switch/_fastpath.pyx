@@ -13,26 +13,17 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memset
 
-from switch._card_settings cimport set_card, set_pin
-from switch._closing cimport day_totals
-from switch._decision cimport ask_t, decision_t, invalid, show_account, touch
+from switch._decision cimport ask_t, decision_t, show_account
 from switch._entry cimport reply_of, request_of
+from switch._evaluate cimport evaluate
 from switch._form cimport fault_t, right_needed, well_formed
 from switch._index cimport slot_t
 from switch._inquiry cimport balance, card_query
 from switch._layout cimport *
-from switch._lifecycle cimport open_card, operate_card
-from switch._operators cimport (
-    put_allowed, put_gift, put_organisation, put_points_category, put_price, put_store, put_switch, put_terminal)
 from switch._pin cimport hide_pins
-from switch._points cimport adjust_points, backfill, convert, load_visits, redeem, transfer_points
-from switch._rule_desk cimport activate_rules, put_rule
 from switch._rules cimport Rules
-from switch._sale cimport debit, quote, sale_t
+from switch._sale cimport quote, sale_t
 from switch._tables cimport Tables
-from switch._type_desk cimport put_card_type, set_type_state
-from switch._undo cimport refund, reverse
-from switch._value cimport capture, credit, hold, release, transfer
 from switch.duplicates cimport ANSWERED_AFTER_NOTE, NOTED, POSITION_MASK_LOW, AnswerWindow, answer_key
 from switch.group_commit cimport GroupCommit
 from switch.journal cimport NOWHERE, ROOM_PLENTY
@@ -48,102 +39,11 @@ cdef enum:
     PIN_KEY_BYTES = 32
     CUT_OVER_BYTES = 256             # its entry: header, request, reply and the switch record
     CUT_OVER_MESSAGE_BYTES = 32      # header and cut_over_request_t
-    NEXT_DATE_AT = 16
     # Room asked for before a decision, so that what is decided can be written: replies with all their rows, and images.
     SALE_BYTES_MAX = 40960           # 64 purses, 64 pending records, 16 holds with the limits of their cards
     DESK_BYTES_MAX = 139264          # what a range of cards may change
 
 cdef int64_t STAMP_MS_MAX = 4102444800000        # 2100-01-01: a replay's stamp beyond it is no time of sale
-
-
-# ------------------------------------------------------------------------ evaluate
-
-cdef void evaluate(Engine engine, const ask_t* ask, uint8_t request_type, const uint8_t* body,
-                   decision_t* decision) noexcept nogil:
-    """Decide a new request by its type."""
-    cdef reply_t* reply = &decision.reply
-    if request_type == TYPE_DEBIT:
-        debit(engine.tables, engine.rules, ask, <const debit_request_t*>body, engine.sale, decision)
-    elif request_type == TYPE_REVERSAL:
-        reverse(engine.tables, engine.answers, engine.commit, ask, <const reversal_request_t*>body, decision)
-    elif request_type == TYPE_CREDIT:
-        credit(engine.tables, engine.rules, ask, <const credit_request_t*>body, decision)
-    elif request_type == TYPE_HOLD:
-        hold(engine.tables, ask, <const hold_request_t*>body, decision)
-    elif request_type == TYPE_CAPTURE:
-        capture(engine.tables, engine.rules, ask, <const capture_request_t*>body, engine.sale, decision)
-    elif request_type == TYPE_RELEASE:
-        release(engine.tables, ask, <const release_request_t*>body, decision)
-    elif request_type == TYPE_REFUND:
-        refund(engine.tables, engine.answers, engine.commit, ask, <const refund_request_t*>body, decision)
-    elif request_type == TYPE_TRANSFER:
-        transfer(engine.tables, ask, <const transfer_request_t*>body, decision)
-    elif request_type == TYPE_REDEEM:
-        reply.code = redeem(engine.tables, engine.rules, ask, <const redeem_request_t*>body, decision)
-    elif request_type == TYPE_CONVERT:
-        reply.code = convert(engine.tables, engine.rules, ask, <const convert_request_t*>body, decision)
-    elif request_type == TYPE_ADJUST_POINTS:
-        reply.code = adjust_points(engine.tables, engine.rules, ask, <const adjust_points_request_t*>body, decision)
-    elif request_type == TYPE_TRANSFER_POINTS:
-        reply.code = transfer_points(engine.tables, engine.rules, ask, <const transfer_points_request_t*>body, decision)
-    elif request_type == TYPE_LOAD_VISITS:
-        reply.code = load_visits(engine.tables, engine.rules, ask, <const load_visits_request_t*>body, decision)
-    elif request_type == TYPE_BACKFILL:
-        reply.code = backfill(engine.tables, engine.rules, ask, <const backfill_request_t*>body, decision)
-    elif request_type == TYPE_DAY_TOTALS:
-        reply.code = day_totals(engine.tables, engine.answers, engine.commit, ask, <const day_totals_request_t*>body,
-                                decision)
-    else:
-        reply.code = evaluate_operator(engine, ask, request_type, body, decision)
-
-
-cdef uint16_t evaluate_operator(Engine engine, const ask_t* ask, uint8_t request_type, const uint8_t* body,
-                                decision_t* decision) noexcept nogil:
-    engine.places_may_have_changed = True
-    if request_type == TYPE_OPERATE_CARD:
-        return operate_card(engine.tables, ask, <const operate_card_request_t*>body, decision)
-    if request_type == TYPE_OPEN_CARD:
-        return open_card(engine.tables, ask, <const open_card_request_t*>body, decision)
-    if request_type == TYPE_SET_PIN:
-        return set_pin(engine.tables, ask, <const set_pin_request_t*>body, decision)
-    if request_type == TYPE_SET_CARD:
-        return set_card(engine.tables, ask, <const set_card_request_t*>body, decision)
-    if request_type == TYPE_PUT_CARD_TYPE:
-        return put_card_type(engine.tables, ask, <const put_card_type_request_t*>body, decision)
-    if request_type == TYPE_SET_TYPE_STATE:
-        return set_type_state(engine.tables, ask, <const set_type_state_request_t*>body, decision)
-    if request_type == TYPE_PUT_STORE:
-        return put_store(engine.tables, ask, <const put_store_request_t*>body, decision)
-    if request_type == TYPE_PUT_TERMINAL:
-        return put_terminal(engine.tables, ask, <const put_terminal_request_t*>body, decision)
-    if request_type == TYPE_PUT_ORGANISATION:
-        return put_organisation(engine.tables, ask, <const put_organisation_request_t*>body, decision)
-    if request_type == TYPE_PUT_POINTS_CATEGORY:
-        return put_points_category(engine.tables, ask, <const put_points_category_request_t*>body, decision)
-    if request_type == TYPE_PUT_GIFT:
-        return put_gift(engine.tables, ask, <const put_gift_request_t*>body, decision)
-    if request_type == TYPE_PUT_RULE:
-        return put_rule(engine.tables, ask, <const put_rule_request_t*>body, decision)
-    if request_type == TYPE_ACTIVATE_RULES:
-        return activate_rules(engine.tables, engine.rules, ask, <const activate_rules_request_t*>body, decision)
-    if request_type == TYPE_PUT_PRICE:
-        return put_price(engine.tables, ask, <const put_price_request_t*>body, decision)
-    if request_type == TYPE_PUT_ALLOWED:
-        return put_allowed(engine.tables, ask, <const put_allowed_request_t*>body, decision)
-    if request_type == TYPE_CUT_OVER:
-        return cut_over(engine.tables, ask, <const cut_over_request_t*>body, decision)
-    return put_switch(engine.tables, ask, <const put_switch_request_t*>body, decision)
-
-
-cdef uint16_t cut_over(Tables tables, const ask_t* ask, const cut_over_request_t* request,
-                       decision_t* decision) noexcept nogil:
-    """Begin a business date; the engine moves its window on when the entry is written."""
-    if ask.terminal_id != 0 and (request.next_date != ask.today + 1 or request.next_date > ask.local_date + 1):
-        return invalid(&decision.reply, NEXT_DATE_AT)
-    if tables.settings.kind:
-        tables.settings.business_date = request.next_date
-        touch(decision, &tables.settings)
-    return CODE_APPROVED
 
 
 # ------------------------------------------------------------------------ entries
@@ -317,7 +217,6 @@ cdef class Engine:
         ask.weekday = <uint8_t>((today + 3) % 7 + 1)     # 1970-01-01 was a Thursday
         if ask.terminal_id == terminal_id and not self.places_may_have_changed:
             return
-        self.places_may_have_changed = False
         ask.terminal_id = terminal_id
         ask.store_id = ask.organisation_id = ask.round_off_minor = 0
         terminal = self.tables.terminal(terminal_id)
@@ -397,6 +296,8 @@ cdef class Engine:
         self.last_now_ms = now_ms
         self.answers.advance(today)
         self.fill_ask(terminal_id, rights, now_ms, local_date, today)
+        # Whatever an operator changes, the next message looks its terminal's place up again.
+        self.places_may_have_changed = asked.type >= TYPE_PUT_CARD_TYPE
 
         if not form.keyed and asked.type != TYPE_PUT_SWITCH:
             if asked.type == TYPE_BALANCE:
@@ -446,7 +347,8 @@ cdef class Engine:
                 if self.tables.card(keyed.card_number, &account) != NULL and account != NULL:
                     show_account(reply, account)
         else:
-            evaluate(self, &self.ask, asked.type, body, decision)
+            evaluate(self.tables, self.rules, self.answers, self.commit, &self.ask, asked.type, body, self.sale,
+                     decision)
             if reply.code == CODE_BUSY:          # a day close could not read the journal; it has changed nothing
                 reply.journal_sequence = 0
                 return turned_away(self, out, asked, reply, CODE_BUSY, BUSY_RETRY_AFTER_MS)
