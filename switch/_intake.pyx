@@ -18,7 +18,8 @@ from switch._fastpath cimport Engine
 from switch._layout cimport FRAME_TIMEOUT_MS, IDLE_TIMEOUT_MS
 from switch._link cimport Link, Round
 from switch._link import RECEIVE_BYTES, TAIL_BYTES_MAX
-from switch.group_commit cimport UNREAD, GroupCommit, link_drop, link_flush
+from switch._peer cimport UNREAD, link_drop, link_flush
+from switch.group_commit cimport GroupCommit
 
 cdef extern from "<sys/epoll.h>":
     ctypedef union epoll_data_t:

@@ -4,7 +4,8 @@ from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from switch._fastpath cimport Engine
-from switch.group_commit cimport GroupCommit, link_t
+from switch._peer cimport link_t
+from switch.group_commit cimport GroupCommit
 
 cdef enum:
     LINK_ANSWERS_BYTES_MAX = 524288  # of the dispatcher's answers to a link in one batch: half of what may wait for it

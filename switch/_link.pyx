@@ -21,7 +21,8 @@ from switch._layout cimport (
     TERMINAL_ACTIVE, TYPE_BALANCE, TYPE_CARD_QUERY, TYPE_DEBIT, TYPE_ERROR, TYPE_PUT_TERMINAL, TYPE_QUOTE,
     TYPE_SIGN_OFF, debit_request_t, error_reply_t, header_t, terminal_record_t)
 from switch.duplicates cimport answer_key
-from switch.group_commit cimport ANSWERS_BYTES_SOFT, GONE, GroupCommit, link_drop, link_new
+from switch._peer cimport GONE, link_drop, link_new
+from switch.group_commit cimport ANSWERS_BYTES_SOFT, GroupCommit
 
 cdef extern from *:
     """

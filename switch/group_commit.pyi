@@ -1,7 +1,6 @@
 from switch.journal import Journal
 
 EXIT_NOT_DURABLE: int
-BACKLOG_BYTES_MAX: int
 
 class GroupCommit:
     @property
