@@ -85,17 +85,24 @@ cdef bint can_take_back(Tables tables, const account_record_t* account, const en
     return True
 
 
+cdef card_record_t* settled_card(Tables tables, const ask_t* ask, uint64_t card_number, account_record_t** account,
+                                 decision_t* decision) noexcept nogil:
+    """A card and its account, which is settled first: what is given back comes on top of what was due."""
+    cdef card_record_t* card = tables.card(card_number, account)
+    cdef const card_type_record_t* card_type
+    if account[0] != NULL:
+        card_type = tables.card_type(card.card_type, ask.today)
+        if card_type != NULL:
+            settle(tables, ask, card_type, account[0], decision)
+    return card
+
+
 # ------------------------------------------------------------------------ reversal
 
 cdef void reverse(Tables tables, AnswerWindow answers, GroupCommit commit, const ask_t* ask,
                   const reversal_request_t* request, decision_t* decision) noexcept nogil:
     cdef account_record_t* account = NULL
-    cdef card_record_t* card = tables.card(request.card_number, &account)
-    cdef const card_type_record_t* card_type
-    if account != NULL:
-        card_type = tables.card_type(card.card_type, ask.today)
-        if card_type != NULL:
-            settle(tables, ask, card_type, account, decision)
+    cdef card_record_t* card = settled_card(tables, ask, request.card_number, &account, decision)
     decision.reply.code = decide_reversal(tables, answers, commit, ask, request, card, account, decision)
     if account != NULL:
         show_account(&decision.reply, account)
@@ -271,12 +278,7 @@ cdef uint16_t undo_credit(Tables tables, const ask_t* ask, const entry_header_t*
 cdef void refund(Tables tables, AnswerWindow answers, GroupCommit commit, const ask_t* ask,
                  const refund_request_t* request, decision_t* decision) noexcept nogil:
     cdef account_record_t* account = NULL
-    cdef card_record_t* card = tables.card(request.card_number, &account)
-    cdef const card_type_record_t* card_type
-    if account != NULL:
-        card_type = tables.card_type(card.card_type, ask.today)
-        if card_type != NULL:
-            settle(tables, ask, card_type, account, decision)
+    cdef card_record_t* card = settled_card(tables, ask, request.card_number, &account, decision)
     decision.reply.code = decide_refund(tables, answers, commit, ask, request, card, account, decision)
     if account != NULL:
         show_account(&decision.reply, account)
