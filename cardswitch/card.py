@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, cast
 
 from cyclopts import App, Group, Parameter
 
-from switch.protocol.messages import CardOperation, FeeTender, OperationFlag
+from switch.protocol.messages import CardOperation, FeeKind, FeeTender, OperationFlag
 from terminals.operator_fields import CardOperationFields
 
 from .card_batch import Job, run
@@ -24,7 +24,7 @@ app = App(
     help="""Cards: make, issue, activate, stop, replace, end them; PINs, limits, value, points, holds.
 
 A step of the life cycle takes one number, a range (--count, --to) or a list (--file), previews with --dry-run, and is
-repeated safely: a card that is there already is "done before".
+repeated safely: a card that is there already is "done before" (but renew and charge-fee are done again).
 
 For example:
     cardswitch card make 6200000000000001 --count 100 --type 1 --dry-run""",
@@ -42,6 +42,22 @@ Fee = Annotated[
         help="How the type's fee is paid: waived (if the type allows it), cash at the desk, or from the balance."
     ),
 ]
+
+FeeName = Literal[
+    "issue",
+    "joining",
+    "replace",
+    "report-loss",
+    "restore",
+    "return",
+    "renew",
+    "annual",
+    "supplementary-annual",
+    "service",
+    "swap",
+    "other",
+]
+"""Members of `FeeKind`, as the file of a card type names them."""
 
 
 def operate(
@@ -301,3 +317,34 @@ def activate(
         Card numbers, or the first number of a range.
     """
     return operate(CardOperation.ACTIVATE, numbers, selection, switch, dry_run=dry_run, document=document)
+
+
+@app.command(group=LIFE)
+def charge_fee(
+    *numbers: CardNumber,
+    kind: FeeName,
+    fee: Fee,
+    dry_run: DryRun = False,
+    document: Document = 0,
+    selection: Selection = ALL_NAMED,
+    switch: Switch = DEFAULT,
+) -> int:
+    """Charge cards a fee of their type by itself: an annual fee, a service, one that was left due.
+
+    For example:
+        cardswitch card charge-fee --file joined-in-march.txt --kind annual --fee balance
+
+    Next: a fee that cannot be taken stops nothing and is noted as due: `card show` has "fee due" among the flags.
+    Run it again with `--fee cash` when it is paid. Each run charges: there is no "done before" for a fee.
+
+    Parameters
+    ----------
+    numbers
+        Card numbers, or the first number of a range.
+    kind
+        Which fee; the type has its amount (`cardswitch type show`).
+    """
+    reason = FeeKind[kind.upper().replace("-", "_")]
+    return operate(
+        CardOperation.CHARGE_FEE, numbers, selection, switch, dry_run=dry_run, fee=fee, reason=reason, document=document
+    )

@@ -1,7 +1,8 @@
 """One operation of the life cycle on many cards: preview, progress, a result per card, and a second run that goes on.
 
 A run that was interrupted is simply repeated: the switch answers DONE_BEFORE for
-each card that is there already, and that counts as success.
+each card that is there already, and that counts as success. Only operations that a
+card may have again (REPEATING) need a look at the cards first.
 """
 
 from __future__ import annotations
@@ -30,6 +31,13 @@ ROWS_SHOWN_MAX = 100
 
 DONE, BEFORE, REFUSED, UNKNOWN = "done", "done before", "refused", "unknown"
 SUCCESS = (DONE, BEFORE)
+REPEATING = (CardOperation.RENEW, CardOperation.CHARGE_FEE)
+"""Operations that a card may have again and again: done twice they charge twice."""
+AGAIN = "Run the same command again: it goes on where this one stopped."
+AGAIN_BY_HAND = (
+    "Look at the unknown cards first (`cardswitch card show` has the balance and the document of the last operation):"
+    " what was done is done and charged a second time when it is asked for again."
+)
 STATES: dict[int, str] = {ResponseCode.APPROVED: DONE, ResponseCode.DONE_BEFORE: BEFORE}
 
 
@@ -85,7 +93,7 @@ async def _send(desk: Desk, piece: Piece, job: Job, tally: Tally, todo: list[Pie
     if outcome.verdict is Verdict.UNKNOWN:
         for number in numbers:
             _note(desk, tally, number, UNKNOWN, 0, 0)
-        desk.out.note(f"{job.name}: {outcome.meaning} Run the same command again: it goes on where this one stopped.")
+        desk.out.note(f"{job.name}: {outcome.meaning} {AGAIN_BY_HAND if job.operation in REPEATING else AGAIN}")
         return False
     results = outcome.reply.results if outcome.reply else ()
     if not results:  # refused as a whole, before any card was looked at
@@ -235,6 +243,8 @@ def _forecast_move(job: Job, record: CardRecord | None, today: int) -> tuple[boo
         if operation is CardOperation.RESTORE:
             return True, f"become {CardStatus(record.kept_status).name if record.kept_status else 'what it was'}"
     to = TRANSITIONS[operation].to
+    if operation is CardOperation.CHARGE_FEE:
+        return True, "be charged, or the fee is due; the status stays"
     if operation in (CardOperation.ISSUE, CardOperation.MAKE_AND_ISSUE):
         return True, "become ISSUED, or ACTIVE where the type asks for no activation"
     return True, f"become {to.name if to else 'as it is'}"

@@ -389,7 +389,7 @@ cdef packed struct operate_card_request_t:  # 80 bytes
     uint8_t operation  # CardOperation
     uint8_t fee_tender  # FeeTender
     uint8_t flags  # OperationFlag bits
-    uint8_t reason  # reason, numbered by the group; recorded only
+    uint8_t reason  # CHARGE_FEE: FeeKind; else reason, numbered by the group, recorded only
     uint16_t card_type  # RESERVE, MAKE, MAKE_AND_ISSUE: code of the type; else 0
     uint16_t count  # cards of the range, 1 to 64
     uint32_t operator_id  # who does it
@@ -1264,7 +1264,7 @@ cdef enum:  # CardTypeFlag
 
 cdef enum:  # CardFlag
     CARD_FLAG_BLACKLISTED = 1  # On the blacklist: refused for everything but reversals and refunds.
-    CARD_FLAG_FEE_DUE = 2  # A fee could not be taken; the card goes on working.
+    CARD_FLAG_FEE_DUE = 2  # A fee could not be taken; the card goes on working. CHARGE_FEE takes it off.
     CARD_FLAG_PIN_LOCKED = 4  # Too many wrong PINs; a reset opens it.
 
 
@@ -1290,6 +1290,7 @@ cdef enum:  # CardOperation
     OP_CORRECT = 19
     OP_BLACKLIST = 20
     OP_UNBLACKLIST = 21
+    OP_CHARGE_FEE = 22  # Charge the fee that the reason names; the status stays.
 
 
 cdef enum:  # OperationFlag
@@ -1647,7 +1648,7 @@ cdef extern from *:
     """
     #include <stdint.h>
     typedef struct { uint16_t from_mask, done_mask; uint8_t to, fee; } cardswitch_transition_t;
-    static const cardswitch_transition_t cardswitch_transitions[22] = {
+    static const cardswitch_transition_t cardswitch_transitions[23] = {
         [1] = {0x8001, 0x0008, 3, 255},  /* RESERVE */
         [2] = {0x0008, 0x8000, 15, 255},  /* UNRESERVE */
         [3] = {0x8009, 0x0072, 4, 255},  /* MAKE */
@@ -1669,6 +1670,7 @@ cdef extern from *:
         [19] = {0x03fe, 0x2000, 13, 255},  /* CORRECT */
         [20] = {0xfffe, 0x0000, 0, 255},  /* BLACKLIST */
         [21] = {0xfffe, 0x0000, 0, 255},  /* UNBLACKLIST */
+        [22] = {0x03c6, 0x0000, 0, 255},  /* CHARGE_FEE */
     };
     """
     ctypedef struct transition_t "cardswitch_transition_t":

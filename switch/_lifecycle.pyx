@@ -100,7 +100,7 @@ cdef uint16_t operate_card(Tables tables, const ask_t* ask, const operate_card_r
 cdef inline uint16_t misfit(const operate_card_request_t* request, reply_t* reply) noexcept nogil:
     """What is wrong with the request whatever the cards are."""
     cdef uint32_t operation
-    if request.operation < OP_RESERVE or request.operation > OP_UNBLACKLIST:
+    if request.operation < OP_RESERVE or request.operation > OP_CHARGE_FEE:
         return invalid(reply, 40)
     operation = <uint32_t>1 << request.operation
     if request.fee_tender > FEE_TENDER_BALANCE:
@@ -121,6 +121,8 @@ cdef inline uint16_t misfit(const operate_card_request_t* request, reply_t* repl
         return invalid(reply, CARD_NUMBER_AT)
     if request.operator_id == 0 and operation & OPERATIONS_WITH_OPERATOR:
         return invalid(reply, 48)
+    if request.operation == OP_CHARGE_FEE and request.reason > FEE_OTHER:
+        return invalid(reply, 43)
     return CODE_APPROVED
 
 
@@ -230,6 +232,10 @@ cdef uint16_t carry_out(Tables tables, job_t* job) noexcept nogil:
         if request.approver_id == 0 or request.approver_id == request.operator_id:
             return CODE_SAME_PERSON
         card.flags &= ~CARD_FLAG_BLACKLISTED
+    elif operation == OP_CHARGE_FEE:
+        card.flags &= ~CARD_FLAG_FEE_DUE
+        if charge(job, request.reason) != CODE_APPROVED:
+            card.flags |= CARD_FLAG_FEE_DUE      # asked for and not paid: noted, and the card goes on
     return CODE_APPROVED
 
 

@@ -46,7 +46,7 @@ class CardFlag(enum.IntFlag):
     BLACKLISTED = 1
     """On the blacklist: refused for everything but reversals and refunds."""
     FEE_DUE = 2
-    """A fee could not be taken; the card goes on working."""
+    """A fee could not be taken; the card goes on working. CHARGE_FEE takes it off."""
     PIN_LOCKED = 4
     """Too many wrong PINs; a reset opens it."""
 
@@ -75,6 +75,8 @@ class CardOperation(enum.IntEnum):
     CORRECT = 19
     BLACKLIST = 20
     UNBLACKLIST = 21
+    CHARGE_FEE = 22
+    """Charge the fee that the reason names; the status stays."""
 
 
 class OperationFlag(enum.IntFlag):

@@ -41,7 +41,7 @@ class OperateCardRequest(Packed, kw_only=True):
     operation: Annotated[int, u8("operator", "CardOperation")]
     fee_tender: Annotated[int, u8("operator", "FeeTender")] = 0
     flags: Annotated[int, u8("operator", "OperationFlag bits")] = 0
-    reason: Annotated[int, u8("operator", "reason, numbered by the group; recorded only")] = 0
+    reason: Annotated[int, u8("operator", "CHARGE_FEE: FeeKind; else reason, numbered by the group, recorded only")] = 0
     card_type: Annotated[int, u16("operator", "RESERVE, MAKE, MAKE_AND_ISSUE: code of the type; else 0")] = 0
     count: Annotated[int, u16("operator", "cards of the range, 1 to 64")] = 1
     operator_id: Annotated[int, u32("operator", "who does it")] = 0

@@ -77,8 +77,9 @@ TRANSITIONS: dict[CardOperation, Transition] = {
     CardOperation.CORRECT: Transition(NOT_ENDED, CardStatus.CORRECTED),
     CardOperation.BLACKLIST: Transition(tuple(CardStatus), None),
     CardOperation.UNBLACKLIST: Transition(tuple(CardStatus), None),
+    CardOperation.CHARGE_FEE: Transition(tuple(status for status in CardStatus if status in LIVE), None),
 }
-"""REPLACE of an ACTIVE card is a swap and charges FeeKind.SWAP."""
+"""REPLACE of an ACTIVE card is a swap and charges FeeKind.SWAP; CHARGE_FEE charges the fee that its reason names."""
 
 GONE_ON: dict[CardOperation, tuple[CardStatus, ...]] = {
     CardOperation.MAKE: (CardStatus.DRAWN, CardStatus.ISSUED, CardStatus.ACTIVE),

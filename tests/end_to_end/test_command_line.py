@@ -240,6 +240,23 @@ def test_cards_are_renewed_corrected_returned_voided_and_cleared(operator, cards
     operator("card", "mark-bad", next(cards))
 
 
+def test_a_fee_is_charged_by_itself_and_is_due_until_it_is_paid(operator, cards):
+    card = next(cards)
+    asked = ("card", "charge-fee", card, "--kind", "service")
+    assert "be charged" in operator.json(*asked, "--fee", "cash", "--dry-run")[0]["would"]
+
+    tried = operator.lines(*asked, "--fee", "balance")[-1]
+    due = operator.show(card)
+    assert (tried["done"], tried["fees"]) == (1, "0.00")
+    assert (due["status"], due["flags"], due["balance"]) == ("ACTIVE", "fee due", "50.00")
+    assert operator.sell(card, 100).approved
+
+    assert operator.lines(*asked, "--fee", "cash")[-1]["fees"] == "60.00"
+    assert operator.show(card)["flags"] == ""
+    for missing in (("--kind", "service"), ("--fee", "cash"), ("--kind", "monthly", "--fee", "cash")):
+        assert operator.run("card", "charge-fee", card, *missing).returncode != 0
+
+
 @pytest.mark.feature("HD-076")
 def test_reserved_numbers_are_skipped_and_made_on_request(operator):
     first = FIRST + 800

@@ -93,7 +93,7 @@ def test_a_range_that_leaves_the_numbers_is_refused_card_by_card(desk):
     ("fields", "offset"),
     [
         ({"operation": 0}, 40),
-        ({"operation": 22}, 40),
+        ({"operation": 23}, 40),
         ({"fee_tender": 3}, 41),
         ({"flags": 16}, 42),
         ({"count": 0}, 46),
@@ -107,6 +107,7 @@ def test_a_range_that_leaves_the_numbers_is_refused_card_by_card(desk):
         ({"flags": OperationFlag.CHECK_DIGIT}, 16),
         ({"operation": CardOperation.FREEZE, "operator_id": 0}, 48),
         ({"operation": CardOperation.UNFREEZE, "operator_id": 0}, 48),
+        ({"operation": CardOperation.CHARGE_FEE, "reason": 12}, 43),
     ],
 )
 def test_a_request_that_fits_no_card_has_no_results(desk, fields, offset):

@@ -137,6 +137,7 @@ _NAMES: dict[str, type[enum.IntEnum | enum.IntFlag]] = {
     "kept_status": CardStatus,
     "operation": CardOperation,
     "fee_tender": FeeTender,
+    "reason": FeeKind,
     "functions": Function,
     "medium": Medium,
     "relation": Relation,

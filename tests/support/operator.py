@@ -47,6 +47,9 @@ amount = 1.00
 amount = 3.00
 [fees.return]
 amount = 4.00
+[fees.service]
+amount = 60.00
+from_balance = true
 """
 RULES = """
 [[rule]]

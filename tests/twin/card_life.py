@@ -46,6 +46,7 @@ FROM: dict[CardOperation, set[CardStatus | None]] = {
     CardOperation.CORRECT: {*NOT_ENDED},
     CardOperation.BLACKLIST: {*NOT_ENDED, *ENDED},
     CardOperation.UNBLACKLIST: {*NOT_ENDED, *ENDED},
+    CardOperation.CHARGE_FEE: {ISSUED, ACTIVE, FROZEN, LOST, BAD, EXPIRED},
 }
 """Statuses that an operation starts from; None is a number that no card has."""
 
@@ -71,6 +72,7 @@ TARGET: dict[CardOperation, CardStatus | None] = {
     CardOperation.CORRECT: CORRECTED,
     CardOperation.BLACKLIST: None,
     CardOperation.UNBLACKLIST: None,
+    CardOperation.CHARGE_FEE: None,
 }
 """Where it leads; None: to the kept status, or nowhere."""
 

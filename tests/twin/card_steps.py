@@ -329,6 +329,16 @@ def unblacklist(job: Job) -> None:
     job.known.flags &= ~int(CardFlag.BLACKLISTED)
 
 
+def charge_fee(job: Job) -> None:
+    """A fee by itself, at any time: paid or let off, nothing is due; else it is."""
+    fee = charges(job.type, [FeeKind(job.form.reason)], job.form.fee_tender, available(job.spent))
+    if fee is None:
+        job.known.flags |= CardFlag.FEE_DUE
+        return
+    take_fee(job, fee)
+    job.known.flags &= ~int(CardFlag.FEE_DUE)
+
+
 STEPS: dict[CardOperation, Callable[[Job], None]] = {
     CardOperation.RESERVE: reserve,
     CardOperation.UNRESERVE: unreserve,
@@ -351,5 +361,6 @@ STEPS: dict[CardOperation, Callable[[Job], None]] = {
     CardOperation.CORRECT: correct,
     CardOperation.BLACKLIST: blacklist,
     CardOperation.UNBLACKLIST: unblacklist,
+    CardOperation.CHARGE_FEE: charge_fee,
 }
 """One function per operation."""

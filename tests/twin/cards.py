@@ -32,6 +32,7 @@ WITH_VALUE = {CardOperation.ISSUE, CardOperation.MAKE_AND_ISSUE}
 WITH_RELATED = {CardOperation.REPLACE, CardOperation.CORRECT, *WITH_VALUE}
 ONE_BY_ONE = {CardOperation.REPLACE, CardOperation.CORRECT}
 BY_SOMEBODY = {CardOperation.FREEZE, CardOperation.UNFREEZE}
+FEE_KINDS = 12
 
 
 def luhn_digit(payload: int) -> int:
@@ -87,7 +88,7 @@ def _form_checks(form: OperateCardRequest) -> dict[str, bool]:
     """Field: whether it holds; in the order of the checks. A field named twice has the later checks after others."""
     operation = form.operation
     checks = [
-        ("operation", CardOperation.RESERVE <= operation <= CardOperation.UNBLACKLIST),
+        ("operation", CardOperation.RESERVE <= operation <= CardOperation.CHARGE_FEE),
         ("fee_tender", form.fee_tender <= FeeTender.BALANCE),
         ("flags", form.flags <= 15),
         ("count", 1 <= form.count <= RANGE_MAX),
@@ -97,6 +98,7 @@ def _form_checks(form: OperateCardRequest) -> dict[str, bool]:
         ("count", form.count == 1 or operation not in ONE_BY_ONE),
         ("card_number", not form.flags & OperationFlag.CHECK_DIGIT or has_check_digit(form.card_number)),
         ("operator_id", form.operator_id > 0 or operation not in BY_SOMEBODY),
+        ("reason", form.reason < FEE_KINDS or operation != CardOperation.CHARGE_FEE),
     ]
     first_wrong = next((name for name, holds in checks if not holds), None)
     return {first_wrong: False} if first_wrong else {}

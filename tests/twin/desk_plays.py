@@ -55,7 +55,17 @@ def operate_card(till: Sender) -> Sent:
     """One step in a card's life; ended cards of the busy ones are rare, or nothing would go on."""
     rng, op = till.rng, CardOperation
     operation = rng.choice(
-        [op.FREEZE, op.UNFREEZE, op.UNFREEZE, op.RETURN, op.BLACKLIST, op.UNBLACKLIST, op.REPORT_LOSS, op.RESTORE]
+        [
+            op.FREEZE,
+            op.UNFREEZE,
+            op.UNFREEZE,
+            op.RETURN,
+            op.BLACKLIST,
+            op.UNBLACKLIST,
+            op.REPORT_LOSS,
+            op.RESTORE,
+            op.CHARGE_FEE,
+        ]
     )
     place = rng.randrange(10, len(till.world.card_numbers)) if rng.random() < 0.9 else rng.randrange(1, 60)
     number, related, operators = till.world.card_numbers[place], 0, (rng.choice(OPERATORS), rng.choice(OPERATORS))
@@ -83,6 +93,7 @@ def operate_card(till: Sender) -> Sent:
         operation=operation,
         fee_tender=rng.choice([0, 1, 1, 2]),
         flags=rng.choice([0, 0, 8, 2]),
+        reason=rng.randrange(12),
         card_type=card_type,
         count=rng.choice([1, 1, 1, 2]) if operation not in (op.REPLACE, op.CORRECT) else 1,
         operator_id=operators[0],
@@ -119,8 +130,10 @@ def new_card(till: Sender) -> Sent:
             op.FREEZE,
             op.UNFREEZE,
             op.RENEW,
+            op.CHARGE_FEE,
             op.REPLACE,
             op.RETURN,
+            op.VOID,
             op.VOID,
             op.CLEAR,
         ]
@@ -136,6 +149,7 @@ def new_card(till: Sender) -> Sent:
         operation=operation,
         fee_tender=rng.choice([0, 1, 1, 2]),
         flags=rng.choice([0, 0, 2, 8]),
+        reason=rng.randrange(12),
         card_type=till.card_type() if names_type else 0,
         operator_id=1,
         store_id=rng.choice(STORES) if operation == op.DRAW else 0,

@@ -36,13 +36,14 @@ def _fields(till: Sender, operation: CardOperation) -> dict[str, Any]:
         "organisation_id": rng.choice([0, 0, 3]),
         "member": rng.choice([0, 77]),
         "document": rng.choice([0, 5]),
+        "reason": rng.randrange(12),
     }
 
 
 def operate_range(till: Sender) -> Sent:
     """One operation on numbers in a row, whatever has become of each of them."""
     rng = till.rng
-    operation = rng.choice([op for op in OP if op not in (OP.REPLACE, OP.CORRECT)])
+    operation = rng.choice([*(op for op in OP if op not in (OP.REPLACE, OP.CORRECT)), OP.CHARGE_FEE, OP.CHARGE_FEE])
     if operation in (OP.VOID, OP.RETURN, OP.CLEAR) and rng.random() < 0.7:
         operation = OP.ACTIVATE
     first = NEW_CARDS_FROM + rng.randrange(NEW_CARDS)
@@ -87,7 +88,7 @@ def odd_operation(till: Sender) -> Sent:
     fields = _fields(till, rng.choice(list(OP)))
     fields |= {"card_number": NEW_CARDS_FROM + rng.randrange(NEW_CARDS), "count": rng.choice([1, 1, 3])}
     odd: dict[str, list[int]] = {
-        "operation": [0, 22, 255],
+        "operation": [0, 23, 255],
         "fee_tender": [3, 255],
         "flags": [15, 16, 255, 1],
         "count": [0, 64, 65, 65_535],
@@ -98,6 +99,7 @@ def odd_operation(till: Sender) -> Sent:
         "approver_id": [0, fields["operator_id"]],
         "card_type": [0, 900, 1024, 65_535],
         "store_id": [0, 9_999],
+        "reason": [11, 12, 255],
     }
     for name in rng.sample(list(odd), rng.choice([1, 1, 2])):
         fields[name] = rng.choice(odd[name])

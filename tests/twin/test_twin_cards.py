@@ -5,6 +5,7 @@ import pytest
 from switch.protocol.codes import ResponseCode
 from switch.protocol.lifecycle import ENDED, TRANSITIONS
 from switch.protocol.messages import (
+    CardFlag,
     CardOperation,
     CardStatus,
     FeeKind,
@@ -234,6 +235,34 @@ def test_a_correction_moves_everything_and_raises_the_serial(state):
     assert (limits.single_minor_max, limits.day_debit_minor) == (50, 20)
     assert state.tables.find(RecordKind.CARD_LIMIT, A) is None
     assert len(decision.touched) == 4
+
+
+@pytest.mark.parametrize(
+    ("kind", "tender", "charged", "balance", "flags"),
+    [
+        (FeeKind.ANNUAL, FeeTender.BALANCE, 40, 9, 0),
+        (FeeKind.ANNUAL, FeeTender.CASH, 40, 49, 0),
+        (FeeKind.ANNUAL, FeeTender.WAIVED, 0, 49, CardFlag.FEE_DUE),
+        (FeeKind.SERVICE, FeeTender.BALANCE, 0, 49, CardFlag.FEE_DUE),
+        (FeeKind.SERVICE, FeeTender.WAIVED, 0, 49, 0),
+        (FeeKind.OTHER, FeeTender.BALANCE, 0, 49, 0),
+    ],
+)
+def test_a_fee_by_itself_is_paid_or_due_and_never_refused(state, kind, tender, charged, balance, flags):
+    put_type(
+        state,
+        fees_minor=fees(ANNUAL=40, SERVICE=50),
+        fees_from_balance=1 << FeeKind.ANNUAL | 1 << FeeKind.SERVICE,
+        fees_waivable=1 << FeeKind.SERVICE,
+    )
+    account = state.tables.make(RecordKind.ACCOUNT, account_number=A, balance_minor=49)
+    fields = {"card_number": A, "account_number": A, "card_type": 1, "status": CardStatus.BAD}
+    card = state.tables.make(RecordKind.CARD, **fields, flags=CardFlag.FEE_DUE | CardFlag.BLACKLISTED)
+
+    code, decision, _ = operate(state, OP.CHARGE_FEE, fee_tender=tender, reason=kind)
+
+    assert (code, decision.change_minor, account.balance_minor) == (ResponseCode.APPROVED, charged, balance)
+    assert (card.status, card.flags) == (CardStatus.BAD, CardFlag.BLACKLISTED | flags)
 
 
 def test_a_refused_card_changes_nothing(state):

@@ -188,6 +188,7 @@ OFFSETS = [
     (OperateCardRequest, "flags", 42),
     (OperateCardRequest, "count", 46),
     (OperateCardRequest, "operator_id", 48),
+    (OperateCardRequest, "reason", 43),
     (OpenCardRequest, "card_number", 16),
     (OpenCardRequest, "status", 34),
     (SetPinRequest, "mode", 24),

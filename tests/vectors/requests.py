@@ -25,6 +25,7 @@ from switch.protocol.messages import (
     DebitFlag,
     DebitRequest,
     EchoRequest,
+    FeeKind,
     FeeTender,
     FollowRequest,
     Function,
@@ -310,6 +311,18 @@ REQUESTS: list[tuple[str, MessageType, Packed]] = [
             operator_id=77,
             member=4_711,
             document=2_026_000_123,
+        ),
+    ),
+    (
+        "charge a card its annual fee, from the balance",
+        MessageType.OPERATE_CARD,
+        OperateCardRequest(
+            **key(),
+            card_number=CARD,
+            operation=CardOperation.CHARGE_FEE,
+            fee_tender=FeeTender.BALANCE,
+            reason=FeeKind.ANNUAL,
+            operator_id=77,
         ),
     ),
     (

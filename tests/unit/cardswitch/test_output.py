@@ -1,13 +1,16 @@
 import json
+from typing import get_args
 
 import pytest
 
+from cardswitch.card import FeeName
 from cardswitch.card_batch import Job, forecast
 from cardswitch.desk import Switch, open_trace, state_folder
+from cardswitch.form import names_of
 from cardswitch.output import HINTS, CommandError, Output, explain
 from switch.protocol.codes import MEANINGS, ResponseCode
 from switch.protocol.lifecycle import TRANSITIONS, done_mask
-from switch.protocol.messages import CardOperation, CardStatus, OperateCardRequest
+from switch.protocol.messages import CardOperation, CardStatus, FeeKind, OperateCardRequest
 from switch.protocol.records import CardRecord
 from terminals.credentials import Credentials
 
@@ -69,6 +72,10 @@ def test_a_preview_says_what_the_table_of_the_life_cycle_says(operation, status)
     assert is_fine == (moves or done)
     if done and not moves:
         assert words == "done before"
+
+
+def test_a_fee_is_named_as_in_the_file_of_a_card_type():
+    assert get_args(FeeName) == tuple(names_of(FeeKind))
 
 
 def test_options_say_what_is_missing(monkeypatch):

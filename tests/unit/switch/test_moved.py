@@ -14,6 +14,7 @@ from switch.protocol.messages import (
     CaptureRequest,
     CardOperation,
     ConvertRequest,
+    FeeKind,
     FeeTender,
     HoldRequest,
     MessageType,
@@ -94,11 +95,12 @@ def trade(desk):
         operate(desk, CardOperation.REPORT_LOSS, count=2, **by_balance),
         operate(desk, CardOperation.RESTORE, count=2, fee_tender=FeeTender.CASH),
         operate(desk, CardOperation.RENEW, count=2, **by_balance),
+        operate(desk, CardOperation.CHARGE_FEE, count=4, reason=FeeKind.ANNUAL, **by_balance),
         operate(desk, CardOperation.RETURN, count=2),
         operate(desk, CardOperation.VOID, FEE_CARD + 2, count=2, flags=8, document=1),
     ]
     assert [reply.code for reply in replies] == [0] * len(replies)
-    assert all(result.code == 0 for reply in replies[-6:] for result in reply.results)
+    assert all(result.code == 0 for reply in replies[-7:] for result in reply.results)
     desk.commit()
 
 
@@ -111,7 +113,7 @@ def test_every_reply_says_what_its_entry_moved_and_what_none_says_is_counted_apa
     assert verifier.differences == []
     assert {what: (one.entry_count, one.balance_minor) for what, one in verifier.untold.items()} == {
         "points ended by a return": (1, 0),
-        "value written off": (1, -2 * 490),
+        "value written off": (1, -2 * 480),
     }
     accounts = [AccountRecord.decode(record) for record in verifier.tables.records(RecordKind.ACCOUNT)]
     assert verifier.balance_sum_minor == sum(account.balance_minor for account in accounts)
