@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from switch.protocol.codes import CodeClass, code_class
 from switch.protocol.layout import Packed
 from switch.protocol.messages import (
     BalanceRequest,
@@ -124,7 +125,13 @@ class BusyTill:
     async def send(self, asked: Asked) -> bytes:
         """Send a request of the book, once more perhaps; its answer."""
         assert self.link is not None
-        _, answer = await self.link.request(asked.type, asked.body, TIMEOUT_MS)
+        while True:
+            _, answer = await self.link.request(asked.type, asked.body, TIMEOUT_MS)
+            reply = Reply.decode(answer)
+            if code_class(reply.code) != CodeClass.RETRY:
+                break
+            # A disk that has to keep up with others: nothing was recorded, and the same bytes go out again.
+            await asyncio.sleep(reply.retry_after_ms / 1000)
         self.book.note(asked, answer)
         return answer
 
