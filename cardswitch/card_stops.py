@@ -12,11 +12,12 @@ from .card import Document, DryRun, Fee, Reason, app, operate
 from .card_numbers import DEFAULT as ALL_NAMED
 from .card_numbers import Selection
 from .desk import DEFAULT, Switch
+from .output import CommandError
 from .units import CardNumber
 
 STOPS = Group("Stop and go on", sort_key=21)
 ENDS = Group("End and replace", sort_key=22)
-Approver = Annotated[int, Parameter(help="Number of a second person, who approves it; not yourself.")]
+Approver = Annotated[int, Parameter(show_default=False, help="Number of a second person, who approves it; not yourself.")]
 
 _NUMBERS = """
 
@@ -25,6 +26,14 @@ _NUMBERS = """
     numbers
         Card numbers, or the first number of a range.
     """
+
+
+def _insist_on_two(name: str, operator: int, approver: int) -> None:
+    if not operator or not approver or operator == approver:
+        raise CommandError(
+            f"card {name}: expected two persons, got operator {operator or 'nobody'} and approver"
+            f" {approver or 'nobody'}; name yourself with --operator and somebody else with --approver"
+        )
 
 
 def _add(name: str, operation: CardOperation, group: Group, help_text: str, *, with_fee: bool, person: bool) -> None:
@@ -178,7 +187,7 @@ _add(
 @app.command(group=STOPS)
 def unblacklist(
     *numbers: CardNumber,
-    approver: Approver,
+    approver: Approver = 0,
     reason: Reason = 0,
     document: Document = 0,
     dry_run: DryRun = False,
@@ -197,6 +206,7 @@ def unblacklist(
     numbers
         Card numbers, or the first number of a range.
     """
+    _insist_on_two("unblacklist", switch.operator, approver)
     fields: dict[str, Any] = {"approver_id": approver, "reason": reason, "document": document}
     return operate(CardOperation.UNBLACKLIST, numbers, selection, switch, dry_run=dry_run, needs_person=True, **fields)
 
@@ -231,7 +241,7 @@ def replace(
 @app.command(group=ENDS)
 def correct(
     *numbers: CardNumber,
-    approver: Approver,
+    approver: Approver = 0,
     reason: Reason = 0,
     document: Document = 0,
     dry_run: DryRun = False,
@@ -251,6 +261,7 @@ def correct(
     numbers
         The wrong number and the right one, which no card may have.
     """
+    _insist_on_two("correct", switch.operator, approver)
     fields: dict[str, Any] = {"approver_id": approver, "reason": reason, "document": document}
     return operate(
         CardOperation.CORRECT, numbers, selection, switch, dry_run=dry_run, pairs=True, needs_person=True, **fields

@@ -51,13 +51,7 @@ def show(*numbers: CardNumber, selection: Selection = ALL_NAMED, switch: Switch 
 
     async def work(desk: Desk) -> int:
         found = [await describe(desk, card.number) for card in cards]
-        if desk.out.as_json:
-            desk.out.json(found[0] if len(found) == 1 else found)
-            return 0
-        for index, facts in enumerate(found):
-            if index:
-                print()
-            desk.out.facts(facts)
+        desk.out.several(found)
         return 0
 
     return at_desk(switch, work)

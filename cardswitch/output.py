@@ -18,6 +18,8 @@ from switch.protocol.messages import CardStatus, TypeState
 from terminals.masking import mask
 from terminals.outcome import Outcome, meaning_of, name_code
 
+from .units import UNLIMITED, Figure
+
 PIPE_COLUMNS = 400
 """Width of a table that no terminal shows: rows are not broken, so that grep finds them."""
 
@@ -111,7 +113,7 @@ class Output:
             return
         table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
         for name in rows[0]:
-            is_figure = all(_is_figure(row[name]) for row in rows)
+            is_figure = _is_of_figures([row[name] for row in rows])
             table.add_column(name.replace("_", " "), justify="right" if is_figure else "left", overflow="fold")
         for row in rows:
             table.add_row(*(Text(_shown(value)) for value in row.values()))
@@ -139,13 +141,24 @@ class Output:
             self._console.print(Text(name.replace("_", " "), style="bold"))
             self.rows(value)
 
+    def several(self, found: Sequence[Mapping[str, Any]]) -> None:
+        """Facts of several things with a line between them; as JSON one object, or an array of many."""
+        if self.as_json:
+            self.json(found[0] if len(found) == 1 else found)
+            return
+        for index, facts in enumerate(found):
+            if index:
+                print()
+            self.facts(facts)
+
     def json(self, value: Any) -> None:
         """One JSON value."""
+        value = _plain(value)
         print(json.dumps(value, ensure_ascii=False, indent=None if isinstance(value, dict) and len(value) < 6 else 1))
 
     def line(self, value: Mapping[str, Any]) -> None:
         """One object in one line: a row of JSON lines."""
-        print(json.dumps(value, ensure_ascii=False), flush=True)
+        print(json.dumps(_plain(value), ensure_ascii=False), flush=True)
 
     def say(self, sentence: str, **fields: Any) -> None:
         """A sentence for people, or the fields as one JSON object."""
@@ -164,10 +177,27 @@ class Output:
         print("\n".join(line.rstrip() for line in capture.get().splitlines()))
 
 
+def _is_of_figures(column: Sequence[Any]) -> bool:
+    """Whether a column is set to the right: it has figures and nothing else; gaps and "unlimited" do not count."""
+    told = [value for value in column if value not in (None, "", UNLIMITED)]
+    return bool(told) and all(map(_is_figure, told))
+
+
 def _is_figure(value: Any) -> bool:
     if isinstance(value, bool):
         return False
-    return isinstance(value, int) or (isinstance(value, str) and value.replace(",", "").replace(".", "").isdigit())
+    if isinstance(value, int | Figure):
+        return True
+    return isinstance(value, str) and value.replace(",", "").replace(".", "").isdigit()
+
+
+def _plain(value: Any) -> Any:
+    """The same for programs: figures without separators of thousands."""
+    if isinstance(value, Figure):
+        return value.plain
+    if isinstance(value, Mapping):
+        return {name: _plain(inner) for name, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def _shown(value: Any) -> str:
