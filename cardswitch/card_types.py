@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from cyclopts import App
 
+from switch.protocol.codes import ResponseCode
 from switch.protocol.messages import (
     AllowedList,
     AutoRecharge,
@@ -286,6 +287,11 @@ def set_state(
     async def work(desk: Desk) -> int:
         who = desk.person("type state approve") if step == "approve" else desk.operator_id
         outcome = await desk.client.set_type_state(code, STEPS[step], who)
+        if outcome.code == ResponseCode.OTHER_CARDS:
+            raise CommandError(
+                f"card type {code}, {step}: expected no card of it alive, got some; return, void or replace them"
+                f" first (`cardswitch card list --type {code}`), or suspend the type"
+            )
         insist(outcome, f"card type {code}, {step}", SetTypeStateRequest)
         desk.out.say(f"card type {code}: {STEPS[step].name}", code=code, state=STEPS[step].name)
         return 0

@@ -132,7 +132,7 @@ def recharge(
         tell(desk, outcome, number, "recharged", CreditRequest)
         return 0
 
-    return at_desk(switch, work)
+    return at_desk(switch, work, is_repeatable=bool(reference))
 
 
 @app.command(group=VALUE)
@@ -159,7 +159,7 @@ def hold(number: CardNumber, amount: Money, /, *, expires_in: int = 0, switch: S
         tell(desk, await desk.client.hold(number, amount, expires_in_s=expires_in), number, "held", HoldRequest)
         return 0
 
-    return at_desk(switch, work)
+    return at_desk(switch, work, is_repeatable=False)
 
 
 @app.command(group=VALUE)
@@ -188,7 +188,7 @@ def capture(
         tell(desk, outcome, number, "captured", CaptureRequest)
         return 0
 
-    return at_desk(switch, work)
+    return at_desk(switch, work, is_repeatable=False)
 
 
 @app.command(group=VALUE)
@@ -210,7 +210,7 @@ def release(number: CardNumber, hold: int, /, *, switch: Switch = DEFAULT) -> in
         tell(desk, await desk.client.release(number, hold), number, "released", ReleaseRequest)
         return 0
 
-    return at_desk(switch, work)
+    return at_desk(switch, work, is_repeatable=False)
 
 
 @app.command(group=VALUE)
@@ -237,7 +237,7 @@ def refund(number: CardNumber, original: int, amount: Money, /, *, switch: Switc
         tell(desk, await desk.client.refund(number, amount, original), number, "refunded", RefundRequest)
         return 0
 
-    return at_desk(switch, work)
+    return at_desk(switch, work, is_repeatable=False)
 
 
 @app.command(group=VALUE)
@@ -261,4 +261,4 @@ def transfer(number: CardNumber, to: CardNumber, amount: Money, /, *, switch: Sw
         tell(desk, await desk.client.transfer(number, amount, to), number, "transferred", TransferRequest)
         return 0
 
-    return at_desk(switch, work)
+    return at_desk(switch, work, is_repeatable=False)

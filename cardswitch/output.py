@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,12 +24,18 @@ from .units import UNLIMITED, Figure
 PIPE_COLUMNS = 400
 """Width of a table that no terminal shows: rows are not broken, so that grep finds them."""
 
+_DETAIL = re.compile(r"[:;] `detail`")
+"""Where the meaning of a code begins to speak of the message's bytes."""
+
 HINTS: dict[ResponseCode, str] = {
     ResponseCode.NOT_PERMITTED: "use the key of a terminal that has the right (`cardswitch terminal list`)",
     ResponseCode.SAME_PERSON: "let another person do it (--operator), or name one who approves (--approver)",
     ResponseCode.CARD_TYPE_UNKNOWN: "`cardswitch type list` shows the types and from when on they hold",
     ResponseCode.TYPE_STATE: "`cardswitch type state` moves the type on",
-    ResponseCode.TYPE_FROZEN: "put a new version with a from_date to come, or a new type",
+    ResponseCode.TYPE_FROZEN: "put a version with a from_date to come, without that change; or a new type",
+    ResponseCode.ACCOUNT_UNKNOWN: "with --joins name a card that has an account",
+    ResponseCode.FUNCTION_OFF: "`cardswitch type show` has the type's functions",
+    ResponseCode.CREDITED_BEFORE: "nothing, if it was this one; else name its own reference",
     ResponseCode.STORE_UNKNOWN: "`cardswitch store list` shows the stores",
     ResponseCode.ORGANISATION_UNKNOWN: "`cardswitch organisation list` shows the nodes; put the upper one first",
     ResponseCode.CUSTODY: "issue it with a terminal of the store that has it, or of none",
@@ -50,6 +57,10 @@ HINTS: dict[ResponseCode, str] = {
 """What an operator does about a refusal, beside what the code means."""
 
 
+LABELS = {"points": "points by category", "visits": "visits by service"}
+"""What tables by number are called for people."""
+
+
 class CommandError(ValueError):
     """A command that cannot be carried out; one line says what was expected, what came and what to do."""
 
@@ -61,10 +72,11 @@ def name_in(enumeration: type[enum.IntEnum], value: int) -> str:
 
 def explain(code: int, detail: int = 0, form: type[Packed] | None = None) -> str:
     """A refusal in words: code, meaning, the field or status that the detail names, and what to do about it."""
-    words = f"{name_code(code)}: {meaning_of(code).partition('; `detail`')[0].rstrip('.')}."
+    words = f"{name_code(code)}: {_DETAIL.split(meaning_of(code))[0].rstrip('.')}."
     if code == ResponseCode.FIELD_INVALID and form is not None:
-        name = next((field.name for field in layout_of(form).fields if field.offset == detail), str(detail))
-        words += f" It is {name}."
+        words += f" It is {_field_at(form, detail)}."
+    elif code == ResponseCode.TYPE_FROZEN and form is not None:
+        words += f" {_frozen(_field_at(form, detail))}."
     elif code == ResponseCode.CARD_STATUS and detail:
         words += f" It is {name_in(CardStatus, detail)}."
     elif code == ResponseCode.TYPE_STATE and detail:
@@ -73,6 +85,18 @@ def explain(code: int, detail: int = 0, form: type[Packed] | None = None) -> str
         words += f" It is rule {detail}."
     hint = next((hint for known, hint in HINTS.items() if known == code), None)
     return f"{words} To do: {hint}." if hint else words
+
+
+def _field_at(form: type[Packed], offset: int) -> str:
+    return next((field.name for field in layout_of(form).fields if field.offset == offset), str(offset))
+
+
+def _frozen(name: str) -> str:
+    """What of a card type that has cards cannot be as it was asked for; names as in the type's file."""
+    if name == "from_date":
+        return "from_date: expected a date to come"
+    known = {"number_prefix": "number.prefix", "number_digits": "number.digits", "flags": "flags named, one-time"}
+    return f"{known.get(name, name)}: expected as it is, got another"
 
 
 def explain_outcome(outcome: Outcome, form: type[Packed] | None = None) -> str:
@@ -132,7 +156,8 @@ class Output:
             if isinstance(value, list) and value and isinstance(value[0], dict):
                 inner.append((name, value))
             elif isinstance(value, Mapping):
-                table.add_row(Text(name.replace("_", " "), style="bold"), Text(_flat(value)))
+                label = LABELS.get(name, name.replace("_", " "))
+                table.add_row(Text(label, style="bold"), Text(_flat(value)))
             else:
                 table.add_row(Text(name.replace("_", " "), style="bold"), Text(_shown(value)))
         self._print(table)
@@ -211,4 +236,4 @@ def _shown(value: Any) -> str:
 
 
 def _flat(value: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} {_shown(inner)}" for name, inner in value.items())
+    return ", ".join(f"{name.replace('_', ' ')}: {_shown(inner)}" for name, inner in value.items())
