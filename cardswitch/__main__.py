@@ -164,7 +164,7 @@ def verify(*, data: DataOption) -> int:
 
 @journal_app.command
 def show(*, data: DataOption, start: int = 1, count: int = 20, card: int | None = None) -> int:
-    """Print journal entries for people.
+    """Print journal entries for people; amounts are in minor units (cents).
 
     For example:
         cardswitch journal show --data build/mine --card 6200000000000001

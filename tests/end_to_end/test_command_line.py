@@ -12,12 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from cardswitch.desk import open_trace
-from cardswitch.units import parse_date, plain_decimal
-from switch._clock import now_ms
+from cardswitch.units import plain_decimal
 from switch.protocol.codes import ResponseCode
-from switch.protocol.messages import BillLine, CreditRequest, MessageType, RechargeChannel
-from terminals.credentials import read_credentials
+from switch.protocol.messages import BillLine
 from tests.support.desk import make_directory
 from tests.support.operator import FIRST, RULES, TYPE, Operator, furnish
 from tests.support.switch_process import SwitchProcess
@@ -478,64 +475,3 @@ def test_a_command_that_was_killed_leaves_nothing_open(tmp_path):
         assert summary["done"] + summary["done_before"] == 9_000
         assert summary["done_before"] > 0
         assert switch.stop() == 0
-
-
-def test_money_is_not_moved_again_where_an_interrupted_command_has_moved_it(operator, cards):
-    """A recharge was sent, and its command ended before it heard the answer; the operator runs it again."""
-    card = next(cards)
-    credentials = read_credentials(Path(operator.environment["CARDSWITCH_OPERATOR_KEY"]))
-    today = parse_date(operator.json("day", "show")["business_date"])
-    trace = open_trace(credentials, now_ms(), operator.folder / "state" / "cardswitch")
-    trace.begin(
-        MessageType.CREDIT,
-        today,
-        lambda number: CreditRequest(
-            trace_number=number,
-            business_date=today,
-            stamp_ms=now_ms(),
-            card_number=card,
-            amount_minor=500,
-            channel=RechargeChannel.CASH_HQ,
-        ).encode(),
-    )
-    trace.shut()
-
-    again = operator.run("card", "recharge", card, "5.00")
-    assert (again.returncode, "nothing else was done" in again.stderr) == (1, True)
-    assert operator.show(card)["balance"] == "55.00"
-    operator("card", "recharge", card, "5.00")
-    assert operator.show(card)["balance"] == "60.00"
-
-
-@pytest.mark.feature("HD-057")
-def test_renewing_to_a_date_is_done_once(operator, cards):
-    card = next(cards)
-    ends = operator.show(card)["last_date"]
-    words = ("card", "renew", card, "--ending-by", ends)
-    assert operator.json(*words, "--dry-run")[0]["would"] == "become ACTIVE"
-    for name in ("done", "done_before"):
-        assert operator.lines(*words)[-1][name] == 1
-    assert operator.show(card)["last_date"] > ends
-    assert card not in {row["card"] for row in operator.json("card", "list", "--ending-by", ends, "--unmasked")}
-
-
-def test_what_a_refusal_leaves_open_is_said(operator, cards):
-    card, other = next(cards), next(cards)
-    operator("type", "put", operator.write("next.toml", TYPE.replace("code = 1\n", "code = 5\n")))
-    operator("type", "state", 5, "submit")
-    operator("type", "state", 5, "approve", CARDSWITCH_OPERATOR="8")
-    for words, expected in (
-        (("card", "replace", card, other, "--fee", "cash"), "That is the new card"),
-        (("card", "unblacklist", card), "expected two persons"),
-        (("card", "redeem", card), "--gift NUMBER, or --points"),
-        (("type", "state", 1, "retire"), "card list --type 1"),
-    ):
-        ended = operator.run(*words)
-        assert ended.returncode == 1
-        assert expected in ended.stdout + ended.stderr
-
-
-def test_a_failure_is_json_too(operator):
-    ended = operator.run("type", "show", 77, "--json")
-    assert "type list" in json.loads(ended.stdout)["error"]
-    assert "type list" in ended.stderr
