@@ -43,8 +43,8 @@ HINTS: dict[ResponseCode, str] = {
     ResponseCode.FEE_REFUSED: "take the fee in cash: --fee cash",
     ResponseCode.NUMBER_RULE: "`cardswitch type show` has the type's prefix and number of digits",
     ResponseCode.VALUE_LEFT: "return the card, or void it with --write-off and --document",
-    ResponseCode.HOLDS_OPEN: "`cardswitch card show` lists them; capture or release them (releasing one that has ended by"
-    " itself clears it)",
+    ResponseCode.HOLDS_OPEN: "`cardswitch card show` lists them; capture or release them"
+    " (releasing one that has ended by itself clears it)",
     ResponseCode.OTHER_CARDS: "return the other cards of the account first",
     ResponseCode.RESERVED_SKIPPED: "make it with --from-reserved if that is meant",
     ResponseCode.CHANGED_SINCE: "look again, and repeat with the sequence that the preview shows now",
