@@ -6,6 +6,7 @@ running switch are groups in modules of their own.
 
 from __future__ import annotations
 
+import json as json_text
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -22,6 +23,7 @@ from .plug_ins import app as plug_ins_app
 from .rules import app as rules_app
 
 OWN = Group("A switch and its data directory", sort_key=1)
+WITHIN = Group("Commands", sort_key=1)
 RUNNING = Group("On a running switch (--connect, --operator-key)", sort_key=2)
 
 app = App(
@@ -31,8 +33,19 @@ app = App(
     group_commands=OWN,
     help_format="plaintext",
 )
-journal_app = App(name="journal", help="Look into the journal.")
-replay_app = App(name="replay", help="Send recorded business through a switch.")
+journal_app = App(
+    name="journal",
+    help="Look into the journal.\n\nFor example:\n    cardswitch journal show --data build/mine --start 10 --count 5",
+    help_format="plaintext",
+    group_commands=WITHIN,
+)
+replay_app = App(
+    name="replay",
+    help="Send recorded business through a switch.\n\nFor example:\n"
+    "    cardswitch replay shopping-year --rules rules_public.toml --out build/year",
+    help_format="plaintext",
+    group_commands=WITHIN,
+)
 app.command(journal_app)
 app.command(replay_app)
 for running in (
@@ -49,6 +62,7 @@ for running in (
     plug_ins_app,
 ):
     running.group = (RUNNING,)
+    running.group_commands = WITHIN
     app.command(running)
 
 DataOption = Annotated[Path, Parameter(name="--data", help="Data directory of the switch.")]
@@ -65,6 +79,12 @@ def init(
     cards_max: int | None = None,
 ) -> int:
     """Make a data directory: keys, settings, and the first block of its journal.
+
+    For example:
+        cardswitch init --data build/mine --timezone Europe/Berlin
+
+    Next: `cardswitch serve`; then `cardswitch type template`, with the key that
+    init has named.
 
     Parameters
     ----------
@@ -92,7 +112,13 @@ def init(
 
 @app.command
 def serve(*, data: DataOption, listen: str = "127.0.0.1:7464") -> int:
-    """Run the switch until SIGTERM.
+    """Run the switch until SIGTERM (or Ctrl-C).
+
+    For example:
+        cardswitch serve --data build/mine --listen 127.0.0.1:7464
+
+    Next: in another shell, `cardswitch day show --operator-key
+    build/mine/operator.key`.
 
     Parameters
     ----------
@@ -111,6 +137,9 @@ def serve(*, data: DataOption, listen: str = "127.0.0.1:7464") -> int:
 def demo(*, folder: Path = Path("build/demo")) -> int:
     """Show the switch at work: replay a real year of shopping, check it, and say what there is to see.
 
+    For example:
+        cardswitch demo --folder build/demo
+
     Parameters
     ----------
     folder
@@ -123,7 +152,11 @@ def demo(*, folder: Path = Path("build/demo")) -> int:
 
 @app.command
 def verify(*, data: DataOption) -> int:
-    """Rebuild everything from the journal and compare: chain, checksums, every decision, balance store, sums."""
+    """Rebuild everything from the journal and compare: chain, checksums, every decision, balance store, sums.
+
+    For example:
+        cardswitch verify --data build/mine
+    """
     from switch._verify import verify as verify_directory
 
     return verify_directory(data)
@@ -131,7 +164,10 @@ def verify(*, data: DataOption) -> int:
 
 @journal_app.command
 def show(*, data: DataOption, start: int = 1, count: int = 20, card: int | None = None) -> int:
-    """Print journal entries for people.
+    """Print journal entries for people; amounts are in minor units (cents).
+
+    For example:
+        cardswitch journal show --data build/mine --card 6200000000000001
 
     Parameters
     ----------
@@ -160,6 +196,9 @@ def shopping_year(
     json: bool = False,
 ) -> int:
     """Send a real year of shopping through a switch and write what it answered.
+
+    For example:
+        cardswitch replay shopping-year --rules rules_public.toml --out build/year --kill-every 20000
 
     Parameters
     ----------
@@ -202,6 +241,8 @@ def main() -> None:
     try:
         result = app()
     except (DirectoryError, TerminalError, ValueError) as error:
+        if "--json" in sys.argv[1:]:  # a program that reads the output finds there what went wrong
+            print(json_text.dumps({"error": str(error)}, ensure_ascii=False))
         print(f"cardswitch: {error}", file=sys.stderr)
         sys.exit(1)
     sys.exit(result if isinstance(result, int) else 0)

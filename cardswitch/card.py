@@ -70,6 +70,7 @@ def operate(
     pairs: bool = False,
     needs_person: bool = False,
     fee: str = "waived",
+    ending_by: int | None = None,
     **fields: Any,
 ) -> int:
     """Run one operation on the cards of a command."""
@@ -78,7 +79,7 @@ def operate(
     async def work(desk: Desk) -> int:
         who = desk.person(f"card {operation.name.lower()}") if needs_person else desk.operator_id
         told = cast(CardOperationFields, {"operator_id": who, "fee_tender": FeeTender[fee.upper()], **fields})
-        return await run(desk, cards, Job(operation, told, selection.check_digit), dry_run=dry_run)
+        return await run(desk, cards, Job(operation, told, selection.check_digit, ending_by), dry_run=dry_run)
 
     return at_desk(switch, work)
 
@@ -178,7 +179,7 @@ def draw(
     selection: Selection = ALL_NAMED,
     switch: Switch = DEFAULT,
 ) -> int:
-    """Give made cards into the custody of a store, which alone can issue them then.
+    """Give made cards into the custody of a store: of all stores it alone can issue them then.
 
     For example:
         cardswitch card draw 6200000000000001 --to 6200000000000050 --store 12

@@ -48,6 +48,8 @@ class Job:
     operation: CardOperation
     fields: CardOperationFields
     check_digit: bool = False
+    ending_by: int | None = None
+    """Only cards whose last date is this one or an earlier one; the others count as done before."""
 
     @property
     def name(self) -> str:
@@ -70,7 +72,7 @@ async def run(desk: Desk, cards: Sequence[Card], job: Job, *, dry_run: bool) -> 
     if dry_run:
         return await preview(desk, cards, job)
     tally = Tally()
-    todo = list(pieces(cards, check_digit=job.check_digit))
+    todo = list(pieces(await _ending(desk, cards, job, tally), check_digit=job.check_digit))
     shows_rows = len(cards) <= ROWS_SHOWN_MAX
     while todo:
         piece = todo.pop(0)
@@ -79,6 +81,30 @@ async def run(desk: Desk, cards: Sequence[Card], job: Job, *, dry_run: bool) -> 
         _progress(sum(tally.counts.values()), len(cards))
     _report(desk, tally, job, len(cards), shows_rows=shows_rows)
     return 0 if sum(tally.counts[name] for name in SUCCESS) == len(cards) else 1
+
+
+async def _ending(desk: Desk, cards: Sequence[Card], job: Job, tally: Tally) -> Sequence[Card]:
+    """The cards that end by the job's date.
+
+    Renewing is the one step that the switch does again when it is asked again
+    (a card may be renewed twice); this makes it one that can be repeated.
+    """
+    if job.ending_by is None:
+        return cards
+    records = await read_cards(desk, [card.number for card in cards])
+    for card in cards:
+        if _ends_later(job, records.get(card.number)):
+            _note(desk, tally, card.number, BEFORE, ResponseCode.DONE_BEFORE, 0)
+    return [card for card in cards if not _ends_later(job, records.get(card.number))]
+
+
+def _ends_later(job: Job, record: CardRecord | None) -> bool:
+    return (
+        job.ending_by is not None
+        and record is not None
+        and not 0 < record.expiry_date <= job.ending_by
+        and done_mask(job.operation) >> record.status & 1 == 1
+    )
 
 
 async def _send(desk: Desk, piece: Piece, job: Job, tally: Tally, todo: list[Piece]) -> bool:
@@ -116,8 +142,23 @@ async def _send(desk: Desk, piece: Piece, job: Job, tally: Tally, todo: list[Pie
         if state == BEFORE and piece.related and not await _goes_on_as(desk, number, piece.related):
             _note(desk, tally, number, REFUSED, result.code, 0, "another card goes on for it: `cardswitch card show`")
             continue
-        _note(desk, tally, number, state, result.code, result.detail)
+        _note(desk, tally, number, state, result.code, result.detail, _remark(job, result.code, result.detail))
     return True
+
+
+def _remark(job: Job, code: int, detail: int) -> str:
+    """What the code alone leaves open about this operation; empty when it says all."""
+    froms = TRANSITIONS[job.operation].froms
+    if job.operation is CardOperation.REPLACE and code == ResponseCode.CARD_STATUS and detail in froms:
+        return f"{explain(code, detail)} That is the new card: expected one that is made or drawn."
+    if job.operation is CardOperation.REPLACE and code == ResponseCode.CARD_UNKNOWN:
+        return f"{explain(code)} One of the two: make the new one first (`cardswitch card make`)."
+    if code == ResponseCode.AMOUNT and job.operation in (CardOperation.ISSUE, CardOperation.MAKE_AND_ISSUE):
+        return (
+            f"{explain(code)} To do: name a --value from face_min to face_max of the type (`cardswitch type show`),"
+            " none with --joins."
+        )
+    return ""
 
 
 def _numbers_of(piece: Piece, *, check_digit: bool) -> list[int]:
@@ -210,6 +251,8 @@ async def read_cards(desk: Desk, numbers: Sequence[int]) -> dict[int, CardRecord
 def forecast(job: Job, record: CardRecord | None, today: int) -> tuple[bool, str]:
     """Whether the operation would end well as far as the card's own record tells, and in words what it would do."""
     operation, fields = job.operation, job.fields
+    if _ends_later(job, record):
+        return True, BEFORE
     status = CardStatus(record.status) if record else None
     transition = TRANSITIONS[operation]
     if operation in (CardOperation.BLACKLIST, CardOperation.UNBLACKLIST) and record is not None:

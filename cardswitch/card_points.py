@@ -36,17 +36,24 @@ REFERENCE_BYTES = 16
 Category = Annotated[int, Parameter(help="Points category, 0 to 63 (`cardswitch points list`).")]
 
 
-def _tell(desk: Desk, outcome: Outcome, number: int, what: str, form: type[Packed]) -> None:
+def _tell(desk: Desk, outcome: Outcome, number: int, what: str, form: type[Packed], category: int = 0) -> None:
+    """What was done, and the account afterwards; the switch tells the points of category 0 and of no other."""
     reply = insist(outcome, f"card {desk.out.card(number)}", form).reply
     assert reply is not None
+    points = reply.points_hundredths if what == "adjusted" else abs(reply.points_hundredths)
+    sentence = f"card {desk.out.card(number)}: {what} {format_decimal(points)} points"
+    if category:
+        sentence += f" of category {category}; balance {format_decimal(reply.balance_minor)}"
+    else:
+        sentence += f"; category 0 has {format_decimal(reply.points_balance_hundredths)}"
+        sentence += f", balance {format_decimal(reply.balance_minor)}"
     desk.out.say(
-        f"card {desk.out.card(number)}: {what} {format_decimal(reply.points_hundredths)} points; category 0 has"
-        f" {format_decimal(reply.points_balance_hundredths)}, balance {format_decimal(reply.balance_minor)}"
-        f" (entry {reply.journal_sequence})",
+        f"{sentence} (entry {reply.journal_sequence})",
         card=desk.out.card(number),
         done=what,
+        category=category,
         points=plain_decimal(reply.points_hundredths),
-        points_balance=plain_decimal(reply.points_balance_hundredths),
+        points_balance=None if category else plain_decimal(reply.points_balance_hundredths),
         balance=plain_decimal(reply.balance_minor),
         entry=reply.journal_sequence,
     )
@@ -92,10 +99,10 @@ def adjust_points(
             operator_id=desk.operator_id,
             reference=reference.encode(),
         )
-        _tell(desk, outcome, number, "adjusted", AdjustPointsRequest)
+        _tell(desk, outcome, number, "adjusted", AdjustPointsRequest, category)
         return 0
 
-    return at_desk(switch, work)
+    return at_desk(switch, work, is_repeatable=bool(reference))
 
 
 class _Voidable(msgspec.Struct):
@@ -234,10 +241,10 @@ def transfer_points(
 
     async def work(desk: Desk) -> int:
         outcome = await desk.client.transfer_points(number, points, to, category=category)
-        _tell(desk, outcome, number, "transferred", TransferPointsRequest)
+        _tell(desk, outcome, number, "transferred", TransferPointsRequest, category)
         return 0
 
-    return at_desk(switch, work)
+    return at_desk(switch, work, is_repeatable=False)
 
 
 @app.command(group=POINTS)
@@ -326,16 +333,18 @@ def redeem(
     points
         Points to use; with a gift its price for all pieces, or left out.
     """
+    if not gift and points <= 0:
+        raise CommandError("card redeem: expected --gift NUMBER, or --points above 0; name one of them")
     count = pieces if pieces is not None else (1 if gift else 0)
 
     async def work(desk: Desk) -> int:
         outcome = await desk.client.redeem(
             number, points_hundredths=points, gift_id=gift, pieces=count, category=category
         )
-        _tell(desk, outcome, number, "redeemed", RedeemRequest)
+        _tell(desk, outcome, number, "redeemed", RedeemRequest, category)
         return 0
 
-    return at_desk(switch, work)
+    return at_desk(switch, work, is_repeatable=False)
 
 
 @app.command(group=POINTS)
@@ -355,10 +364,10 @@ def convert_points(number: CardNumber, amount: Money, /, *, category: Category =
 
     async def work(desk: Desk) -> int:
         outcome = await desk.client.convert(number, amount, category=category)
-        _tell(desk, outcome, number, "converted", ConvertRequest)
+        _tell(desk, outcome, number, "converted", ConvertRequest, category)
         return 0
 
-    return at_desk(switch, work)
+    return at_desk(switch, work, is_repeatable=False)
 
 
 @app.command(group=POINTS)
@@ -404,4 +413,4 @@ def load_visits(
         )
         return 0
 
-    return at_desk(switch, work)
+    return at_desk(switch, work, is_repeatable=False)

@@ -109,6 +109,10 @@ def reset(number: CardNumber, /, *, take_away: bool = False, pin_file: PinFile =
     take_away
         Take the PIN away instead; then a type that asks for PINs refuses the card.
     """
+    if not switch.operator:
+        raise CommandError(
+            "card pin reset: expected who does it, got nobody; add --operator or set CARDSWITCH_OPERATOR"
+        )
     new_pin = b"" if take_away else read_pins(["New PIN"], pin_file)[0]
 
     async def work(desk: Desk) -> int:

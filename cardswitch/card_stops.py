@@ -12,11 +12,14 @@ from .card import Document, DryRun, Fee, Reason, app, operate
 from .card_numbers import DEFAULT as ALL_NAMED
 from .card_numbers import Selection
 from .desk import DEFAULT, Switch
-from .units import CardNumber
+from .output import CommandError
+from .units import CardNumber, Date
 
 STOPS = Group("Stop and go on", sort_key=21)
 ENDS = Group("End and replace", sort_key=22)
-Approver = Annotated[int, Parameter(help="Number of a second person, who approves it; not yourself.")]
+Approver = Annotated[
+    int, Parameter(show_default=False, help="Number of a second person, who approves it; not yourself.")
+]
 
 _NUMBERS = """
 
@@ -25,6 +28,14 @@ _NUMBERS = """
     numbers
         Card numbers, or the first number of a range.
     """
+
+
+def _insist_on_two(name: str, operator: int, approver: int) -> None:
+    if not operator or not approver:
+        raise CommandError(
+            f"card {name}: expected two persons, got operator {operator or 'nobody'} and approver"
+            f" {approver or 'nobody'}; name yourself with --operator and somebody else with --approver"
+        )
 
 
 def _add(name: str, operation: CardOperation, group: Group, help_text: str, *, with_fee: bool, person: bool) -> None:
@@ -134,19 +145,50 @@ _add(
     with_fee=False,
     person=False,
 )
-_add(
-    "renew",
-    CardOperation.RENEW,
-    STOPS,
+
+
+@app.command(group=STOPS)
+def renew(
+    *numbers: CardNumber,
+    ending_by: Date | None = None,
+    fee: Fee = "waived",
+    reason: Reason = 0,
+    document: Document = 0,
+    dry_run: DryRun = False,
+    selection: Selection = ALL_NAMED,
+    switch: Switch = DEFAULT,
+) -> int:
     """Extend cards by the type's validity, from today or from their last date, whichever is later.
 
     For example:
         cardswitch card renew 6200000000000001 --fee balance
+        cardswitch card renew --file ending.txt --ending-by 2026-12-31 --fee cash
 
-    Next: the card is active; `card show` has its new last date.""",
-    with_fee=True,
-    person=False,
-)
+    A card may be renewed again and again. With --ending-by the command can be
+    repeated after an interruption: what it has renewed already ends later, and
+    is left as done before, without a second fee.
+    Next: the card is active; `card show` has its new last date.
+
+    Parameters
+    ----------
+    numbers
+        Card numbers, or the first number of a range.
+    ending_by
+        Only cards whose last date is this one or earlier.
+    """
+    return operate(
+        CardOperation.RENEW,
+        numbers,
+        selection,
+        switch,
+        dry_run=dry_run,
+        fee=fee,
+        ending_by=ending_by,
+        reason=reason,
+        document=document,
+    )
+
+
 _add(
     "mark-bad",
     CardOperation.MARK_BAD,
@@ -178,7 +220,7 @@ _add(
 @app.command(group=STOPS)
 def unblacklist(
     *numbers: CardNumber,
-    approver: Approver,
+    approver: Approver = 0,
     reason: Reason = 0,
     document: Document = 0,
     dry_run: DryRun = False,
@@ -197,6 +239,7 @@ def unblacklist(
     numbers
         Card numbers, or the first number of a range.
     """
+    _insist_on_two("unblacklist", switch.operator, approver)
     fields: dict[str, Any] = {"approver_id": approver, "reason": reason, "document": document}
     return operate(CardOperation.UNBLACKLIST, numbers, selection, switch, dry_run=dry_run, needs_person=True, **fields)
 
@@ -231,7 +274,7 @@ def replace(
 @app.command(group=ENDS)
 def correct(
     *numbers: CardNumber,
-    approver: Approver,
+    approver: Approver = 0,
     reason: Reason = 0,
     document: Document = 0,
     dry_run: DryRun = False,
@@ -251,6 +294,7 @@ def correct(
     numbers
         The wrong number and the right one, which no card may have.
     """
+    _insist_on_two("correct", switch.operator, approver)
     fields: dict[str, Any] = {"approver_id": approver, "reason": reason, "document": document}
     return operate(
         CardOperation.CORRECT, numbers, selection, switch, dry_run=dry_run, pairs=True, needs_person=True, **fields

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from cyclopts import App
 
+from switch.protocol.codes import ResponseCode
 from switch.protocol.messages import (
     AllowedList,
     AutoRecharge,
@@ -194,8 +195,9 @@ def show(code: int, /, *, switch: Switch = DEFAULT) -> int:
             raise CommandError(f"card type {code}: expected a type, got none; `cardswitch type list` shows them")
         in_force = await type_in_force(desk, code, await desk.today())
         lists = {name: await _allowed(desk, code, kind) for name, kind in LISTS.items()}
+        found = []
         for version in versions:
-            facts = {
+            facts: dict[str, Any] = {
                 "code": code,
                 "state": TypeState(state.state).name if state else "",
                 "author": state.author if state else 0,
@@ -203,9 +205,8 @@ def show(code: int, /, *, switch: Switch = DEFAULT) -> int:
             }
             facts |= describe(version)
             facts |= {f"list_{name}": sorted(numbers) for name, numbers in lists.items() if numbers}
-            desk.out.facts(facts)
-            if not desk.out.as_json:
-                print()
+            found.append(facts)
+        desk.out.several(found)
         return 0
 
     return at_desk(switch, work)
@@ -235,7 +236,8 @@ def describe(version: CardTypeRecord) -> dict[str, Any]:
         "recharge_day": format_limit(version.recharge_day_minor_max),
         "recharge_count": format_count_limit(version.recharge_count_max),
         "ceiling": format_limit(version.ceiling_minor),
-        "face": f"{format_decimal(version.face_minor_min)} to {format_limit(version.face_minor_max)}",
+        "face_min": format_decimal(version.face_minor_min),
+        "face_max": format_limit(version.face_minor_max),
         "number": f"{version.number_digits or 'any'} digits, prefix {version.number_prefix or 'any'}",
         "pin_tries_max": version.pin_tries_max,
         "hold_days_max": version.hold_s_max // 86_400 or 7,
@@ -285,6 +287,11 @@ def set_state(
     async def work(desk: Desk) -> int:
         who = desk.person("type state approve") if step == "approve" else desk.operator_id
         outcome = await desk.client.set_type_state(code, STEPS[step], who)
+        if outcome.code == ResponseCode.OTHER_CARDS:
+            raise CommandError(
+                f"card type {code}, {step}: expected no card of it alive, got some; return, void or replace them"
+                f" first (`cardswitch card list --type {code}`), or suspend the type"
+            )
         insist(outcome, f"card type {code}, {step}", SetTypeStateRequest)
         desk.out.say(f"card type {code}: {STEPS[step].name}", code=code, state=STEPS[step].name)
         return 0

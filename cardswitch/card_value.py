@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from cyclopts import Group
+from typing import Annotated
+
+from cyclopts import Group, Parameter
 
 from switch.protocol.layout import Packed
 from switch.protocol.messages import (
@@ -10,6 +12,7 @@ from switch.protocol.messages import (
     CreditRequest,
     HoldRequest,
     RechargeChannel,
+    RefundLine,
     RefundRequest,
     ReleaseRequest,
     TransferRequest,
@@ -20,10 +23,11 @@ from .card import app
 from .desk import DEFAULT, Desk, Switch, at_desk
 from .form import choose, names_of
 from .output import CommandError, insist
-from .units import CardNumber, Money, format_decimal, plain_decimal
+from .units import CardNumber, Money, format_decimal, parse_decimal, plain_decimal
 
 VALUE = Group("Value", sort_key=24)
 REFERENCE_BYTES = 16
+LINES_MAX = 255
 
 
 def tell(desk: Desk, outcome: Outcome, number: int, what: str, form: type[Packed]) -> None:
@@ -132,7 +136,7 @@ def recharge(
         tell(desk, outcome, number, "recharged", CreditRequest)
         return 0
 
-    return at_desk(switch, work)
+    return at_desk(switch, work, is_repeatable=bool(reference))
 
 
 @app.command(group=VALUE)
@@ -159,7 +163,7 @@ def hold(number: CardNumber, amount: Money, /, *, expires_in: int = 0, switch: S
         tell(desk, await desk.client.hold(number, amount, expires_in_s=expires_in), number, "held", HoldRequest)
         return 0
 
-    return at_desk(switch, work)
+    return at_desk(switch, work, is_repeatable=False)
 
 
 @app.command(group=VALUE)
@@ -188,7 +192,7 @@ def capture(
         tell(desk, outcome, number, "captured", CaptureRequest)
         return 0
 
-    return at_desk(switch, work)
+    return at_desk(switch, work, is_repeatable=False)
 
 
 @app.command(group=VALUE)
@@ -210,16 +214,27 @@ def release(number: CardNumber, hold: int, /, *, switch: Switch = DEFAULT) -> in
         tell(desk, await desk.client.release(number, hold), number, "released", ReleaseRequest)
         return 0
 
-    return at_desk(switch, work)
+    return at_desk(switch, work, is_repeatable=False)
 
 
 @app.command(group=VALUE)
-def refund(number: CardNumber, original: int, amount: Money, /, *, switch: Switch = DEFAULT) -> int:
+def refund(
+    number: CardNumber,
+    original: int,
+    amount: Money,
+    /,
+    *,
+    line: Annotated[list[str] | None, Parameter(negative="", metavar="NUMBER=AMOUNT")] = None,
+    switch: Switch = DEFAULT,
+) -> int:
     """Give back a part or all of a sale, however old; never more than it took. Needs a key that may pay.
 
     For example:
         cardswitch card refund 6200000000000001 815 12.50
+        cardswitch card refund 6200000000000001 815 12.50 --line 1=10.00 --line 3=2.50
 
+    With --line, points go back as those lines earned them; without, by the
+    part of the bill that is refunded.
     In every status of the card: of a replaced one the value goes to its
     successor, of an ended one it is paid in cash.
 
@@ -231,13 +246,28 @@ def refund(number: CardNumber, original: int, amount: Money, /, *, switch: Switc
         Entry number of the sale (`cardswitch journal show`, or the till's slip).
     amount
         Amount to give back.
+    line
+        A line of the bill, counted from 1, and what of the amount is for it; once for each line.
     """
+    lines = [_refund_line(text) for text in line or ()]
+    told_minor = sum(part.amount_minor for part in lines)
+    if lines and told_minor != amount:
+        raise CommandError(
+            f"--line: expected lines that come to {format_decimal(amount)}, got {format_decimal(told_minor)}"
+        )
 
     async def work(desk: Desk) -> int:
-        tell(desk, await desk.client.refund(number, amount, original), number, "refunded", RefundRequest)
+        tell(desk, await desk.client.refund(number, amount, original, lines), number, "refunded", RefundRequest)
         return 0
 
-    return at_desk(switch, work)
+    return at_desk(switch, work, is_repeatable=False)
+
+
+def _refund_line(text: str) -> RefundLine:
+    number, equals, amount = text.partition("=")
+    if not equals or not number.isdecimal() or not 1 <= int(number) <= LINES_MAX:
+        raise CommandError(f"--line: expected NUMBER=AMOUNT such as 1=10.00, lines counted from 1, got {text!r}")
+    return RefundLine(line=int(number) - 1, amount_minor=parse_decimal(amount))
 
 
 @app.command(group=VALUE)
@@ -261,4 +291,4 @@ def transfer(number: CardNumber, to: CardNumber, amount: Money, /, *, switch: Sw
         tell(desk, await desk.client.transfer(number, amount, to), number, "transferred", TransferRequest)
         return 0
 
-    return at_desk(switch, work)
+    return at_desk(switch, work, is_repeatable=False)

@@ -25,7 +25,7 @@ from .card_numbers import DEFAULT as ALL_NAMED
 from .card_numbers import SELECTION, Selection, select
 from .desk import DEFAULT, Desk, Switch, at_desk
 from .output import CommandError, name_in
-from .units import CardNumber, format_count_limit, format_date, format_decimal, format_limit, format_moment
+from .units import CardNumber, Date, format_count_limit, format_date, format_decimal, format_limit, format_moment
 
 POINTS_PURSE, VISITS_PURSE = 1, 2
 PURSE_MASK = (1 << 32) - 1
@@ -51,13 +51,7 @@ def show(*numbers: CardNumber, selection: Selection = ALL_NAMED, switch: Switch 
 
     async def work(desk: Desk) -> int:
         found = [await describe(desk, card.number) for card in cards]
-        if desk.out.as_json:
-            desk.out.json(found[0] if len(found) == 1 else found)
-            return 0
-        for index, facts in enumerate(found):
-            if index:
-                print()
-            desk.out.facts(facts)
+        desk.out.several(found)
         return 0
 
     return at_desk(switch, work)
@@ -71,6 +65,7 @@ def list_cards(
     store: int | None = None,
     from_number: CardNumber = 0,
     to: Annotated[CardNumber | None, Parameter(group=SELECTION)] = None,
+    ending_by: Date | None = None,
     blacklisted: bool = False,
     limit: int = LIST_MAX,
     switch: Switch = DEFAULT,
@@ -79,6 +74,7 @@ def list_cards(
 
     For example:
         cardswitch card list --status drawn --store 12
+        cardswitch card list --status active --ending-by 2026-12-31 --unmasked
 
     A switch with more than 262,144 cards does not list them; then ask for
     single cards with `card show`.
@@ -95,6 +91,8 @@ def list_cards(
         First card number to look at.
     to
         Last card number to look at.
+    ending_by
+        Only cards whose last date is this one or earlier.
     blacklisted
         Only cards on the blacklist.
     limit
@@ -109,6 +107,7 @@ def list_cards(
             (type is None or card.card_type == type)
             and (status is None or CardStatus(card.status).name.lower() == status.lower())
             and (store is None or card.custody_store_id == store)
+            and (ending_by is None or 0 < card.expiry_date <= ending_by)
             and (not blacklisted or bool(card.flags & CardFlag.BLACKLISTED))
         )
 

@@ -145,7 +145,8 @@ def tell_purchases(plan: Plan, summary: dict[str, Any], figures: dict[str, Any])
     )
     for code, count in summary["declined"].items():
         if count:
-            say(f"             {count:>7,}  {code}  {MEANINGS[ResponseCode(int(code))][1]}")
+            meaning = MEANINGS[ResponseCode(int(code))][1].partition("; `detail`")[0].rstrip(".")
+            say(f"             {count:>7,}  {code}  {meaning}.")
     say(
         f"{figures['messages']:,} messages in {figures['seconds']:.1f} s: {figures['messages_per_s']:,} durable answers"
         " per second; none left before its entry was on disk.",

@@ -132,19 +132,28 @@ def _first_key(record: Packed | Any) -> int:
     return int.from_bytes(record.encode()[8:16], "little")
 
 
-def at_desk(options: Switch, work: Callable[[Desk], Awaitable[int]]) -> int:
-    """Sign on, settle what an interrupted command has left open, do the work; the exit status."""
-    return asyncio.run(_at_desk(options, work))
+def at_desk(options: Switch, work: Callable[[Desk], Awaitable[int]], *, is_repeatable: bool = True) -> int:
+    """Sign on, settle what an interrupted command has left open, do the work; the exit status.
+
+    Work that is done twice when it is asked for twice is not repeatable: when
+    something was open it may have been this very command, so nothing more is
+    done until the operator has seen what became of it.
+    """
+    return asyncio.run(_at_desk(options, work, is_repeatable=is_repeatable))
 
 
-async def _at_desk(options: Switch, work: Callable[[Desk], Awaitable[int]]) -> int:
+async def _at_desk(options: Switch, work: Callable[[Desk], Awaitable[int]], *, is_repeatable: bool) -> int:
     credentials = options.credentials()
     await _sign_on_once(options, credentials)
     trace = open_trace(credentials, now_ms())
     try:
         async with Client(*options.address, credentials, trace, policy=POLICY) as client:
             desk = Desk(client, options)
-            await _settle(desk)
+            if await _settle(desk) and not is_repeatable:
+                raise CommandError(
+                    "an interrupted command was settled first, and nothing else was done; look what it has done"
+                    " (`cardswitch card show`), and run this one again if it is still wanted"
+                )
             return await work(desk)
     except SwitchUnreachableError as error:
         raise CommandError(f"{options.connect}: {error}; is `cardswitch serve` running there?") from None
@@ -166,10 +175,13 @@ async def _sign_on_once(options: Switch, credentials: Credentials) -> None:
     await link.close()
 
 
-async def _settle(desk: Desk) -> None:
-    """What an earlier command has sent and not heard of is sent again: the same bytes, so it is done once."""
+async def _settle(desk: Desk) -> bool:
+    """What an earlier command has sent and not heard of is sent again, the same bytes, so it is done once.
+
+    Whether there was anything.
+    """
     if not desk.client.unsettled:
-        return
+        return False
     for outcome in await desk.client.settle():
         desk.out.note(f"from an interrupted command: {outcome.meaning}")
     for request in desk.client.unsettled:
@@ -179,6 +191,7 @@ async def _settle(desk: Desk) -> None:
                 " was done (`cardswitch card show`, `cardswitch journal show`)"
             )
             desk.client.forget(request.trace_number)
+    return True
 
 
 def open_trace(credentials: Credentials, at_ms: int, folder: Path | None = None) -> FileTrace:

@@ -31,6 +31,10 @@ class Problems:
         """Note one problem of the field at a path."""
         self.found.append(f"{path}: {words}")
 
+    def names(self, path: str) -> bool:
+        """Whether a problem of this field is noted already: what follows from it need not be."""
+        return any(problem.startswith(f"{path}: ") for problem in self.found)
+
     def raise_if_any(self) -> None:
         """`CommandError` with all of them, one a line."""
         if self.found:

@@ -148,7 +148,7 @@ def parse_card_type(top: Form, problems: Problems) -> CardTypeFile:
     allowed = {int(kind): lists.numbers(name, 1, U32_MAX) for name, kind in LISTS.items()}
     lists.finish(", ".join(LISTS))
     top.finish("see `cardswitch type template`")
-    if not functions:
+    if not functions and not problems.names("functions"):
         problems.add("functions", f"expected one or more of {', '.join(names_of(Function))}, got none")
     if functions & Function.VOUCHER and functions != Function.VOUCHER:
         problems.add("functions", "expected voucher alone, got others beside it; a recharge card is spent nowhere")

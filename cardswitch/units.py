@@ -23,6 +23,17 @@ UNLIMITED = "unlimited"
 _DECIMAL = re.compile(r"([+-]?)(\d+)(?:\.(\d{1,2}))?", re.ASCII)
 
 
+class Figure(str):
+    """A figure as people read it; `plain` is the same for programs."""
+
+    __slots__ = ()
+
+    @property
+    def plain(self) -> str:
+        """`1,200.00` → `1200.00`."""
+        return self.replace(",", "")
+
+
 def parse_decimal(text: str) -> int:
     """`12.5` → 1250; `ValueError` for more than two places or anything else."""
     found = _DECIMAL.fullmatch(text.strip().replace("_", ""))
@@ -33,25 +44,25 @@ def parse_decimal(text: str) -> int:
     return -value if sign == "-" else value
 
 
-def format_decimal(value: int) -> str:
+def format_decimal(value: int) -> Figure:
     """1250 → `12.50`."""
     whole, places = divmod(abs(value), HUNDREDTHS)
-    return f"{'-' if value < 0 else ''}{whole:,}.{places:02}"
+    return Figure(f"{'-' if value < 0 else ''}{whole:,}.{places:02}")
 
 
 def plain_decimal(value: int) -> str:
     """1250 → `12.50`, without separators of thousands: for JSON and for files."""
-    return format_decimal(value).replace(",", "")
+    return format_decimal(value).plain
 
 
-def format_limit(value: int) -> str:
+def format_limit(value: int) -> Figure:
     """A limit of money; `unlimited` for the value that limits nothing."""
-    return UNLIMITED if value == NO_LIMIT else format_decimal(value)
+    return Figure(UNLIMITED) if value == NO_LIMIT else format_decimal(value)
 
 
-def format_count_limit(value: int) -> str:
+def format_count_limit(value: int) -> Figure:
     """A limit of a count; `unlimited` for the value that limits nothing."""
-    return UNLIMITED if value == NO_COUNT_LIMIT else f"{value:,}"
+    return Figure(UNLIMITED if value == NO_COUNT_LIMIT else f"{value:,}")
 
 
 def parse_limit(text: str) -> int:
@@ -122,17 +133,26 @@ def _first(parse: Any) -> Any:
     return convert
 
 
-Money = Annotated[int, Parameter(converter=_first(parse_decimal), n_tokens=1)]
+def _typed(parse: Any, metavar: str, show: Any) -> Parameter:
+    """A parameter that people write in their own way: in help too, it is no whole number."""
+
+    def show_default(value: int | None) -> str | None:
+        return None if value is None else show(value)
+
+    return Parameter(converter=_first(parse), n_tokens=1, metavar=metavar, show_default=show_default if show else False)
+
+
+Money = Annotated[int, _typed(parse_decimal, "AMOUNT", format_decimal)]
 """An amount of money, decimal on the command line, minor units inside."""
-Points = Annotated[int, Parameter(converter=_first(parse_decimal), n_tokens=1)]
+Points = Annotated[int, _typed(parse_decimal, "POINTS", format_decimal)]
 """Points, decimal on the command line, hundredths inside."""
-MoneyLimit = Annotated[int, Parameter(converter=_first(parse_limit), n_tokens=1)]
+MoneyLimit = Annotated[int, _typed(parse_limit, "AMOUNT", format_limit)]
 """A limit of money, or `unlimited`."""
-CountLimit = Annotated[int, Parameter(converter=_first(parse_count_limit), n_tokens=1)]
+CountLimit = Annotated[int, _typed(parse_count_limit, "COUNT", format_count_limit)]
 """A limit of a count, or `unlimited`."""
-Date = Annotated[int, Parameter(converter=_first(parse_date), n_tokens=1)]
-"""A business date."""
-Minute = Annotated[int, Parameter(converter=_first(parse_minute), n_tokens=1)]
+Date = Annotated[int, _typed(parse_date, "DATE", None)]
+"""A business date; 0, which is not shown, is none."""
+Minute = Annotated[int, _typed(parse_minute, "TIME", format_minute)]
 """A local time of day."""
-CardNumber = Annotated[int, Parameter(converter=_first(parse_card_number), n_tokens=1)]
-"""A card number."""
+CardNumber = Annotated[int, _typed(parse_card_number, "CARD", None)]
+"""A card number; 0, which is not shown, is none."""

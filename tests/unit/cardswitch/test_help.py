@@ -23,6 +23,10 @@ def commands_of(group, words):
 COMMANDS = [words for name in GROUPS for words in commands_of(app[name], (name,))]
 
 
+OWN = [("init",), ("serve",), ("demo",), ("verify",), ("journal",), ("journal", "show"), ("replay",)]
+OWN += [("replay", "shopping-year")]
+
+
 def help_of(words, capsys):
     app([*words, "--help"], result_action="return_value")
     return capsys.readouterr().out
@@ -49,6 +53,25 @@ def test_help_has_an_example_of_the_command_that_can_be_parsed(words, capsys, mo
 @pytest.mark.parametrize("words", [(name,) for name in GROUPS] + [("card", "pin")], ids=" ".join)
 def test_help_of_a_group_has_an_example(words, capsys):
     assert "For example:" in help_of(words, capsys)
+
+
+@pytest.mark.parametrize("words", OWN, ids=" ".join)
+def test_help_of_a_data_directory_has_an_example(words, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
+    example = re.search(r"^ +cardswitch (.*)$", help_of(words, capsys), re.M)
+
+    assert example is not None
+    app.parse_args(shlex.split(example[1]), exit_on_error=False, print_error=False)
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_help_calls_amounts_and_dates_by_their_names(words, capsys):
+    assert not re.search(r"--(date|[a-z]+-date|time|value|amount|single|received) +(INT|STR)", help_of(words, capsys))
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_commands_of_a_running_switch_are_not_called_those_of_a_directory(name, capsys):
+    assert "data directory ─" not in help_of((name,), capsys)
 
 
 def test_the_first_help_is_one_screen_and_grouped(capsys):

@@ -8,9 +8,18 @@ from cardswitch.card_batch import Job, forecast
 from cardswitch.desk import Switch, open_trace, state_folder
 from cardswitch.form import names_of
 from cardswitch.output import HINTS, CommandError, Output, explain
+from cardswitch.units import format_decimal, format_limit
 from switch.protocol.codes import MEANINGS, ResponseCode
+from switch.protocol.layout import layout_of
 from switch.protocol.lifecycle import TRANSITIONS, done_mask
-from switch.protocol.messages import CardOperation, CardStatus, FeeKind, OperateCardRequest
+from switch.protocol.messages import (
+    NO_LIMIT,
+    CardOperation,
+    CardStatus,
+    FeeKind,
+    OperateCardRequest,
+    PutCardTypeRequest,
+)
 from switch.protocol.records import CardRecord
 from terminals.credentials import Credentials
 
@@ -28,6 +37,32 @@ def test_rows_and_facts_are_json_for_programs(capsys):
     assert json.loads(capsys.readouterr().out) == [{"name": "ä", "limit": None}]
     Output(as_json=True).facts({"a": 1, "rows": []})
     assert json.loads(capsys.readouterr().out) == {"a": 1, "rows": []}
+
+
+def test_figures_have_separators_for_people_alone(capsys):
+    Output(as_json=True).rows([{"balance": format_decimal(120_000), "limits": {"ceiling": format_limit(500_000)}}])
+    assert json.loads(capsys.readouterr().out) == [{"balance": "1200.00", "limits": {"ceiling": "5000.00"}}]
+
+
+def test_a_column_of_limits_is_set_to_the_right(capsys):
+    Output().rows([{"limit": format_limit(120_000)}, {"limit": format_limit(NO_LIMIT)}, {"limit": ""}])
+
+    assert capsys.readouterr().out.splitlines() == ["    limit", " 1,200.00", "unlimited", ""]
+
+
+def test_several_things_are_one_json_value(capsys):
+    for found in ([{"a": 1}], [{"a": 1}, {"a": 2}]):
+        Output(as_json=True).several(found)
+        assert json.loads(capsys.readouterr().out) == (found if len(found) > 1 else found[0])
+
+
+def test_what_of_a_type_is_frozen_is_named():
+    offsets = {field.name: field.offset for field in layout_of(PutCardTypeRequest).fields}
+    told = explain(ResponseCode.TYPE_FROZEN, offsets["medium"], PutCardTypeRequest)
+    assert "in use. medium: expected as it is" in told
+    assert "`detail`" not in told
+    told = explain(ResponseCode.TYPE_FROZEN, offsets["from_date"], PutCardTypeRequest)
+    assert "from_date: expected a date to come" in told
 
 
 def test_facts_for_people_leave_out_what_is_not_there(capsys):
