@@ -33,6 +33,10 @@ cdef uint16_t check_pin(card_record_t* card, const card_type_record_t* card_type
 cdef void settle(Tables tables, const ask_t* ask, const card_type_record_t* card_type, account_record_t* account,
                  decision_t* decision) noexcept nogil
 
+# Its first step alone: holds that have expired become free.
+cdef void release_expired(Tables tables, const ask_t* ask, account_record_t* account,
+                          decision_t* decision) noexcept nogil
+
 # Settle a copy of an account, and of the card's own limits (or NULL): all but its points, which `points_settled` tells.
 # Returns what monthly recharges would add.
 cdef int64_t peek(Tables tables, const ask_t* ask, const card_type_record_t* card_type, account_record_t* account,

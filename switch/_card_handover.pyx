@@ -7,7 +7,7 @@ the card itself.  Each makes all its checks before its first change.
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from switch._account cimport limits_of
+from switch._account cimport limits_of, release_expired
 from switch._card_job cimport (
     can_pay, charge, expiry_from, fee_minor, has_passed, in_custody, job_t, keep_card, new_account, other_live_cards,
     state_of_type)
@@ -78,6 +78,7 @@ cdef uint16_t pay_out(Tables tables, job_t* job) noexcept nogil:
     cdef int64_t fee
     if job.card.relation == RELATION_SUPPLEMENTARY:
         return CODE_APPROVED
+    release_expired(tables, job.ask, account, job.decision)
     if account.hold_slots:
         return CODE_HOLDS_OPEN
     if other_live_cards(tables, job):
@@ -139,6 +140,7 @@ cdef uint16_t write_off(Tables tables, job_t* job) noexcept nogil:
     cdef account_record_t* account = job.account
     if account == NULL or other_live_cards(tables, job):
         return CODE_APPROVED
+    release_expired(tables, job.ask, account, job.decision)
     if account.hold_slots:
         return CODE_HOLDS_OPEN
     if account.balance_minor != 0:

@@ -280,12 +280,17 @@ def settle_card(state: State, ask: Ask, card_number: int, decision: Decision) ->
 
 def settle(state: State, ask: Ask, card_type: Record | None, account: Record, decision: Decision) -> None:
     """Section 3: holds that have expired, points that are due, recharges of the months that have begun."""
-    for hold in holds_of(state, account):
-        if hold.expires_ms <= ask.now_ms:
-            free_hold(state, account, hold, decision)
+    release_expired(state, ask, account, decision)
     _book_pending(state, ask, account, decision)
     if card_type is not None and card_type.auto_mode == AutoRecharge.MONTHLY:
         _recharge_monthly(state, ask, card_type, account, decision)
+
+
+def release_expired(state: State, ask: Ask, account: Record, decision: Decision) -> None:
+    """Holds that have expired become free."""
+    for hold in holds_of(state, account):
+        if hold.expires_ms <= ask.now_ms:
+            free_hold(state, account, hold, decision)
 
 
 def _book_pending(state: State, ask: Ask, account: Record, decision: Decision) -> None:

@@ -9,7 +9,7 @@ from switch.protocol.messages import CardFlag, CardOperation, CardTypeFlag, FeeK
 from switch.protocol.records import GONE, RecordKind
 
 from . import card_life as life
-from .accounts import available, limits_of, pending_of
+from .accounts import available, limits_of, pending_of, release_expired
 from .card_job import (
     Job,
     RefusedError,
@@ -262,6 +262,7 @@ def give_back(job: Job) -> None:
     if is_supplementary(job):
         card.status = life.RETURNED
         return
+    release_expired(job.state, job.ask, account, job.decision)
     job.require(account.hold_slots == 0, ResponseCode.HOLDS_OPEN)
     job.require(not has_other_cards(job), ResponseCode.OTHER_CARDS)
     fee = min(fee_of(job.type, FeeKind.RETURN), max(0, account.balance_minor))
@@ -280,6 +281,7 @@ def void(job: Job) -> None:
     """Without value: there was none, or a document writes it off."""
     account = job.account
     if account is not None and not has_other_cards(job):
+        release_expired(job.state, job.ask, account, job.decision)
         job.require(account.hold_slots == 0, ResponseCode.HOLDS_OPEN)
         may_write_off = bool(job.form.flags & OperationFlag.WRITE_OFF) and job.form.document > 0
         job.require(account.balance_minor == 0 or may_write_off, ResponseCode.VALUE_LEFT)
