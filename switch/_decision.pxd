@@ -25,6 +25,8 @@ cdef struct ask_t:
     uint32_t store_id                # the terminal's store; 0: none
     uint32_t organisation_id         # of that store; 0: none
     uint16_t round_off_minor         # of that store
+    uint8_t terminal_status
+    const evidence_t* evidence       # behind the request's body, examined; NULL: none
 
 
 cdef struct decision_t:

@@ -16,7 +16,7 @@ from libc.string cimport memcmp, memcpy, memset
 from switch._decision cimport ask_t, decision_t, show_account
 from switch._entry cimport reply_of, request_of
 from switch._evaluate cimport evaluate
-from switch._form cimport fault_t, right_needed, well_formed
+from switch._form cimport evidence_in, fault_t, right_needed, well_formed
 from switch._index cimport slot_t
 from switch._inquiry cimport balance, card_query
 from switch._layout cimport *
@@ -35,7 +35,7 @@ cdef enum:
     MS_PER_DAY = 86400000
     MS_PER_MINUTE = 60000
     MINUTES_PER_DAY = 1440
-    RIGHTS_ALL = 31
+    RIGHTS_ALL = 63
     PIN_KEY_BYTES = 32
     CUT_OVER_BYTES = 256             # its entry: header, request, reply and the switch record
     CUT_OVER_MESSAGE_BYTES = 32      # header and cut_over_request_t
@@ -50,8 +50,11 @@ cdef int64_t STAMP_MS_MAX = 4102444800000        # 2100-01-01: a replay's stamp 
 
 cdef inline bint same_request(const entry_header_t* entry, uint8_t request_type, const uint8_t* body,
                               uint32_t body_bytes) noexcept nogil:
-    return (entry.request_type == request_type and entry.request_bytes == body_bytes
-            and memcmp(request_of(entry), body, body_bytes) == 0)
+    if entry.request_type != request_type or entry.request_bytes != body_bytes:
+        return False
+    if evidence_in(request_type, body, body_bytes) != NULL:
+        body_bytes -= FOUND_BYTES                # what was found depends on when it was looked for
+    return memcmp(request_of(entry), body, body_bytes) == 0
 
 
 cdef inline uint32_t write_reply(uint8_t* out, const header_t* asked, const reply_t* reply, const uint8_t* more,
@@ -220,6 +223,7 @@ cdef class Engine:
         ask.terminal_id = terminal_id
         ask.store_id = ask.organisation_id = ask.round_off_minor = 0
         terminal = self.tables.terminal(terminal_id)
+        ask.terminal_status = TERMINAL_ACTIVE if terminal == NULL else terminal.status
         if terminal != NULL and terminal.store_id:
             store = self.tables.store(terminal.store_id)
             ask.store_id = terminal.store_id
@@ -298,6 +302,7 @@ cdef class Engine:
         self.fill_ask(terminal_id, rights, now_ms, local_date, today)
         # Whatever an operator changes, the next message looks its terminal's place up again.
         self.places_may_have_changed = asked.type >= TYPE_PUT_CARD_TYPE
+        self.ask.evidence = evidence_in(asked.type, body, body_bytes)
 
         if not form.keyed and asked.type != TYPE_PUT_SWITCH:
             if asked.type == TYPE_BALANCE:

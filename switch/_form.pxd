@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
-from switch._layout cimport header_t
+from switch._layout cimport evidence_t, header_t
 
 cdef struct fault_t:
     uint16_t code
@@ -14,3 +14,4 @@ cdef struct fault_t:
 cdef uint32_t right_needed(const header_t* header, const uint8_t* body) noexcept nogil
 cdef bint well_formed(uint32_t terminal_id, const uint8_t* message, uint32_t message_bytes,
                       fault_t* fault) noexcept nogil
+cdef const evidence_t* evidence_in(uint8_t request_type, const uint8_t* body, uint32_t body_bytes) noexcept nogil

@@ -89,6 +89,14 @@ cdef inline uint32_t expected_bytes(uint8_t request_type, const uint8_t* body, u
     return expected + form.row_bytes * (body[form.row_count_at] if form.row_bytes else 0)
 
 
+cdef const evidence_t* evidence_in(uint8_t request_type, const uint8_t* body, uint32_t body_bytes) noexcept nogil:
+    """Evidence behind a body, or NULL; whether the rest is well formed is not asked."""
+    if (not FORMS[request_type].evidence or body_bytes < FORMS[request_type].fixed_bytes
+            or body_bytes != expected_bytes(request_type, body, body_bytes) + EVIDENCE_BYTES):
+        return NULL
+    return <const evidence_t*>(body + body_bytes - EVIDENCE_BYTES)
+
+
 cdef bint well_formed(uint32_t terminal_id, const uint8_t* message, uint32_t message_bytes,
                       fault_t* fault) noexcept nogil:
     """Checks 1 to 4: version, type, length, reserved fields."""
@@ -107,7 +115,7 @@ cdef bint well_formed(uint32_t terminal_id, const uint8_t* message, uint32_t mes
         fault.code, fault.expected, fault.got = CODE_TYPE_UNKNOWN, 0, header.type
         return False
     expected = expected_bytes(header.type, body, body_bytes)
-    if body_bytes != expected:
+    if body_bytes != expected and not (form.evidence and body_bytes == expected + EVIDENCE_BYTES):
         fault.code, fault.expected, fault.got = CODE_LENGTH, expected, body_bytes
         return False
     if header.type == TYPE_DEBIT or header.type == TYPE_QUOTE:

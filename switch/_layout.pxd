@@ -25,7 +25,7 @@ cdef packed struct sign_on_terms_t:  # 32 bytes. Payload of Noise message 2: wha
     uint32_t idle_timeout_ms  # a connection silent for this long is closed; send echo before
     uint16_t in_flight_max  # requests that may be unanswered at a time
     uint8_t mode  # 0 production, 1 replay: stamps are taken as now
-    uint8_t reserved  # zero
+    uint8_t flags  # TerminalFlag bits of this terminal
     uint32_t rights  # Right bits: what this terminal may send
 
 
@@ -74,7 +74,7 @@ cdef packed struct range_result_t:  # 4 bytes. What became of one card of a rang
     uint16_t detail  # with CARD_STATUS: the card's status
 
 
-cdef packed struct reply_t:  # 96 bytes
+cdef packed struct reply_t:  # 104 bytes
     uint16_t code  # response code
     uint16_t detail  # what `code` names: a field's offset in the request's body, a status, a state, a rule; else 0
     uint32_t trace_number  # the request's; 0 for inquiries
@@ -91,6 +91,7 @@ cdef packed struct reply_t:  # 96 bytes
     int64_t recharged_minor  # what automatic recharges added in this decision
     uint32_t round_off_minor  # debit, quote: what cash was rounded down by
     uint32_t change_minor  # debit, quote: cash that goes back; card operation: fee taken
+    uint64_t receipt_code  # of an approval: 40 bits for the receipt, shown as 8 letters (see text); else 0
 
 
 cdef packed struct error_reply_t:  # 16 bytes
@@ -143,7 +144,7 @@ cdef packed struct debit_request_t:  # 40 bytes
     uint8_t tender_count  # number of tenders that follow the lines, 0 to 8
     uint8_t flags  # DebitFlag bits
     uint8_t settlement  # Settlement
-    uint8_t reserved[3]  # zero (room: cryptogram length)
+    uint8_t reserved[3]  # zero
 
 
 cdef packed struct refund_line_t:  # 16 bytes. Part of a refund that belongs to one line of the original.
@@ -526,9 +527,11 @@ cdef packed struct put_terminal_request_t:  # 72 bytes
     uint32_t terminal_id  # number of the terminal, above 0
     uint32_t store_id  # the terminal's store, which must exist; 0 for an operator
     uint32_t rights  # Right bits
-    uint8_t status  # 1 active, 2 blocked
-    uint8_t reserved[3]  # zero
-    uint8_t key[40]  # 32 random bytes and 8 zero bytes; in the journal the 40 bytes of the RFC 3394 wrapping
+    uint8_t status  # TerminalStatus: 1 active, 2 blocked
+    uint8_t storage_version  # zero on the wire; storage key that wraps the key
+    uint8_t flags  # TerminalFlag bits
+    uint8_t reserved  # zero
+    uint8_t key[40]
 
 
 cdef packed struct put_switch_request_t:  # 56 bytes
@@ -636,6 +639,150 @@ cdef packed struct put_price_request_t:  # 40 bytes
     uint32_t from_date  # first business date; 0 or today: at once
 
 
+cdef packed struct evidence_t:  # 88 bytes
+    uint8_t medium  # MediumKind, not NUMBER
+    uint8_t key_version  # key version that the medium names
+    uint8_t flags  # EvidenceFlag bits
+    uint8_t issue  # stripe: issue digit; else 0
+    uint32_t counter  # chip: transaction counter; code: its two digits; stripe: its three digits; tag: 0
+    uint64_t medium_id  # chip: UID as a number; code: token; stripe, tag: 0
+    uint8_t challenge[8]  # chip: unpredictable number, the session's challenge
+    uint32_t chain  # chip: chain value that the chip holds, as a big-endian number
+    uint16_t chip_flags  # chip: flags of its answer, as a big-endian number
+    uint16_t currency  # chip: ISO 4217 number, as in the cryptogram
+    uint8_t proof[16]  # chip: cryptogram (8); code: otp; stripe: see text; tag: encrypted PICC data
+    uint8_t tag_mac[8]  # tag: SDM MAC; else zero
+    uint64_t found_counter  # whole counter behind `counter`
+    uint64_t found_medium_id  # key of the medium record; 0: none
+    uint32_t next  # chip: next chain value; stripe: next counter
+    uint8_t outcome  # EvidenceOutcome
+    uint8_t found_reserved  # zero
+    uint16_t command  # chip: 0x0100 + key version to go over to; 0: none
+    uint8_t answer[8]  # chip: MAC of the answer; stripe: digits that prove `next`
+
+
+cdef packed struct issuer_answer_t:  # 16 bytes
+    uint8_t medium  # MediumKind
+    uint8_t reserved  # zero
+    uint16_t command  # chip: as in the evidence
+    uint32_t next  # chip: new chain value; stripe: new counter
+    uint8_t mac[8]  # chip: MAC over it; stripe: the five digits as a number
+
+
+cdef packed struct confirm_write_request_t:  # 32 bytes
+    uint32_t trace_number  # a new trace number
+    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
+    int64_t stamp_ms  # terminal's clock, milliseconds since 1970-01-01 UTC
+    uint64_t card_number  # card number
+    uint32_t counter  # `next` of the issuer answer that was written
+    uint32_t reserved  # zero
+
+
+cdef packed struct put_medium_request_t:  # 80 bytes
+    uint32_t trace_number  # a new trace number
+    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
+    int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
+    uint64_t card_number  # card that it belongs to
+    uint64_t medium_id  # chip, tag: UID as a number; code: token; stripe: the card number
+    uint8_t medium  # MediumKind, not NUMBER
+    uint8_t state  # MediumState
+    uint8_t key_version  # key version that it uses now
+    uint8_t key_version_held  # chip: highest version whose key it holds; else key_version
+    uint8_t flags  # MediumFlag bits
+    uint8_t storage_version  # zero on the wire; storage key that wraps the key
+    uint8_t reserved[2]  # zero
+    uint32_t operator_id  # who does it
+    uint32_t counter  # chip, stripe, tag: counter that it has now; code: 0
+    uint32_t chain  # chip: chain value that it holds now; else 0
+    uint32_t reserved_u32  # zero
+    uint8_t key[24]  # STORED_KEY: the 16-byte key, zero-padded; else zero (see text)
+
+
+cdef packed struct put_medium_policy_request_t:  # 92 bytes
+    uint32_t trace_number  # a new trace number
+    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
+    int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
+    uint16_t code  # code of a card type that exists
+    uint8_t flags  # PolicyFlag bits
+    uint8_t media  # bit n: MediumKind n may pay
+    uint32_t operator_id  # who does it
+    uint32_t approver_id  # second person
+    uint32_t travel_minutes  # least minutes between two stores without an entry; 0: any
+    uint16_t velocity_10_minutes_max  # payments in 10 minutes without PIN; 0: any
+    uint16_t velocity_60_minutes_max  # payments in 60 minutes without PIN; 0: any
+    uint32_t number_minor_max  # largest amount, number alone; 2^32-1: no limit
+    uint32_t chip_minor_max  # chip with contact; 2^32-1: no limit
+    uint32_t contactless_minor_max  # chip without contact; 2^32-1: no limit
+    uint32_t code_minor_max  # dynamic code; 2^32-1: no limit
+    uint32_t stripe_minor_max  # stripe; 2^32-1: no limit
+    uint32_t tag_minor_max  # tag; 2^32-1: no limit
+    uint32_t fallback_minor_max  # stripe of a card with a chip that failed; 0: never
+    uint32_t number_pin_minor  # above it a PIN is asked for; 2^32-1: never
+    uint32_t chip_pin_minor  # chip with contact: likewise
+    uint32_t contactless_pin_minor  # chip without contact: likewise
+    uint32_t code_pin_minor  # dynamic code: likewise
+    uint32_t stripe_pin_minor  # stripe: likewise
+    uint32_t tag_pin_minor  # tag: likewise
+    uint32_t reserved  # zero
+
+
+cdef packed struct put_key_request_t:  # 40 bytes
+    uint32_t trace_number  # a new trace number
+    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
+    int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
+    uint8_t purpose  # KeyPurpose
+    uint8_t key_version  # 1 to 255
+    uint8_t state  # KeyState to go to
+    uint8_t reserved[5]  # zero
+    uint8_t check_value[8]  # first 5 bytes of the AES-CMAC of a zero block, zero-padded
+    uint32_t operator_id  # who does it
+    uint32_t approver_id  # second person, another than the first
+
+
+cdef packed struct put_travel_request_t:  # 32 bytes. Least minutes from one store to another.
+    uint32_t trace_number  # a new trace number
+    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
+    int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
+    uint32_t store_id  # one store
+    uint32_t other_store_id  # another store; the way back takes as long
+    uint16_t minutes  # least minutes; 0: not checked between these two
+    uint8_t reserved[2]  # zero
+    uint32_t operator_id  # who does it
+
+
+cdef packed struct handle_alarm_request_t:  # 32 bytes. Move an alarm on in its life.
+    uint32_t trace_number  # a new trace number
+    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
+    int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
+    uint64_t alarm  # journal sequence of the entry that raised it
+    uint8_t state  # AlarmState to go to
+    uint8_t reserved[3]  # zero
+    uint32_t operator_id  # who does it; somebody must be named
+
+
+cdef packed struct rewrap_key_request_t:  # 128 bytes
+    uint32_t trace_number  # a new trace number
+    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
+    int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
+    uint8_t kind  # RecordKind: TERMINAL or CARD_KEY
+    uint8_t storage_version  # storage key version to wrap with: the active one
+    uint8_t reserved[6]  # zero
+    uint64_t key_a  # terminal, or first key of the record
+    uint64_t key_b  # second key of the record; 0 for a terminal
+    uint64_t key_c  # third key of the record; 0 for a terminal
+    uint8_t wrapped[80]  # zero on the wire; the switch fills in the new wrappings
+
+
+cdef packed struct change_key_request_t:  # 64 bytes
+    uint32_t trace_number  # a new trace number
+    uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
+    int64_t stamp_ms  # terminal's clock, milliseconds since 1970-01-01 UTC
+    uint8_t confirm  # 0: the key follows; 1: end the old key, `key` is zero
+    uint8_t storage_version  # zero on the wire; storage key that wraps the key
+    uint8_t reserved[6]  # zero
+    uint8_t key[40]  # the new 32-byte key, zero-padded; in the journal its wrapping
+
+
 cdef packed struct follow_request_t:  # 16 bytes
     uint32_t partition  # partition to read
     uint32_t bytes_max  # most journal bytes wanted: 1 to 65,000; 0 counts as 1, more as 65,000
@@ -716,7 +863,8 @@ cdef packed struct card_record_t:  # 128 bytes. One plastic or token.
     uint32_t frozen_by  # operator who froze the card; somebody else must unfreeze it
     uint32_t custody_store_id  # store that holds a drawn card; 0: headquarters
     uint64_t document  # document of the last operation
-    uint8_t reserved_more[32]  # zero (room: key version, counters, chain)
+    uint8_t media  # bit n: an active medium of MediumKind n is enrolled
+    uint8_t reserved_more[31]  # zero
     uint64_t last_sequence  # journal sequence of the last entry that changed the record
 
 
@@ -889,14 +1037,22 @@ cdef packed struct store_record_t:  # 64 bytes. A store.
     uint64_t last_sequence  # journal sequence of the last entry that changed the record
 
 
-cdef packed struct terminal_record_t:  # 64 bytes. A terminal or an operator's workplace.
+cdef packed struct terminal_record_t:  # 128 bytes. A terminal or an operator's workplace.
     uint8_t kind  # 5
-    uint8_t version  # 1
-    uint8_t status  # 1 active, 2 blocked
+    uint8_t version  # 2
+    uint8_t status  # TerminalStatus
     uint8_t rights  # Right bits
     uint32_t store_id  # the terminal's store; 0 for an operator
     uint64_t terminal_id  # key: number of the terminal
     uint8_t wrapped_key[40]  # RFC 3394 wrapping of the terminal's 32-byte key
+    uint8_t wrapped_next[40]  # wrapping of the key it is going over to, accepted as well; zero: none
+    uint8_t storage_version  # storage key that wraps both
+    uint8_t flags  # TerminalFlag bits
+    uint16_t key_version  # number of the terminal's key, from 1, raised by each change
+    uint16_t fails  # wrong proofs in the hour `fail_hour`
+    uint16_t reserved_u16  # zero
+    uint32_t fail_hour  # hour since 1970-01-01 that `fails` counts in
+    uint8_t reserved_more[12]  # zero
     uint64_t last_sequence  # journal sequence of the last entry that changed the record
 
 
@@ -1019,6 +1175,129 @@ cdef packed struct price_record_t:  # 64 bytes. Unit price of an article in one 
     uint64_t last_sequence  # journal sequence of the last entry that changed the record
 
 
+cdef packed struct medium_policy_record_t:  # 128 bytes. What the media of a card type may do.
+    uint8_t kind  # 12
+    uint8_t version  # 1
+    uint8_t flags  # PolicyFlag bits
+    uint8_t media  # bit n: MediumKind n may pay
+    uint32_t travel_minutes  # as in the request
+    uint64_t code  # key: code of the card type
+    uint16_t velocity_10_minutes_max  # as in the request
+    uint16_t velocity_60_minutes_max  # as in the request
+    uint32_t number_minor_max  # as in the request
+    uint32_t chip_minor_max  # as in the request
+    uint32_t contactless_minor_max  # as in the request
+    uint32_t code_minor_max  # as in the request
+    uint32_t stripe_minor_max  # as in the request
+    uint32_t tag_minor_max  # as in the request
+    uint32_t fallback_minor_max  # as in the request
+    uint32_t number_pin_minor  # as in the request
+    uint32_t chip_pin_minor  # as in the request
+    uint32_t contactless_pin_minor  # as in the request
+    uint32_t code_pin_minor  # as in the request
+    uint32_t stripe_pin_minor  # as in the request
+    uint32_t tag_pin_minor  # as in the request
+    uint32_t operator_id  # who put it
+    uint32_t approver_id  # second person
+    uint8_t reserved[40]  # zero
+    uint64_t last_sequence  # journal sequence of the last entry that changed the record
+
+
+cdef packed struct medium_record_t:  # 128 bytes
+    uint8_t kind  # 24
+    uint8_t version  # 1
+    uint8_t state  # MediumState, or 255 when gone
+    uint8_t key_version  # lowest key version accepted: the highest one seen
+    uint32_t fail_hour  # hour since 1970-01-01 that `fails` counts in
+    uint64_t medium  # key: MediumKind
+    uint64_t medium_id  # key: UID, token or card number
+    uint64_t key_c  # key: 0
+    uint64_t card_number  # card that it belongs to
+    uint64_t counter  # highest counter accepted; stripe: the counter that the stripe has
+    uint64_t window  # chip: bit n: counter - 1 - n was accepted
+    uint32_t chain  # chip: chain value that was given to it last
+    uint32_t chain_previous  # chip: the one before, in case that the answer was lost
+    uint32_t pending_counter  # stripe: counter that may have been written; 0: none
+    uint32_t last_terminal_id  # terminal of the last accepted proof; 0: none yet
+    int64_t last_ms  # moment of the last accepted proof
+    uint32_t last_store_id  # store of that terminal
+    uint32_t written_date  # stripe: business date of the last counter given out
+    uint16_t count_10_minutes  # accepted proofs in the ten minutes of `last_ms`
+    uint16_t count_60_minutes  # accepted proofs in the hour of `last_ms`
+    uint8_t fails  # wrong proofs in the hour `fail_hour`
+    uint8_t key_version_held  # chip: highest version whose key it holds
+    uint8_t flags  # MediumFlag bits
+    uint8_t reserved[25]  # zero
+    uint64_t last_sequence  # journal sequence of the last entry that changed the record
+
+
+cdef packed struct key_record_t:  # 64 bytes
+    uint8_t kind  # 25
+    uint8_t version  # 1
+    uint8_t state  # KeyState
+    uint8_t reserved  # zero
+    uint32_t changed_date  # business date of the last change of state
+    uint64_t purpose  # key: KeyPurpose
+    uint64_t key_version  # key: version, 1 to 255
+    uint64_t key_c  # key: 0
+    uint8_t check_value[8]  # first 5 bytes of the AES-CMAC of a zero block, zero-padded
+    uint32_t operator_id  # who changed it last
+    uint32_t approver_id  # second person
+    uint8_t reserved_more[8]  # zero
+    uint64_t last_sequence  # journal sequence of the last entry that changed the record
+
+
+cdef packed struct travel_record_t:  # 64 bytes. Least minutes between two stores.
+    uint8_t kind  # 26
+    uint8_t version  # 1
+    uint8_t state  # 0
+    uint8_t reserved  # zero
+    uint32_t minutes  # least minutes; 0: not checked
+    uint64_t store_id  # key: the smaller number of the two stores
+    uint64_t other_store_id  # key: the larger number
+    uint64_t key_c  # key: 0
+    uint8_t reserved_more[24]  # zero
+    uint64_t last_sequence  # journal sequence of the last entry that changed the record
+
+
+cdef packed struct alarm_record_t:  # 128 bytes
+    uint8_t kind  # 27
+    uint8_t version  # 1
+    uint8_t state  # AlarmState
+    uint8_t alarm  # AlarmKind
+    uint32_t operator_id  # who handled it last; 0: nobody yet
+    uint64_t sequence  # key: entry that raised it
+    uint64_t key_b  # key: 0
+    uint64_t key_c  # key: 0
+    uint64_t card_number  # card; 0: none is known
+    uint8_t medium  # MediumKind
+    uint8_t reserved[7]  # zero
+    uint64_t medium_id  # medium; 0: none is known
+    uint32_t first_terminal_id  # first sighting: terminal
+    uint32_t first_store_id  # first sighting: its store
+    int64_t first_ms  # first sighting: moment
+    uint64_t first_counter  # first sighting: counter; ENUMERATION: wrong proofs in the hour
+    uint32_t second_terminal_id  # second sighting: terminal
+    uint32_t second_store_id  # second sighting: its store
+    int64_t second_ms  # second sighting: moment
+    uint64_t second_counter  # second sighting: counter
+    uint8_t reserved_more[16]  # zero
+    uint64_t last_sequence  # journal sequence of the last entry that changed the record
+
+
+cdef packed struct card_key_record_t:  # 64 bytes
+    uint8_t kind  # 28
+    uint8_t version  # 1
+    uint8_t state  # 0
+    uint8_t storage_version  # storage key that wraps it
+    uint32_t reserved_u32  # zero
+    uint64_t medium  # key: MediumKind
+    uint64_t medium_id  # key: as in the medium record
+    uint64_t key_version  # key: key version
+    uint8_t wrapped_key[24]  # RFC 3394 wrapping of the 16-byte key
+    uint64_t last_sequence  # journal sequence of the last entry that changed the record
+
+
 cdef packed struct entry_header_t:  # 48 bytes
     uint32_t entry_bytes  # length of the whole entry, a multiple of 8
     uint32_t crc32c  # CRC-32C (Castagnoli) of the entry from offset 8 to its end
@@ -1075,6 +1354,7 @@ cdef enum:  # MessageType
     TYPE_DAY_LIST = 0x22
     TYPE_BACKFILL = 0x23
     TYPE_LOAD_VISITS = 0x24
+    TYPE_CONFIRM_WRITE = 0x26
     TYPE_PUT_CARD_TYPE = 0x40
     TYPE_PUT_STORE = 0x41
     TYPE_PUT_TERMINAL = 0x42
@@ -1092,6 +1372,13 @@ cdef enum:  # MessageType
     TYPE_PUT_ALLOWED = 0x4e
     TYPE_PUT_SWITCH = 0x4f
     TYPE_CUT_OVER = 0x50
+    TYPE_PUT_MEDIUM = 0x51
+    TYPE_PUT_MEDIUM_POLICY = 0x52
+    TYPE_PUT_KEY = 0x53
+    TYPE_PUT_TRAVEL = 0x54
+    TYPE_HANDLE_ALARM = 0x55
+    TYPE_REWRAP_KEY = 0x56
+    TYPE_CHANGE_KEY = 0x57
     TYPE_FOLLOW = 0x60
     TYPE_STATISTICS = 0x61
     TYPE_READ_RECORDS = 0x62
@@ -1100,10 +1387,23 @@ cdef enum:  # MessageType
 
 cdef enum:  # ResponseCode
     CODE_APPROVED = 0  # Done, and durable. Of a reversal: its original has no effect any more, or will never have one.
+    CODE_REFER = 1  # A PIN is needed; `detail` says why (ReferReason). Ask for it, and read the medium again.
     CODE_PARTIAL = 10
     CODE_AMOUNT = 13
     CODE_CARD_UNKNOWN = 14  # No card has this number.
     CODE_BLACKLISTED = 34  # The card is on the blacklist.
+    CODE_CLONE = 35  # Two media have this identity: the card is frozen, and security staff have both sightings.
+    CODE_MEDIUM_REQUIRED = 36  # A number alone does not pay with this card type: read the medium.
+    CODE_MEDIUM_FORBIDDEN = 37  # The card type does not pay by this medium.
+    CODE_MEDIUM_UNKNOWN = 38  # No such medium is enrolled, or it belongs to another card.
+    CODE_MEDIUM_REVOKED = 39  # The medium was revoked.
+    CODE_KEY_VERSION = 40  # The medium's key version is retired, unknown, or older than one it has shown before.
+    CODE_COUNTER_JUMP = 41  # The chip's counter jumped too far: security staff must look at it.
+    CODE_CODE_STALE = 42  # The code is of another minute: show a fresh one.
+    CODE_CHALLENGE_STALE = 43  # The cryptogram is for another session: read the chip again.
+    CODE_CODE_USED = 44  # The code or tag message was used before: show a fresh one.
+    CODE_FALLBACK_FORBIDDEN = 45  # The card has a chip: its stripe pays only when the chip failed, and little.
+    CODE_MEDIUM_AMOUNT = 46  # The amount is above what the medium may pay.
     CODE_FUNDS = 51  # Less is available than the amount.
     CODE_EXPIRED = 54  # The card's last date of use has passed.
     CODE_PIN_WRONG = 55  # The PIN is wrong; it counts as a try.
@@ -1114,6 +1414,7 @@ cdef enum:  # ResponseCode
     CODE_SINGLE_AMOUNT = 60  # The amount is above the maximum for one debit, the type's or the card's.
     CODE_DAILY_AMOUNT = 61
     CODE_CARD_STATUS = 62  # The card's status does not allow it; `detail` is the status.
+    CODE_PROOF_WRONG = 63  # The medium's proof does not fit: forged, damaged, or read wrongly.
     CODE_DAILY_COUNT = 65
     CODE_RECHARGE_COUNT = 66  # As many recharges as this business date allows were made.
     CODE_RECHARGE_AMOUNT = 67  # The recharges of this business date would exceed the limit.
@@ -1169,6 +1470,14 @@ cdef enum:  # ResponseCode
     CODE_ORGANISATION_UNKNOWN = 122  # No node of the organisation has this number.
     CODE_DONE_BEFORE = 123  # The card is there already: a batch that is run again skips it.
     CODE_RANGE_CUT = 124  # The range was too much for one entry; operate on the rest with a new request.
+    CODE_MEDIUM_EXISTS = 125  # The medium is enrolled already, for another card, or was revoked.
+    CODE_KEY_UNKNOWN = 126  # No such version of the key is known.
+    CODE_KEY_STATE = 127  # The key's state does not allow it; `detail` is the state.
+    CODE_KEY_IN_USE = 128  # Records are still wrapped under the storage key: wrap them anew first.
+    CODE_ALARM_UNKNOWN = 129  # No alarm was raised by this entry.
+    CODE_ALARM_STATE = 130  # The alarm's state does not allow it; `detail` is the state.
+    CODE_TERMINAL_UNKNOWN = 131  # No terminal has this number.
+    CODE_CHANGED_KEY = 132  # The terminal is not going over to another key.
     CODE_NOT_PERMITTED = 200  # The terminal lacks the right for this message.
     CODE_TRACE_REUSED = 201
     CODE_BUSINESS_DATE = 202
@@ -1176,6 +1485,8 @@ cdef enum:  # ResponseCode
     CODE_BUSY = 210
     CODE_DISK_FULL = 211  # The journal has no room; balances are still served.
     CODE_WINDOW_FULL = 212
+    CODE_QUARANTINED = 213
+    CODE_KEY_MATERIAL = 214  # The switch cannot load the key, or its check value is another: look at its key store.
     CODE_TYPE_UNKNOWN = 220  # No message has this type.
     CODE_LENGTH = 221  # The body's length does not fit its type.
     CODE_RESERVED_NOT_ZERO = 222  # A field or flag reserved for later is not zero.
@@ -1195,6 +1506,7 @@ cdef enum:  # RecordKind
     KIND_POINTS_CATEGORY = 9
     KIND_GIFT = 10
     KIND_RULESET = 11
+    KIND_MEDIUM_POLICY = 12
     KIND_CARD_LIMIT = 16
     KIND_PURSE = 17
     KIND_HOLD = 18
@@ -1203,6 +1515,11 @@ cdef enum:  # RecordKind
     KIND_RULE = 21
     KIND_PRICE = 22
     KIND_DAY_CLOSE = 23
+    KIND_MEDIUM = 24
+    KIND_KEY = 25
+    KIND_TRAVEL = 26
+    KIND_ALARM = 27
+    KIND_CARD_KEY = 28
 
 
 cdef enum:  # MarkKind
@@ -1234,6 +1551,7 @@ cdef enum:  # CardStatus
 cdef enum:  # TerminalStatus
     TERMINAL_ACTIVE = 1
     TERMINAL_BLOCKED = 2
+    TERMINAL_QUARANTINED = 3
 
 
 cdef enum:  # Right
@@ -1241,7 +1559,8 @@ cdef enum:  # Right
     RIGHT_CREDIT = 2  # credit, transfer, visits
     RIGHT_CONFIGURE = 4  # card types, rules, prices, stores, terminals, cut-over; open card; opening balances
     RIGHT_FOLLOW = 8  # the journal, records and statistics
-    RIGHT_CARDS = 16  # the card desk: life cycle, PINs, limits; adjustments, transfers and backfills of points
+    RIGHT_CARDS = 16  # the card desk: life cycle, PINs, limits, media; adjustments, transfers and backfills of points
+    RIGHT_SECURITY = 32  # keys, media policies, ways between stores, alarms
 
 
 cdef enum:  # CardTypeFlag
@@ -1453,6 +1772,89 @@ cdef enum:  # SwitchMode
     MODE_REPLAY = 1  # The stamp of each request is taken as now; for demos, tests and training.
 
 
+cdef enum:  # TerminalFlag
+    TERMINAL_FLAG_RENEW_KEY = 1  # It shall change its key: it is told so at its next sign-on.
+
+
+cdef enum:  # MediumKind
+    MEDIUM_NUMBER = 0  # Keyed in, or read from a printed bar code: identifies, and proves nothing.
+    MEDIUM_CHIP = 1  # Contact or contactless chip with a cryptogram for each transaction.
+    MEDIUM_CODE = 2  # Dynamic bar code: valid for a minute, used once.
+    MEDIUM_STRIPE = 3  # Magnetic stripe with a check value, and a counter that is rewritten.
+    MEDIUM_TAG = 4  # NTAG 424 tag: its secure unique message counts up; good for identification and small amounts.
+
+
+cdef enum:  # MediumState
+    MEDIUM_ACTIVE = 1
+    MEDIUM_REVOKED = 2
+
+
+cdef enum:  # MediumFlag
+    MEDIUM_FLAG_STORED_KEY = 1
+
+
+cdef enum:  # EvidenceFlag
+    EVIDENCE_CONTACTLESS = 1  # The chip was read without contact.
+    EVIDENCE_FALLBACK = 2  # The stripe was read because the card's chip failed twice.
+    EVIDENCE_CAN_WRITE = 4  # The terminal can rewrite the stripe, and will.
+    EVIDENCE_OFFLINE = 8  # The cryptogram was made while the terminal was cut off, and comes late.
+
+
+cdef enum:  # EvidenceOutcome
+    OUTCOME_NOT_CHECKED = 0  # No key of the purpose is loaded at all, or the bytes cannot be evidence of this kind.
+    OUTCOME_GENUINE = 1
+    OUTCOME_WRONG = 2  # The proof does not fit.
+    OUTCOME_MEDIUM_UNKNOWN = 3  # No medium of this kind and number is enrolled.
+    OUTCOME_KEY_MISSING = 4  # The key version that it names is not loaded.
+    OUTCOME_STALE = 5  # A code of another time: none of the steps within CODE_STEPS_EITHER_WAY fits its two digits.
+    OUTCOME_CHALLENGE = 6  # A cryptogram for another session's challenge.
+
+
+cdef enum:  # ReferReason
+    REFER_COUNTER = 1  # The chip's counter jumped.
+    REFER_VELOCITY = 2  # Used too often in 10 or 60 minutes.
+    REFER_TRAVEL = 3  # Used in another store sooner than anybody can travel.
+    REFER_AMOUNT = 4  # Above what the medium pays without a PIN.
+    REFER_FAILURES = 5  # Wrong proofs within the hour.
+
+
+cdef enum:  # PolicyFlag
+    POLICY_REQUIRED = 1  # A number alone does not pay: each payment needs a medium's proof.
+
+
+cdef enum:  # KeyPurpose
+    PURPOSE_STORAGE = 1  # Wraps terminals' keys and stored card keys (AES-256, RFC 3394).
+    PURPOSE_PIN = 2  # Hashes PINs (HMAC-SHA-256, 32 bytes).
+    PURPOSE_RECEIPT = 3  # Makes receipt codes (AES-128 CMAC).
+    PURPOSE_CHIP = 4  # Master of the chips' keys (AES-128, AN10922).
+    PURPOSE_CODE = 5  # Master of the dynamic codes' keys (AES-128, AN10922).
+    PURPOSE_JITTER = 6  # Master of the stripes' counters (AES-128, AN10922).
+    PURPOSE_STRIPE = 7  # Check values of stripes (two-key TDES CVV).
+    PURPOSE_TAG = 8  # Master of the NTAG 424 tags' file read keys (AES-128, AN10922); itself decrypts their PICC data.
+
+
+cdef enum:  # KeyState
+    KEY_NEW = 1  # Loaded by the switch; nothing is made with it yet, and what is made with it is accepted already.
+    KEY_ACTIVE = 2  # New media and new values are made with it; one version of a purpose at most.
+    KEY_VERIFY_ONLY = 3  # What was made with it still passes.
+    KEY_RETIRED = 4  # Nothing made with it passes any more; can be taken back.
+    KEY_DESTROYED = 5  # The key is gone; for good.
+
+
+cdef enum:  # AlarmKind
+    ALARM_CLONE = 1  # Two media with one identity: the card was frozen.
+    ALARM_CODE_REPLAY = 2  # A code or tag message was shown again at another terminal.
+    ALARM_ENUMERATION = 3  # A terminal sent too many wrong proofs: the terminal was quarantined.
+    ALARM_TRAVEL = 4  # A card was used in two stores sooner than anybody can travel.
+
+
+cdef enum:  # AlarmState
+    ALARM_STATE_NEW = 1
+    ALARM_STATE_ACKNOWLEDGED = 2
+    ALARM_STATE_CLEARED = 3
+    ALARM_STATE_CONFIRMED = 4
+
+
 cdef enum:  # constants
     PROTOCOL_VERSION = 1
     REPLY_BIT = 128
@@ -1465,6 +1867,8 @@ cdef enum:  # constants
     BLOCK_VERSION = 1
     HASHED_HEADER_BYTES = 80
     CHECKED_HEADER_BYTES = 112
+    EVIDENCE_BYTES = 88
+    FOUND_BYTES = 32  # End of an evidence that the switch fills in.
     GONE = 255  # Third byte (`state`) of the last image of a record with a wide key that has ended.
     FIRST_WIDE_KEY_KIND = 16  # Kinds from this number on have a key of three u64.
     RECORD_BYTES_MAX = 256  # Longest record: a card type.
@@ -1473,7 +1877,7 @@ cdef enum:  # constants
     NOISE_KEY_BYTES = 32  # Pre-shared key of a terminal, and every key that Noise derives from it.
     SIGN_ON_FRAME_BYTES = 60
     SIGN_ON_FRAME_BYTES_MAX = 1024
-    FRAME_BYTES_MAX = 8448
+    FRAME_BYTES_MAX = 8512
     REPLY_FRAME_BYTES_MAX = 65535
     FOLLOW_BYTES_MAX = 65000
     SIGN_ON_TIMEOUT_MS = 10000
@@ -1513,6 +1917,15 @@ cdef enum:  # constants
     DAY_LIST_ROWS_MAX = 1024  # Rows of one list reply: 24 KiB.
     DAY_DIGEST_PARTS_MAX = 256
     RECORDS_LISTED_MAX = 262144
+    COUNTER_STEP_MAX = 64  # A chip's counter may be this far ahead: broken taps and lost messages of an honest card.
+    COUNTER_REFER_MAX = 1024
+    COUNTER_WINDOW_BITS = 64  # Counters below the highest one that an offline cryptogram may still come for.
+    CODE_STEP_S = 3  # Seconds of one step of a dynamic code: ten to the half minute, the app shows a fresh one at will.
+    CODE_STEPS_EITHER_WAY = 20  # Steps that a phone's clock may be off, and a code may be old: a minute.
+    MEDIUM_FAILS_MAX = 3
+    TERMINAL_FAILS_MAX = 20
+    KEY_VERSION_MAX = 255  # Largest version of a key: one byte in every format.
+    REKEY_FRAMES = 65536
 
 
 # Constants wider than an int: in C an enum could not hold them, so they are macros of a stated type.
@@ -1546,7 +1959,7 @@ cdef extern from *:
         [2] = 128,  /* CARD */
         [3] = 256,  /* CARD_TYPE */
         [4] = 64,  /* STORE */
-        [5] = 64,  /* TERMINAL */
+        [5] = 128,  /* TERMINAL */
         [6] = 64,  /* SWITCH */
         [7] = 64,  /* ORGANISATION */
         [8] = 64,  /* TYPE_STATE */
@@ -1561,6 +1974,12 @@ cdef extern from *:
         [21] = 128,  /* RULE */
         [22] = 64,  /* PRICE */
         [23] = 64,  /* DAY_CLOSE */
+        [12] = 128,  /* MEDIUM_POLICY */
+        [24] = 128,  /* MEDIUM */
+        [25] = 64,  /* KEY */
+        [26] = 64,  /* TRAVEL */
+        [27] = 128,  /* ALARM */
+        [28] = 64,  /* CARD_KEY */
     };
     """
     const uint16_t* RECORD_BYTES_OF "cardswitch_record_bytes_of"
@@ -1573,57 +1992,110 @@ cdef extern from *:
     typedef struct { uint8_t at, bytes; } cardswitch_place_t;
     typedef struct {
         uint16_t known, fixed_bytes, row_count_at, row_bytes;
-        uint8_t right, keyed, has_card;
+        uint8_t right, keyed, has_card, evidence;
         cardswitch_place_t reserved[4], row_reserved[2];
     } cardswitch_form_t;
     static const cardswitch_form_t cardswitch_forms[256] = {
-        [0x01] = {.known = 1, .fixed_bytes = 0, .reserved = {{0, 0}}, .right = 0, .keyed = 0, .has_card = 0},
-        [0x02] = {.known = 1, .fixed_bytes = 8, .reserved = {{0, 0}}, .right = 0, .keyed = 0, .has_card = 0},
-        [0x10] = {.known = 1, .fixed_bytes = 40, .reserved = {{37, 3}}, .right = 1, .keyed = 1, .has_card = 1},
-        [0x11] = {.known = 1, .fixed_bytes = 48, .reserved = {{41, 7}}, .right = 1, .keyed = 1, .has_card = 1},
-        [0x12] = {.known = 1, .fixed_bytes = 16, .reserved = {{0, 0}}, .right = 1, .keyed = 0, .has_card = 0},
-        [0x13] = {.known = 1, .fixed_bytes = 64, .reserved = {{33, 3}}, .right = 2, .keyed = 1, .has_card = 1},
-        [0x14] = {.known = 1, .fixed_bytes = 56, .reserved = {{37, 3}}, .right = 1, .keyed = 1, .has_card = 1},
-        [0x15] = {.known = 1, .fixed_bytes = 48, .reserved = {{41, 7}}, .right = 1, .keyed = 1, .has_card = 1},
-        [0x16] = {.known = 1, .fixed_bytes = 32, .reserved = {{0, 0}}, .right = 1, .keyed = 1, .has_card = 1},
+        [0x01] = {.known = 1, .fixed_bytes = 0, .reserved = {{0, 0}}, .right = 0, .keyed = 0, .has_card = 0, .evidence =
+            0},
+        [0x02] = {.known = 1, .fixed_bytes = 8, .reserved = {{0, 0}}, .right = 0, .keyed = 0, .has_card = 0, .evidence =
+            0},
+        [0x10] = {.known = 1, .fixed_bytes = 40, .reserved = {{37, 3}}, .right = 1, .keyed = 1, .has_card = 1, .evidence
+            = 1},
+        [0x11] = {.known = 1, .fixed_bytes = 48, .reserved = {{41, 7}}, .right = 1, .keyed = 1, .has_card = 1, .evidence
+            = 0},
+        [0x12] = {.known = 1, .fixed_bytes = 16, .reserved = {{0, 0}}, .right = 1, .keyed = 0, .has_card = 0, .evidence
+            = 0},
+        [0x13] = {.known = 1, .fixed_bytes = 64, .reserved = {{33, 3}}, .right = 2, .keyed = 1, .has_card = 1, .evidence
+            = 0},
+        [0x14] = {.known = 1, .fixed_bytes = 56, .reserved = {{37, 3}}, .right = 1, .keyed = 1, .has_card = 1, .evidence
+            = 1},
+        [0x15] = {.known = 1, .fixed_bytes = 48, .reserved = {{41, 7}}, .right = 1, .keyed = 1, .has_card = 1, .evidence
+            = 0},
+        [0x16] = {.known = 1, .fixed_bytes = 32, .reserved = {{0, 0}}, .right = 1, .keyed = 1, .has_card = 1, .evidence
+            = 0},
         [0x17] = {.known = 1, .fixed_bytes = 48, .reserved = {{41, 7}}, .row_count_at = 40, .row_bytes = 16,
-            .row_reserved = {{2, 6}}, .right = 1, .keyed = 1, .has_card = 1},
-        [0x18] = {.known = 1, .fixed_bytes = 40, .reserved = {{37, 3}}, .right = 1, .keyed = 0, .has_card = 0},
-        [0x19] = {.known = 1, .fixed_bytes = 16, .reserved = {{0, 0}}, .right = 1, .keyed = 0, .has_card = 0},
-        [0x1b] = {.known = 1, .fixed_bytes = 40, .reserved = {{0, 0}}, .right = 2, .keyed = 1, .has_card = 1},
-        [0x1c] = {.known = 1, .fixed_bytes = 40, .reserved = {{39, 1}}, .right = 1, .keyed = 1, .has_card = 1},
-        [0x1d] = {.known = 1, .fixed_bytes = 40, .reserved = {{33, 7}}, .right = 1, .keyed = 1, .has_card = 1},
-        [0x1e] = {.known = 1, .fixed_bytes = 64, .reserved = {{35, 1}}, .right = 16, .keyed = 1, .has_card = 1},
-        [0x1f] = {.known = 1, .fixed_bytes = 48, .reserved = {{41, 7}}, .right = 16, .keyed = 1, .has_card = 1},
+            .row_reserved = {{2, 6}}, .right = 1, .keyed = 1, .has_card = 1, .evidence = 0},
+        [0x18] = {.known = 1, .fixed_bytes = 40, .reserved = {{37, 3}}, .right = 1, .keyed = 0, .has_card = 0, .evidence
+            = 1},
+        [0x19] = {.known = 1, .fixed_bytes = 16, .reserved = {{0, 0}}, .right = 1, .keyed = 0, .has_card = 0, .evidence
+            = 0},
+        [0x1b] = {.known = 1, .fixed_bytes = 40, .reserved = {{0, 0}}, .right = 2, .keyed = 1, .has_card = 1, .evidence
+            = 0},
+        [0x1c] = {.known = 1, .fixed_bytes = 40, .reserved = {{39, 1}}, .right = 1, .keyed = 1, .has_card = 1, .evidence
+            = 1},
+        [0x1d] = {.known = 1, .fixed_bytes = 40, .reserved = {{33, 7}}, .right = 1, .keyed = 1, .has_card = 1, .evidence
+            = 1},
+        [0x1e] = {.known = 1, .fixed_bytes = 64, .reserved = {{35, 1}}, .right = 16, .keyed = 1, .has_card = 1,
+            .evidence = 0},
+        [0x1f] = {.known = 1, .fixed_bytes = 48, .reserved = {{41, 7}}, .right = 16, .keyed = 1, .has_card = 1,
+            .evidence = 0},
         [0x20] = {.known = 1, .fixed_bytes = 24, .reserved = {{21, 3}}, .row_count_at = 20, .row_bytes = 16,
-            .row_reserved = {{1, 3}}, .right = 1, .keyed = 1, .has_card = 0},
-        [0x21] = {.known = 1, .fixed_bytes = 24, .reserved = {{22, 2}}, .right = 1, .keyed = 0, .has_card = 0},
-        [0x22] = {.known = 1, .fixed_bytes = 24, .reserved = {{20, 4}}, .right = 1, .keyed = 0, .has_card = 0},
+            .row_reserved = {{1, 3}}, .right = 1, .keyed = 1, .has_card = 0, .evidence = 0},
+        [0x21] = {.known = 1, .fixed_bytes = 24, .reserved = {{22, 2}}, .right = 1, .keyed = 0, .has_card = 0, .evidence
+            = 0},
+        [0x22] = {.known = 1, .fixed_bytes = 24, .reserved = {{20, 4}}, .right = 1, .keyed = 0, .has_card = 0, .evidence
+            = 0},
         [0x23] = {.known = 1, .fixed_bytes = 56, .reserved = {{0, 0}}, .row_count_at = 51, .row_bytes = 32,
-            .row_reserved = {{0, 0}}, .right = 16, .keyed = 1, .has_card = 1},
-        [0x24] = {.known = 1, .fixed_bytes = 48, .reserved = {{34, 2}}, .right = 2, .keyed = 1, .has_card = 1},
+            .row_reserved = {{0, 0}}, .right = 16, .keyed = 1, .has_card = 1, .evidence = 0},
+        [0x24] = {.known = 1, .fixed_bytes = 48, .reserved = {{34, 2}}, .right = 2, .keyed = 1, .has_card = 1, .evidence
+            = 0},
+        [0x26] = {.known = 1, .fixed_bytes = 32, .reserved = {{28, 4}}, .right = 1, .keyed = 1, .has_card = 1, .evidence
+            = 0},
         [0x40] = {.known = 1, .fixed_bytes = 252, .reserved = {{151, 1}, {216, 4}}, .right = 4, .keyed = 1, .has_card =
-            0},
-        [0x41] = {.known = 1, .fixed_bytes = 32, .reserved = {{26, 6}}, .right = 4, .keyed = 1, .has_card = 0},
-        [0x42] = {.known = 1, .fixed_bytes = 72, .reserved = {{29, 3}}, .right = 4, .keyed = 1, .has_card = 0},
-        [0x43] = {.known = 1, .fixed_bytes = 40, .reserved = {{35, 5}}, .right = 4, .keyed = 1, .has_card = 1},
-        [0x44] = {.known = 1, .fixed_bytes = 80, .reserved = {{0, 0}}, .right = 16, .keyed = 1, .has_card = 1},
-        [0x45] = {.known = 1, .fixed_bytes = 64, .reserved = {{25, 3}}, .right = 16, .keyed = 1, .has_card = 1},
-        [0x46] = {.known = 1, .fixed_bytes = 88, .reserved = {{26, 6}}, .right = 16, .keyed = 1, .has_card = 1},
-        [0x47] = {.known = 1, .fixed_bytes = 24, .reserved = {{19, 1}}, .right = 4, .keyed = 1, .has_card = 0},
-        [0x48] = {.known = 1, .fixed_bytes = 72, .reserved = {{25, 7}}, .right = 4, .keyed = 1, .has_card = 0},
-        [0x49] = {.known = 1, .fixed_bytes = 64, .reserved = {{28, 4}}, .right = 4, .keyed = 1, .has_card = 0},
-        [0x4a] = {.known = 1, .fixed_bytes = 80, .reserved = {{23, 1}}, .right = 4, .keyed = 1, .has_card = 0},
+            0, .evidence = 0},
+        [0x41] = {.known = 1, .fixed_bytes = 32, .reserved = {{26, 6}}, .right = 4, .keyed = 1, .has_card = 0, .evidence
+            = 0},
+        [0x42] = {.known = 1, .fixed_bytes = 72, .reserved = {{31, 1}}, .right = 4, .keyed = 1, .has_card = 0, .evidence
+            = 0},
+        [0x43] = {.known = 1, .fixed_bytes = 40, .reserved = {{35, 5}}, .right = 4, .keyed = 1, .has_card = 1, .evidence
+            = 0},
+        [0x44] = {.known = 1, .fixed_bytes = 80, .reserved = {{0, 0}}, .right = 16, .keyed = 1, .has_card = 1, .evidence
+            = 0},
+        [0x45] = {.known = 1, .fixed_bytes = 64, .reserved = {{25, 3}}, .right = 16, .keyed = 1, .has_card = 1,
+            .evidence = 0},
+        [0x46] = {.known = 1, .fixed_bytes = 88, .reserved = {{26, 6}}, .right = 16, .keyed = 1, .has_card = 1,
+            .evidence = 0},
+        [0x47] = {.known = 1, .fixed_bytes = 24, .reserved = {{19, 1}}, .right = 4, .keyed = 1, .has_card = 0, .evidence
+            = 0},
+        [0x48] = {.known = 1, .fixed_bytes = 72, .reserved = {{25, 7}}, .right = 4, .keyed = 1, .has_card = 0, .evidence
+            = 0},
+        [0x49] = {.known = 1, .fixed_bytes = 64, .reserved = {{28, 4}}, .right = 4, .keyed = 1, .has_card = 0, .evidence
+            = 0},
+        [0x4a] = {.known = 1, .fixed_bytes = 80, .reserved = {{23, 1}}, .right = 4, .keyed = 1, .has_card = 0, .evidence
+            = 0},
         [0x4b] = {.known = 1, .fixed_bytes = 112, .reserved = {{36, 4}, {106, 6}}, .right = 4, .keyed = 1, .has_card =
+            0, .evidence = 0},
+        [0x4c] = {.known = 1, .fixed_bytes = 32, .reserved = {{0, 0}}, .right = 4, .keyed = 1, .has_card = 0, .evidence
+            = 0},
+        [0x4d] = {.known = 1, .fixed_bytes = 40, .reserved = {{34, 2}}, .right = 4, .keyed = 1, .has_card = 0, .evidence
+            = 0},
+        [0x4e] = {.known = 1, .fixed_bytes = 24, .reserved = {{0, 0}}, .right = 4, .keyed = 1, .has_card = 0, .evidence
+            = 0},
+        [0x4f] = {.known = 1, .fixed_bytes = 56, .reserved = {{21, 1}}, .right = 0, .keyed = 0, .has_card = 0, .evidence
+            = 0},
+        [0x50] = {.known = 1, .fixed_bytes = 24, .reserved = {{0, 0}}, .right = 4, .keyed = 1, .has_card = 0, .evidence
+            = 0},
+        [0x51] = {.known = 1, .fixed_bytes = 80, .reserved = {{38, 2}, {52, 4}}, .right = 16, .keyed = 1, .has_card = 1,
+            .evidence = 0},
+        [0x52] = {.known = 1, .fixed_bytes = 92, .reserved = {{88, 4}}, .right = 32, .keyed = 1, .has_card = 0,
+            .evidence = 0},
+        [0x53] = {.known = 1, .fixed_bytes = 40, .reserved = {{19, 5}}, .right = 32, .keyed = 1, .has_card = 0,
+            .evidence = 0},
+        [0x54] = {.known = 1, .fixed_bytes = 32, .reserved = {{26, 2}}, .right = 32, .keyed = 1, .has_card = 0,
+            .evidence = 0},
+        [0x55] = {.known = 1, .fixed_bytes = 32, .reserved = {{25, 3}}, .right = 32, .keyed = 1, .has_card = 0,
+            .evidence = 0},
+        [0x56] = {.known = 1, .fixed_bytes = 128, .reserved = {{18, 6}}, .right = 32, .keyed = 1, .has_card = 0,
+            .evidence = 0},
+        [0x57] = {.known = 1, .fixed_bytes = 64, .reserved = {{18, 6}}, .right = 0, .keyed = 1, .has_card = 0, .evidence
+            = 0},
+        [0x60] = {.known = 1, .fixed_bytes = 16, .reserved = {{0, 0}}, .right = 8, .keyed = 0, .has_card = 0, .evidence
+            = 0},
+        [0x61] = {.known = 1, .fixed_bytes = 0, .reserved = {{0, 0}}, .right = 8, .keyed = 0, .has_card = 0, .evidence =
             0},
-        [0x4c] = {.known = 1, .fixed_bytes = 32, .reserved = {{0, 0}}, .right = 4, .keyed = 1, .has_card = 0},
-        [0x4d] = {.known = 1, .fixed_bytes = 40, .reserved = {{34, 2}}, .right = 4, .keyed = 1, .has_card = 0},
-        [0x4e] = {.known = 1, .fixed_bytes = 24, .reserved = {{0, 0}}, .right = 4, .keyed = 1, .has_card = 0},
-        [0x4f] = {.known = 1, .fixed_bytes = 56, .reserved = {{21, 1}}, .right = 0, .keyed = 0, .has_card = 0},
-        [0x50] = {.known = 1, .fixed_bytes = 24, .reserved = {{0, 0}}, .right = 4, .keyed = 1, .has_card = 0},
-        [0x60] = {.known = 1, .fixed_bytes = 16, .reserved = {{0, 0}}, .right = 8, .keyed = 0, .has_card = 0},
-        [0x61] = {.known = 1, .fixed_bytes = 0, .reserved = {{0, 0}}, .right = 8, .keyed = 0, .has_card = 0},
-        [0x62] = {.known = 1, .fixed_bytes = 32, .reserved = {{1, 3}}, .right = 8, .keyed = 0, .has_card = 0},
+        [0x62] = {.known = 1, .fixed_bytes = 32, .reserved = {{1, 3}}, .right = 8, .keyed = 0, .has_card = 0, .evidence
+            = 0},
     };
     """
     ctypedef struct place_t "cardswitch_place_t":
@@ -1637,6 +2109,7 @@ cdef extern from *:
         uint8_t right
         uint8_t keyed
         uint8_t has_card
+        uint8_t evidence
         place_t reserved[4]
         place_t row_reserved[2]
     const form_t* FORMS "cardswitch_forms"

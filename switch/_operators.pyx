@@ -13,7 +13,7 @@ from switch._layout cimport *
 from switch._tables cimport Tables
 
 cdef enum:
-    RIGHTS_ALL = 31
+    RIGHTS_ALL = 63
     FLAGS_ONE = 1                        # largest flags of a category, a gift
     TENDER_CAP_BP_MAX = 10000
     TREE_DEPTH_MAX = 65536               # no walk upwards is longer than there are nodes
@@ -55,7 +55,7 @@ cdef uint16_t put_terminal(Tables tables, const ask_t* ask, const put_terminal_r
     if request.store_id != 0 and tables.store(request.store_id) == NULL:
         return CODE_STORE_UNKNOWN
     memset(&record, 0, sizeof(record))
-    record.kind, record.version, record.status = KIND_TERMINAL, 1, request.status
+    record.kind, record.version, record.status = KIND_TERMINAL, 2, request.status
     record.rights, record.store_id, record.terminal_id = <uint8_t>request.rights, request.store_id, request.terminal_id
     memcpy(record.wrapped_key, request.key, sizeof(record.wrapped_key))
     if tables.put(<const uint8_t*>&record) != 0:

@@ -43,6 +43,13 @@ cdef class Tables:
     cdef readonly WideTable prices
     cdef readonly WideTable day_closes
 
+    cdef readonly NumberedTable medium_policies
+    cdef readonly WideTable media
+    cdef readonly WideTable keys
+    cdef readonly WideTable travels
+    cdef readonly WideTable alarms
+    cdef readonly WideTable card_keys
+
     cdef card_record_t* card(self, uint64_t card_number, account_record_t** account) noexcept nogil
     cdef account_record_t* account_named(self, uint64_t account_number) noexcept nogil
     cdef card_type_record_t* card_type(self, uint32_t code, uint32_t business_date) noexcept nogil

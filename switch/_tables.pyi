@@ -25,6 +25,12 @@ class Tables:
     rules: WideTable
     prices: WideTable
     day_closes: WideTable
+    medium_policies: NumberedTable
+    media: WideTable
+    keys: WideTable
+    travels: WideTable
+    alarms: WideTable
+    card_keys: WideTable
     def __init__(
         self,
         cards_max: int,
@@ -41,6 +47,9 @@ class Tables:
         rules_max: int = 10_000,
         prices_max: int = 10_000,
         day_closes_max: int = 10_000,
+        media_max: int = 10_000,
+        card_keys_max: int = 10_000,
+        alarms_max: int = 10_000,
         hash_key: bytes = ...,
     ) -> None: ...
     def counts(self) -> dict[str, int]: ...

@@ -14,10 +14,10 @@ from switch._arrays cimport NumberedTable, append, record_array_t, release, rele
 from switch._card_types cimport CardTypes
 from switch._index cimport GrowingIndex, slot_t
 from switch._layout cimport (
-    CARD_RELEASED, CARD_TYPE_CODE_MAX, FIRST_WIDE_KEY_KIND, KIND_ACCOUNT, KIND_CARD, KIND_CARD_LIMIT,
+    CARD_RELEASED, CARD_TYPE_CODE_MAX, FIRST_WIDE_KEY_KIND, KIND_ACCOUNT, KIND_ALARM, KIND_CARD, KIND_CARD_KEY, KIND_CARD_LIMIT, KIND_KEY, KIND_MEDIUM, KIND_MEDIUM_POLICY,
     KIND_CARD_TYPE, KIND_DAY_CLOSE,
     KIND_GIFT, KIND_HOLD, KIND_MARK, KIND_ORGANISATION, KIND_PENDING_POINTS, KIND_POINTS_CATEGORY, KIND_PRICE,
-    KIND_PURSE, KIND_RULE, KIND_RULESET, KIND_STORE, KIND_SWITCH, KIND_TERMINAL, KIND_TYPE_STATE, RECORD_BYTES_OF,
+    KIND_PURSE, KIND_RULE, KIND_RULESET, KIND_STORE, KIND_SWITCH, KIND_TERMINAL, KIND_TRAVEL, KIND_TYPE_STATE, RECORD_BYTES_OF,
     STATUSES_ENDED, STATUSES_LIVE,
     account_record_t, card_record_t, card_type_record_t, gift_record_t, organisation_record_t, points_category_record_t,
     ruleset_record_t, store_record_t, switch_record_t, terminal_record_t, type_state_record_t)
@@ -36,6 +36,10 @@ GIFTS_MAX = 65_536
 """As many as there may be stores: address space, memory as they come."""
 RULESETS_MAX = 65_536
 """Likewise."""
+KEYS_MAX = 2_048
+"""255 versions of each of 8 purposes."""
+TRAVELS_MAX = 65_536
+"""Pairs of stores that are near enough to be entered one by one; all others have the policy's minutes."""
 
 cdef enum:
     LINE_BYTES = 64
@@ -53,6 +57,7 @@ cdef class Tables:
                   uint32_t organisations_max=65_536, uint32_t purses_max=10_000, uint32_t holds_max=10_000,
                   uint32_t pending_points_max=10_000, uint32_t marks_max=100_000, uint32_t card_limits_max=10_000,
                   uint32_t rules_max=10_000, uint32_t prices_max=10_000, uint32_t day_closes_max=10_000,
+                  uint32_t media_max=10_000, uint32_t card_keys_max=10_000, uint32_t alarms_max=10_000,
                   bytes hash_key=bytes(HASH_KEY_BYTES)):
         # An account has at least one card, so there are never more of them.
         reserve(&self.accounts, cards_max if accounts_max is None else accounts_max, sizeof(account_record_t))
@@ -80,9 +85,16 @@ cdef class Tables:
         self.rules = WideTable(KIND_RULE, rules_max, hash_key)
         self.prices = WideTable(KIND_PRICE, prices_max, hash_key)
         self.day_closes = WideTable(KIND_DAY_CLOSE, day_closes_max, hash_key)
+        self.medium_policies = NumberedTable(KIND_MEDIUM_POLICY, CARD_TYPE_CODE_MAX + 1, 0, CARD_TYPE_CODE_MAX)
+        self.media = WideTable(KIND_MEDIUM, media_max, hash_key)
+        self.keys = WideTable(KIND_KEY, KEYS_MAX, hash_key)
+        self.travels = WideTable(KIND_TRAVEL, TRAVELS_MAX, hash_key)
+        self.alarms = WideTable(KIND_ALARM, alarms_max, hash_key)
+        self.card_keys = WideTable(KIND_CARD_KEY, card_keys_max, hash_key)
         for table in (self.stores, self.terminals, self.organisations, self.type_states, self.points_categories,
                       self.gifts, self.rulesets, self.card_limits, self.purses, self.holds, self.pending, self.marks,
-                      self.rules, self.prices, self.day_closes):
+                      self.rules, self.prices, self.day_closes, self.medium_policies, self.media, self.keys, self.travels,
+                      self.alarms, self.card_keys):
             self.tables_by_kind[<int>table.kind] = <void*>table
 
     def __dealloc__(self):
@@ -100,7 +112,9 @@ cdef class Tables:
                 "gifts": len(self.gifts), "rulesets": len(self.rulesets), "card_limits": len(self.card_limits),
                 "purses": len(self.purses), "holds": len(self.holds), "pending_points": len(self.pending),
                 "marks": len(self.marks), "rules": len(self.rules), "prices": len(self.prices),
-                "day_closes": len(self.day_closes)}
+                "day_closes": len(self.day_closes), "medium_policies": len(self.medium_policies),
+                "media": len(self.media), "keys": len(self.keys), "travels": len(self.travels),
+                "alarms": len(self.alarms), "card_keys": len(self.card_keys)}
 
     cdef NumberedTable numbered(self, uint32_t kind):
         """Table of a kind that has a number as its key."""

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Self
 
 from .layout import LayoutError, Packed, i32, i64, layout_of, octets, u8, u16, u32, u64
 from .rows import decode_rows, decode_with_rows
+from .security import EVIDENCE_BYTES, Evidence, decode_evidence, encode_evidence
 from .terms import LINE_COUNT_MAX, PIN_BYTES, TENDER_COUNT_MAX, DebitFlag
 
 
@@ -35,10 +36,10 @@ class Tender(Packed, kw_only=True):
 class DebitRequest(Packed, kw_only=True):
     """Pay a bill from a card: reserve and take in one step. A quote has the same body and takes nothing.
 
-    Without tenders the card pays all of it.
+    Without tenders the card pays all of it.  With a code or a tag the card number may be 0: the switch finds it.
     """
 
-    trailing: ClassVar[tuple[str, ...]] = ("lines", "tenders", "pin")
+    trailing: ClassVar[tuple[str, ...]] = ("lines", "tenders", "pin", "evidence")
 
     trace_number: Annotated[
         int, u32("terminal", "any number that the terminal has not used on this business date; stored before sending")
@@ -57,13 +58,14 @@ class DebitRequest(Packed, kw_only=True):
     tender_count: Annotated[int, u8("terminal", "number of tenders that follow the lines, 0 to 8")] = 0
     flags: Annotated[int, u8("terminal", "DebitFlag bits")] = 0
     settlement: Annotated[int, u8("terminal", "Settlement")] = 0
-    reserved: Annotated[bytes, octets(3, "terminal", "zero (room: cryptogram length)")] = bytes(3)
+    reserved: Annotated[bytes, octets(3, "terminal", "zero")] = bytes(3)
     lines: tuple[BillLine, ...] = ()
     tenders: tuple[Tender, ...] = ()
     pin: bytes = b""
+    evidence: Evidence | None = None
 
     def encode(self) -> bytes:
-        """Fixed part, lines, tenders, PIN; the counts are taken from them."""
+        """Fixed part, lines, tenders, PIN, evidence; the counts are taken from them."""
         if len(self.lines) > LINE_COUNT_MAX:
             raise LayoutError("DebitRequest.lines", 32, LINE_COUNT_MAX, len(self.lines), "split the bill")
         if len(self.tenders) > TENDER_COUNT_MAX:
@@ -72,7 +74,8 @@ class DebitRequest(Packed, kw_only=True):
         body[LINE_COUNT_OFFSET] = len(self.lines)
         body[LINE_COUNT_OFFSET + 2] = len(self.tenders)
         rows = b"".join(row.encode() for row in (*self.lines, *self.tenders))
-        return bytes(body) + rows + (self.pin.ljust(PIN_BYTES, b"\0") if self.flags & DebitFlag.PIN else b"")
+        pin = self.pin.ljust(PIN_BYTES, b"\0") if self.flags & DebitFlag.PIN else b""
+        return bytes(body) + rows + pin + encode_evidence(self)
 
     @classmethod
     def decode(cls, body: bytes | bytearray | memoryview) -> Self:
@@ -84,13 +87,14 @@ class DebitRequest(Packed, kw_only=True):
         tenders_at = fixed_bytes + fields["line_count"] * BillLine.width_bytes()
         pin_at = tenders_at + fields["tender_count"] * Tender.width_bytes()
         expected_bytes = pin_at + (PIN_BYTES if fields["flags"] & DebitFlag.PIN else 0)
-        if len(body) != expected_bytes:
+        if len(body) not in (expected_bytes, expected_bytes + EVIDENCE_BYTES):
             raise LayoutError("DebitRequest length", 32, expected_bytes, len(body), "send what the counts say")
         return cls(
             **fields,
             lines=decode_rows(BillLine, body[fixed_bytes:tenders_at]),
             tenders=decode_rows(Tender, body[tenders_at:pin_at]),
-            pin=bytes(body[pin_at:]),
+            pin=bytes(body[pin_at:expected_bytes]),
+            **decode_evidence(body[expected_bytes:]),
         )
 
 

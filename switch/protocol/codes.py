@@ -26,10 +26,23 @@ class ResponseCode(enum.IntEnum):
     """Outcome of one request. Journaled codes are final for their trace number."""
 
     APPROVED = 0
+    REFER = 1
     PARTIAL = 10
     AMOUNT = 13
     CARD_UNKNOWN = 14
     BLACKLISTED = 34
+    CLONE = 35
+    MEDIUM_REQUIRED = 36
+    MEDIUM_FORBIDDEN = 37
+    MEDIUM_UNKNOWN = 38
+    MEDIUM_REVOKED = 39
+    KEY_VERSION = 40
+    COUNTER_JUMP = 41
+    CODE_STALE = 42
+    CHALLENGE_STALE = 43
+    CODE_USED = 44
+    FALLBACK_FORBIDDEN = 45
+    MEDIUM_AMOUNT = 46
     FUNDS = 51
     EXPIRED = 54
     PIN_WRONG = 55
@@ -40,6 +53,7 @@ class ResponseCode(enum.IntEnum):
     SINGLE_AMOUNT = 60
     DAILY_AMOUNT = 61
     CARD_STATUS = 62
+    PROOF_WRONG = 63
     DAILY_COUNT = 65
     RECHARGE_COUNT = 66
     RECHARGE_AMOUNT = 67
@@ -97,6 +111,14 @@ class ResponseCode(enum.IntEnum):
     ORGANISATION_UNKNOWN = 122
     DONE_BEFORE = 123
     RANGE_CUT = 124
+    MEDIUM_EXISTS = 125
+    KEY_UNKNOWN = 126
+    KEY_STATE = 127
+    KEY_IN_USE = 128
+    ALARM_UNKNOWN = 129
+    ALARM_STATE = 130
+    TERMINAL_UNKNOWN = 131
+    CHANGED_KEY = 132
     # Not journaled: nothing was recorded under this trace number
     NOT_PERMITTED = 200
     TRACE_REUSED = 201
@@ -105,6 +127,8 @@ class ResponseCode(enum.IntEnum):
     BUSY = 210
     DISK_FULL = 211
     WINDOW_FULL = 212
+    QUARANTINED = 213
+    KEY_MATERIAL = 214
     # Errors of form, answered by an error reply
     TYPE_UNKNOWN = 220
     LENGTH = 221
@@ -121,6 +145,10 @@ MEANINGS: dict[ResponseCode, tuple[CodeClass, str]] = {
         _APPROVED,
         "Done, and durable. Of a reversal: its original has no effect any more, or will never have one.",
     ),
+    ResponseCode.REFER: (
+        _FINAL,
+        "A PIN is needed; `detail` says why (ReferReason). Ask for it, and read the medium again.",
+    ),
     ResponseCode.PARTIAL: (
         _APPROVED,
         "Done for a part, as the request allowed: `amount_minor` was taken, the rest of the bill is still to be paid.",
@@ -132,6 +160,28 @@ MEANINGS: dict[ResponseCode, tuple[CodeClass, str]] = {
     ),
     ResponseCode.CARD_UNKNOWN: (_FINAL, "No card has this number."),
     ResponseCode.BLACKLISTED: (_FINAL, "The card is on the blacklist."),
+    ResponseCode.CLONE: (
+        _FINAL,
+        "Two media have this identity: the card is frozen, and security staff have both sightings.",
+    ),
+    ResponseCode.MEDIUM_REQUIRED: (_FINAL, "A number alone does not pay with this card type: read the medium."),
+    ResponseCode.MEDIUM_FORBIDDEN: (_FINAL, "The card type does not pay by this medium."),
+    ResponseCode.MEDIUM_UNKNOWN: (_FINAL, "No such medium is enrolled, or it belongs to another card."),
+    ResponseCode.MEDIUM_REVOKED: (_FINAL, "The medium was revoked."),
+    ResponseCode.KEY_VERSION: (
+        _FINAL,
+        "The medium's key version is retired, unknown, or older than one it has shown before.",
+    ),
+    ResponseCode.COUNTER_JUMP: (_FINAL, "The chip's counter jumped too far: security staff must look at it."),
+    ResponseCode.CODE_STALE: (_FINAL, "The code is of another minute: show a fresh one."),
+    ResponseCode.CHALLENGE_STALE: (_FINAL, "The cryptogram is for another session: read the chip again."),
+    ResponseCode.CODE_USED: (_FINAL, "The code or tag message was used before: show a fresh one."),
+    ResponseCode.FALLBACK_FORBIDDEN: (
+        _FINAL,
+        "The card has a chip: its stripe pays only when the chip failed, and little.",
+    ),
+    ResponseCode.MEDIUM_AMOUNT: (_FINAL, "The amount is above what the medium may pay."),
+    ResponseCode.PROOF_WRONG: (_FINAL, "The medium's proof does not fit: forged, damaged, or read wrongly."),
     ResponseCode.FUNDS: (_FINAL, "Less is available than the amount."),
     ResponseCode.EXPIRED: (_FINAL, "The card's last date of use has passed."),
     ResponseCode.PIN_WRONG: (_FINAL, "The PIN is wrong; it counts as a try."),
@@ -231,6 +281,14 @@ MEANINGS: dict[ResponseCode, tuple[CodeClass, str]] = {
     ResponseCode.ORGANISATION_UNKNOWN: (_FINAL, "No node of the organisation has this number."),
     ResponseCode.DONE_BEFORE: (_FINAL, "The card is there already: a batch that is run again skips it."),
     ResponseCode.RANGE_CUT: (_FINAL, "The range was too much for one entry; operate on the rest with a new request."),
+    ResponseCode.MEDIUM_EXISTS: (_FINAL, "The medium is enrolled already, for another card, or was revoked."),
+    ResponseCode.KEY_UNKNOWN: (_FINAL, "No such version of the key is known."),
+    ResponseCode.KEY_STATE: (_FINAL, "The key's state does not allow it; `detail` is the state."),
+    ResponseCode.KEY_IN_USE: (_FINAL, "Records are still wrapped under the storage key: wrap them anew first."),
+    ResponseCode.ALARM_UNKNOWN: (_FINAL, "No alarm was raised by this entry."),
+    ResponseCode.ALARM_STATE: (_FINAL, "The alarm's state does not allow it; `detail` is the state."),
+    ResponseCode.TERMINAL_UNKNOWN: (_FINAL, "No terminal has this number."),
+    ResponseCode.CHANGED_KEY: (_FINAL, "The terminal is not going over to another key."),
     ResponseCode.NOT_PERMITTED: (_ERROR, "The terminal lacks the right for this message."),
     ResponseCode.TRACE_REUSED: (
         _ERROR,
@@ -254,6 +312,14 @@ MEANINGS: dict[ResponseCode, tuple[CodeClass, str]] = {
         _RETRY,
         "No more answers can be kept for the request's business date; new requests are refused, reversals too.",
     ),
+    ResponseCode.QUARANTINED: (
+        _ERROR,
+        "The terminal sent too many wrong proofs and is stopped; security staff must let it in again.",
+    ),
+    ResponseCode.KEY_MATERIAL: (
+        _ERROR,
+        "The switch cannot load the key, or its check value is another: look at its key store.",
+    ),
     ResponseCode.TYPE_UNKNOWN: (_ERROR, "No message has this type."),
     ResponseCode.LENGTH: (_ERROR, "The body's length does not fit its type."),
     ResponseCode.RESERVED_NOT_ZERO: (_ERROR, "A field or flag reserved for later is not zero."),
@@ -270,6 +336,7 @@ PRECEDENCE: tuple[ResponseCode, ...] = (
     ResponseCode.LENGTH,
     ResponseCode.RESERVED_NOT_ZERO,
     ResponseCode.NOT_PERMITTED,
+    ResponseCode.QUARANTINED,
     ResponseCode.BUSINESS_DATE,
     ResponseCode.TRACE_REUSED,
     ResponseCode.WINDOW_FULL,
@@ -285,9 +352,23 @@ PRECEDENCE: tuple[ResponseCode, ...] = (
     ResponseCode.BLACKLISTED,
     ResponseCode.FUNCTION_OFF,
     ResponseCode.STORE_FORBIDDEN,
+    ResponseCode.MEDIUM_REQUIRED,
+    ResponseCode.MEDIUM_FORBIDDEN,
+    ResponseCode.MEDIUM_UNKNOWN,
+    ResponseCode.MEDIUM_REVOKED,
+    ResponseCode.KEY_VERSION,
+    ResponseCode.CHALLENGE_STALE,
+    ResponseCode.CODE_STALE,
+    ResponseCode.PROOF_WRONG,
+    ResponseCode.CLONE,
+    ResponseCode.CODE_USED,
+    ResponseCode.COUNTER_JUMP,
+    ResponseCode.FALLBACK_FORBIDDEN,
+    ResponseCode.MEDIUM_AMOUNT,
     ResponseCode.PIN_LOCKED,
     ResponseCode.PIN_REQUIRED,
     ResponseCode.PIN_WRONG,
+    ResponseCode.REFER,
     ResponseCode.PRODUCT_FORBIDDEN,
     ResponseCode.TENDER_MISMATCH,
     ResponseCode.SINGLE_AMOUNT,

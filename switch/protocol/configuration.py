@@ -129,12 +129,16 @@ class PutTerminalRequest(Packed, kw_only=True):
     terminal_id: Annotated[int, u32("operator", "number of the terminal, above 0")]
     store_id: Annotated[int, u32("operator", "the terminal's store, which must exist; 0 for an operator")]
     rights: Annotated[int, u32("operator", "Right bits")]
-    status: Annotated[int, u8("operator", "1 active, 2 blocked")] = TerminalStatus.ACTIVE
-    reserved: Annotated[bytes, octets(3, "operator", "zero")] = bytes(3)
+    status: Annotated[int, u8("operator", "TerminalStatus: 1 active, 2 blocked")] = TerminalStatus.ACTIVE
+    storage_version: Annotated[int, u8("switch", "zero on the wire; storage key that wraps the key")] = 0
+    flags: Annotated[int, u8("operator", "TerminalFlag bits")] = 0
+    reserved: Annotated[int, u8("operator", "zero")] = 0
     key: Annotated[
         bytes,
         octets(
-            40, "operator", "32 random bytes and 8 zero bytes; in the journal the 40 bytes of the RFC 3394 wrapping"
+            40,
+            "operator",
+            "32 random bytes and 8 zero bytes, in the journal their RFC 3394 wrapping; all zero: the keys it has",
         ),
     ]
 

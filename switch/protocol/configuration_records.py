@@ -86,12 +86,22 @@ class TerminalRecord(Packed, kw_only=True):
     """A terminal or an operator's workplace."""
 
     kind: Annotated[int, u8("switch", "5")] = RecordKind.TERMINAL
-    version: Annotated[int, u8("switch", "1")] = 1
-    status: Annotated[int, u8("switch", "1 active, 2 blocked")]
+    version: Annotated[int, u8("switch", "2")] = 2
+    status: Annotated[int, u8("switch", "TerminalStatus")]
     rights: Annotated[int, u8("switch", "Right bits")]
     store_id: Annotated[int, u32("switch", "the terminal's store; 0 for an operator")]
     terminal_id: Annotated[int, u64("switch", "key: number of the terminal")]
     wrapped_key: Annotated[bytes, octets(40, "switch", "RFC 3394 wrapping of the terminal's 32-byte key")]
+    wrapped_next: Annotated[
+        bytes, octets(40, "switch", "wrapping of the key it is going over to, accepted as well; zero: none")
+    ] = bytes(40)
+    storage_version: Annotated[int, u8("switch", "storage key that wraps both")] = 0
+    flags: Annotated[int, u8("switch", "TerminalFlag bits")] = 0
+    key_version: Annotated[int, u16("switch", "number of the terminal's key, from 1, raised by each change")] = 1
+    fails: Annotated[int, u16("switch", "wrong proofs in the hour `fail_hour`")] = 0
+    reserved_u16: Annotated[int, u16("switch", "zero")] = 0
+    fail_hour: Annotated[int, u32("switch", "hour since 1970-01-01 that `fails` counts in")] = 0
+    reserved_more: Annotated[bytes, octets(12, "switch", "zero")] = bytes(12)
     last_sequence: Annotated[int, u64("switch", "journal sequence of the last entry that changed the record")] = 0
 
 

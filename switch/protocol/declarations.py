@@ -30,14 +30,16 @@ from . import (
     record_kinds,
     records,
     rules,
+    security,
+    security_records,
     terms,
     value_records,
 )
 from .layout import Packed
 
 PARTS: dict[ModuleType, tuple[ModuleType, ...]] = {
-    messages: (envelope, bill, money, points, day_close, cards, configuration, rules, following),
-    records: (value_records, configuration_records, entries),
+    messages: (envelope, bill, money, points, day_close, cards, configuration, rules, security, following),
+    records: (value_records, configuration_records, security_records, entries),
 }
 """Modules that declare the structs which an index module has, in the order of the generated files."""
 
@@ -74,6 +76,18 @@ ENUM_PREFIXES: dict[type[enum.IntEnum] | type[enum.IntFlag], str] = {
     messages.DayCloseState: "DAY_CLOSE",
     messages.RecordsEnd: "RECORDS",
     messages.SwitchMode: "MODE",
+    messages.TerminalFlag: "TERMINAL_FLAG",
+    messages.MediumKind: "MEDIUM",
+    messages.MediumState: "MEDIUM",
+    messages.MediumFlag: "MEDIUM_FLAG",
+    messages.EvidenceFlag: "EVIDENCE",
+    messages.EvidenceOutcome: "OUTCOME",
+    messages.ReferReason: "REFER",
+    messages.PolicyFlag: "POLICY",
+    messages.KeyPurpose: "PURPOSE",
+    messages.KeyState: "KEY",
+    messages.AlarmKind: "ALARM",
+    messages.AlarmState: "ALARM_STATE",
 }
 """Enumerations that the fast path sees, with the prefix of their C names."""
 
@@ -96,6 +110,7 @@ CONSTANTS: dict[ModuleType, tuple[str, ...]] = {
         "HASHED_HEADER_BYTES",
         "CHECKED_HEADER_BYTES",
     ),
+    security: ("EVIDENCE_BYTES", "FOUND_BYTES"),
     record_kinds: ("GONE", "FIRST_WIDE_KEY_KIND", "RECORD_BYTES_MAX"),
     limits: tuple(
         name for name in vars(limits) if name.isupper() and not name.startswith("_") and name not in vars(terms)

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Self
 from .day_close import DayTotal
 from .layout import LayoutError, Packed, i64, octets, u8, u16, u32, u64
 from .rows import decode_rows
+from .security import IssuerAnswer
 from .terms import MAGIC, PROTOCOL_VERSION
 
 
@@ -38,7 +39,7 @@ class SignOnTerms(Packed, kw_only=True):
     idle_timeout_ms: Annotated[int, u32("switch", "a connection silent for this long is closed; send echo before")]
     in_flight_max: Annotated[int, u16("switch", "requests that may be unanswered at a time")]
     mode: Annotated[int, u8("switch", "0 production, 1 replay: stamps are taken as now")]
-    reserved: Annotated[int, u8("switch", "zero")] = 0
+    flags: Annotated[int, u8("switch", "TerminalFlag bits of this terminal")] = 0
     rights: Annotated[int, u32("switch", "Right bits: what this terminal may send")]
 
 
@@ -132,6 +133,9 @@ class Reply(Packed, kw_only=True):
     recharged_minor: Annotated[int, i64("switch", "what automatic recharges added in this decision")] = 0
     round_off_minor: Annotated[int, u32("switch", "debit, quote: what cash was rounded down by")] = 0
     change_minor: Annotated[int, u32("switch", "debit, quote: cash that goes back; card operation: fee taken")] = 0
+    receipt_code: Annotated[
+        int, u64("switch", "of an approval: 40 bits for the receipt, shown as 8 letters (see text); else 0")
+    ] = 0
     more: bytes = b""
 
     def encode(self) -> bytes:
@@ -148,7 +152,16 @@ class Reply(Packed, kw_only=True):
     @property
     def lines(self) -> tuple[LineResult, ...]:
         """Line results of a debit, a quote or a backfill."""
-        return decode_rows(LineResult, self.more)
+        row_bytes = LineResult.width_bytes()  # an issuer answer behind them is shorter than a row
+        return decode_rows(LineResult, self.more[: len(self.more) // row_bytes * row_bytes])
+
+    @property
+    def issuer_answer(self) -> IssuerAnswer | None:
+        """What goes back to the medium, at the end of the reply to a request with evidence."""
+        answer_bytes = IssuerAnswer.width_bytes()
+        if len(self.more) % LineResult.width_bytes() != answer_bytes:
+            return None
+        return IssuerAnswer.decode(self.more[-answer_bytes:])
 
     @property
     def results(self) -> tuple[RangeResult, ...]:

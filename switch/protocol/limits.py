@@ -16,6 +16,7 @@ from .messages import (
     TENDER_COUNT_MAX,
     BillLine,
     DebitRequest,
+    Evidence,
     FollowReply,
     Header,
     SignOnHeader,
@@ -39,8 +40,8 @@ SIGN_ON_FRAME_BYTES = 60
 SIGN_ON_FRAME_BYTES_MAX = 1_024
 """Longest first frame that is read and answered: room for later versions, whose terminals shall hear VERSION."""
 
-FRAME_BYTES_MAX = 8_448
-"""Longest frame that the switch accepts: 255 lines and 8 tenders take 8,368; the rest is for cryptograms."""
+FRAME_BYTES_MAX = 8_512
+"""Longest frame that the switch accepts: 255 lines, 8 tenders, a PIN and evidence fit with room to spare."""
 
 REPLY_FRAME_BYTES_MAX = 65_535
 """Longest frame that a terminal accepts: what two bytes of length can say; only follow replies come near it."""
@@ -180,6 +181,35 @@ DAY_DIGEST_PARTS_MAX = 256
 RECORDS_LISTED_MAX = 262_144
 """Records that a kind may have to be listed; all rules there may be, a few milliseconds of the event loop."""
 
+# --------------------------------------------------------------------------- keys and anti-copy
+
+COUNTER_STEP_MAX = 64
+"""A chip's counter may be this far ahead: broken taps and lost messages of an honest card."""
+
+COUNTER_REFER_MAX = 1_024
+"""Up to this far ahead a PIN is asked for: very many broken taps, or somebody drains cryptograms. Beyond: refused."""
+
+COUNTER_WINDOW_BITS = 64
+"""Counters below the highest one that an offline cryptogram may still come for."""
+
+CODE_STEP_S = 3
+"""Seconds of one step of a dynamic code: ten to the half minute, the app shows a fresh one at will."""
+
+CODE_STEPS_EITHER_WAY = 20
+"""Steps that a phone's clock may be off, and a code may be old: a minute."""
+
+MEDIUM_FAILS_MAX = 3
+"""Wrong proofs of one medium in an hour; from then on it needs a PIN in that hour. The card is not stopped."""
+
+TERMINAL_FAILS_MAX = 20
+"""Wrong proofs from one terminal in an hour that put it in quarantine: a worn stripe gives a handful at most."""
+
+KEY_VERSION_MAX = 255
+"""Largest version of a key: one byte in every format."""
+
+REKEY_FRAMES = 65_536
+"""Frames of one direction after which its session key is changed (Noise rekey): bounds what one key seals."""
+
 # --------------------------------------------------------------------------- relations
 
 _LONGEST_DEBIT_BYTES = (
@@ -188,6 +218,7 @@ _LONGEST_DEBIT_BYTES = (
     + LINE_COUNT_MAX * BillLine.width_bytes()
     + TENDER_COUNT_MAX * Tender.width_bytes()
     + PIN_BYTES
+    + Evidence.width_bytes()
     + TAG_BYTES
 )
 

@@ -14,6 +14,7 @@ whatever their type; the switch remembers that answer under the key.
 | `points.py` | redemption, conversion, adjustment, transfer and backfill of points; visits |
 | `day_close.py` | totals, digests and lists of a business date |
 | `cards.py` | the card desk |
+| `security.py`, `security_terms.py` | evidence of media; media, policies, keys, alarms and their named values |
 | `configuration.py`, `rules.py` | card types, organisation, terminals; points categories, gifts, rules, prices |
 | `following.py` | the journal, counters and records, as followers and consoles read them |
 """
@@ -123,6 +124,33 @@ from .rules import (
     PutPriceRequest,
     PutRuleRequest,
 )
+from .security import (
+    EVIDENCE_BYTES,
+    FOUND_BYTES,
+    ChangeKeyRequest,
+    ConfirmWriteRequest,
+    Evidence,
+    HandleAlarmRequest,
+    IssuerAnswer,
+    PutKeyRequest,
+    PutMediumPolicyRequest,
+    PutMediumRequest,
+    PutTravelRequest,
+    RewrapKeyRequest,
+)
+from .security_terms import (
+    AlarmKind,
+    AlarmState,
+    EvidenceFlag,
+    EvidenceOutcome,
+    KeyPurpose,
+    KeyState,
+    MediumFlag,
+    MediumKind,
+    MediumState,
+    PolicyFlag,
+    ReferReason,
+)
 from .terms import (
     AMOUNT_MINOR_MAX,
     LINE_COUNT_MAX,
@@ -150,12 +178,15 @@ from .terms import (
     Settlement,
     SwitchMode,
     TenderKind,
+    TerminalFlag,
     TerminalStatus,
 )
 
 __all__ = [
     "AMOUNT_MINOR_MAX",
     "BACKFILL_LINE_COUNT_OFFSET",
+    "EVIDENCE_BYTES",
+    "FOUND_BYTES",
     "KEYED_TYPES",
     "LINE_COUNT_MAX",
     "LINE_COUNT_OFFSET",
@@ -172,8 +203,11 @@ __all__ = [
     "TENDER_COUNT_MAX",
     "TOTAL_COUNT_OFFSET",
     "WITHOUT_KEY",
+    "WITH_EVIDENCE",
     "ActivateRulesRequest",
     "AdjustPointsRequest",
+    "AlarmKind",
+    "AlarmState",
     "AllowedList",
     "AutoRecharge",
     "BackfillRequest",
@@ -186,6 +220,8 @@ __all__ = [
     "CardQueryRequest",
     "CardStatus",
     "CardTypeFlag",
+    "ChangeKeyRequest",
+    "ConfirmWriteRequest",
     "ConvertRequest",
     "CreditRequest",
     "CutOverRequest",
@@ -202,17 +238,27 @@ __all__ = [
     "EchoReply",
     "EchoRequest",
     "ErrorReply",
+    "Evidence",
+    "EvidenceFlag",
+    "EvidenceOutcome",
     "FeeKind",
     "FeeTender",
     "FollowReply",
     "FollowRequest",
     "Function",
+    "HandleAlarmRequest",
     "Header",
     "HoldRequest",
+    "IssuerAnswer",
+    "KeyPurpose",
+    "KeyState",
     "LineFlag",
     "LineResult",
     "LoadVisitsRequest",
     "Medium",
+    "MediumFlag",
+    "MediumKind",
+    "MediumState",
     "MessageType",
     "OpenCardRequest",
     "OperateCardRequest",
@@ -220,10 +266,14 @@ __all__ = [
     "OrganisationNode",
     "PinMode",
     "PointsCategoryFlag",
+    "PolicyFlag",
     "PurseFact",
     "PutAllowedRequest",
     "PutCardTypeRequest",
     "PutGiftRequest",
+    "PutKeyRequest",
+    "PutMediumPolicyRequest",
+    "PutMediumRequest",
     "PutOrganisationRequest",
     "PutPointsCategoryRequest",
     "PutPriceRequest",
@@ -231,18 +281,21 @@ __all__ = [
     "PutStoreRequest",
     "PutSwitchRequest",
     "PutTerminalRequest",
+    "PutTravelRequest",
     "RangeResult",
     "ReadRecordsReply",
     "ReadRecordsRequest",
     "RechargeChannel",
     "RecordsEnd",
     "RedeemRequest",
+    "ReferReason",
     "RefundLine",
     "RefundRequest",
     "Relation",
     "ReleaseRequest",
     "Reply",
     "ReversalRequest",
+    "RewrapKeyRequest",
     "Right",
     "RuleAction",
     "RuleLayer",
@@ -259,6 +312,7 @@ __all__ = [
     "SwitchMode",
     "Tender",
     "TenderKind",
+    "TerminalFlag",
     "TerminalStatus",
     "TransferPointsRequest",
     "TransferRequest",
@@ -290,6 +344,7 @@ REQUESTS: dict[MessageType, type[Packed]] = {
     MessageType.DAY_LIST: DayListRequest,
     MessageType.BACKFILL: BackfillRequest,
     MessageType.LOAD_VISITS: LoadVisitsRequest,
+    MessageType.CONFIRM_WRITE: ConfirmWriteRequest,
     MessageType.PUT_CARD_TYPE: PutCardTypeRequest,
     MessageType.PUT_STORE: PutStoreRequest,
     MessageType.PUT_TERMINAL: PutTerminalRequest,
@@ -307,6 +362,13 @@ REQUESTS: dict[MessageType, type[Packed]] = {
     MessageType.PUT_ALLOWED: PutAllowedRequest,
     MessageType.PUT_SWITCH: PutSwitchRequest,
     MessageType.CUT_OVER: CutOverRequest,
+    MessageType.PUT_MEDIUM: PutMediumRequest,
+    MessageType.PUT_MEDIUM_POLICY: PutMediumPolicyRequest,
+    MessageType.PUT_KEY: PutKeyRequest,
+    MessageType.PUT_TRAVEL: PutTravelRequest,
+    MessageType.HANDLE_ALARM: HandleAlarmRequest,
+    MessageType.REWRAP_KEY: RewrapKeyRequest,
+    MessageType.CHANGE_KEY: ChangeKeyRequest,
     MessageType.FOLLOW: FollowRequest,
     MessageType.STATISTICS: StatisticsRequest,
     MessageType.READ_RECORDS: ReadRecordsRequest,
@@ -335,6 +397,7 @@ RIGHT_NEEDED: dict[MessageType, Right] = {
     MessageType.DAY_LIST: Right.PAY,
     MessageType.BACKFILL: Right.CARDS,
     MessageType.LOAD_VISITS: Right.CREDIT,
+    MessageType.CONFIRM_WRITE: Right.PAY,
     MessageType.PUT_CARD_TYPE: Right.CONFIGURE,
     MessageType.PUT_STORE: Right.CONFIGURE,
     MessageType.PUT_TERMINAL: Right.CONFIGURE,
@@ -351,6 +414,13 @@ RIGHT_NEEDED: dict[MessageType, Right] = {
     MessageType.PUT_PRICE: Right.CONFIGURE,
     MessageType.PUT_ALLOWED: Right.CONFIGURE,
     MessageType.CUT_OVER: Right.CONFIGURE,
+    MessageType.PUT_MEDIUM: Right.CARDS,
+    MessageType.PUT_MEDIUM_POLICY: Right.SECURITY,
+    MessageType.PUT_KEY: Right.SECURITY,
+    MessageType.PUT_TRAVEL: Right.SECURITY,
+    MessageType.HANDLE_ALARM: Right.SECURITY,
+    MessageType.REWRAP_KEY: Right.SECURITY,
+    MessageType.CHANGE_KEY: Right(0),
     MessageType.FOLLOW: Right.FOLLOW,
     MessageType.STATISTICS: Right.FOLLOW,
     MessageType.READ_RECORDS: Right.FOLLOW,
@@ -373,6 +443,12 @@ WITHOUT_KEY: frozenset[MessageType] = frozenset(
         MessageType.READ_RECORDS,
     }
 )
+
+
+WITH_EVIDENCE: frozenset[MessageType] = frozenset(
+    {MessageType.DEBIT, MessageType.QUOTE, MessageType.HOLD, MessageType.REDEEM, MessageType.CONVERT}
+)
+"""Requests whose body an `Evidence` may follow."""
 
 
 KEYED_TYPES: frozenset[MessageType] = frozenset(REQUESTS) - WITHOUT_KEY

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from .layout import Packed, i64, octets, u8, u32, u64
+from .security import Evidence, EvidencedRequest
 
 
 class ReversalRequest(Packed, kw_only=True):
@@ -38,7 +39,7 @@ class CreditRequest(Packed, kw_only=True):
     ] = bytes(16)
 
 
-class HoldRequest(Packed, kw_only=True):
+class HoldRequest(EvidencedRequest, kw_only=True):
     """Reserve an amount; it counts in every limit until it is captured, released or expires."""
 
     trace_number: Annotated[int, u32("terminal", "a new trace number")]
@@ -50,6 +51,7 @@ class HoldRequest(Packed, kw_only=True):
     entry_mode: Annotated[int, u8("terminal", "as in a debit; recorded only")] = 0
     reserved: Annotated[bytes, octets(3, "terminal", "zero")] = bytes(3)
     pin: Annotated[bytes, octets(16, "terminal", "PIN as ASCII digits, zero-padded; zero: none (see text)")] = bytes(16)
+    evidence: Evidence | None = None
 
 
 class CaptureRequest(Packed, kw_only=True):

@@ -7,9 +7,10 @@ from typing import Annotated, ClassVar, Self
 from .bill import BillLine
 from .layout import Packed, i64, layout_of, octets, u8, u16, u32, u64
 from .rows import decode_with_rows
+from .security import Evidence, EvidencedRequest
 
 
-class RedeemRequest(Packed, kw_only=True):
+class RedeemRequest(EvidencedRequest, kw_only=True):
     """Use points for a gift, or for something that the switch has no price for."""
 
     trace_number: Annotated[int, u32("terminal", "a new trace number")]
@@ -21,9 +22,10 @@ class RedeemRequest(Packed, kw_only=True):
     pieces: Annotated[int, u16("terminal", "pieces of the gift; 0 without one")] = 0
     category: Annotated[int, u8("terminal", "points category; with a gift the gift's")] = 0
     reserved: Annotated[int, u8("terminal", "zero")] = 0
+    evidence: Evidence | None = None
 
 
-class ConvertRequest(Packed, kw_only=True):
+class ConvertRequest(EvidencedRequest, kw_only=True):
     """Turn points into value at the category's rate."""
 
     trace_number: Annotated[int, u32("terminal", "a new trace number")]
@@ -33,6 +35,7 @@ class ConvertRequest(Packed, kw_only=True):
     amount_minor: Annotated[int, i64("terminal", "value wanted, a multiple of the category's lot")]
     category: Annotated[int, u8("terminal", "points category")] = 0
     reserved: Annotated[bytes, octets(7, "terminal", "zero")] = bytes(7)
+    evidence: Evidence | None = None
 
 
 class AdjustPointsRequest(Packed, kw_only=True):

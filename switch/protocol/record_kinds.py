@@ -30,6 +30,7 @@ class RecordKind(enum.IntEnum):
     POINTS_CATEGORY = 9
     GIFT = 10
     RULESET = 11
+    MEDIUM_POLICY = 12
     # Kinds with a wide key
     CARD_LIMIT = 16
     PURSE = 17
@@ -39,6 +40,11 @@ class RecordKind(enum.IntEnum):
     RULE = 21
     PRICE = 22
     DAY_CLOSE = 23
+    MEDIUM = 24
+    KEY = 25
+    TRAVEL = 26
+    ALARM = 27
+    CARD_KEY = 28
 
 
 FIRST_WIDE_KEY_KIND = 16

@@ -38,6 +38,14 @@ from .record_kinds import (
     MarkKind,
     RecordKind,
 )
+from .security_records import (
+    AlarmRecord,
+    CardKeyRecord,
+    KeyRecord,
+    MediumPolicyRecord,
+    MediumRecord,
+    TravelRecord,
+)
 from .value_records import (
     AccountRecord,
     CardLimitRecord,
@@ -61,7 +69,9 @@ __all__ = [
     "RECORDS",
     "RECORD_BYTES_MAX",
     "AccountRecord",
+    "AlarmRecord",
     "BlockHeader",
+    "CardKeyRecord",
     "CardLimitRecord",
     "CardRecord",
     "CardTypeRecord",
@@ -69,8 +79,11 @@ __all__ = [
     "EntryHeader",
     "GiftRecord",
     "HoldRecord",
+    "KeyRecord",
     "MarkKind",
     "MarkRecord",
+    "MediumPolicyRecord",
+    "MediumRecord",
     "OrganisationRecord",
     "PendingPointsRecord",
     "PointsCategoryRecord",
@@ -82,6 +95,7 @@ __all__ = [
     "StoreRecord",
     "SwitchRecord",
     "TerminalRecord",
+    "TravelRecord",
     "TypeStateRecord",
     "images_of",
     "record_bytes",
@@ -108,6 +122,12 @@ RECORDS: dict[RecordKind, type[Packed]] = {
     RecordKind.RULE: RuleRecord,
     RecordKind.PRICE: PriceRecord,
     RecordKind.DAY_CLOSE: DayCloseRecord,
+    RecordKind.MEDIUM_POLICY: MediumPolicyRecord,
+    RecordKind.MEDIUM: MediumRecord,
+    RecordKind.KEY: KeyRecord,
+    RecordKind.TRAVEL: TravelRecord,
+    RecordKind.ALARM: AlarmRecord,
+    RecordKind.CARD_KEY: CardKeyRecord,
 }
 
 

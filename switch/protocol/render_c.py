@@ -107,7 +107,7 @@ def _c_forms() -> Iterator[str]:
     yield "    typedef struct { uint8_t at, bytes; } cardswitch_place_t;"
     yield "    typedef struct {"
     yield "        uint16_t known, fixed_bytes, row_count_at, row_bytes;"
-    yield "        uint8_t right, keyed, has_card;"
+    yield "        uint8_t right, keyed, has_card, evidence;"
     yield "        cardswitch_place_t reserved[4], row_reserved[2];"
     yield "    } cardswitch_form_t;"
     yield "    static const cardswitch_form_t cardswitch_forms[256] = {"
@@ -122,14 +122,14 @@ def _c_forms() -> Iterator[str]:
             f".right = {int(messages.RIGHT_NEEDED.get(type_, 0))}, .keyed = {int(type_ in messages.KEYED_TYPES)}"
         )
         has_card = type_ in messages.KEYED_TYPES and offsets.get("card_number") == 16
-        parts.append(f".has_card = {int(has_card)}")
+        parts.append(f".has_card = {int(has_card)}, .evidence = {int(type_ in messages.WITH_EVIDENCE)}")
         row_text = f"[0x{type_:02x}] = {{{', '.join(parts).replace('{}', '{{0, 0}}')}}},"
         yield from textwrap.wrap(row_text, LINE_WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 12)
     yield from ("    };", '    """')
     yield from ('    ctypedef struct place_t "cardswitch_place_t":', "        uint8_t at", "        uint8_t bytes")
     yield '    ctypedef struct form_t "cardswitch_form_t":'
     yield from (f"        uint16_t {name}" for name in ("known", "fixed_bytes", "row_count_at", "row_bytes"))
-    yield from (f"        uint8_t {name}" for name in ("right", "keyed", "has_card"))
+    yield from (f"        uint8_t {name}" for name in ("right", "keyed", "has_card", "evidence"))
     yield from ("        place_t reserved[4]", "        place_t row_reserved[2]")
     yield '    const form_t* FORMS "cardswitch_forms"'
 

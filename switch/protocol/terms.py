@@ -53,6 +53,7 @@ class MessageType(enum.IntEnum):
     DAY_LIST = 0x22
     BACKFILL = 0x23
     LOAD_VISITS = 0x24
+    CONFIRM_WRITE = 0x26
     # Operators
     PUT_CARD_TYPE = 0x40
     PUT_STORE = 0x41
@@ -71,6 +72,14 @@ class MessageType(enum.IntEnum):
     PUT_ALLOWED = 0x4E
     PUT_SWITCH = 0x4F
     CUT_OVER = 0x50
+    # Security
+    PUT_MEDIUM = 0x51
+    PUT_MEDIUM_POLICY = 0x52
+    PUT_KEY = 0x53
+    PUT_TRAVEL = 0x54
+    HANDLE_ALARM = 0x55
+    REWRAP_KEY = 0x56
+    CHANGE_KEY = 0x57
     # Followers
     FOLLOW = 0x60
     STATISTICS = 0x61
@@ -97,7 +106,9 @@ class Right(enum.IntFlag):
     FOLLOW = 8
     """the journal, records and statistics"""
     CARDS = 16
-    """the card desk: life cycle, PINs, limits; adjustments, transfers and backfills of points"""
+    """the card desk: life cycle, PINs, limits, media; adjustments, transfers and backfills of points"""
+    SECURITY = 32
+    """keys, media policies, ways between stores, alarms"""
 
 
 class TerminalStatus(enum.IntEnum):
@@ -105,6 +116,15 @@ class TerminalStatus(enum.IntEnum):
 
     ACTIVE = 1
     BLOCKED = 2
+    QUARANTINED = 3
+    """The switch has stopped it, for too many wrong proofs: it may sign on, and close its day, and nothing else."""
+
+
+class TerminalFlag(enum.IntFlag):
+    """Facts about a terminal."""
+
+    RENEW_KEY = 1
+    """It shall change its key: it is told so at its next sign-on."""
 
 
 class SwitchMode(enum.IntEnum):

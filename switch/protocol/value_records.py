@@ -66,7 +66,8 @@ class CardRecord(Packed, kw_only=True):
     frozen_by: Annotated[int, u32("switch", "operator who froze the card; somebody else must unfreeze it")] = 0
     custody_store_id: Annotated[int, u32("switch", "store that holds a drawn card; 0: headquarters")] = 0
     document: Annotated[int, u64("switch", "document of the last operation")] = 0
-    reserved_more: Annotated[bytes, octets(32, "switch", "zero (room: key version, counters, chain)")] = bytes(32)
+    media: Annotated[int, u8("switch", "bit n: an active medium of MediumKind n is enrolled")] = 0
+    reserved_more: Annotated[bytes, octets(31, "switch", "zero")] = bytes(31)
     last_sequence: Annotated[int, u64("switch", "journal sequence of the last entry that changed the record")] = 0
 
 
