@@ -641,7 +641,7 @@ cdef packed struct put_price_request_t:  # 40 bytes
 
 cdef packed struct evidence_t:  # 88 bytes
     uint8_t medium  # MediumKind, not NUMBER
-    uint8_t key_version  # key version that the medium names
+    uint8_t key_version  # key version that the medium names; code, stripe: its last digit
     uint8_t flags  # EvidenceFlag bits
     uint8_t issue  # stripe: issue digit; else 0
     uint32_t counter  # chip: transaction counter; code: its two digits; stripe: its three digits; tag: 0
@@ -656,7 +656,7 @@ cdef packed struct evidence_t:  # 88 bytes
     uint64_t found_medium_id  # key of the medium record; 0: none
     uint32_t next  # chip: next chain value; stripe: next counter
     uint8_t outcome  # EvidenceOutcome
-    uint8_t found_reserved  # zero
+    uint8_t found_key_version  # whole key version behind `key_version`
     uint16_t command  # chip: 0x0100 + key version to go over to; 0: none
     uint8_t answer[8]  # chip: MAC of the answer; stripe: digits that prove `next`
 
@@ -1806,7 +1806,7 @@ cdef enum:  # EvidenceOutcome
     OUTCOME_WRONG = 2  # The proof does not fit.
     OUTCOME_MEDIUM_UNKNOWN = 3  # No medium of this kind and number is enrolled.
     OUTCOME_KEY_MISSING = 4  # The key version that it names is not loaded.
-    OUTCOME_STALE = 5  # A code of another time: none of the steps within CODE_STEPS_EITHER_WAY fits its two digits.
+    OUTCOME_STALE = 5  # A code of another time: no number within CODE_WINDOW fits its two digits.
     OUTCOME_CHALLENGE = 6  # A cryptogram for another session's challenge.
 
 
@@ -1830,7 +1830,7 @@ cdef enum:  # KeyPurpose
     PURPOSE_CODE = 5  # Master of the dynamic codes' keys (AES-128, AN10922).
     PURPOSE_JITTER = 6  # Master of the stripes' counters (AES-128, AN10922).
     PURPOSE_STRIPE = 7  # Check values of stripes (two-key TDES CVV).
-    PURPOSE_TAG = 8  # Master of the NTAG 424 tags' file read keys (AES-128, AN10922); itself decrypts their PICC data.
+    PURPOSE_TAG = 8
 
 
 cdef enum:  # KeyState
@@ -1920,8 +1920,9 @@ cdef enum:  # constants
     COUNTER_STEP_MAX = 64  # A chip's counter may be this far ahead: broken taps and lost messages of an honest card.
     COUNTER_REFER_MAX = 1024
     COUNTER_WINDOW_BITS = 64  # Counters below the highest one that an offline cryptogram may still come for.
-    CODE_STEP_S = 3  # Seconds of one step of a dynamic code: ten to the half minute, the app shows a fresh one at will.
-    CODE_STEPS_EITHER_WAY = 20  # Steps that a phone's clock may be off, and a code may be old: a minute.
+    CODE_STEP_MS = 30000  # One step of a dynamic code's clock; the app shows up to CODE_REFRESHES codes in it.
+    CODE_REFRESHES = 10  # Codes within one step: their numbers are the step times this, and a digit.
+    CODE_WINDOW = 20  # Numbers that a code may be off either way: two steps, a minute, for slow hands and wrong clocks.
     MEDIUM_FAILS_MAX = 3
     TERMINAL_FAILS_MAX = 20
     KEY_VERSION_MAX = 255  # Largest version of a key: one byte in every format.

@@ -192,11 +192,14 @@ COUNTER_REFER_MAX = 1_024
 COUNTER_WINDOW_BITS = 64
 """Counters below the highest one that an offline cryptogram may still come for."""
 
-CODE_STEP_S = 3
-"""Seconds of one step of a dynamic code: ten to the half minute, the app shows a fresh one at will."""
+CODE_STEP_MS = 30_000
+"""One step of a dynamic code's clock; the app shows up to CODE_REFRESHES codes in it."""
 
-CODE_STEPS_EITHER_WAY = 20
-"""Steps that a phone's clock may be off, and a code may be old: a minute."""
+CODE_REFRESHES = 10
+"""Codes within one step: their numbers are the step times this, and a digit."""
+
+CODE_WINDOW = 20
+"""Numbers that a code may be off either way: two steps, a minute, for slow hands and wrong clocks."""
 
 MEDIUM_FAILS_MAX = 3
 """Wrong proofs of one medium in an hour; from then on it needs a PIN in that hour. The card is not stopped."""

@@ -17,7 +17,7 @@ class Evidence(Packed, kw_only=True):
     """
 
     medium: Annotated[int, u8("terminal", "MediumKind, not NUMBER")]
-    key_version: Annotated[int, u8("terminal", "key version that the medium names")] = 0
+    key_version: Annotated[int, u8("terminal", "key version that the medium names; code, stripe: its last digit")] = 0
     flags: Annotated[int, u8("terminal", "EvidenceFlag bits")] = 0
     issue: Annotated[int, u8("terminal", "stripe: issue digit; else 0")] = 0
     counter: Annotated[
@@ -36,7 +36,7 @@ class Evidence(Packed, kw_only=True):
     found_medium_id: Annotated[int, u64("switch", "key of the medium record; 0: none")] = 0
     next: Annotated[int, u32("switch", "chip: next chain value; stripe: next counter")] = 0
     outcome: Annotated[int, u8("switch", "EvidenceOutcome")] = 0
-    found_reserved: Annotated[int, u8("switch", "zero")] = 0
+    found_key_version: Annotated[int, u8("switch", "whole key version behind `key_version`")] = 0
     command: Annotated[int, u16("switch", "chip: 0x0100 + key version to go over to; 0: none")] = 0
     answer: Annotated[bytes, octets(8, "switch", "chip: MAC of the answer; stripe: digits that prove `next`")] = bytes(
         8

@@ -60,7 +60,7 @@ class EvidenceOutcome(enum.IntEnum):
     KEY_MISSING = 4
     """The key version that it names is not loaded."""
     STALE = 5
-    """A code of another time: none of the steps within CODE_STEPS_EITHER_WAY fits its two digits."""
+    """A code of another time: no number within CODE_WINDOW fits its two digits."""
     CHALLENGE = 6
     """A cryptogram for another session's challenge."""
 
@@ -105,7 +105,7 @@ class KeyPurpose(enum.IntEnum):
     STRIPE = 7
     """Check values of stripes (two-key TDES CVV)."""
     TAG = 8
-    """Master of the NTAG 424 tags' file read keys (AES-128, AN10922); itself decrypts their PICC data."""
+    """Master of the NTAG 424 tags' keys (AES-128, AN10922): each tag's own, and the one that opens PICC data."""
 
 
 class KeyState(enum.IntEnum):
