@@ -53,9 +53,13 @@ def test_a_report_that_comes_in_pieces_is_one_report_and_not_the_end_of_the_chil
     end = desk.engine.commit.durable_position
     seen = set()
 
+    def is_reported():
+        seen.add(checkpoints.reached_position)
+        return checkpoints.reached_position == end
+
     async def run():
         checkpoints.start()
-        await until(lambda: seen.add(checkpoints.reached_position) or checkpoints.reached_position == end)
+        await until(is_reported)
         await asyncio.sleep(0.3)
         desk.debit()
         desk.commit()
@@ -77,9 +81,13 @@ def test_a_child_that_has_ended_is_started_again_after_the_pause_that_is_told_an
     checkpoints = Talking(program, desk)
     said = []
 
+    def has_been_told():
+        said.append(capfd.readouterr().err)
+        return "has ended" in "".join(said)
+
     async def run():
         checkpoints.start()
-        await until(lambda: said.append(capfd.readouterr().err) or "has ended" in "".join(said))
+        await until(has_been_told)
         await asyncio.sleep(0.2)  # many looks
         checkpoints.stop()
 
