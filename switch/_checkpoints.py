@@ -91,7 +91,10 @@ class Checkpoints:
         self._quiet_s += LOOK_S
         self._timer = asyncio.get_running_loop().call_later(LOOK_S, self._look)
         if self._child is None:
-            self._start_child()
+            try:
+                self._start_child()
+            except OSError as error:  # no memory, no process, no descriptor left just now
+                self._go_without(f"cannot be started ({error})")
         elif self._asked == self._reached and position > self._asked:
             settings = self._directory.settings
             quiet = grown < QUIET_BYTES_PER_S * LOOK_S
@@ -121,16 +124,18 @@ class Checkpoints:
 
     def _child_has_ended(self) -> None:
         if self._child is not None:
-            loop = asyncio.get_running_loop()
-            loop.remove_reader(self._pipes()[1])
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer = loop.call_later(AGAIN_S, self._look)
+            asyncio.get_running_loop().remove_reader(self._pipes()[1])
             self._child.communicate()
             status, self._child = self._child.returncode, None
-            print(
-                f"cardswitch: the checkpoint process has ended with status {status}; "
-                f"it is started again in {AGAIN_S:g} s; until then a restart would take longer",
-                file=sys.stderr,
-                flush=True,
-            )
+            self._go_without(f"has ended with status {status}")
+
+    def _go_without(self, reason: str) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(AGAIN_S, self._look)
+        print(
+            f"cardswitch: the checkpoint process {reason}; "
+            f"it is started again in {AGAIN_S:g} s; until then a restart would take longer",
+            file=sys.stderr,
+            flush=True,
+        )

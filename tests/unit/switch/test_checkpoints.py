@@ -1,4 +1,6 @@
 import asyncio
+import errno
+import os
 import re
 import sys
 
@@ -97,13 +99,35 @@ def test_a_child_that_has_ended_is_started_again_after_the_pause_that_is_told_an
     assert re.search("ended with status 0; it is started again in 3600 s", "".join(said))
 
 
+def test_a_child_that_cannot_be_started_again_just_now_is_tried_again_and_stops_nobody(desk, monkeypatch, capfd):
+    monkeypatch.setattr(switch._checkpoints, "AGAIN_S", 0.02)
+    checkpoints = Talking(ENDS_AT_ONCE, desk)
+    faults = []
+
+    def no_memory():
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    async def run():
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: faults.append(context))
+        checkpoints.start()
+        with monkeypatch.context() as now:
+            now.setattr(checkpoints, "_command", no_memory)
+            await until(lambda: "cannot be started ([Errno 12]" in capfd.readouterr().err)
+        await until(lambda: checkpoints.started_count >= 2)
+        checkpoints.stop()
+
+    asyncio.run(run())
+
+    assert faults == []
+
+
 def test_a_child_that_has_ended_is_started_again(desk, monkeypatch):
     monkeypatch.setattr(switch._checkpoints, "AGAIN_S", 0.02)
     checkpoints = Talking(ENDS_AT_ONCE, desk)
 
     async def run():
         checkpoints.start()
-        await until(lambda: checkpoints.started_count == 3)
+        await until(lambda: checkpoints.started_count >= 3)
         checkpoints.stop()
 
     asyncio.run(run())
