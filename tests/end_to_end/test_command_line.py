@@ -375,10 +375,8 @@ def test_rules_are_checked_loaded_shown_compared_and_tried(operator, cards):
     assert (tried["discount"], tried["due"], tried["points"]) == ("0.70", "13.30", "24.00")
     assert [(row["costs"], row["points"]) for row in tried["lines"]] == [("9.50", "20.00"), ("3.80", "4.00")]
     bill["lines"][1]["category"] = 71
-    operator.refused(
-        "rules", "try", "--bill", operator.write("bill.json", json.dumps(bill)), "--card", card,
-        code=ResponseCode.PRODUCT_FORBIDDEN,
-    )  # fmt: skip
+    words = ("rules", "try", "--bill", operator.write("bill.json", json.dumps(bill)), "--card", card)
+    assert "It is line 2." in operator.refused(*words, code=ResponseCode.PRODUCT_FORBIDDEN)
     assert operator.show(card)["balance"] == "50.00"
 
 
