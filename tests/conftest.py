@@ -4,7 +4,8 @@ from hypothesis import Phase, settings
 pytest_plugins = ["tests.support.features"]
 
 # No deadline: how long one example takes says more about the machine's other users than about us.
-settings.register_profile("random", deadline=None, print_blob=True)
+# derandomize is said here too: where CI is set Hypothesis begins with a profile of its own.
+settings.register_profile("random", deadline=None, derandomize=False, print_blob=True)
 settings.register_profile("fuzz", settings.get_profile("random"), max_examples=20_000)
 # The default run tries the same examples each time, and a failure ends it soon: making the example small can take
 # minutes, and is asked for with --hypothesis-profile small.
