@@ -31,7 +31,7 @@ crash: setup  ## 500 rounds of kill, recover and compare
 year: setup  ## the whole year of shopping under every rule file, compared with an independent oracle
 	@$(RUN) -m pytest tests/end_to_end/test_replay_shopping_year.py -k whole_year --whole-year
 
-fuzz: setup  ## the fuzz and property tests with many more examples
+fuzz: setup  ## the fuzz and property tests with many more examples, other ones each time
 	@$(RUN) -m pytest tests/fuzz tests/properties --hypothesis-profile fuzz -o faulthandler_timeout=3600
 
 lint: setup  ## style, format and types, Cython included
