@@ -51,6 +51,10 @@ class MessageTooLong(HsmError):
     """More to authenticate than `MESSAGE_BYTES_MAX`."""
 
 
+class CipherFailed(HsmError):
+    """libcrypto failed where it never should."""
+
+
 class BackendClosed(HsmError):
     """The backend was closed before."""
 
