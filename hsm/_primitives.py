@@ -6,10 +6,10 @@ from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.cmac import CMAC
 
-from hsm.data_errors import WrongField
+from hsm.data_errors import WrongFieldError
 
 if TYPE_CHECKING:
-    from typing_extensions import Buffer
+    from typing_extensions import Buffer as Buffer
 else:
     Buffer = object
 
@@ -20,18 +20,18 @@ TDES_BLOCK_BYTES = 8
 
 
 def key_view(key: Buffer, lengths: tuple[int, ...], what: str) -> memoryview:
-    """A key's bytes without a copy; `WrongField` for a length that is not among `lengths`."""
+    """A key's bytes without a copy; `WrongFieldError` for a length that is not among `lengths`."""
     view = memoryview(key).cast("B")
     if len(view) not in lengths:
         expected = " or ".join(str(length) for length in lengths)
-        raise WrongField(f"expected {what} of {expected} bytes, got {len(view)}: pass the whole key and no more")
+        raise WrongFieldError(f"expected {what} of {expected} bytes, got {len(view)}: pass the whole key and no more")
     return view
 
 
 def aes_cmac(key: Buffer, message: Buffer) -> bytes:
     """AES-CMAC of RFC 4493 and SP 800-38B, 16 bytes; keys of 16, 24 or 32 bytes."""
     mac = CMAC(algorithms.AES(key_view(key, AES_KEY_BYTES, "an AES key")))
-    mac.update(memoryview(message))
+    mac.update(memoryview(message))  # type: ignore[arg-type] # declared bytes, takes any buffer
     return mac.finalize()
 
 
@@ -101,23 +101,25 @@ def xor(left: bytes, right: bytes) -> bytes:
 
 
 def digits(text: str, lengths: range, what: str) -> str:
-    """`text` if it is ASCII digits of an allowed length, else `WrongField`, which shows only the length."""
+    """`text` if it is ASCII digits of an allowed length, else `WrongFieldError`, which shows only the length."""
     if len(text) not in lengths or not (text.isascii() and text.isdigit()):
         span = str(lengths[0]) if len(lengths) == 1 else f"{lengths[0]} to {lengths[-1]}"
-        raise WrongField(f"expected {what} of {span} digits, got {len(text)} characters: pass digits only")
+        raise WrongFieldError(f"expected {what} of {span} digits, got {len(text)} characters: pass digits only")
     return text
 
 
 def field(data: Buffer, length: int, what: str) -> bytes:
-    """`data` as bytes if it has just that length, else `WrongField`."""
+    """`data` as bytes if it has just that length, else `WrongFieldError`."""
     content = bytes(data)
     if len(content) != length:
-        raise WrongField(f"expected {what} of {length} bytes, got {len(content)}: pass the whole field and no more")
+        raise WrongFieldError(
+            f"expected {what} of {length} bytes, got {len(content)}: pass the whole field and no more"
+        )
     return content
 
 
 def number(value: int, allowed: range, what: str) -> int:
-    """`value` if it is within `allowed`, else `WrongField`."""
+    """`value` if it is within `allowed`, else `WrongFieldError`."""
     if type(value) is bool or not isinstance(value, int) or value not in allowed:
-        raise WrongField(f"expected {what} from {allowed[0]} to {allowed[-1]}, got {value!r}: choose one within")
+        raise WrongFieldError(f"expected {what} from {allowed[0]} to {allowed[-1]}, got {value!r}: choose one within")
     return value

@@ -15,7 +15,7 @@ _RB = 0x87  # x^128 = x^7 + x^2 + x + 1
 def diversify(master_key: Buffer, diversification_input: bytes) -> bytes:
     """The card's key, as long as the master key (16, 24 or 32 bytes).
 
-    `diversification_input` (the note's M) has 1 to 31 bytes, else `WrongField`.
+    `diversification_input` (the note's M) has 1 to 31 bytes, else `WrongFieldError`.
     AES-128: CMAC'(01 M). AES-192: the first 8 bytes of CMAC'(11 M), then the last 8 of that XOR the first 8 of
     CMAC'(12 M), then the last 8 of CMAC'(12 M). AES-256: CMAC'(41 M), CMAC'(42 M). CMAC' pads to 32 bytes.
     """

@@ -12,7 +12,7 @@ from enum import Enum
 from hmac import compare_digest
 
 from hsm._primitives import Buffer, aes_cmac, digits, number
-from hsm.data_errors import WrongCardData
+from hsm.data_errors import CardDataError
 
 PREFIX = "97"
 BAR_CODE_DIGITS = 24
@@ -73,9 +73,9 @@ def make_bar_code(bar_key: Buffer, key_version: int, token: str, sequence: int) 
 
 
 def parse_bar_code(text: str) -> BarCode:
-    """The fields of a shown code. `WrongCardData` if it is not of this form."""
+    """The fields of a shown code. `CardDataError` if it is not of this form."""
     if len(text) != BAR_CODE_DIGITS or not (text.isascii() and text.isdigit()) or not text.startswith(PREFIX):
-        raise WrongCardData(
+        raise CardDataError(
             f"expected {BAR_CODE_DIGITS} digits that start with {PREFIX}, got {len(text)} characters: scan again"
         )
     return BarCode(int(text[2]), text[3:14], int(text[14:16]), text[16:])

@@ -29,7 +29,7 @@ def card_verification_value(cvk: Buffer, card_number: str, expiry_yymm: str, ser
 
 
 def pin_verification_value(pvk: Buffer, card_number: str, key_index: int, pin: str) -> str:
-    """PVV of 4 digits: TDES over 11 digits left of the check digit, the key's index (1 to 6) and 4 digits of the PIN."""
+    """PVV of 4 digits: TDES over the 11 digits before the check digit, PVK index (0 to 9) and 4 PIN digits."""
     digits(card_number, range(12, 20), "a card number")
     digits(str(key_index), range(1, 2), "a PVK index")
     digits(pin, range(4, 13), "a PIN")

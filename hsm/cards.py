@@ -16,7 +16,7 @@ from typing import Self
 
 from hsm._primitives import Buffer, aes_cmac, digits, field, number
 from hsm.an10922 import diversify
-from hsm.data_errors import WrongCardData, WrongField
+from hsm.data_errors import CardDataError, WrongFieldError
 
 APPLICATION_ID = bytes.fromhex("F0524554414C3031")  # proprietary (F), "RETAL01"
 APPLICATION_VERSION = 0x0001
@@ -108,12 +108,12 @@ class AcData:
 
     @classmethod
     def unpack(cls, data: bytes) -> Self:
-        """Undoes `pack`. `WrongCardData` for another length, digits that are none, or a tail that is not zero."""
+        """Undoes `pack`. `CardDataError` for another length, digits that are none, or a tail that is not zero."""
         if len(data) != AC_DATA_BYTES or data[29:] != bytes(3):
-            raise WrongCardData(f"expected {AC_DATA_BYTES} bytes that end in three zeros, got {len(data)} bytes")
+            raise CardDataError(f"expected {AC_DATA_BYTES} bytes that end in three zeros, got {len(data)} bytes")
         amount, currency = data[8:14].hex(), data[14:16].hex()
         if not (amount + currency).isdigit() or currency[0] != "0":
-            raise WrongCardData("expected an amount and a currency in BCD digits, got letters: ask the card again")
+            raise CardDataError("expected an amount and a currency in BCD digits, got letters: ask the card again")
         return cls(data[:8], int(amount), int(currency), data[16], int.from_bytes(data[17:21], "big"), data[21:29])
 
 
@@ -133,9 +133,9 @@ class AcAnswer:
 
     @classmethod
     def unpack(cls, data: bytes) -> Self:
-        """Undoes `pack`. `WrongCardData` for another length or filler; the cryptogram is not checked here."""
+        """Undoes `pack`. `CardDataError` for another length or filler; the cryptogram is not checked here."""
         if len(data) != AC_ANSWER_BYTES or data[10:12] != bytes(2):
-            raise WrongCardData(f"expected {AC_ANSWER_BYTES} bytes with zeros at 10 and 11, got {len(data)} bytes")
+            raise CardDataError(f"expected {AC_ANSWER_BYTES} bytes with zeros at 10 and 11, got {len(data)} bytes")
         return cls(data[0], int.from_bytes(data[1:4], "big"), int.from_bytes(data[4:6], "big"), data[6:10], data[12:])
 
     def _head(self) -> bytes:
@@ -179,7 +179,7 @@ def issuer_answer(ac_key: Buffer, uid: bytes, answer: AcAnswer, new_chain: bytes
 
 
 def accept_issuer_answer(ac_key: Buffer, uid: bytes, answer: AcAnswer, data: bytes) -> tuple[bytes, int] | None:
-    """What a card does with the issuer's answer to its own `answer`: the new chain value and command, None if forged."""
+    """What a card reads from the issuer's answer to its own: new chain value and command, None if forged."""
     if len(data) != ISSUER_ANSWER_BYTES or data[6:8] != bytes(2):
         return None
     genuine = issuer_answer(ac_key, uid, answer, data[:4], int.from_bytes(data[4:6], "big"))
@@ -224,14 +224,14 @@ class Selected:
 
     @classmethod
     def unpack(cls, data: bytes) -> Self:
-        """Undoes `pack`. `WrongCardData` for anything else: ours is the only card that answers to this AID."""
+        """Undoes `pack`. `CardDataError` for anything else: ours is the only card that answers to this AID."""
         try:
             selected = cls(int.from_bytes(data[15:17], "big"), data[19], data[22:])
             if selected.pack() == data:
                 return selected
-        except (IndexError, WrongField):
+        except (IndexError, WrongFieldError):
             pass
-        raise WrongCardData(f"expected a card's 29 bytes to SELECT, got {len(data)} others: not a card of ours")
+        raise CardDataError(f"expected a card's 29 bytes to SELECT, got {len(data)} others: not a card of ours")
 
 
 def _atc(atc: int) -> bytes:

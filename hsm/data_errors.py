@@ -3,40 +3,40 @@
 from hsm.errors import HsmError
 
 
-class DataRefused(HsmError):
+class DataError(HsmError):
     """Base of what the standards and card formats refuse."""
 
 
-class WrongField(DataRefused):
+class WrongFieldError(DataError):
     """A field of a length, range or alphabet that the format does not have."""
 
 
-class WrongCardData(DataRefused):
+class CardDataError(DataError):
     """A bar code, stripe or card answer that is not of our form."""
 
 
-class WrongPinBlock(DataRefused):
+class PinBlockError(DataError):
     """Not a PIN block of this format, this key and this card."""
 
 
-class WrongTagData(DataRefused):
+class TagDataError(DataError):
     """A tag's message that does not decipher to what a tag of ours says."""
 
 
 # TR-31
 
 
-class KeyBlockMalformed(DataRefused):
+class KeyBlockFormError(DataError):
     """Not a key block: length, alphabet or header fields that cannot be."""
 
 
-class KeyBlockUnsupported(DataRefused):
+class KeyBlockUnsupportedError(DataError):
     """A key block of a version, algorithm or use that we do not take."""
 
 
-class KeyBlockTampered(DataRefused):
+class KeyBlockTamperedError(DataError):
     """The authenticator does not fit: another KBPK, or someone altered the block."""
 
 
-class KeyBlockNotExportable(DataRefused):
+class KeyBlockNotExportableError(DataError):
     """A key that its header says must not leave."""

@@ -14,7 +14,7 @@ from hmac import compare_digest
 from hsm._primitives import Buffer, aes_cmac, digits, number
 from hsm.card_values import card_verification_value
 from hsm.cards import card_number_unique
-from hsm.data_errors import WrongCardData
+from hsm.data_errors import CardDataError
 
 TRACK_CHARACTERS_MAX = 40  # ISO 7811: with both sentinels and the LRC
 TICKET_MAX = (1 << 32) - 1  # a u32 with the issuer; the stripe shows the last three digits
@@ -72,12 +72,12 @@ def make_track2(
 
 
 def parse_track2(track: str) -> Track2:
-    """The fields of a stripe, with or without LRC. `WrongCardData` if not of our form or the LRC does not fit."""
+    """The fields of a stripe, with or without LRC. `CardDataError` if not of our form or the LRC does not fit."""
     found = _TRACK.fullmatch(track)
     if found is None:
-        raise WrongCardData(f"expected track 2 of a stripe of ours, got {len(track)} other characters: swipe again")
+        raise CardDataError(f"expected track 2 of a stripe of ours, got {len(track)} other characters: swipe again")
     if found[9] is not None and found[9] != lrc(track[:-1]):
-        raise WrongCardData("expected an LRC that fits track 2, got another: swipe again, slower")
+        raise CardDataError("expected an LRC that fits track 2, got another: swipe again, slower")
     return Track2(found[1], found[2], found[3], int(found[4]), int(found[5]), found[6], int(found[7]), found[8])
 
 
