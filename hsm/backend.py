@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from hsm._memory import KeySlot
-from hsm.errors import KeyTampered, MessageTooLong, WrongKeyLength, WrongKeyName
+from hsm.errors import KeyExists, KeyNotFound, KeyTampered, MessageTooLong, WrongKeyLength, WrongKeyName
 
 KEY_VERSION_MAX = 65_535  # two bytes in keyrings and on cards; versions start at 1
 RESIDENT_KEY_BYTES = 32  # AES-256 keys and Ed25519 seeds
@@ -203,3 +203,15 @@ def tampered(wrapped: WrappedKey) -> KeyTampered:
         f"expected a key wrapped under KEK version {wrapped.kek_version} that fits its check value, got something else: "
         f"restore this key from a backup or issue it anew"
     )
+
+
+def not_found(use: KeyUse, version: int) -> KeyNotFound:
+    """The error for a name that no key has."""
+    return KeyNotFound(
+        f"expected a {use.value} key of version {version}, got none: it was never made here, or was destroyed; see keys()"
+    )
+
+
+def taken(use: KeyUse, version: int) -> KeyExists:
+    """The error for a name that a key already has."""
+    return KeyExists(f"expected a new version, got {use.value} {version}, which is here already: take the next version")
