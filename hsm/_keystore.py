@@ -193,6 +193,7 @@ class WriterLock:
 
     def __init__(self, path: Path) -> None:
         self.path = path.with_name(path.name + ".lock")
+        self.process_id = os.getpid()
         try:
             self.handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)
         except OSError as error:
@@ -211,8 +212,10 @@ class WriterLock:
     def release(self) -> None:
         """Let the next writer in. Releasing twice is harmless."""
         if self.handle >= 0:
-            # Said aloud: a forked child still holds the same open file and would keep the lock.
-            fcntl.flock(self.handle, fcntl.LOCK_UN)
+            # Parent and forked child share the lock. The child must not give away the parent's, and the parent
+            # must say so aloud, or the lock would last as long as the child.
+            if os.getpid() == self.process_id:
+                fcntl.flock(self.handle, fcntl.LOCK_UN)
             self._close()
 
     def _close(self) -> None:

@@ -22,6 +22,7 @@ from hsm.backend import (
     KeyFacts,
     KeyUse,
     WrappedKey,
+    check_created,
     check_message,
     check_name,
     check_resident_length,
@@ -249,6 +250,7 @@ class SoftwareBackend(Backend):
 
     def _add(self, use: KeyUse, version: int, source: KeySlot | None, created_ms: int) -> KeyFacts:
         check_name(use, version)
+        check_created(created_ms)
         with self._turn:
             self._check_writable()
             if (use, version) in self._keys:
