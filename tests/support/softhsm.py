@@ -38,7 +38,17 @@ class SoftHsm:
     def new_token(self, label: str) -> SoftToken:
         """An initialised, empty token."""
         there = {*self.tokens.iterdir()}
-        command = ["softhsm2-util", "--init-token", "--free", "--label", label, "--so-pin", SO_PIN, "--pin", PIN.decode()]
+        command = [
+            "softhsm2-util",
+            "--init-token",
+            "--free",
+            "--label",
+            label,
+            "--so-pin",
+            SO_PIN,
+            "--pin",
+            PIN.decode(),
+        ]
         subprocess.run(command, check=True, capture_output=True, env={"SOFTHSM2_CONF": str(self.configuration)})
         (directory,) = {*self.tokens.iterdir()} - there
         return SoftToken(label, directory)

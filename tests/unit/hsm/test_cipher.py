@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hsm import _cipher
-from hsm.errors import WrongKeyLength
+from hsm.errors import WrongKeyLengthError
 
 aes_keys = st.sampled_from([16, 24, 32]).flatmap(lambda size: st.binary(min_size=size, max_size=size))
 keys_256 = st.binary(min_size=32, max_size=32)
@@ -204,7 +204,11 @@ def test_ed25519_equals_cryptography(seed, message):
     assert _cipher.ed25519_sign(seed, message) == expected.sign(message)
 
 
-@given(st.binary(min_size=1, max_size=40).flatmap(lambda one: st.tuples(st.just(one), st.binary(min_size=len(one), max_size=len(one)))))
+@given(
+    st.binary(min_size=1, max_size=40).flatmap(
+        lambda one: st.tuples(st.just(one), st.binary(min_size=len(one), max_size=len(one)))
+    )
+)
 def test_components_combine_by_exclusive_or(pair):
     one, other = pair
     out = bytearray(one)
@@ -247,7 +251,7 @@ def test_keys_are_read_where_they_lie(page):
     ],
 )
 def test_a_wrong_length_is_refused_before_anything_is_done(call):
-    with pytest.raises(WrongKeyLength, match="expected .* got"):
+    with pytest.raises(WrongKeyLengthError, match=r"expected .* got"):
         call()
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from hsm._cipher import copy_into, random_into
 from hsm._memory import PAGE_SLOT_COUNT, KeyPage, KeySlot, harden_process
-from hsm.errors import KeyPageClosed, KeyPageFull, LockedMemoryShort, WrongKeyLength
+from hsm.errors import KeyPageClosedError, KeyPageFullError, LockedMemoryShortError, WrongKeyLengthError
 
 KEY = bytes(range(1, 33))
 
@@ -59,7 +59,7 @@ def test_the_page_is_locked_left_out_of_dumps_and_wiped_on_fork(page):
     ((flags, entry),) = ((flags, entry) for start, end, _, flags, entry in mappings() if start <= first < end)
 
     assert {"lo", "dd", "wf"} <= {*flags}
-    assert re.search(r"Locked: +(\d+) kB", entry)[1] != "0"
+    assert re.search(r"Locked: +[1-9]", entry)
 
 
 def test_a_forked_child_finds_zeros_and_is_told_so(page):
@@ -70,7 +70,7 @@ def test_a_forked_child_finds_zeros_and_is_told_so(page):
         assert raw(page).count(0) == len(raw(page))
         assert bytes(view) == bytes(32)
         for refused in (lambda: memoryview(slot), lambda: page.take(16)):
-            with pytest.raises(KeyPageClosed):
+            with pytest.raises(KeyPageClosedError):
                 refused()
 
     in_child(check)
@@ -85,7 +85,7 @@ def test_closing_wipes_every_slot_even_for_those_who_still_look(page):
 
     assert [bytes(view) for view in views] == [bytes(32), bytes(16)]
     assert raw(page).count(0) == len(raw(page))
-    with pytest.raises(KeyPageClosed):
+    with pytest.raises(KeyPageClosedError):
         memoryview(slots[0])
     for view in views:
         view.release()
@@ -121,13 +121,13 @@ def test_a_wiped_slot_is_not_given_to_others_while_somebody_can_still_write_to_i
     view.release()
     assert page.taken_count == 1
     assert KEY not in raw(page)
-    with pytest.raises(KeyPageClosed):
+    with pytest.raises(KeyPageClosedError):
         memoryview(slot)
 
 
 def test_slots_are_counted(page):
     slots = [page.take(1) for _ in range(PAGE_SLOT_COUNT)]
-    with pytest.raises(KeyPageFull):
+    with pytest.raises(KeyPageFullError):
         page.take(1)
     slots.pop()
     page.take(1)
@@ -135,7 +135,7 @@ def test_slots_are_counted(page):
 
 @pytest.mark.parametrize("key_bytes", [-1, 0, 33])
 def test_a_slot_holds_one_key(page, key_bytes):
-    with pytest.raises(WrongKeyLength):
+    with pytest.raises(WrongKeyLengthError):
         page.take(key_bytes)
 
 
@@ -162,7 +162,7 @@ def test_too_little_lockable_memory_is_said_with_its_cure():
         resource.setrlimit(resource.RLIMIT_MEMLOCK, (0, 0))
         if os.getuid() == 0:
             os.setuid(65_534)  # root may lock without limit
-        with pytest.raises(LockedMemoryShort, match="RLIMIT_MEMLOCK"):
+        with pytest.raises(LockedMemoryShortError, match="RLIMIT_MEMLOCK"):
             KeyPage()
 
     in_child(check)
@@ -215,6 +215,7 @@ def test_a_core_dump_does_not_hold_the_key(tmp_path):
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=tmp_path, env=environment
     ) as process:
+        assert process.stdout is not None
         keys = process.stdout.read(64)
         core = dumped(process, tmp_path)
 
