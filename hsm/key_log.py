@@ -19,7 +19,7 @@ import msgspec
 from hsm._cipher import equal
 from hsm._files import FILE_MODE, append_file, cut_file, sync_folder
 from hsm.backend import MAC_BYTES, Backend
-from hsm.errors import KeyNotFound, WrongKeyName
+from hsm.errors import KeyNotFoundError, WrongKeyNameError
 from hsm.key_states import KeyAct
 from hsm.keyring_errors import LogBrokenError, LogExistsError, LogMissingError, LogTornError, LogTruncatedError
 from hsm.people import TwoPeople
@@ -181,7 +181,7 @@ class KeyLog:
         # The bytes, not what they say: two texts may decode to one line.
         try:
             genuine = self._mac(sealed.log_key_version, self._end.mac, body)
-        except (KeyNotFound, WrongKeyName) as error:  # altered, or a LOG key was destroyed before its lines
+        except (KeyNotFoundError, WrongKeyNameError) as error:  # altered, or a LOG key was destroyed before its lines
             raise broken(sequence, self.path) from error
         if sealed.sequence != sequence or text[-_MAC_TAIL_BYTES:] != _MAC_FIELD + genuine.hex().encode() + b'"}':
             raise broken(sequence, self.path)

@@ -9,7 +9,7 @@ import pytest
 
 from hsm._cipher import equal, random_into
 from hsm.data_errors import KeyBlockTamperedError, KeyBlockUnsupportedError
-from hsm.errors import KeyTampered
+from hsm.errors import KeyTamperedError
 from hsm.key_states import KEY_BYTES, TRANSITIONS, KeyAct, KeyState, Purpose
 from hsm.keyring_errors import (
     KeyLengthError,
@@ -372,7 +372,7 @@ def test_the_backend_refuses_a_blob_of_another_key(kit):
     one, two = (keyring.add(Purpose.CHIP, version, 1, BOTH) for version in (1, 2))
     crossed = type(one.wrapped())(one.kek_version, one.blob, two.check_value)
     with page.take(16) as slot:
-        with pytest.raises(KeyTampered):
+        with pytest.raises(KeyTamperedError):
             backend.unwrap_into(crossed, slot)
         assert equal(slot, bytes(16))
 
