@@ -9,6 +9,7 @@ from libc.stdint cimport uint8_t, uint16_t
 from switch._card_settings cimport set_card, set_pin
 from switch._closing cimport day_totals
 from switch._decision cimport ask_t, decision_t, invalid, touch
+from switch._evidence cimport write_issuer_answer
 from switch._layout cimport *
 from switch._lifecycle cimport open_card, operate_card
 from switch._operators cimport (
@@ -65,6 +66,7 @@ cdef void evaluate(Tables tables, Rules rules, AnswerWindow answers, GroupCommit
                                 decision)
     else:
         reply.code = evaluate_operator(tables, rules, ask, request_type, body, decision)
+    write_issuer_answer(decision)
 
 
 cdef uint16_t evaluate_operator(Tables tables, Rules rules, const ask_t* ask, uint8_t request_type,
