@@ -31,6 +31,17 @@ cdef uint16_t card_unknown(Tables tables, const ask_t* ask, uint64_t card_number
 cdef void write_issuer_answer(decision_t* decision) noexcept nogil
 
 
+cdef inline uint64_t purpose_of(uint8_t medium) noexcept nogil:
+    """Purpose of the key that the medium's proof was made with."""
+    if medium == MEDIUM_CHIP:
+        return PURPOSE_CHIP
+    if medium == MEDIUM_CODE:
+        return PURPOSE_CODE
+    if medium == MEDIUM_STRIPE:
+        return PURPOSE_STRIPE
+    return PURPOSE_TAG
+
+
 cdef inline uint16_t judge_medium(Tables tables, const ask_t* ask, card_record_t* card,
                                   const card_type_record_t* card_type, int64_t amount_minor, bint is_quote,
                                   verdict_t* verdict, decision_t* decision) noexcept nogil:

@@ -56,17 +56,6 @@ cdef inline bint is_above(int64_t amount_minor, uint32_t most) noexcept nogil:
     return most != NO_COUNT_LIMIT and amount_minor > most
 
 
-cdef inline uint64_t purpose_of(uint8_t medium) noexcept nogil:
-    """Purpose of the key that the medium's proof was made with."""
-    if medium == MEDIUM_CHIP:
-        return PURPOSE_CHIP
-    if medium == MEDIUM_CODE:
-        return PURPOSE_CODE
-    if medium == MEDIUM_STRIPE:
-        return PURPOSE_STRIPE
-    return PURPOSE_TAG
-
-
 cdef inline bint is_key_accepted(Tables tables, const evidence_t* evidence,
                                  const medium_record_t* medium) noexcept nogil:
     """Row 5: whether proofs made with the key version still pass."""
