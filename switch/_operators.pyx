@@ -218,6 +218,8 @@ cdef uint16_t put_allowed(Tables tables, const ask_t* ask, const put_allowed_req
         return invalid(reply, 19)
     if request.number == 0:
         return invalid(reply, 20)
+    if request.allowed and request.list != ALLOWED_LIST_OPERATORS and tables.store(request.number) == NULL:
+        return CODE_STORE_UNKNOWN
     mark = <mark_record_t*>tables.marks.find(list_key, request.number, mark_key)
     if request.allowed:
         if mark == NULL:

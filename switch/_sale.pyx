@@ -321,6 +321,7 @@ cdef uint16_t plan(Tables tables, Rules rules, const ask_t* ask, const debit_req
     if code:
         return code
     if sale.priced.is_forbidden:
+        reply.detail = sale.priced.forbidden_line
         return CODE_PRODUCT_FORBIDDEN
     sale.tenders, sale.tender_count = tenders_of(request), request.tender_count
     if not tenders_fit(ask, sale):

@@ -92,7 +92,7 @@ def weigh(
         accounts.refuse_use(ask, card, card_type, Function.PAY, decision)
         or accounts.refuse_store(state, ask, card_type)
         or (None if is_quote else accounts.refuse_pin(card, card_type, form.pin, decision))
-        or (WRONG.PRODUCT_FORBIDDEN if pricing.is_forbidden(bill) else None)
+        or pricing.refuse_goods(bill, decision)
     )
     if refusal is not None:
         return refusal
