@@ -43,6 +43,7 @@ cdef class Engine:
     cdef uint32_t local_date(self, int64_t now_ms) noexcept nogil
     cdef void fill_ask(self, uint32_t terminal_id, uint32_t rights, int64_t now_ms, uint32_t local_date,
                        uint32_t today) noexcept nogil
+    cdef void fill_place(self, uint32_t terminal_id) noexcept nogil
     cdef uint32_t answer(self, uint32_t terminal_id, uint32_t rights, const challenges_t* challenges, uint8_t* message,
                          uint32_t message_bytes, int64_t now_ms, uint8_t* out) noexcept nogil
     cdef int64_t moment(self, const header_t* asked, const debit_request_t* keyed, int64_t now_ms) noexcept nogil

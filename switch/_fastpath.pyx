@@ -139,7 +139,13 @@ cdef inline void begin(decision_t* decision) noexcept nogil:
     """A decision that says nothing yet."""
     memset(&decision.reply, 0, sizeof(reply_t))
     decision.more_bytes = decision.image_count = decision.issuing_organisation_id = 0
-    decision.marks_original = False
+    decision.marks_original = decision.changes_place = False
+    decision.issuer_answer = NULL
+
+
+cdef inline bint passes_quarantine(uint8_t request_type) noexcept nogil:
+    """A terminal that was stopped may still undo what it does not know the answer of, close its day, change its key."""
+    return request_type == TYPE_REVERSAL or request_type == TYPE_DAY_TOTALS or request_type == TYPE_CHANGE_KEY
 
 
 cdef inline uint8_t* padded(uint8_t* at, uint32_t part_bytes) noexcept nogil:
@@ -211,14 +217,19 @@ cdef class Engine:
 
     cdef void fill_ask(self, uint32_t terminal_id, uint32_t rights, int64_t now_ms, uint32_t local_date,
                        uint32_t today) noexcept nogil:
-        """Who asks, when and where. The place is kept while the terminal is the same and no operator has come."""
+        """Who asks, when and where."""
         cdef ask_t* ask = &self.ask
-        cdef const terminal_record_t* terminal
-        cdef const store_record_t* store
         ask.rights, ask.now_ms, ask.local_date, ask.today = rights, now_ms, local_date, today
         # A year is added because local time may be below zero where a stamp is not, and C divides towards zero.
         ask.minute = <uint16_t>((self.local_ms(now_ms) // MS_PER_MINUTE + 366 * MINUTES_PER_DAY) % MINUTES_PER_DAY)
         ask.weekday = <uint8_t>((today + 3) % 7 + 1)     # 1970-01-01 was a Thursday
+        self.fill_place(terminal_id)
+
+    cdef void fill_place(self, uint32_t terminal_id) noexcept nogil:
+        """Where a terminal stands, and whether it was stopped: kept while it is the same and nothing was changed."""
+        cdef ask_t* ask = &self.ask
+        cdef const terminal_record_t* terminal
+        cdef const store_record_t* store
         if ask.terminal_id == terminal_id and not self.places_may_have_changed:
             return
         ask.terminal_id = terminal_id
@@ -294,6 +305,9 @@ cdef class Engine:
         needed = right_needed(asked, body)
         if rights & needed != needed:
             return turned_away(self, out, asked, reply, CODE_NOT_PERMITTED, 0)
+        self.fill_place(terminal_id)
+        if self.ask.terminal_status == TERMINAL_QUARANTINED and not passes_quarantine(asked.type):
+            return turned_away(self, out, asked, reply, CODE_QUARANTINED, 0)
         if today > self.answers.today and not (asked.type == TYPE_CUT_OVER and terminal_id == 0):
             if not self._begin_date(today, now_ms, out):
                 begin(decision)
@@ -364,6 +378,7 @@ cdef class Engine:
             if reply.code == CODE_BUSY:          # a day close could not read the journal; it has changed nothing
                 reply.journal_sequence = 0
                 return turned_away(self, out, asked, reply, CODE_BUSY, BUSY_RETRY_AFTER_MS)
+        self.places_may_have_changed |= decision.changes_place
         if asked.type < TYPE_PUT_CARD_TYPE and (reply.code == CODE_APPROVED or reply.code == CODE_PARTIAL):
             self.give_receipt_code()
         elif asked.type == TYPE_PUT_KEY:
