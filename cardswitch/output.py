@@ -84,6 +84,8 @@ def explain(code: int, detail: int = 0, form: type[Packed] | None = None) -> str
         words += f" It is {name_in(TypeState, detail)}."
     elif code == ResponseCode.RULES_INVALID and detail:
         words += f" It is rule {detail}."
+    elif code == ResponseCode.PRODUCT_FORBIDDEN:
+        words += f" It is line {detail + 1}."
     hint = next((hint for known, hint in HINTS.items() if known == code), None)
     return f"{words} To do: {hint}." if hint else words
 

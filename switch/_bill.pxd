@@ -38,6 +38,7 @@ cdef struct priced_t:
     int64_t bill_minor
     int64_t discount_minor
     bint is_forbidden
+    uint16_t forbidden_line          # the first one, from 0; set only when the bill `is_forbidden`
     bint is_matched                  # there are rules in force that may concern it
     int64_t points_hundredths        # sum over the lines
     priced_line_t lines[256]

@@ -1,7 +1,8 @@
 """Where cards get an account, lose it or hand it on: issue, return, voiding, replacement, correction.
 
 Steps of the card desk (section 15 of docs/decision.md) that move more than
-the card itself.  Each makes all its checks before its first change.
+the card itself.  Each makes all its checks before its first change, but that
+holds which have expired are released whatever becomes of it.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t

@@ -40,7 +40,8 @@ def main(arguments: list[str]) -> int:
     )
     for line in sys.stdin:
         done = ledger.advance(reader, int(line))
-        print(done.position, flush=True)
+        sys.stdout.write(f"{done.position}\n")  # the whole line at once, also where output is not buffered
+        sys.stdout.flush()
     ledger.close()
     return 0
 

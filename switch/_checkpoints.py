@@ -30,6 +30,8 @@ class Checkpoints:
         self._directory, self._commit = directory, commit
         self._asked = self._reached = self._seen = position
         self._quiet_s = 0.0
+        self._unread = b""
+        """Start of a report whose line is not whole yet: a pipe may deliver it in pieces."""
         self._child: subprocess.Popen[bytes] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -51,25 +53,27 @@ class Checkpoints:
             return
         _, from_child = self._pipes()
         asyncio.get_running_loop().remove_reader(from_child)
-        if self._commit.durable_position > self._asked:
-            self._ask()
-        reports, _ = self._child.communicate()
-        if reports.split():
-            self._reached = int(reports.split()[-1])
+        position = self._commit.durable_position
+        reports, _ = self._child.communicate(b"%d\n" % position if position > self._asked else b"")
+        self._take_reports(reports)
+
+    def _command(self) -> list[str]:
+        directory = self._directory
+        return [
+            sys.executable,
+            "-m",
+            "switch._checkpointer",
+            str(directory.ledger.resolve()),
+            str(directory.journal.resolve()),
+            str(directory.settings.partition),
+            str(directory.settings.segment_bytes),
+        ]
 
     def _start_child(self) -> None:
-        directory = self._directory
         self._asked = self._reached
+        self._unread = b""
         self._child = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "switch._checkpointer",
-                str(directory.ledger.resolve()),
-                str(directory.journal.resolve()),
-                str(directory.settings.partition),
-                str(directory.settings.segment_bytes),
-            ],
+            self._command(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=Path(__file__).resolve().parent.parent,
@@ -85,18 +89,18 @@ class Checkpoints:
         position = self._commit.durable_position
         grown, self._seen = position - self._seen, position
         self._quiet_s += LOOK_S
-        pause_s = LOOK_S
+        self._timer = asyncio.get_running_loop().call_later(LOOK_S, self._look)
         if self._child is None:
-            self._start_child()
+            try:
+                self._start_child()
+            except OSError as error:  # no memory, no process, no descriptor left just now
+                self._go_without(f"cannot be started ({error})")
         elif self._asked == self._reached and position > self._asked:
             settings = self._directory.settings
             quiet = grown < QUIET_BYTES_PER_S * LOOK_S
             overdue = quiet and self._quiet_s >= settings.checkpoint_interval_s
             if position - self._asked >= settings.checkpoint_bytes or overdue:
                 self._ask()
-        if self._child is None:
-            pause_s = AGAIN_S
-        self._timer = asyncio.get_running_loop().call_later(pause_s, self._look)
 
     def _ask(self) -> None:
         self._asked = self._commit.durable_position
@@ -107,20 +111,31 @@ class Checkpoints:
             self._child_has_ended()
 
     def _read_report(self) -> None:
-        reports = os.read(self._pipes()[1], REPORT_BYTES_MAX).split()
+        reports = os.read(self._pipes()[1], REPORT_BYTES_MAX)
         if reports:
-            self._reached = int(reports[-1])
+            self._take_reports(reports)
         else:
             self._child_has_ended()
+
+    def _take_reports(self, reports: bytes) -> None:
+        *lines, self._unread = (self._unread + reports).split(b"\n")
+        if lines:
+            self._reached = int(lines[-1])
 
     def _child_has_ended(self) -> None:
         if self._child is not None:
             asyncio.get_running_loop().remove_reader(self._pipes()[1])
             self._child.communicate()
             status, self._child = self._child.returncode, None
-            print(
-                f"cardswitch: the checkpoint process has ended with status {status}; "
-                f"it is started again in {AGAIN_S:g} s; until then a restart would take longer",
-                file=sys.stderr,
-                flush=True,
-            )
+            self._go_without(f"has ended with status {status}")
+
+    def _go_without(self, reason: str) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(AGAIN_S, self._look)
+        print(
+            f"cardswitch: the checkpoint process {reason}; "
+            f"it is started again in {AGAIN_S:g} s; until then a restart would take longer",
+            file=sys.stderr,
+            flush=True,
+        )

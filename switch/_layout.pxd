@@ -76,7 +76,7 @@ cdef packed struct range_result_t:  # 4 bytes. What became of one card of a rang
 
 cdef packed struct reply_t:  # 104 bytes
     uint16_t code  # response code
-    uint16_t detail  # what `code` names: a field's offset in the request's body, a status, a state, a rule; else 0
+    uint16_t detail  # what `code` names: an offset in the request's body, a status, a state, a rule, a line; else 0
     uint32_t trace_number  # the request's; 0 for inquiries
     uint32_t business_date  # business date of the decision, days since 1970-01-01
     uint32_t retry_after_ms  # with class retry: wait this long, then send the same bytes
@@ -1408,7 +1408,7 @@ cdef enum:  # ResponseCode
     CODE_EXPIRED = 54  # The card's last date of use has passed.
     CODE_PIN_WRONG = 55  # The PIN is wrong; it counts as a try.
     CODE_PIN_REQUIRED = 56  # The card type asks for a PIN, and none came or none was ever set.
-    CODE_PRODUCT_FORBIDDEN = 57  # A line of the bill may not be paid with such a card.
+    CODE_PRODUCT_FORBIDDEN = 57
     CODE_STORE_FORBIDDEN = 58  # The card type is not accepted in this store.
     CODE_FUNCTION_OFF = 59  # The card type lacks the function: pay, points or visits.
     CODE_SINGLE_AMOUNT = 60  # The amount is above the maximum for one debit, the type's or the card's.

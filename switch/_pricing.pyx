@@ -132,8 +132,8 @@ cdef void match_lines(const bill_t* bill, uint32_t wanted, priced_t* priced) noe
             if bill.lines[i].flags & LINE_NO_POINTS:
                 wanted_here &= ~<uint32_t>SALE_POINTS_BITS
             match_line(rules, &sale, wanted_here, &bill.lines[i], &line.found)
-        if line.found.is_forbidden and line.amount_minor > 0:
-            priced.is_forbidden = True
+        if line.found.is_forbidden and line.amount_minor > 0 and not priced.is_forbidden:
+            priced.is_forbidden, priced.forbidden_line = True, <uint16_t>i
 
 
 # ------------------------------------------------------------------------ discount

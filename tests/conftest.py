@@ -1,11 +1,18 @@
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 pytest_plugins = ["tests.support.features"]
 
 # No deadline: how long one example takes says more about the machine's other users than about us.
-settings.register_profile("default", deadline=None)
-settings.register_profile("fuzz", deadline=None, max_examples=20_000)
+# derandomize is said here too: where CI is set Hypothesis begins with a profile of its own.
+settings.register_profile("random", deadline=None, derandomize=False, print_blob=True)
+settings.register_profile("fuzz", settings.get_profile("random"), max_examples=20_000)
+# The default run tries the same examples each time, and a failure ends it soon: making the example small can take
+# minutes, and is asked for with --hypothesis-profile small.
+settings.register_profile("small", settings.get_profile("random"), derandomize=True, database=None)
+settings.register_profile(
+    "default", settings.get_profile("small"), phases=[phase for phase in Phase if phase != Phase.shrink]
+)
 settings.load_profile("default")
 
 

@@ -45,8 +45,7 @@ class Section:
 
     def sections(self, key: str, default: list[Any] | None = None) -> list[Section]:
         """Tables of an array; `default` `None` makes the key mandatory."""
-        is_tables = lambda v: isinstance(v, list) and all(map(_is_table, v))  # noqa: E731
-        tables = self._take(key, "an array of tables", is_tables, default)
+        tables = self._take(key, "an array of tables", _is_array_of_tables, default)
         path = self._path(key)
         return [Section(self._where, f"{path}[{index}]", table, self._refused) for index, table in enumerate(tables, 1)]
 
@@ -120,3 +119,7 @@ def _is_number(value: Any) -> bool:
 
 def _is_table(value: Any) -> bool:
     return isinstance(value, dict)
+
+
+def _is_array_of_tables(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_table, value))

@@ -186,7 +186,10 @@ MEANINGS: dict[ResponseCode, tuple[CodeClass, str]] = {
     ResponseCode.EXPIRED: (_FINAL, "The card's last date of use has passed."),
     ResponseCode.PIN_WRONG: (_FINAL, "The PIN is wrong; it counts as a try."),
     ResponseCode.PIN_REQUIRED: (_FINAL, "The card type asks for a PIN, and none came or none was ever set."),
-    ResponseCode.PRODUCT_FORBIDDEN: (_FINAL, "A line of the bill may not be paid with such a card."),
+    ResponseCode.PRODUCT_FORBIDDEN: (
+        _FINAL,
+        "A line of the bill may not be paid with such a card; `detail` is the first such line, from 0.",
+    ),
     ResponseCode.STORE_FORBIDDEN: (_FINAL, "The card type is not accepted in this store."),
     ResponseCode.FUNCTION_OFF: (_FINAL, "The card type lacks the function: pay, points or visits."),
     ResponseCode.SINGLE_AMOUNT: (_FINAL, "The amount is above the maximum for one debit, the type's or the card's."),

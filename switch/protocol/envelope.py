@@ -112,7 +112,7 @@ class Reply(Packed, kw_only=True):
     code: Annotated[int, u16("switch", "response code")]
     detail: Annotated[
         int,
-        u16("switch", "what `code` names: a field's offset in the request's body, a status, a state, a rule; else 0"),
+        u16("switch", "what `code` names: an offset in the request's body, a status, a state, a rule, a line; else 0"),
     ] = 0
     trace_number: Annotated[int, u32("switch", "the request's; 0 for inquiries")] = 0
     business_date: Annotated[int, u32("switch", "business date of the decision, days since 1970-01-01")] = 0

@@ -198,7 +198,7 @@ def test_a_port_that_is_taken_is_named(shop, tmp_path):
 
 def test_sigterm_answers_what_is_in_flight_checkpoints_and_ends_with_0(shop, tmp_path):
     shim = SyncShim(tmp_path)
-    with SwitchProcess(shop, environment=shim.environment, preload=shim.library) as switch:
+    with SwitchProcess(shop, environment=shim.environment, preload=shim.binary) as switch:
         with Till(switch.address, TILL_ID, TILL_KEY) as first, Till(switch.address, TILL_ID, TILL_KEY) as second:
             shim.order("delay_ms", 300)
             first.send(MessageType.DEBIT, debit(first, 1))

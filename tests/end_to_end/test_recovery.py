@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from switch._checkpoints import AGAIN_S
 from switch._segments import SPARE_COUNT
 from switch._verify import verify
 from switch.ledger import Ledger
@@ -345,4 +346,5 @@ def test_a_full_disk_does_not_end_the_checkpoints_for_good(small_disk):
         cashier.debit(1)
 
         end = blocks_of(path)[-1].end
-        wait_until(lambda: store_position(path) >= end, "the balance store at the end of the journal", 5)
+        patience_s = AGAIN_S + PATIENCE_S  # the process may have ended for want of space just now
+        wait_until(lambda: store_position(path) >= end, "the balance store at the end of the journal", patience_s)

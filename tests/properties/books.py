@@ -267,13 +267,18 @@ class Books:
 
     def settle(self, account: Account, now_ms: int, today: int) -> bool:
         """End what has expired, book what is due; whether anything changed."""
-        expired = [hold for hold in account.holds.values() if hold.expires_ms <= now_ms]
+        has_released = self.release_expired(account, now_ms)
         due = [place for place in account.pending if place[1] <= today]
-        for hold in expired:
-            self.free(account, hold)
         for category, date in due:
             account.points[category] += account.pending.pop((category, date))
-        return bool(expired or due)
+        return bool(has_released or due)
+
+    def release_expired(self, account: Account, now_ms: int) -> bool:
+        """End the holds that have expired; whether there were any."""
+        expired = [hold for hold in account.holds.values() if hold.expires_ms <= now_ms]
+        for hold in expired:
+            self.free(account, hold)
+        return bool(expired)
 
     def cap_left(self, card: Card, account: Account, today: int) -> int:
         """Points that may still be earned today."""

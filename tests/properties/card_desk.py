@@ -133,6 +133,7 @@ def give_back(books: Books, ask: Ask) -> None:
     card = in_status(books, ask, CardStatus.ACTIVE)
     if card.relation != Relation.SUPPLEMENTARY:
         account = books.accounts[card.account]
+        ask.is_settled = books.release_expired(account, ask.now_ms)
         need(not account.holds and not books.other_live_cards(card))
         fee = min(RETURN_FEE if card.type == 1 else 0, account.balance_minor)
         ask.told.update(amount_minor=account.balance_minor - fee, change_minor=fee)
@@ -151,6 +152,7 @@ def void(books: Books, ask: Ask) -> None:
     card = in_status(books, ask, *(status for status in CardStatus if status < ENDED_FROM))
     account = books.accounts.get(card.account)
     if account and not books.other_live_cards(card):
+        ask.is_settled = books.release_expired(account, ask.now_ms)
         need(not account.holds)
         need(account.balance_minor == 0 or (ask.form.flags & 8 and ask.form.document))
         account.balance_minor = 0

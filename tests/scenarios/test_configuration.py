@@ -266,6 +266,8 @@ def test_stores_come_on_a_list_and_go_off_it(desk):
         return desk.ask(MessageType.PUT_ALLOWED, allowed=allowed, number=number, **fields)
 
     key = (5 << 8 | AllowedList.OUTLETS, 9, MarkKind.ALLOWED << 56)
+    assert put(1).code == ResponseCode.STORE_UNKNOWN
+    desk.ask(MessageType.PUT_STORE, store_id=9)
     assert put(1).image(RecordKind.MARK, *key).state == 0
     assert put(0).image(RecordKind.MARK, *key).state == GONE
     assert (put(0).code, put(0).images) == (ResponseCode.APPROVED, {})

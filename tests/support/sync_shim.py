@@ -19,13 +19,13 @@ class Sync:
 
 
 class SyncShim:
-    """The shim, compiled, and the folder with its orders; hand `library` and `environment` to a SwitchProcess."""
+    """The shim, compiled, and the folder with its orders; hand `binary` and `environment` to a SwitchProcess."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "orders"
         self.folder.mkdir()
-        self.library = folder / "sync_shim.so"
-        command = ["gcc", "-shared", "-fPIC", "-O1", "-Wall", "-o", str(self.library), str(SOURCE), "-ldl"]
+        self.binary = folder / "sync_shim.so"
+        command = ["gcc", "-shared", "-fPIC", "-O1", "-Wall", "-o", str(self.binary), str(SOURCE), "-ldl"]
         subprocess.run(command, check=True, capture_output=True, timeout=60)
 
     @property

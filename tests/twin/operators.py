@@ -7,6 +7,7 @@ from typing import Any
 
 from switch.protocol.codes import ResponseCode
 from switch.protocol.messages import (
+    AllowedList,
     CardTypeFlag,
     CutOverRequest,
     Function,
@@ -156,6 +157,9 @@ def decide_put_allowed(state: State, ask: Ask, form: PutAllowedRequest, decision
     )
     if invalid is not None:
         return invalid
+    names_store = form.list in (AllowedList.STORES, AllowedList.OUTLETS)
+    if form.allowed and names_store and tables.find(RecordKind.STORE, form.number) is None:
+        return ResponseCode.STORE_UNKNOWN
     key = (form.code << 8 | form.list, form.number, MarkKind.ALLOWED << 56)
     mark = tables.find(kind, *key)
     if form.allowed and mark is None:

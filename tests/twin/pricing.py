@@ -31,7 +31,7 @@ from .accounts import (
     points_pending,
 )
 from .calendar import weekday_of
-from .state import Record, State
+from .state import Decision, Record, State
 
 TEN_THOUSAND = 10_000
 POINTS_PER_BILL_MAX_HUNDREDTHS = 10**15
@@ -220,9 +220,13 @@ def matching(bill: Bill, line: BillLine, layer: RuleLayer) -> list[Record]:
     return sorted((rule for rule in bill.rules if rule.layer == layer and matches(rule, bill, line)), key=order)
 
 
-def is_forbidden(bill: Bill) -> bool:
-    """Whether a line may not be paid with the card."""
-    return any(line.amount > 0 and matching(bill, line.asked, RuleLayer.FORBID) for line in bill.lines)
+def refuse_goods(bill: Bill, decision: Decision) -> ResponseCode | None:
+    """The first line that may not be paid with the card."""
+    for place, line in enumerate(bill.lines):
+        if line.amount > 0 and matching(bill, line.asked, RuleLayer.FORBID):
+            decision.detail = place
+            return ResponseCode.PRODUCT_FORBIDDEN
+    return None
 
 
 # --------------------------------------------------------------------------- shares

@@ -99,8 +99,8 @@ def weigh(
     verdict = evidence.judge(state, ask, form, card, due, decision, is_quote=is_quote)
     if isinstance(verdict, ResponseCode):
         return verdict
-    refusal = (None if is_quote else verdict.refuse_pin(card, card_type, form.pin, decision)) or (
-        WRONG.PRODUCT_FORBIDDEN if pricing.is_forbidden(bill) else None
+    refusal = (None if is_quote else verdict.refuse_pin(card, card_type, form.pin, decision)) or pricing.refuse_goods(
+        bill, decision
     )
     if refusal is not None:
         return refusal

@@ -27,7 +27,7 @@ def switch(tmp_path, shim):
     """A switch on a shop, with the shim under it, at the disk's own pace."""
     for order in ("delay_ms", "fail_sync", "fail_write", "tear_bytes"):
         shim.cancel(order)
-    with SwitchProcess(make_shop(tmp_path / "data"), environment=shim.environment, preload=shim.library) as process:
+    with SwitchProcess(make_shop(tmp_path / "data"), environment=shim.environment, preload=shim.binary) as process:
         yield process
 
 

@@ -1,0 +1,20 @@
+"""Examining the proof of a medium, before the decision."""
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t
+
+from switch._form cimport fault_t
+from switch._keys cimport KeyRing
+from switch._tables cimport Tables
+
+cdef enum:
+    CHALLENGE_BYTES = 8
+
+
+cdef struct challenges_t:
+    # What chips of a session must have been asked: this session's, and that of the terminal's session before.
+    uint8_t current[CHALLENGE_BYTES]
+    uint8_t previous[CHALLENGE_BYTES]
+
+
+cdef bint examine(Tables tables, KeyRing keys, const challenges_t* challenges, uint32_t terminal_id, int64_t now_ms,
+                  uint8_t* message, uint32_t message_bytes, fault_t* fault) noexcept nogil

@@ -1,0 +1,67 @@
+"""Keys that the decision's proofs are checked with, ready to use."""
+
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+
+cdef extern from "<openssl/evp.h>" nogil:
+    ctypedef struct EVP_CIPHER_CTX:
+        pass
+    ctypedef struct EVP_CIPHER:
+        pass
+    EVP_CIPHER_CTX* EVP_CIPHER_CTX_new()
+    void EVP_CIPHER_CTX_free(EVP_CIPHER_CTX* ctx)
+    int EVP_CIPHER_CTX_set_padding(EVP_CIPHER_CTX* ctx, int padding)
+    const EVP_CIPHER* EVP_aes_128_ecb()
+    const EVP_CIPHER* EVP_aes_256_ecb()
+    const EVP_CIPHER* EVP_des_ede3_ecb()
+    int EVP_EncryptInit_ex(EVP_CIPHER_CTX* ctx, const EVP_CIPHER* cipher, void* engine, const uint8_t* key,
+                           const uint8_t* iv)
+    int EVP_DecryptInit_ex(EVP_CIPHER_CTX* ctx, const EVP_CIPHER* cipher, void* engine, const uint8_t* key,
+                           const uint8_t* iv)
+    int EVP_EncryptUpdate(EVP_CIPHER_CTX* ctx, uint8_t* out, int* out_bytes, const uint8_t* data, int data_bytes)
+    int EVP_DecryptUpdate(EVP_CIPHER_CTX* ctx, uint8_t* out, int* out_bytes, const uint8_t* data, int data_bytes)
+
+cdef extern from "<openssl/crypto.h>" nogil:
+    void OPENSSL_cleanse(void* at, size_t size)
+    int CRYPTO_memcmp(const void* one, const void* other, size_t size)
+
+from switch._tables cimport Tables
+
+cdef enum:
+    BLOCK_BYTES = 16
+    CARD_KEY_BYTES = 16
+    PURPOSES = 9                     # numbers of purposes: 1 to 8
+    VERSIONS = 256
+
+
+cdef struct cmac_t:
+    # A block cipher under one key, and what AES-CMAC (RFC 4493) needs beside it.
+    EVP_CIPHER_CTX* ctx
+    uint8_t k1[BLOCK_BYTES]
+    uint8_t k2[BLOCK_BYTES]
+
+
+cdef struct cvk_t:
+    # A pair of CVV keys: DES under the first alone, and two-key TDES under both.
+    EVP_CIPHER_CTX* single
+    EVP_CIPHER_CTX* double_
+
+
+cdef class KeyRing:
+    cdef cmac_t* masters[PURPOSES][VERSIONS]     # CHIP, CODE, JITTER, TAG, RECEIPT
+    cdef cvk_t* pairs[VERSIONS]                  # STRIPE
+    cdef const uint8_t* pin_key                  # PIN, version 1: 32 bytes that `_pin_owner` keeps alive
+    cdef object _pin_owner
+    cdef cmac_t card                             # working room: the key of the card in hand
+    cdef cmac_t session                          # and its session key
+    cdef EVP_CIPHER_CTX* opener                  # AES-128 decryption under a tag's key
+    cdef EVP_CIPHER_CTX* storage[VERSIONS]       # AES-256 decryption under STORAGE: opens stored card keys
+    cdef readonly object loaded
+
+    cdef void _forget_master(self, int purpose, int version) noexcept
+    cdef void _forget_pair(self, int version) noexcept
+    cdef int _load_master(self, int purpose, int version, const uint8_t* key) except -1
+    cdef int _load_pair(self, int version, const uint8_t* key) except -1
+    cdef bint stored(self, Tables tables, uint32_t medium, uint64_t medium_id, uint32_t version) noexcept nogil
+
+cdef bint rekey(cmac_t* cmac, const uint8_t* key) noexcept nogil
+cdef void mac(const cmac_t* cmac, const uint8_t* message, uint32_t message_bytes, uint8_t* out) noexcept nogil

@@ -1,0 +1,297 @@
+"""Keys that the decision's proofs are checked with, ready to use.
+
+AES-CMAC (RFC 4493) by hand over OpenSSL's AES-128-ECB: a context with its key
+set costs 20 ns a block, where EVP_MAC with a new key costs 340 ns a message.
+Master keys stay set; a card's and a session's key pass through two contexts of
+their own and are overwritten by the next card's.
+
+A context holds the key's bytes, and OpenSSL takes its memory from malloc, so
+every context is made in guarded pages (`_guarded.h`).  Invariant: no key that
+is loaded here stands in memory that is swapped, dumped or inherited by a fork.
+"""
+
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
+
+from switch._layout cimport (
+    PURPOSE_CHIP, PURPOSE_CODE, PURPOSE_JITTER, PURPOSE_PIN, PURPOSE_RECEIPT, PURPOSE_STORAGE, PURPOSE_STRIPE,
+    PURPOSE_TAG, card_key_record_t)
+from switch._tables cimport Tables
+
+cdef extern from "_guarded.h" nogil:
+    ctypedef struct guard_t:
+        pass
+    int guard_begin(guard_t* guard)
+    int guard_end(guard_t* guard)
+
+LONG_KEY_BYTES = 32
+"""STORAGE and PIN; all others are MASTER_KEY_BYTES long."""
+MASTER_KEY_BYTES = 16
+AES_PURPOSES = (PURPOSE_CHIP, PURPOSE_CODE, PURPOSE_JITTER, PURPOSE_TAG, PURPOSE_RECEIPT)
+
+
+class KeyMemoryError(MemoryError):
+    """Memory for keys cannot be had or cannot be locked."""
+
+
+# ------------------------------------------------------------------------ AES-CMAC
+
+cdef inline void doubled(const uint8_t* block, uint8_t* out) noexcept nogil:
+    """Times x in GF(2^128), RFC 4493 section 2.3."""
+    cdef int i
+    for i in range(BLOCK_BYTES - 1):
+        out[i] = <uint8_t>(block[i] << 1 | block[i + 1] >> 7)
+    out[15] = <uint8_t>(block[15] << 1) ^ (0x87 if block[0] & 0x80 else 0)
+
+
+cdef inline void encrypt_block(EVP_CIPHER_CTX* ctx, const uint8_t* data, uint8_t* out) noexcept nogil:
+    cdef int out_bytes = 0
+    EVP_EncryptUpdate(ctx, out, &out_bytes, data, BLOCK_BYTES)
+
+
+cdef inline void xor_block(uint8_t* block, const uint8_t* other) noexcept nogil:
+    (<uint64_t*>block)[0] ^= (<const uint64_t*>other)[0]
+    (<uint64_t*>block)[1] ^= (<const uint64_t*>other)[1]
+
+
+cdef bint rekey(cmac_t* cmac, const uint8_t* key) noexcept nogil:
+    """Give a context another key; False when OpenSSL fails, and then nothing may be believed that it says."""
+    cdef uint8_t zeros[BLOCK_BYTES]
+    memset(zeros, 0, BLOCK_BYTES)
+    if EVP_EncryptInit_ex(cmac.ctx, NULL, NULL, key, NULL) != 1:
+        return False
+    encrypt_block(cmac.ctx, zeros, cmac.k2)
+    doubled(cmac.k2, cmac.k1)
+    doubled(cmac.k1, cmac.k2)
+    return True
+
+
+cdef void mac(const cmac_t* cmac, const uint8_t* message, uint32_t message_bytes, uint8_t* out) noexcept nogil:
+    """AES-CMAC of a message into 16 bytes."""
+    cdef uint8_t last[BLOCK_BYTES]
+    memset(out, 0, BLOCK_BYTES)
+    while message_bytes > BLOCK_BYTES:
+        xor_block(out, message)
+        encrypt_block(cmac.ctx, out, out)
+        message += BLOCK_BYTES
+        message_bytes -= BLOCK_BYTES
+    if message_bytes == BLOCK_BYTES:
+        xor_block(out, message)
+        xor_block(out, cmac.k1)
+    else:
+        memset(last, 0, BLOCK_BYTES)
+        memcpy(last, message, message_bytes)
+        last[message_bytes] = 0x80
+        xor_block(out, last)
+        xor_block(out, cmac.k2)
+    encrypt_block(cmac.ctx, out, out)
+
+
+# ------------------------------------------------------------------------ contexts in guarded memory
+
+cdef EVP_CIPHER_CTX* new_context(const EVP_CIPHER* cipher, const uint8_t* key, bint opens) noexcept nogil:
+    cdef EVP_CIPHER_CTX* ctx = EVP_CIPHER_CTX_new()
+    cdef int done
+    if ctx == NULL:
+        return NULL
+    done = EVP_DecryptInit_ex(ctx, cipher, NULL, key, NULL) if opens else EVP_EncryptInit_ex(ctx, cipher, NULL, key,
+                                                                                             NULL)
+    if done != 1 or EVP_CIPHER_CTX_set_padding(ctx, 0) != 1:
+        EVP_CIPHER_CTX_free(ctx)
+        return NULL
+    return ctx
+
+
+cdef int check_guard(int result) except -1:
+    if result == -2:
+        raise KeyMemoryError("memory for keys: expected that it can be locked, got a refusal of the system; "
+                             "raise RLIMIT_MEMLOCK (ulimit -l, LimitMEMLOCK=) to 8 MiB or more")
+    if result != 0:
+        raise KeyMemoryError("memory for keys: expected that it can be kept out of dumps and forks, got a refusal; "
+                             "use Linux 4.14 or newer, with /proc")
+    return 0
+
+
+cdef void warm_up() noexcept nogil:
+    """A first context makes OpenSSL load what it keeps for ever, outside of guarded pages."""
+    cdef uint8_t zeros[32]
+    memset(zeros, 0, 32)
+    EVP_CIPHER_CTX_free(new_context(EVP_aes_128_ecb(), zeros, False))
+    EVP_CIPHER_CTX_free(new_context(EVP_aes_256_ecb(), zeros, True))
+    EVP_CIPHER_CTX_free(new_context(EVP_des_ede3_ecb(), zeros, False))
+
+
+cdef EVP_CIPHER_CTX* guarded_context(const EVP_CIPHER* cipher, const uint8_t* key, bint opens=False) except NULL:
+    """A context with a key, in memory that is locked, not dumped and not inherited."""
+    cdef guard_t guard
+    cdef EVP_CIPHER_CTX* ctx
+    cdef int result
+    with nogil:
+        warm_up()
+        result = guard_begin(&guard)
+        ctx = NULL
+        if result == 0:
+            ctx = new_context(cipher, key, opens)
+            result = guard_end(&guard)
+    if result != 0:
+        EVP_CIPHER_CTX_free(ctx)
+        check_guard(result)
+    if ctx == NULL:
+        raise KeyMemoryError("keys: expected a context of OpenSSL, got none; is its default provider there?")
+    return ctx
+
+
+cdef class KeyRing:
+    """Master keys by purpose and version.
+
+    `load` takes a key from a buffer of MASTER_KEY_BYTES, or LONG_KEY_BYTES for STORAGE and PIN.  PIN's must stay as it
+    is: it is used in place.
+    Not thread-safe: used under the mutex of the batch, loaded by the event loop.
+    """
+
+    def __cinit__(self):
+        cdef uint8_t zeros[BLOCK_BYTES]
+        memset(zeros, 0, BLOCK_BYTES)
+        self.loaded = set()
+        self.card.ctx = guarded_context(EVP_aes_128_ecb(), zeros)
+        self.session.ctx = guarded_context(EVP_aes_128_ecb(), zeros)
+        self.opener = guarded_context(EVP_aes_128_ecb(), zeros, True)
+
+    def __dealloc__(self):
+        cdef int purpose, version
+        for purpose in range(PURPOSES):
+            for version in range(VERSIONS):
+                if self.masters[purpose][version] != NULL:
+                    self._forget_master(purpose, version)
+        for version in range(VERSIONS):
+            if self.pairs[version] != NULL:
+                self._forget_pair(version)
+            EVP_CIPHER_CTX_free(self.storage[version])
+        EVP_CIPHER_CTX_free(self.opener)
+        EVP_CIPHER_CTX_free(self.card.ctx)
+        EVP_CIPHER_CTX_free(self.session.ctx)
+        OPENSSL_cleanse(&self.card, sizeof(cmac_t))
+        OPENSSL_cleanse(&self.session, sizeof(cmac_t))
+
+    cdef void _forget_master(self, int purpose, int version) noexcept:
+        EVP_CIPHER_CTX_free(self.masters[purpose][version].ctx)      # also wipes the key schedule
+        OPENSSL_cleanse(self.masters[purpose][version], sizeof(cmac_t))
+        free(self.masters[purpose][version])
+        self.masters[purpose][version] = NULL
+
+    cdef void _forget_pair(self, int version) noexcept:
+        EVP_CIPHER_CTX_free(self.pairs[version].single)
+        EVP_CIPHER_CTX_free(self.pairs[version].double_)
+        free(self.pairs[version])
+        self.pairs[version] = NULL
+
+    def load(self, int purpose, int version, const uint8_t[::1] key not None):
+        """Take a key into use; loading it again replaces it. ValueError for a purpose or length that cannot be."""
+        expected = LONG_KEY_BYTES if purpose in (PURPOSE_PIN, PURPOSE_STORAGE) else MASTER_KEY_BYTES
+        if not 1 <= version < VERSIONS or key.shape[0] != expected:
+            raise ValueError(f"key: expected a version of 1 to {VERSIONS - 1} and {expected} bytes, got version {version} "
+                             f"and {key.shape[0]} bytes; look at what the key store holds")
+        if purpose == PURPOSE_PIN:
+            self._pin_owner = key
+            self.pin_key = &key[0]
+        elif purpose == PURPOSE_STORAGE:
+            EVP_CIPHER_CTX_free(self.storage[version])
+            self.storage[version] = NULL
+            self.storage[version] = guarded_context(EVP_aes_256_ecb(), &key[0], True)
+        elif purpose == PURPOSE_STRIPE:
+            self._load_pair(version, &key[0])
+        elif purpose in AES_PURPOSES:
+            self._load_master(purpose, version, &key[0])
+        else:
+            raise ValueError(f"key: expected a purpose that the decision uses, got {purpose}; see KeyPurpose")
+        self.loaded.add((purpose, version))
+
+    def forget(self, int purpose, int version):
+        """Wipe a key. It need not be there."""
+        self.loaded.discard((purpose, version))
+        if purpose == PURPOSE_PIN:
+            self.pin_key, self._pin_owner = NULL, None
+        elif purpose == PURPOSE_STORAGE:
+            EVP_CIPHER_CTX_free(self.storage[version])
+            self.storage[version] = NULL
+        elif purpose == PURPOSE_STRIPE and self.pairs[version] != NULL:
+            self._forget_pair(version)
+        elif purpose in AES_PURPOSES and self.masters[purpose][version] != NULL:
+            self._forget_master(purpose, version)
+
+    cdef int _load_master(self, int purpose, int version, const uint8_t* key) except -1:
+        cdef cmac_t* made = self.masters[purpose][version]
+        if made == NULL:
+            made = <cmac_t*>calloc(1, sizeof(cmac_t))
+            if made == NULL:
+                raise KeyMemoryError("keys: no memory")
+            try:
+                made.ctx = guarded_context(EVP_aes_128_ecb(), key)
+            except KeyMemoryError:
+                free(made)
+                raise
+            self.masters[purpose][version] = made
+        if not rekey(made, key):
+            raise KeyMemoryError("keys: expected OpenSSL to set a key, got a failure")
+        return 0
+
+    cdef int _load_pair(self, int version, const uint8_t* key) except -1:
+        cdef uint8_t single[24]
+        cdef uint8_t pair[24]
+        if self.pairs[version] != NULL:
+            self._forget_pair(version)
+        memcpy(single, key, 8)                   # EDE under three times the same key is DES
+        memcpy(single + 8, key, 8)
+        memcpy(single + 16, key, 8)
+        memcpy(pair, key, 16)
+        memcpy(pair + 16, key, 8)
+        self.pairs[version] = <cvk_t*>calloc(1, sizeof(cvk_t))
+        if self.pairs[version] == NULL:
+            raise KeyMemoryError("keys: no memory")
+        try:
+            self.pairs[version].single = guarded_context(EVP_des_ede3_ecb(), single)
+            self.pairs[version].double_ = guarded_context(EVP_des_ede3_ecb(), pair)
+        except KeyMemoryError:
+            self._forget_pair(version)
+            raise
+        finally:
+            OPENSSL_cleanse(single, 24)
+            OPENSSL_cleanse(pair, 24)
+        return 0
+
+    cdef bint stored(self, Tables tables, uint32_t medium, uint64_t medium_id, uint32_t version) noexcept nogil:
+        """Set the key of a medium that has one of its own, kept wrapped (RFC 3394, 128-bit key); False: none opens."""
+        cdef const card_key_record_t* record = <const card_key_record_t*>tables.card_keys.find(medium, medium_id, version)
+        cdef uint8_t block[16]
+        cdef uint8_t rest[16]
+        cdef uint64_t intact = 0
+        cdef int step, i, out_bytes = 0
+        cdef bint is_set = False
+        if record == NULL or self.storage[record.storage_version] == NULL:
+            return False
+        memcpy(block, record.wrapped_key, 8)
+        memcpy(rest, record.wrapped_key + 8, 16)
+        for step in range(12, 0, -1):            # section 2.2.2: six rounds over two halves, backwards
+            i = (step - 1) % 2 * 8
+            block[7] ^= <uint8_t>step
+            memcpy(block + 8, rest + i, 8)
+            EVP_DecryptUpdate(self.storage[record.storage_version], block, &out_bytes, block, 16)
+            memcpy(rest + i, block + 8, 8)
+        for i in range(8):
+            intact |= block[i] ^ 0xA6
+        if intact == 0:
+            is_set = rekey(&self.card, rest)
+        OPENSSL_cleanse(block, 16)
+        OPENSSL_cleanse(rest, 16)
+        return is_set
+
+    # -- for tests
+
+    def cmac(self, int purpose, int version, const uint8_t[::1] message not None):
+        """AES-CMAC of a message under a loaded key, as the proofs use it."""
+        cdef uint8_t out[BLOCK_BYTES]
+        if self.masters[purpose][version] == NULL:
+            raise KeyError((purpose, version))
+        mac(self.masters[purpose][version], &message[0] if message.shape[0] else NULL, <uint32_t>message.shape[0], out)
+        return out[:BLOCK_BYTES]
