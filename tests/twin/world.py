@@ -154,7 +154,7 @@ def world_of(seed: int) -> World:
 def _rights() -> dict[int, int]:
     """Most terminals may pay, some more than that, some less; the last one is the operator."""
     pay, credit, configure, follow, cards = Right.PAY, Right.CREDIT, Right.CONFIGURE, Right.FOLLOW, Right.CARDS
-    special = {16: pay | credit, 17: credit, 18: follow, 19: 0, 20: EVERY_RIGHT}
+    special = {13: int(Right.SECURITY | cards), 16: pay | credit, 17: credit, 18: follow, 19: 0, 20: EVERY_RIGHT}
     by_third = [pay, pay | credit | cards, pay | credit | configure | cards]
     return {terminal_id: int(special.get(terminal_id, by_third[terminal_id % 3])) for terminal_id in TERMINALS}
 
