@@ -113,8 +113,10 @@ def test_all_components_open_and_fewer_do_not(path, components, page):
         facts = backend.generate(KEK, 1, NOW_MS)
 
     assert opened(path, components) == opened(path, components[::-1]) == [facts]
-    with pytest.raises(KeystoreNotOpenedError):
-        opened(path, components[:2])
+    other = page.take(32)
+    for wrong in (components[:2], *([*components[:place], other, *components[place + 1 :]] for place in range(3))):
+        with pytest.raises(KeystoreNotOpenedError):
+            opened(path, wrong)
     for few in (components[:0], components[:1]):
         with pytest.raises(SealTooCheapError):
             opened(path, few)
@@ -351,6 +353,13 @@ def test_the_new_file_is_on_disk_before_it_takes_the_name(path, filled, monkeypa
         backend.generate(KEK, 2, NOW_MS)
 
     assert calls == ["write", "fsync", "rename", "fsync"]
+
+
+def test_a_destroyed_key_leaves_the_memory(path, filled):
+    with SoftwareBackend.open(path, PASSPHRASE) as backend, memoryview(backend._keys[KEK, 1].slot) as view:
+        assert bytes(view) != bytes(32)
+        backend.destroy(KEK, 1)
+        assert bytes(view) == bytes(32)
 
 
 def test_no_slot_is_lost(path, filled):
