@@ -15,6 +15,7 @@ from hsm._cipher import copy_into
 from hsm._keystore import KEY_COUNT_MAX
 from hsm.backend import KeyUse
 from hsm.errors import (
+    BackendClosedError,
     HsmError,
     KeyNotFoundError,
     KeyPageClosedError,
@@ -26,6 +27,7 @@ from hsm.errors import (
     KeystoreNotOpenedError,
     KeystoreReadOnlyError,
     KeystoreTornError,
+    KeystoreUncertainError,
     KeystoreUnknownError,
     KeystoreUnwritableError,
     SealTooCheapError,
@@ -332,6 +334,36 @@ def test_what_could_not_be_written_did_not_happen(path, filled, monkeypatch, cal
         wrapped = backend.generate_wrapped(1, 16)
         assert backend.check_value(wrapped) == wrapped.check_value
         backend.generate(KEK, 2, NOW_MS)
+    assert len(opened(path)) == 4
+
+
+def test_a_directory_that_cannot_be_synced_is_told_and_the_keystore_closed(path, filled, monkeypatch):
+    backend = SoftwareBackend.open(path, PASSPHRASE)
+    real = os.fsync
+
+    def fails_for_directories(handle):
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        real(handle)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fails_for_directories)
+        with pytest.raises(KeystoreUncertainError, match="the change happened"):
+            backend.reseal(b"quite another passphrase", cost=TRAINING_COST)
+    with pytest.raises(BackendClosedError):
+        backend.keys()
+    assert opened(path, b"quite another passphrase") == filled
+
+
+def test_a_link_is_no_way_around_the_lock(path, filled):
+    link = path.with_name("link")
+    link.symlink_to(path)
+    with SoftwareBackend.open(link, PASSPHRASE) as backend:
+        with pytest.raises(KeystoreBusyError):
+            SoftwareBackend.open(path, PASSPHRASE)
+        backend.generate(KEK, 2, NOW_MS)
+
+    assert link.is_symlink()
     assert len(opened(path)) == 4
 
 
