@@ -303,9 +303,6 @@ def test_any_stripe_of_the_issuers_code_is_genuine(bench, card, expiry, service,
     record = MediumRecord(state=1, key_version=1, medium=STRIPE, medium_id=card, card_number=card, counter=counter)
     bench.engine.tables.load([record.encode()])
     evidence, _ = swipe(counter, card=card, expiry=f"{expiry:04d}", service=f"{service:03d}")
-    assert (
-        int(card_verification_value(key_of(KeyPurpose.STRIPE, 1), str(card), f"{expiry:04d}", f"{service:03d}")) < 1000
-    )
 
     found, _ = bench.examine(evidence, card_number=card)
 
