@@ -236,12 +236,12 @@ def thief(till: Sender) -> Sent:
 
     def guess(till: Sender) -> Sent:
         target = some_medium(till) if wide else medium
-        if target is None or rng.random() < 0.3:
+        if target is None or (wide and rng.random() < 0.6):
             return pay(till, unknown_medium(till), terminal_id)
         outcome = rng.choice([EvidenceOutcome.WRONG] * 9 + [EvidenceOutcome.GENUINE])
         return pay(till, read(till, target, outcome=outcome, found_key_version=max(1, target.key_version)), terminal_id)
 
-    tries = rng.choice([3, 5, 24])
+    tries = rng.choice([3, 5, 50])
     till.burst.extend([guess] * tries)
     till.slow_messages = tries
     return guess(till)

@@ -95,6 +95,9 @@ def test_settings_from_before_there_were_other_bounds_are_read_with_their_defaul
         ("rules_max", RecordKind.RULE),
         ("prices_max", RecordKind.PRICE),
         ("day_closes_max", RecordKind.DAY_CLOSE),
+        ("media_max", RecordKind.MEDIUM),
+        ("card_keys_max", RecordKind.CARD_KEY),
+        ("alarms_max", RecordKind.ALARM),
     ],
 )
 def test_each_bound_reaches_its_table(name, kind):
