@@ -2,14 +2,14 @@
 
 Everything takes any contiguous buffer, a `KeySlot` above all.  Algorithms: AES-CMAC (SP 800-38B, RFC 4493), AES key
 wrap (RFC 3394), AES-256-GCM (SP 800-38D), Ed25519 (RFC 8032).  Lengths are checked before any key is touched; a wrong
-one raises WrongKeyLength.  For administration, not for the hot path: each call makes a context and frees it, which
+one raises WrongKeyLengthError.  For administration, not for the hot path: each call makes a context and frees it, which
 clears the key schedule.
 """
 
 from libc.stdint cimport uint8_t
 from libc.string cimport memmove
 
-from hsm.errors import CipherFailed, WrongKeyLength
+from hsm.errors import CipherError, WrongKeyLengthError
 
 cdef extern from "<openssl/crypto.h>" nogil:
     void OPENSSL_cleanse(void* at, size_t size)
@@ -100,13 +100,13 @@ cdef inline uint8_t* place(uint8_t[::1] buffer) noexcept:
 
 cdef failed(str operation):
     ERR_clear_error()
-    return CipherFailed(f"expected libcrypto to do {operation}, got an error from it: check its installation and memory")
+    return CipherError(f"expected libcrypto to do {operation}, got an error from it: check its version and memory")
 
 
 cdef need(str what, Py_ssize_t got, tuple expected):
     if got not in expected:
         lengths = " or ".join(map(str, expected))
-        raise WrongKeyLength(f"expected {what} of {lengths} bytes, got {got}: give it in one of these lengths")
+        raise WrongKeyLengthError(f"expected {what} of {lengths} bytes, got {got}: give it in one of these lengths")
 
 
 def cmac(const uint8_t[::1] key not None, const uint8_t[::1] message not None):
@@ -165,7 +165,8 @@ def wrap_key(const uint8_t[::1] kek not None, const uint8_t[::1] key not None):
     """RFC 3394 wrap; the key is 16 bytes or more, in eights. 8 bytes longer than the key."""
     cdef Py_ssize_t key_bytes = key.shape[0]
     if key_bytes < 16 or key_bytes % 8 or key_bytes > 4096:
-        raise WrongKeyLength(f"expected a key of 16 bytes or more, in eights, got {key_bytes}: RFC 3394 wraps no other")
+        raise WrongKeyLengthError(
+            f"expected a key of 16 bytes or more, in eights, got {key_bytes}: RFC 3394 wraps no other")
     out = bytearray(key_bytes + WRAP_OVERHEAD)
     if not key_wrap(kek, key, out, <int>(key_bytes + WRAP_OVERHEAD), True):
         raise failed("AES key wrap")
@@ -200,8 +201,8 @@ cdef EVP_CIPHER_CTX* gcm(const uint8_t[::1] key, const uint8_t[::1] nonce, const
     return context
 
 
-def gcm_seal(const uint8_t[::1] key not None, const uint8_t[::1] nonce not None, const uint8_t[::1] associated not None,
-             parts):
+def gcm_seal(const uint8_t[::1] key not None, const uint8_t[::1] nonce not None,
+             const uint8_t[::1] associated not None, parts):
     """AES-256-GCM of the parts one after the other: ciphertext and 16-byte tag. A nonce serves once per key."""
     cdef const uint8_t[::1] part
     cdef uint8_t[::1] room
@@ -225,8 +226,8 @@ def gcm_seal(const uint8_t[::1] key not None, const uint8_t[::1] nonce not None,
     return bytes(sealed) + tag[:TAG]
 
 
-def gcm_open(const uint8_t[::1] key not None, const uint8_t[::1] nonce not None, const uint8_t[::1] associated not None,
-             const uint8_t[::1] sealed not None, parts):
+def gcm_open(const uint8_t[::1] key not None, const uint8_t[::1] nonce not None,
+             const uint8_t[::1] associated not None, const uint8_t[::1] sealed not None, parts):
     """Open what `gcm_seal` sealed into parts of the same lengths. False, and zeros in all of them, if altered."""
     cdef uint8_t[::1] part
     cdef uint8_t tag[TAG]

@@ -15,15 +15,16 @@ Format 1, little-endian. Everything before the ciphertext is authenticated with 
     48      12     nonce, new for each writing
     60      5      check value of the sealing key (AES-CMAC)
     65      7      zeros
-    72      24 n   facts: use (1 KEK, 2 SIGN, 3 LOG), zero, version (2), zeros (4), created ms (8), check value (5), zeros
+    72      24 n   facts: use (1 KEK, 2 SIGN, 3 LOG), zero, version (2), zeros (4), created ms (8),
+                   check value (5), zeros (3)
     ...     32 n   the keys, encrypted
     ...     16     tag
     ...     32     SHA-256 of all before
 
-What the hash and the check value are for: damage by accident is told from a wrong passphrase (`KeystoreAltered`,
-`KeystoreTorn`, `KeystoreNotOpened`). Neither stops anyone: who alters the file on purpose can make salt, cost and
-check value look like a wrong passphrase, which nobody can tell apart; all else the tag catches. A check value tells
-someone who guesses passphrases nothing that the tag does not tell.
+What the hash and the check value are for: damage by accident is told from a wrong passphrase (`KeystoreAlteredError`,
+`KeystoreTornError`, `KeystoreNotOpenedError`). Neither stops anyone: who alters the file on purpose can make salt, cost
+and check value look like a wrong passphrase, which nobody can tell apart; all else the tag catches. A check value
+tells someone who guesses passphrases nothing that the tag does not tell.
 """
 
 import fcntl
@@ -39,14 +40,15 @@ from hsm._memory import KeyPage, KeySlot
 from hsm._seal import NO_COST, Seal, SealCost, SealMethod, Secret
 from hsm.backend import RESIDENT_KEY_BYTES, KeyFacts, KeyUse
 from hsm.errors import (
-    KeystoreAltered,
-    KeystoreBusy,
-    KeystoreMissing,
-    KeystoreNotOpened,
-    KeystoreTorn,
-    KeystoreUnknown,
-    KeystoreUnwritable,
-    SealTooCheap,
+    KeystoreAlteredError,
+    KeystoreBusyError,
+    KeystoreMissingError,
+    KeystoreNotOpenedError,
+    KeystoreTornError,
+    KeystoreUncertainError,
+    KeystoreUnknownError,
+    KeystoreUnwritableError,
+    SealTooCheapError,
 )
 
 MAGIC = b"cardkeys"
@@ -100,15 +102,21 @@ def encode(seal: Seal, sealing_key: KeySlot, keys: Sequence[Resident]) -> bytes:
     return content + hashlib.sha256(content).digest()
 
 
-def decode(path: Path, content: bytes, secret: Secret, page: KeyPage, sealing_key: KeySlot) -> tuple[Seal, list[Resident]]:
+def decode(
+    path: Path, content: bytes, secret: Secret, page: KeyPage, sealing_key: KeySlot
+) -> tuple[Seal, list[Resident]]:
     """Open a file's content: fills `sealing_key`, takes a slot of the page for each key."""
     if len(content) < HEADER.size and MAGIC.startswith(content[: len(MAGIC)]):
         raise torn(path, HEADER.size, len(content))
     if content[: len(MAGIC)] != MAGIC:
-        raise KeystoreUnknown(f"expected a keystore in {path}, got a file that does not begin like one: check the path")
+        raise KeystoreUnknownError(
+            f"expected a keystore in {path}, got a file that does not begin like one: check the path"
+        )
     _, form, method, size, iterations, memory_kib, lanes, key_count, salt, nonce, value = HEADER.unpack_from(content)
     if form != FORMAT:
-        raise KeystoreUnknown(f"expected format {FORMAT} in {path}, got {form}: open it with the release that wrote it")
+        raise KeystoreUnknownError(
+            f"expected format {FORMAT} in {path}, got {form}: open it with the release that wrote it"
+        )
     if size != len(content):
         raise torn(path, size, len(content))
     if hashlib.sha256(content[:-DIGEST_BYTES]).digest() != content[-DIGEST_BYTES:]:
@@ -118,9 +126,9 @@ def decode(path: Path, content: bytes, secret: Secret, page: KeyPage, sealing_ke
     seal = read_seal(path, method, SealCost(iterations, memory_kib, lanes), salt)
     seal.derive_into(sealing_key, secret)
     if not equal(check_value(sealing_key), value):
-        raise KeystoreNotOpened(
-            f"expected the secret that seals {path}, got another (or salt, cost or check value in the file were altered "
-            f"on purpose, which looks the same): try again, then restore a copy"
+        raise KeystoreNotOpenedError(
+            f"expected the secret that seals {path}, got another (or salt, cost or check value in the file were "
+            f"altered on purpose, which looks the same): try again, then restore a copy"
         )
     head_bytes = HEADER.size + key_count * FACTS.size
     slots = [page.take(RESIDENT_KEY_BYTES) for _ in range(key_count)]
@@ -142,27 +150,35 @@ def read_seal(path: Path, method: int, cost: SealCost, salt: bytes) -> Seal:
             cost.check()
         elif cost != NO_COST:
             raise altered(path)
-    except (ValueError, SealTooCheap):
+    except (ValueError, SealTooCheapError):
         raise altered(path) from None
     return Seal(known, cost, salt)
 
 
 def read(path: Path) -> bytes:
-    """The file's content. `KeystoreMissing`, `KeystoreUnknown` for one too large."""
+    """The file's content. `KeystoreMissingError`, `KeystoreUnknownError` for one too large."""
     try:
         with path.open("rb") as file:
             content = file.read(FILE_BYTES_MAX + 1)  # disk
     except FileNotFoundError:
-        raise KeystoreMissing(f"expected a keystore at {path}, got no file: create one or check the path") from None
+        raise KeystoreMissingError(
+            f"expected a keystore at {path}, got no file: create one or check the path"
+        ) from None
     except OSError as error:
-        raise KeystoreMissing(f"expected a readable keystore at {path}, got {error.strerror}: check rights") from None
+        raise KeystoreMissingError(
+            f"expected a readable keystore at {path}, got {error.strerror}: check rights"
+        ) from None
     if len(content) > FILE_BYTES_MAX:
-        raise KeystoreUnknown(f"expected at most {FILE_BYTES_MAX} bytes in {path}, got more: this is no keystore")
+        raise KeystoreUnknownError(f"expected at most {FILE_BYTES_MAX} bytes in {path}, got more: this is no keystore")
     return content
 
 
 def write(path: Path, content: bytes) -> None:
-    """Replace the file so that a crash leaves the old or the new one whole. `KeystoreUnwritable`."""
+    """Replace the file so that a crash leaves the old or the new one whole.
+
+    Raises `KeystoreUnwritableError` (the old one is as it was), `KeystoreUncertainError` (the new one is there, but
+    the directory could not be synced).
+    """
     new = path.with_name(path.name + ".new")
     try:
         # Only the holder of the lock comes here, so a leftover is from a crash.
@@ -176,15 +192,21 @@ def write(path: Path, content: bytes) -> None:
         finally:
             os.close(handle)
         os.rename(new, path)
+    except OSError as error:
+        raise KeystoreUnwritableError(
+            f"expected to write {path}, got {error.strerror}: the change did not happen; free space or mend rights, "
+            f"then do it again"
+        ) from None
+    try:
         directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(directory)
         finally:
             os.close(directory)
     except OSError as error:
-        raise KeystoreUnwritable(
-            f"expected to write {path}, got {error.strerror}: the change did not happen; free space or mend rights, "
-            f"then do it again"
+        raise KeystoreUncertainError(
+            f"expected to sync the directory of {path}, got {error.strerror}: the change happened, a power cut may "
+            f"undo it; check the disk, open the keystore again and look at keys()"
         ) from None
 
 
@@ -197,14 +219,14 @@ class WriterLock:
         try:
             self.handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)
         except OSError as error:
-            raise KeystoreUnwritable(
+            raise KeystoreUnwritableError(
                 f"expected to open {self.path}, got {error.strerror}: check the directory and its rights"
             ) from None
         try:
             fcntl.flock(self.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             self._close()
-            raise KeystoreBusy(
+            raise KeystoreBusyError(
                 f"expected to be the only writer of {path}, got another that has it open: "
                 f"let it finish, or open it for reading"
             ) from None
@@ -223,11 +245,11 @@ class WriterLock:
         self.handle = -1
 
 
-def torn(path: Path, expected_bytes: int, got_bytes: int) -> KeystoreTorn:
+def torn(path: Path, expected_bytes: int, got_bytes: int) -> KeystoreTornError:
     """The error for a file of another size than it says."""
-    return KeystoreTorn(f"expected {expected_bytes} bytes in {path}, got {got_bytes}: restore a whole copy")
+    return KeystoreTornError(f"expected {expected_bytes} bytes in {path}, got {got_bytes}: restore a whole copy")
 
 
-def altered(path: Path) -> KeystoreAltered:
+def altered(path: Path) -> KeystoreAlteredError:
     """The error for a file that is not what was written."""
-    return KeystoreAltered(f"expected {path} as it was written, got altered content: restore a copy")
+    return KeystoreAlteredError(f"expected {path} as it was written, got altered content: restore a copy")

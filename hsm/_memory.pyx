@@ -15,7 +15,7 @@ from libc.errno cimport errno
 from libc.stdint cimport uint8_t
 from libc.string cimport memcmp, memcpy, strerror
 
-from hsm.errors import KeyPageClosed, KeyPageFull, LockedMemoryShort, WrongKeyLength
+from hsm.errors import KeyPageClosedError, KeyPageFullError, LockedMemoryShortError, WrongKeyLengthError
 
 cdef extern from *:
     """
@@ -63,7 +63,7 @@ cdef const char* MARK = "hsm key page, not wiped by a fork"
 cdef class KeyPage:
     """Slots of 32 bytes in locked memory. Not for several processes; threads may share it under the GIL.
 
-    Raises LockedMemoryShort when the system refuses to lock or mark the memory.
+    Raises LockedMemoryShortError when the system refuses to lock or mark the memory.
     """
 
     def __cinit__(self, int slot_count=127):
@@ -77,19 +77,19 @@ cdef class KeyPage:
         self.size_bytes = ((slot_count + 1) * SLOT + page_bytes - 1) // page_bytes * page_bytes
         base = mmap(NULL, self.size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
         if base == MAP_FAILED:
-            raise LockedMemoryShort(f"expected {self.size_bytes} bytes of memory for keys, got: {why()}: free some")
+            raise LockedMemoryShortError(f"expected {self.size_bytes} bytes for keys, got: {why()}: free some memory")
         self.base = <uint8_t*>base
         if mlock2(base, self.size_bytes, 0) != 0:
             reason = why()
             self.unmap()
-            raise LockedMemoryShort(
+            raise LockedMemoryShortError(
                 f"expected to lock {self.size_bytes} bytes of memory for keys, got: {reason}: raise RLIMIT_MEMLOCK "
                 f"(ulimit -l, LimitMEMLOCK= of a systemd unit, memlock in /etc/security/limits.conf)")
         if (madvise(base, self.size_bytes, MADV_DONTDUMP) != 0
                 or madvise(base, self.size_bytes, MADV_WIPEONFORK) != 0):
             reason = why()
             self.unmap()
-            raise LockedMemoryShort(
+            raise LockedMemoryShortError(
                 f"expected MADV_DONTDUMP and MADV_WIPEONFORK to work, got: {reason}: needs Linux 4.14 or later")
         memcpy(self.base, MARK, SLOT)
         self.closed = False
@@ -139,16 +139,19 @@ cdef class KeyPage:
         self.taken[number] = 0
 
     def take(self, Py_ssize_t key_bytes):
-        """A slot for a key of 1 to 32 bytes, filled with zeros. KeyPageFull, KeyPageClosed, WrongKeyLength."""
+        """A slot for a key of 1 to 32 bytes, filled with zeros.
+
+        Raises KeyPageFullError, KeyPageClosedError, WrongKeyLengthError.
+        """
         cdef KeySlot slot
         cdef Py_ssize_t number
         if not 1 <= key_bytes <= SLOT:
-            raise WrongKeyLength(f"expected a key of 1 to {SLOT} bytes, got {key_bytes}: longer ones have no slot")
+            raise WrongKeyLengthError(f"expected a key of 1 to {SLOT} bytes, got {key_bytes}: longer ones have no slot")
         if not self.alive():
-            raise KeyPageClosed("expected an open key page, got one closed or left behind by a fork: open a new one")
+            raise KeyPageClosedError("expected an open key page, got one closed or left by a fork: open a new one")
         number = self.taken.find(b"\0")
         if number < 0:
-            raise KeyPageFull(
+            raise KeyPageFullError(
                 f"expected a free slot, got all {self.slot_count} taken: wipe slots after use or open a larger page")
         slot = KeySlot.__new__(KeySlot)
         slot.page, slot.number, slot.key_bytes = self, <int>number, key_bytes
@@ -212,7 +215,7 @@ cdef class KeySlot:
 
     cdef uint8_t* at(self) except NULL:
         if self.wiped or not self.page.alive():
-            raise KeyPageClosed(
+            raise KeyPageClosedError(
                 "expected a slot with a key, got one wiped, of a closed page or left behind by a fork: unwrap it again")
         return self.page.base + (self.number + 1) * SLOT
 

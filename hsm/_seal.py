@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from hsm._cipher import copy_into, random_bytes, xor_into
 from hsm._memory import KeySlot
-from hsm.errors import KeystoreUnknown, SealTooCheap, WrongKeyLength
+from hsm.errors import KeystoreUnknownError, SealTooCheapError, WrongKeyLengthError
 
 SEALING_KEY_BYTES = 32
 SALT_BYTES = 16  # RFC 9106, section 3.1
@@ -44,14 +44,14 @@ class SealCost:
     lanes: int
 
     def check(self) -> None:
-        """Raise `SealTooCheap` outside the bounds above."""
+        """Raise `SealTooCheapError` outside the bounds above."""
         if not (
             1 <= self.iterations <= ITERATION_COUNT_MAX
             and MEMORY_KIB_MIN <= self.memory_kib <= MEMORY_KIB_MAX
             and self.memory_kib & (self.memory_kib - 1) == 0
             and 1 <= self.lanes <= LANE_COUNT_MAX
         ):
-            raise SealTooCheap(
+            raise SealTooCheapError(
                 f"expected 1 to {ITERATION_COUNT_MAX} iterations, {MEMORY_KIB_MIN} to {MEMORY_KIB_MAX} KiB in a power "
                 f"of two and 1 to {LANE_COUNT_MAX} lanes, got {self}: use LIVE_COST or TRAINING_COST"
             )
@@ -74,11 +74,11 @@ class Seal:
 
     @classmethod
     def new(cls, secret: Secret, cost: SealCost = LIVE_COST, method: SealMethod | None = None) -> "Seal":
-        """The seal that fits a secret. Raises `SealTooCheap`."""
+        """The seal that fits a secret. Raises `SealTooCheapError`."""
         if not isinstance(secret, bytes | bytearray):
             return cls(SealMethod.COMPONENTS, NO_COST, bytes(SALT_BYTES))
         if not PASSPHRASE_BYTES_MIN <= len(secret) <= PASSPHRASE_BYTES_MAX:
-            raise SealTooCheap(
+            raise SealTooCheapError(
                 f"expected a passphrase of {PASSPHRASE_BYTES_MIN} to {PASSPHRASE_BYTES_MAX} bytes, got {len(secret)}: "
                 f"choose at least four random words"
             )
@@ -86,11 +86,11 @@ class Seal:
         return cls(method or passphrase_method(), cost, random_bytes(SALT_BYTES))
 
     def derive_into(self, slot: KeySlot, secret: Secret) -> None:
-        """Put the sealing key into a slot of 32 bytes. `KeystoreUnknown` if the secret is of the other kind."""
+        """Put the sealing key into a slot of 32 bytes. `KeystoreUnknownError` if the secret is of the other kind."""
         is_passphrase = isinstance(secret, bytes | bytearray)
         if is_passphrase != (self.method is not SealMethod.COMPONENTS):
             needs, got = ("components", "a passphrase") if is_passphrase else ("a passphrase", "components")
-            raise KeystoreUnknown(f"expected {needs} for this keystore, got {got}: it was sealed by {needs}")
+            raise KeystoreUnknownError(f"expected {needs} for this keystore, got {got}: it was sealed by {needs}")
         if isinstance(secret, bytes | bytearray):
             self._derive_from_passphrase(slot, secret)
         else:
@@ -112,23 +112,23 @@ class Seal:
                 memory_cost=cost.memory_kib,
             )
         except UnsupportedAlgorithm:
-            raise KeystoreUnknown(
+            raise KeystoreUnknownError(
                 "expected a libcrypto with Argon2id for this keystore, got one without: install the "
                 "`cryptography` package with its own libcrypto (the wheel)"
             ) from None
-        argon2id.derive_into(passphrase, memoryview(slot))
+        argon2id.derive_into(passphrase, memoryview(slot))  # type: ignore[arg-type]  # takes any buffer
 
 
 def combine(slot: KeySlot, components: Sequence[KeySlot]) -> None:
-    """Exclusive or of two or more components of full key length. `WrongKeyLength`, `SealTooCheap`."""
+    """Exclusive or of two or more components of full key length. `WrongKeyLengthError`, `SealTooCheapError`."""
     if len(components) < COMPONENT_COUNT_MIN:
-        raise SealTooCheap(
+        raise SealTooCheapError(
             f"expected {COMPONENT_COUNT_MIN} components or more, got {len(components)}: "
             f"no one person may hold a whole key"
         )
     for component in components:
         if len(component) != len(slot):
-            raise WrongKeyLength(
+            raise WrongKeyLengthError(
                 f"expected components of {len(slot)} bytes, got one of {len(component)}: each has full key length"
             )
     copy_into(slot, components[0])

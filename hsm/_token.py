@@ -2,17 +2,17 @@
 
 Tokens and their libraries differ in what threads may do, and some crash; so one thread owns module, session and
 objects, and all others queue.  The token is found by its label, since slot numbers change.  When it is gone, the
-operation raises `TokenUnavailable`, and the next one connects anew.
+operation raises `TokenUnavailableError`, and the next one connects anew.
 """
 
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
 from queue import SimpleQueue
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import PyKCS11
 from PyKCS11 import (
@@ -38,7 +38,14 @@ from PyKCS11 import (
 from hsm._cipher import copy_into
 from hsm._cryptoki import Cryptoki, Template
 from hsm._memory import KeyPage, KeySlot
-from hsm.errors import BackendClosed, HsmError, TokenPinRefused, TokenRefused, TokenTimeout, TokenUnavailable
+from hsm.errors import (
+    BackendClosedError,
+    HsmError,
+    TokenPinRefusedError,
+    TokenRefusedError,
+    TokenTimeoutError,
+    TokenUnavailableError,
+)
 
 CALL_TIMEOUT_MS = 30_000  # the slowest operation, making a key pair, takes seconds on old tokens
 CLOSE_TIMEOUT_MS = 5_000  # what a closing caller waits for the thread; a hung module is left behind
@@ -58,7 +65,7 @@ GONE = {
 PIN_REFUSED = {CKR_PIN_EXPIRED, CKR_PIN_INCORRECT, CKR_PIN_INVALID, CKR_PIN_LEN_RANGE, CKR_PIN_LOCKED}
 
 Result = TypeVar("Result")
-Handle = PyKCS11.LowLevel.CK_OBJECT_HANDLE
+Handle: TypeAlias = PyKCS11.LowLevel.CK_OBJECT_HANDLE
 """An object's handle. Not PyKCS11's own class of that name, whose repr prints the object's value."""
 
 # Login is a matter of the whole process: a second owner would be let in with any PIN, and log the first one out.
@@ -71,7 +78,7 @@ class Token:
 
     def __init__(self, module_path: str, label: str, pin: bytes | bytearray, timeout_ms: int) -> None:
         if not 1 <= len(pin) <= PIN_BYTES_MAX:
-            raise TokenPinRefused(f"expected a PIN of 1 to {PIN_BYTES_MAX} bytes, got {len(pin)}: check the PIN")
+            raise TokenPinRefusedError(f"expected a PIN of 1 to {PIN_BYTES_MAX} bytes, got {len(pin)}: check the PIN")
         self.name = f"token {label!r} of {module_path}"
         self._module_path = module_path
         self._label = label
@@ -81,6 +88,7 @@ class Token:
         self._session: PyKCS11.Session | None = None
         self._cryptoki: Cryptoki | None = None
         self._closed = False
+        self._gate = threading.Lock()  # between operations that come in and closing
         self._pin_was_refused = False
         self._claim()
         try:
@@ -100,33 +108,42 @@ class Token:
             raise
 
     def run(self, operation: Callable[[], Result]) -> Result:
-        """Have the owner thread do an operation, connected. `TokenTimeout`, `TokenUnavailable`, `BackendClosed`."""
-        if self._closed:
-            raise BackendClosed(f"expected an open backend, got {self.name} after close: open it again")
+        """Have the owner thread do an operation, connected.
+
+        Raises `TokenTimeoutError`, `TokenUnavailableError`, `TokenPinRefusedError`, `BackendClosedError`.
+        """
         if os.getpid() != self._process_id:
-            raise TokenUnavailable(f"expected {self.name} to be opened in this process, got a fork: open it after forking")
+            self._check_open()
+            raise TokenUnavailableError(
+                f"expected {self.name} to be opened in this process, got a fork: open it after forking"
+            )
         future: Future[Result] = Future()
-        self._queue.put(lambda: self._answer(future, operation))
+        with self._gate:
+            self._check_open()
+            self._queue.put(lambda: self._answer(future, operation))
         try:
             return future.result(self._timeout_ms / 1000)
         except FutureTimeoutError:
             began = not future.cancel()
-            raise TokenTimeout(
+            raise TokenTimeoutError(
                 f"expected an answer of {self.name} within {self._timeout_ms} ms, got none; the operation "
                 f"{'may still happen' if began else 'did not begin'}: look at keys() before doing it again"
             ) from None
-        except CancelledError:
-            raise BackendClosed(f"expected an open backend, got {self.name} closed meanwhile: open it again") from None
 
     def close(self) -> None:
         """Log out, end the thread, wipe the PIN."""
-        if self._closed:
-            return
-        self._closed = True
         if os.getpid() == self._process_id:
-            self._queue.put(None)
+            with self._gate:
+                if self._closed:
+                    return
+                self._closed = True
+                self._queue.put(None)  # what was put before is still done
             self._thread.join(CLOSE_TIMEOUT_MS / 1000)
         self._page.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise BackendClosedError(f"expected an open backend, got {self.name} after close: open it again")
 
     # In the owner thread
 
@@ -152,7 +169,9 @@ class Token:
         if self._session is not None:
             return
         if self._pin_was_refused:
-            raise TokenPinRefused(f"expected the PIN of {self.name} to be still good, got refused: open it with the new one")
+            raise TokenPinRefusedError(
+                f"expected the PIN of {self.name} to be still good, got refused: open it with the new one"
+            )
         if "/" in self._module_path and not os.path.exists(self._module_path):
             raise self._gone("no such file as that library")  # before PyKCS11 writes to stderr
         try:
@@ -167,8 +186,9 @@ class Token:
             if error.value in PIN_REFUSED:
                 # Trying again by ourselves could lock the PIN.
                 self._pin_was_refused = True
-                raise TokenPinRefused(
-                    f"expected {self.name} to take the PIN, got {code_name(error)}: check the PIN; several wrong ones lock it"
+                raise TokenPinRefusedError(
+                    f"expected {self.name} to take the PIN, got {code_name(error)}: "
+                    f"check the PIN; several wrong ones lock it"
                 ) from None
             raise self._gone(code_name(error)) from None
         except BaseException:
@@ -176,7 +196,9 @@ class Token:
             raise
 
     def _find_slot(self, library: PyKCS11.PyKCS11Lib) -> int:
-        found = [slot for slot in library.getSlotList(tokenPresent=True) if self._slot_label(library, slot) == self._label]
+        found = [
+            slot for slot in library.getSlotList(tokenPresent=True) if self._slot_label(library, slot) == self._label
+        ]
         if len(found) != 1:
             raise self._gone(f"{len(found)} tokens of this label")
         return int(found[0])
@@ -198,7 +220,7 @@ class Token:
     def _claim(self) -> None:
         with _owned_turn:
             if (self._module_path, self._label) in _owned:
-                raise TokenUnavailable(
+                raise TokenUnavailableError(
                     f"expected to be the only owner of {self.name} in this process, got another that has it open "
                     f"(or hangs in it): share that one, or restart the process"
                 )
@@ -208,14 +230,14 @@ class Token:
         with _owned_turn:
             _owned.discard((self._module_path, self._label))
 
-    def lost(self, reason: str) -> TokenUnavailable:
+    def lost(self, reason: str) -> TokenUnavailableError:
         """Let go of the token, so that the next operation connects anew; the error to raise."""
         self._disconnect()
         return self._gone(reason)
 
-    def _gone(self, reason: str) -> TokenUnavailable:
+    def _gone(self, reason: str) -> TokenUnavailableError:
         """The error for a token that is not there."""
-        return TokenUnavailable(
+        return TokenUnavailableError(
             f"expected {self.name}, got {reason}: check that it is plugged in or its files are there, then try again"
         )
 
@@ -223,7 +245,9 @@ class Token:
         """The named error for one of PKCS#11. Lets go of a token that is gone."""
         if error.value in GONE or not self.is_there():
             return self.lost(code_name(error))
-        return TokenRefused(f"expected {self.name} to do this, got {code_name(error)}: see the token's manual and log")
+        return TokenRefusedError(
+            f"expected {self.name} to do this, got {code_name(error)}: see the token's manual and log"
+        )
 
     def is_there(self) -> bool:
         """Whether the token still answers, as itself and logged in."""

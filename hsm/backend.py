@@ -14,7 +14,14 @@ from types import TracebackType
 from typing import Self
 
 from hsm._memory import KeySlot
-from hsm.errors import KeyExists, KeyNotFound, KeyTampered, MessageTooLong, WrongKeyLength, WrongKeyName
+from hsm.errors import (
+    KeyExistsError,
+    KeyNotFoundError,
+    KeyTamperedError,
+    WrongKeyLengthError,
+    WrongKeyNameError,
+    WrongMessageLengthError,
+)
 
 KEY_VERSION_MAX = 65_535  # two bytes in keyrings and on cards; versions start at 1
 CREATED_MS_MAX = (1 << 63) - 1
@@ -67,24 +74,24 @@ class WrappedKey:
 
 
 class Backend(ABC):
-    """Keeper of the resident keys. Raises only `hsm.errors`; after `close` every operation raises `BackendClosed`."""
+    """Keeper of the resident keys. Raises only `hsm.errors`; `BackendClosedError` for all after `close`."""
 
     # Resident keys
 
     @abstractmethod
     def generate(self, use: KeyUse, version: int, created_ms: int) -> KeyFacts:
-        """Make a random key that never leaves. Durable when it returns. `KeyExists` if that name is taken."""
+        """Make a random key that never leaves. Durable when it returns. `KeyExistsError` if that name is taken."""
 
     @abstractmethod
     def import_key(self, use: KeyUse, version: int, slot: KeySlot, created_ms: int) -> KeyFacts:
         """Take in a key that was combined from components in locked memory (32 bytes; for SIGN the seed of RFC 8032).
 
-        Durable when it returns. The caller wipes the slot. `KeyExists` if that name is taken, `WrongKeyLength`.
+        Durable when it returns. The caller wipes the slot. `KeyExistsError`, `WrongKeyLengthError`.
         """
 
     @abstractmethod
     def facts(self, use: KeyUse, version: int) -> KeyFacts:
-        """What may be known of one key. `KeyNotFound`."""
+        """What may be known of one key. `KeyNotFoundError`."""
 
     @abstractmethod
     def keys(self) -> list[KeyFacts]:
@@ -92,7 +99,7 @@ class Backend(ABC):
 
     @abstractmethod
     def destroy(self, use: KeyUse, version: int) -> None:
-        """Erase a key for good. Durable when it returns. `KeyNotFound`.
+        """Erase a key for good. Durable when it returns. `KeyNotFoundError`.
 
         The name may be used again: a restored backup comes back under the name it had.
         """
@@ -101,41 +108,50 @@ class Backend(ABC):
 
     @abstractmethod
     def generate_wrapped(self, kek_version: int, key_bytes: int) -> WrappedKey:
-        """Make a random key inside and hand it out wrapped only. `key_bytes` is 16, 24 or 32, else `WrongKeyLength`."""
+        """Make a random key of 16, 24 or 32 bytes inside and hand it out wrapped only.
+
+        `KeyNotFoundError`, `WrongKeyLengthError`.
+        """
 
     @abstractmethod
     def wrap(self, kek_version: int, slot: KeySlot) -> WrappedKey:
-        """Wrap the key in a slot. `KeyNotFound`, `WrongKeyLength`."""
+        """Wrap the key in a slot. `KeyNotFoundError`, `WrongKeyLengthError`."""
 
     @abstractmethod
     def unwrap_into(self, wrapped: WrappedKey, slot: KeySlot) -> None:
-        """Unwrap into a slot of just the key's length (`wrapped.key_bytes`, else `WrongKeyLength`).
+        """Unwrap into a slot of just the key's length (`wrapped.key_bytes`, else `WrongKeyLengthError`).
 
-        `KeyTampered` for every fault of the blob or its check value; then the slot holds zeros.
-        `KeyNotFound` if that KEK version is not here.
+        `KeyTamperedError` for every fault of the blob or its check value; then the slot holds zeros.
+        `KeyNotFoundError` if that KEK version is not here.
         """
 
     @abstractmethod
     def rewrap(self, wrapped: WrappedKey, new_kek_version: int) -> WrappedKey:
-        """The same key under another KEK, never in clear outside the backend. `KeyTampered`, `KeyNotFound`."""
+        """The same key under another KEK, not in clear outside the backend. `KeyTamperedError`, `KeyNotFoundError`."""
 
     @abstractmethod
     def check_value(self, wrapped: WrappedKey) -> bytes:
-        """Open the blob inside, compare with its check value and return that. `KeyTampered`, `KeyNotFound`."""
+        """Open the blob inside, compare with its check value, return that. `KeyTamperedError`, `KeyNotFoundError`."""
 
     # Proofs
 
     @abstractmethod
     def mac(self, version: int, message: bytes) -> bytes:
-        """AES-CMAC (16 bytes, RFC 4493 with AES-256) under the LOG key of a version. `KeyNotFound`."""
+        """AES-CMAC (16 bytes, RFC 4493 with AES-256) with the LOG key of a version.
+
+        `KeyNotFoundError`, `WrongMessageLengthError`.
+        """
 
     @abstractmethod
     def sign(self, version: int, message: bytes) -> bytes:
-        """Ed25519 signature (64 bytes, RFC 8032) with the SIGN key of a version. `KeyNotFound`."""
+        """Ed25519 signature (64 bytes, RFC 8032) with the SIGN key of a version.
+
+        `KeyNotFoundError`, `WrongMessageLengthError`.
+        """
 
     @abstractmethod
     def public_key(self, version: int) -> bytes:
-        """Raw Ed25519 public key (32 bytes) of the SIGN key of a version. `KeyNotFound`."""
+        """Raw Ed25519 public key (32 bytes) of the SIGN key of a version. `KeyNotFoundError`."""
 
     @abstractmethod
     def close(self) -> None:
@@ -152,74 +168,84 @@ class Backend(ABC):
 
 
 def check_name(use: KeyUse, version: int) -> None:
-    """Raise `WrongKeyName` for a use or version that cannot be."""
+    """Raise `WrongKeyNameError` for a use or version that cannot be."""
     if not isinstance(use, KeyUse):
-        raise WrongKeyName(f"expected a KeyUse, got {type(use).__name__}: name the use as KeyUse.KEK, .SIGN or .LOG")
+        raise WrongKeyNameError(
+            f"expected a KeyUse, got {type(use).__name__}: name the use as KeyUse.KEK, .SIGN or .LOG"
+        )
     # Not isinstance: True is an int, and no version.
     if type(version) is not int or not 1 <= version <= KEY_VERSION_MAX:
-        raise WrongKeyName(f"expected a key version from 1 to {KEY_VERSION_MAX}, got {version!r}: name one of keys()")
+        raise WrongKeyNameError(
+            f"expected a key version from 1 to {KEY_VERSION_MAX}, got {version!r}: name one of keys()"
+        )
 
 
 def check_created(created_ms: int) -> None:
-    """Raise `WrongKeyName` for a moment that cannot be written down."""
+    """Raise `WrongKeyNameError` for a moment that cannot be written down."""
     if type(created_ms) is not int or not 0 <= created_ms <= CREATED_MS_MAX:
-        raise WrongKeyName(f"expected milliseconds since 1970 as created_ms, got {created_ms!r}: give the present moment")
+        raise WrongKeyNameError(
+            f"expected milliseconds since 1970 as created_ms, got {created_ms!r}: give the present moment"
+        )
 
 
 def check_resident_length(slot: KeySlot) -> None:
-    """Raise `WrongKeyLength` unless a slot has a resident key's length."""
+    """Raise `WrongKeyLengthError` unless a slot has a resident key's length."""
     key_bytes = len(slot)
     if key_bytes != RESIDENT_KEY_BYTES:
-        raise WrongKeyLength(
+        raise WrongKeyLengthError(
             f"expected a key of {RESIDENT_KEY_BYTES} bytes, got {key_bytes}: combine components of full key length"
         )
 
 
 def check_wrappable_length(key_bytes: int) -> None:
-    """Raise `WrongKeyLength` unless a key of this length can be wrapped."""
+    """Raise `WrongKeyLengthError` unless a key of this length can be wrapped."""
     if key_bytes not in WRAPPABLE_KEY_BYTES:
-        raise WrongKeyLength(f"expected a key of 16, 24 or 32 bytes, got {key_bytes}: choose one of these")
+        raise WrongKeyLengthError(f"expected a key of 16, 24 or 32 bytes, got {key_bytes}: choose one of these")
 
 
 def check_wrapped(wrapped: WrappedKey) -> None:
-    """Raise `KeyTampered` for a blob whose form alone is wrong, `WrongKeyName` for an impossible KEK version."""
+    """Raise `KeyTamperedError` for a blob whose form alone is wrong, `WrongKeyNameError` for such a KEK version."""
     check_name(KeyUse.KEK, wrapped.kek_version)
     if wrapped.key_bytes not in WRAPPABLE_KEY_BYTES or len(wrapped.check_value) != CHECK_VALUE_BYTES:
         raise tampered(wrapped)
 
 
 def check_unwrap_slot(wrapped: WrappedKey, slot: KeySlot) -> None:
-    """Raise `WrongKeyLength` unless a slot has just the length of the key to be unwrapped."""
+    """Raise `WrongKeyLengthError` unless a slot has just the length of the key to be unwrapped."""
     slot_bytes = len(slot)
     if slot_bytes != wrapped.key_bytes:
-        raise WrongKeyLength(
+        raise WrongKeyLengthError(
             f"expected a slot of {wrapped.key_bytes} bytes, got {slot_bytes}: take one of wrapped.key_bytes"
         )
 
 
 def check_message(message: bytes) -> None:
-    """Raise `MessageTooLong` for more than `MESSAGE_BYTES_MAX`."""
-    if len(message) > MESSAGE_BYTES_MAX:
-        raise MessageTooLong(
-            f"expected at most {MESSAGE_BYTES_MAX} bytes, got {len(message)}: hash the message and authenticate its hash"
+    """Raise `WrongMessageLengthError` for nothing (tokens refuse it) and for more than `MESSAGE_BYTES_MAX`."""
+    if not 1 <= len(message) <= MESSAGE_BYTES_MAX:
+        raise WrongMessageLengthError(
+            f"expected a message of 1 to {MESSAGE_BYTES_MAX} bytes, got {len(message)}: "
+            f"of a larger one authenticate a hash"
         )
 
 
-def tampered(wrapped: WrappedKey) -> KeyTampered:
+def tampered(wrapped: WrappedKey) -> KeyTamperedError:
     """The one error for every fault of a wrapped key."""
-    return KeyTampered(
-        f"expected a key wrapped under KEK version {wrapped.kek_version} that fits its check value, got something else: "
-        f"restore this key from a backup or issue it anew"
+    return KeyTamperedError(
+        f"expected a key wrapped under KEK version {wrapped.kek_version} that fits its check value, got something "
+        f"else: restore this key from a backup or issue it anew"
     )
 
 
-def not_found(use: KeyUse, version: int) -> KeyNotFound:
+def not_found(use: KeyUse, version: int) -> KeyNotFoundError:
     """The error for a name that no key has."""
-    return KeyNotFound(
-        f"expected a {use.value} key of version {version}, got none: it was never made here, or was destroyed; see keys()"
+    return KeyNotFoundError(
+        f"expected a {use.value} key of version {version}, got none: it was never made here, or was "
+        f"destroyed; see keys()"
     )
 
 
-def taken(use: KeyUse, version: int) -> KeyExists:
+def taken(use: KeyUse, version: int) -> KeyExistsError:
     """The error for a name that a key already has."""
-    return KeyExists(f"expected a new version, got {use.value} {version}, which is here already: take the next version")
+    return KeyExistsError(
+        f"expected a new version, got {use.value} {version}, which is here already: take the next version"
+    )

@@ -1,7 +1,7 @@
 """What the key store can refuse, by name. No message ever holds bytes of a key, a passphrase or a PIN.
 
 Each message says what was expected, what came and what to do. Where more detail would help someone who feeds
-us forged blobs, the message is the same for every cause (`KeyTampered`).
+us forged blobs, the message is the same for every cause (`KeyTamperedError`).
 """
 
 
@@ -12,110 +12,114 @@ class HsmError(Exception):
 # Memory
 
 
-class LockedMemoryShort(HsmError):
+class LockedMemoryShortError(HsmError):
     """The system does not lock as much memory as a key page needs."""
 
 
-class KeyPageFull(HsmError):
+class KeyPageFullError(HsmError):
     """All slots of a key page are taken."""
 
 
-class KeyPageClosed(HsmError):
+class KeyPageClosedError(HsmError):
     """The page was closed, the slot was wiped, or this is a forked child, whose copy the kernel filled with zeros."""
 
 
 # Keys
 
 
-class KeyNotFound(HsmError):
+class KeyNotFoundError(HsmError):
     """No key of this use and version: never made, or destroyed."""
 
 
-class KeyExists(HsmError):
+class KeyExistsError(HsmError):
     """There already is a key of this use and version; keys are never overwritten."""
 
 
-class KeyTampered(HsmError):
+class KeyTamperedError(HsmError):
     """A wrapped key does not open to what its check value promises. One error for every cause."""
 
 
-class WrongKeyLength(HsmError):
+class WrongKeyLengthError(HsmError):
     """A key of a length that this use does not have."""
 
 
-class WrongKeyName(HsmError):
+class WrongKeyNameError(HsmError):
     """A use or version that cannot be."""
 
 
-class MessageTooLong(HsmError):
-    """More to authenticate than `MESSAGE_BYTES_MAX`."""
+class WrongMessageLengthError(HsmError):
+    """Nothing to authenticate, or more than `MESSAGE_BYTES_MAX`."""
 
 
-class CipherFailed(HsmError):
+class CipherError(HsmError):
     """libcrypto failed where it never should."""
 
 
-class BackendClosed(HsmError):
+class BackendClosedError(HsmError):
     """The backend was closed before."""
 
 
 # The software keystore
 
 
-class KeystoreMissing(HsmError):
+class KeystoreMissingError(HsmError):
     """No keystore at this path."""
 
 
-class KeystoreExists(HsmError):
+class KeystoreExistsError(HsmError):
     """A new keystore would overwrite one."""
 
 
-class KeystoreBusy(HsmError):
+class KeystoreBusyError(HsmError):
     """Another process has the keystore open for writing."""
 
 
-class KeystoreReadOnly(HsmError):
+class KeystoreReadOnlyError(HsmError):
     """A reader was asked to change the keystore."""
 
 
-class KeystoreTorn(HsmError):
+class KeystoreTornError(HsmError):
     """The file is shorter or longer than it says: a copy that was cut, never a crash of ours."""
 
 
-class KeystoreAltered(HsmError):
+class KeystoreAlteredError(HsmError):
     """The file's content changed after it was sealed."""
 
 
-class KeystoreUnknown(HsmError):
+class KeystoreUnknownError(HsmError):
     """Not a keystore, or one of another version of the format."""
 
 
-class KeystoreNotOpened(HsmError):
+class KeystoreNotOpenedError(HsmError):
     """The passphrase or the components are not those of this keystore (or its header was altered on purpose)."""
 
 
-class KeystoreUnwritable(HsmError):
+class KeystoreUnwritableError(HsmError):
     """The operating system refused to write the keystore; the old one is as it was."""
 
 
-class SealTooCheap(HsmError):
+class KeystoreUncertainError(HsmError):
+    """The new keystore is in place, but whether it outlives a power cut is not known; the backend closed itself."""
+
+
+class SealTooCheapError(HsmError):
     """A passphrase or a cost below the least that protects a keystore."""
 
 
 # The PKCS#11 token
 
 
-class TokenUnavailable(HsmError):
+class TokenUnavailableError(HsmError):
     """No module, no token of this label, or a token that stopped answering. Opening it again may help."""
 
 
-class TokenPinRefused(HsmError):
+class TokenPinRefusedError(HsmError):
     """The token did not take the PIN, or its PIN is locked."""
 
 
-class TokenTimeout(HsmError):
+class TokenTimeoutError(HsmError):
     """The token did not answer in time; whether the operation happened is not known."""
 
 
-class TokenRefused(HsmError):
+class TokenRefusedError(HsmError):
     """The token answered with an error that has no better name; the message holds its code."""

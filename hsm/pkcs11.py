@@ -76,7 +76,7 @@ from hsm.backend import (
     taken,
     tampered,
 )
-from hsm.errors import TokenRefused
+from hsm.errors import TokenRefusedError
 
 __all__ = ["CALL_TIMEOUT_MS", "Pkcs11Backend"]
 
@@ -132,7 +132,7 @@ class Pkcs11Backend(Backend):
     """A logged-in token. Operations of all threads queue for its one owner thread.
 
     `module_path` is the PKCS#11 library, `token_label` finds the token, `pin` is the user's (two halves that two
-    people typed are joined by the caller). Raises `TokenUnavailable`, `TokenPinRefused`.
+    people typed are joined by the caller). Raises `TokenUnavailableError`, `TokenPinRefusedError`.
     """
 
     def __init__(
@@ -253,7 +253,7 @@ class Pkcs11Backend(Backend):
         if not self._token.is_there():
             raise self._token.lost("no answer to the search for a key")
         if found:
-            raise TokenRefused(
+            raise TokenRefusedError(
                 f"expected one {use.value} key of version {version} in {self._token.name}, got {len(found)}: someone "
                 f"wrote to the token past this program; compare check values and remove the wrong ones"
             )
@@ -267,7 +267,7 @@ class Pkcs11Backend(Backend):
         (label,) = self._session.getAttributeValue(key, [CKA_LABEL])
         facts = read_label(label)
         if facts is None:
-            raise TokenRefused(
+            raise TokenRefusedError(
                 f"expected a label as this program writes it on a key in {self._token.name}, got another: "
                 f"someone renamed the key; destroy it and import it again"
             )
@@ -303,7 +303,9 @@ class Pkcs11Backend(Backend):
         template = [*AES, *STAYS, *(WRAPS if use is KeyUse.KEK else WRAPS_NOT)]
         with self._passing(self._token.create(template, slot)) as key:
             if self._kcv(key) != _cipher.check_value(slot):
-                raise TokenRefused(f"expected {self._token.name} to take in the key as it is, got another: replace it")
+                raise TokenRefusedError(
+                    f"expected {self._token.name} to take in the key as it is, got another: replace it"
+                )
             return self._keep(use, version, key, created_ms)
 
     def _keep(self, use: KeyUse, version: int, key: Handle, created_ms: int) -> KeyFacts:
@@ -312,18 +314,16 @@ class Pkcs11Backend(Backend):
         return facts
 
     def _keep_pair(self, version: int, private: Handle, public_key: bytes, created_ms: int) -> KeyFacts:
-        facts = KeyFacts(
-            KeyUse.SIGN, version, hashlib.sha256(public_key).digest()[:CHECK_VALUE_BYTES], created_ms
-        )
+        facts = KeyFacts(KeyUse.SIGN, version, hashlib.sha256(public_key).digest()[:CHECK_VALUE_BYTES], created_ms)
         proof = bytes(self._session.sign(private, facts.check_value, EDDSA))
         if not _cipher.ed25519_verify(public_key, facts.check_value, proof):
-            raise TokenRefused(f"expected {self._token.name} to sign with the key it was given, got another: replace it")
+            raise TokenRefusedError(
+                f"expected {self._token.name} to sign with the key it was given, got another: replace it"
+            )
         # The private half comes last: the key is there when that is. A public half alone is left over from a crash.
         for leftover in self._public_halves(version):
             self._session.destroyObject(leftover)
-        self._session.createObject(
-            [*PUBLIC, (CKA_EC_POINT, POINT_HEAD + public_key), *kept_as(facts)]
-        )
+        self._session.createObject([*PUBLIC, (CKA_EC_POINT, POINT_HEAD + public_key), *kept_as(facts)])
         self._token.copy(private, kept_as(facts))
         return facts
 
@@ -342,7 +342,7 @@ class Pkcs11Backend(Backend):
             key = self._point(half)
             if hashlib.sha256(key).digest()[:CHECK_VALUE_BYTES] == facts.check_value:
                 return key
-        raise TokenRefused(
+        raise TokenRefusedError(
             f"expected the public half of SIGN {version} in {self._token.name}, got none that fits its check value: "
             f"import the key again from its backup"
         )
@@ -378,7 +378,7 @@ class Pkcs11Backend(Backend):
             # Tokens name this fault in different ways (SoftHSM: CKR_GENERAL_ERROR). One that is there and refuses
             # was given something forged.
             refusal = self._token.judge(error)
-            raise tampered(wrapped) if isinstance(refusal, TokenRefused) else refusal from None
+            raise tampered(wrapped) if isinstance(refusal, TokenRefusedError) else refusal from None
 
     def _unwrap_into(self, wrapped: WrappedKey, slot: KeySlot) -> None:
         try:

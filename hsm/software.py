@@ -33,7 +33,13 @@ from hsm.backend import (
     taken,
     tampered,
 )
-from hsm.errors import BackendClosed, KeyPageFull, KeystoreExists, KeystoreReadOnly
+from hsm.errors import (
+    BackendClosedError,
+    KeyPageFullError,
+    KeystoreExistsError,
+    KeystoreReadOnlyError,
+    KeystoreUncertainError,
+)
 
 __all__ = ["LIVE_COST", "TRAINING_COST", "SealCost", "SealMethod", "Secret", "SoftwareBackend"]
 
@@ -56,19 +62,25 @@ class SoftwareBackend(Backend):
 
     @classmethod
     def create(
-        cls, path: str | os.PathLike[str], secret: Secret, *, cost: SealCost = LIVE_COST, method: SealMethod | None = None
+        cls,
+        path: str | os.PathLike[str],
+        secret: Secret,
+        *,
+        cost: SealCost = LIVE_COST,
+        method: SealMethod | None = None,
     ) -> Self:
         """A new, empty keystore, open for writing. `cost` and `method` (default: the best there is) seal a passphrase.
 
-        Raises `KeystoreExists`, `SealTooCheap`, `KeystoreBusy`, `KeystoreUnwritable`, `LockedMemoryShort`.
+        Raises `KeystoreExistsError`, `SealTooCheapError`, `KeystoreBusyError`, `KeystoreUnwritableError`,
+        `LockedMemoryShortError`.
         """
-        file = Path(path)
+        file = Path(path).resolve()  # or a link would have a lock of its own
         seal = Seal.new(secret, cost, method)
         lock = WriterLock(file)
         page = KeyPage(KEY_COUNT_MAX + WORKING_SLOT_COUNT)
         try:
             if file.exists():
-                raise KeystoreExists(f"expected no file at {file}, got one: open it, or move it away first")
+                raise KeystoreExistsError(f"expected no file at {file}, got one: open it, or move it away first")
             sealing_key = page.take(SEALING_KEY_BYTES)
             seal.derive_into(sealing_key, secret)
             _keystore.write(file, _keystore.encode(seal, sealing_key, []))
@@ -82,10 +94,10 @@ class SoftwareBackend(Backend):
     def open(cls, path: str | os.PathLike[str], secret: Secret, *, writable: bool = True) -> Self:
         """An existing keystore.
 
-        Raises `KeystoreMissing`, `KeystoreBusy` (another writer), `KeystoreNotOpened` (wrong passphrase or components),
-        `KeystoreTorn`, `KeystoreAltered`, `KeystoreUnknown`, `LockedMemoryShort`.
+        Raises `KeystoreMissingError`, `KeystoreBusyError` (another writer), `KeystoreNotOpenedError` (wrong passphrase
+        or components), `KeystoreTornError`, `KeystoreAlteredError`, `KeystoreUnknownError`, `LockedMemoryShortError`.
         """
-        file = Path(path)
+        file = Path(path).resolve()  # or a link would have a lock of its own
         if not file.exists():
             _keystore.read(file)  # says what is missing, and leaves no lock file behind
         lock = WriterLock(file) if writable else None
@@ -116,7 +128,7 @@ class SoftwareBackend(Backend):
             sealing_key = self._page.take(SEALING_KEY_BYTES)
             try:
                 seal.derive_into(sealing_key, secret)
-                _keystore.write(self._path, _keystore.encode(seal, sealing_key, list(self._keys.values())))
+                self._write(seal, sealing_key, self._keys)
             except BaseException:
                 sealing_key.wipe()
                 raise
@@ -233,12 +245,12 @@ class SoftwareBackend(Backend):
 
     def _check_open(self) -> None:
         if self._closed:
-            raise BackendClosed(f"expected an open keystore, got {self._path} after close: open it again")
+            raise BackendClosedError(f"expected an open keystore, got {self._path} after close: open it again")
 
     def _check_writable(self) -> None:
         self._check_open()
         if self._lock is None:
-            raise KeystoreReadOnly(f"expected {self._path} open for writing, got it for reading: open it writable")
+            raise KeystoreReadOnlyError(f"expected {self._path} open for writing, got it for reading: open it writable")
 
     def _resident(self, use: KeyUse, version: int) -> Resident:
         self._check_open()
@@ -256,7 +268,9 @@ class SoftwareBackend(Backend):
             if (use, version) in self._keys:
                 raise taken(use, version)
             if len(self._keys) == KEY_COUNT_MAX:
-                raise KeyPageFull(f"expected at most {KEY_COUNT_MAX} keys, got one more: destroy retired ones first")
+                raise KeyPageFullError(
+                    f"expected at most {KEY_COUNT_MAX} keys, got one more: destroy retired ones first"
+                )
             slot = self._page.take(RESIDENT_KEY_BYTES)
             try:
                 if source is None:
@@ -272,8 +286,15 @@ class SoftwareBackend(Backend):
 
     def _save(self, keys: dict[tuple[KeyUse, int], Resident]) -> None:
         """Write, and only then believe it."""
-        _keystore.write(self._path, _keystore.encode(self._seal, self._sealing_key, list(keys.values())))
+        self._write(self._seal, self._sealing_key, keys)
         self._keys = keys
+
+    def _write(self, seal: Seal, sealing_key: KeySlot, keys: dict[tuple[KeyUse, int], Resident]) -> None:
+        try:
+            _keystore.write(self._path, _keystore.encode(seal, sealing_key, list(keys.values())))
+        except KeystoreUncertainError:
+            self.close()  # what is in memory is no longer what is in the file
+            raise
 
 
 def resident_check_value(use: KeyUse, slot: KeySlot) -> bytes:
