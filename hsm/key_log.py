@@ -19,7 +19,7 @@ import msgspec
 from hsm._cipher import equal
 from hsm._files import FILE_MODE, append_file, cut_file, sync_folder
 from hsm.backend import MAC_BYTES, Backend
-from hsm.errors import KeyNotFound, WrongKeyName
+from hsm.errors import KeyNotFoundError, WrongKeyNameError
 from hsm.key_states import KeyAct
 from hsm.keyring_errors import LogBrokenError, LogExistsError, LogMissingError, LogTornError, LogTruncatedError
 from hsm.people import TwoPeople
@@ -77,7 +77,10 @@ class KeyLog:
         try:
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE))
         except FileExistsError as error:
-            raise LogExistsError(f"expected no file {path}, got one: a log is never begun anew") from error
+            raise LogExistsError(
+                f"expected no file {path}, got one: a log is never begun anew; delete it only if it is empty, which a "
+                f"crash while the keyring was made leaves"
+            ) from error
         sync_folder(path.parent)
 
     def append(self, people: TwoPeople, act: KeyAct, revision: int, **facts: str | int) -> LogHead:
@@ -181,7 +184,7 @@ class KeyLog:
         # The bytes, not what they say: two texts may decode to one line.
         try:
             genuine = self._mac(sealed.log_key_version, self._end.mac, body)
-        except (KeyNotFound, WrongKeyName) as error:  # altered, or a LOG key was destroyed before its lines
+        except (KeyNotFoundError, WrongKeyNameError) as error:  # altered, or a LOG key was destroyed before its lines
             raise broken(sequence, self.path) from error
         if sealed.sequence != sequence or text[-_MAC_TAIL_BYTES:] != _MAC_FIELD + genuine.hex().encode() + b'"}':
             raise broken(sequence, self.path)

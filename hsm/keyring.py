@@ -22,7 +22,7 @@ from hsm._cipher import copy_into, equal, random_bytes
 from hsm._files import replace_file, sole_writer
 from hsm._memory import KeyPage, KeySlot
 from hsm.backend import Backend, WrappedKey
-from hsm.errors import KeyNotFound, WrongKeyName
+from hsm.errors import KeyNotFoundError, WrongKeyNameError
 from hsm.key_log import EMPTY, KeyLog, LogHead, LogLine
 from hsm.key_states import (
     KEY_BYTES,
@@ -423,7 +423,7 @@ class Keyring:
             if not equal(self._mac(whole.log_key_version, raw).hex().encode(), whole.mac.encode()):
                 raise ValueError("another MAC")
             content = msgspec.json.decode(raw, type=_Content)
-        except (msgspec.DecodeError, ValueError, KeyNotFound, WrongKeyName) as error:
+        except (msgspec.DecodeError, ValueError, KeyNotFoundError, WrongKeyNameError) as error:
             raise KeyringAlteredError(
                 f"expected a keyring in {self.path} that this backend sealed, got something else "
                 f"({type(error).__name__}): check which backend is open, or restore a backup"
