@@ -20,6 +20,7 @@ from hsm.keyring_errors import (
     KeyringChangedError,
     KeyringEntryError,
     KeyringExistsError,
+    KeyringFullError,
     KeyringMissingError,
     KeyStateError,
     LogExistsError,
@@ -412,6 +413,16 @@ def test_the_backend_refuses_a_blob_of_another_key(kit):
         with pytest.raises(KeyTamperedError):
             backend.unwrap_into(crossed, slot)
         assert equal(slot, bytes(16))
+
+
+def test_a_full_keyring_says_so_and_stays_readable(kit, folder, monkeypatch):
+    keyring, backend, page = kit
+    keyring.add(Purpose.CHIP, 1, 1, BOTH)
+    monkeypatch.setattr("hsm.keyring.FILE_BYTES_MAX", len((folder / "keyring").read_bytes()) + 20)
+    with pytest.raises(KeyringFullError):
+        keyring.add(Purpose.CHIP, 2, 1, BOTH)
+    assert [entry.version for entry in open_with(folder, backend, page).entries] == [1]
+    keyring.verify_log()
 
 
 def test_a_failed_write_leaves_the_old_state_in_file_and_memory(kit, folder, monkeypatch):
