@@ -80,16 +80,15 @@ class PortEvent(enum.Enum):
 
 
 Event = TypeVar("Event")
-Event_co = TypeVar("Event_co", covariant=True)
 
 
-class Parser(Protocol[Event_co]):
+class Parser(Protocol[Event]):
     """Makes events of bytes, without knowing where they come from; moments are monotonic milliseconds."""
 
-    def feed(self, data: bytes, now_ms: int) -> list[Event_co]:
+    def feed(self, data: bytes, now_ms: int) -> list[Event]:
         """Events that these bytes complete."""
 
-    def idle(self, now_ms: int) -> list[Event_co]:
+    def idle(self, now_ms: int) -> list[Event]:
         """Events of a silence: a frame that was begun and not ended."""
 
     def reset(self) -> None:

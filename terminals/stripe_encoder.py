@@ -183,9 +183,7 @@ class StripeEncoder:
 
     def write(self, tracks: StripeTracks) -> None:
         """Write the next card; without reading back nobody knows that it holds (see `rewrite`)."""
-        answer = self._ask(
-            b"w" + write_block(tracks), re.compile(rb"\x1b.", re.DOTALL), self._swipe_timeout_ms
-        )
+        answer = self._ask(b"w" + write_block(tracks), re.compile(rb"\x1b.", re.DOTALL), self._swipe_timeout_ms)
         _raise_for(answer[1:])
 
     def erase(self, *numbers: int) -> None:

@@ -4,10 +4,9 @@ The layout is ISO/IEC 7813 (tracks 1 and 2), the check character ISO/IEC
 7811-6: XOR of the characters' values from start sentinel to end sentinel.
 Our discretionary data of track 2, in digits:
 
-    ;PAN=YYMM SSS | kv 1 | issue 1 | CVV 3 | jctr 3 | jmac 5 ?
+    ;number=YYMM service 3 | key version 1 | issue 1 | CVV 3 | ticket 3 | its MAC 5 ?
 
-The last two are there on cards whose stripe is rewritten at use. Nothing is
-ever taken from a track whose end sentinel has not come.
+Nothing is ever taken from a track whose end sentinel has not come.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ _TRACK_2_BASE = 0x30
 _TRACK_1_BASE = 0x20
 _TRACK_1 = re.compile(r"%B(\d{8,19})\^([^^?]{2,26})\^(\d{4})(\d{3})([^?]*)\?", re.ASCII)
 _TRACK_2 = re.compile(r";(\d{8,19})=(\d{4})(\d{3})(\d*)\?", re.ASCII)
-_OURS = re.compile(r"(\d)(\d)(\d{3})(?:(\d{3})(\d{5}))?", re.ASCII)
+_OURS = re.compile(r"(\d)(\d)(\d{3})(\d{3})(\d{5})", re.ASCII)
 
 
 class SwipeError(DeviceError):
@@ -89,20 +88,20 @@ class StripeRead:
     """Two digits as on the stripe, 0 to 99."""
     expiry_month: int
     service_code: str
-    key_version: int
-    issue: int
-    """Issue serial, last digit: raised at every replacement, so that copies of the old stripe die."""
+    key_version_digit: int
+    issue_digit: int
+    """Of the issue serial, which every replacement raises, so that copies of the old stripe die."""
     cvv: str = field(repr=False)
-    jitter_counter: int | None = None
-    """Last three digits of the counter of rewrites; `None` on a stripe that is not rewritten."""
-    jitter_mac: str | None = field(default=None, repr=False)
+    ticket_shown: int
+    """Last three digits of the rolling ticket, which a terminal with an encoder rewrites."""
+    ticket_mac: str = field(repr=False)
     holder: str = ""
     """Name from track 1, when the reader sent it."""
 
     def __repr__(self) -> str:
         return (
             f"StripeRead({mask(self.card_number)}, {self.expiry_year:02}-{self.expiry_month:02},"
-            f" key version {self.key_version}, issue {self.issue}, jitter {self.jitter_counter})"
+            f" key version {self.key_version_digit}, issue {self.issue_digit}, ticket ...{self.ticket_shown:03})"
         )
 
     @property
@@ -112,10 +111,9 @@ class StripeRead:
 
     def track_2(self) -> str:
         """The track as on the stripe, sentinels included, check character not."""
-        jitter = "" if self.jitter_counter is None else f"{self.jitter_counter:03}{self.jitter_mac}"
         return (
             f";{self.card_number}={self.expiry_year:02}{self.expiry_month:02}{self.service_code}"
-            f"{self.key_version}{self.issue}{self.cvv}{jitter}?"
+            f"{self.key_version_digit}{self.issue_digit}{self.cvv}{self.ticket_shown:03}{self.ticket_mac}?"
         )
 
 
@@ -149,20 +147,19 @@ def parse_track_2(track: str) -> StripeRead:
         raise TrackFormatError(f"track 2: expected a month of expiry from 01 to 12, got {month:02}; swipe again")
     if ours is None:
         raise ForeignStripeError(
-            f"track 2: expected 5 or 13 discretionary digits, got {len(discretionary)};"
-            " this is a card of another issuer"
+            f"track 2: expected 13 discretionary digits, got {len(discretionary)}; this is a card of another issuer"
         )
-    key_version, issue, cvv, jitter_counter, jitter_mac = ours.groups()
+    key_version, issue, cvv, ticket_shown, ticket_mac = ours.groups()
     return StripeRead(
         card_number=card_number,
         expiry_year=year,
         expiry_month=month,
         service_code=service_code,
-        key_version=int(key_version),
-        issue=int(issue),
+        key_version_digit=int(key_version),
+        issue_digit=int(issue),
         cvv=cvv,
-        jitter_counter=None if jitter_counter is None else int(jitter_counter),
-        jitter_mac=jitter_mac,
+        ticket_shown=int(ticket_shown),
+        ticket_mac=ticket_mac,
     )
 
 
@@ -187,7 +184,7 @@ def parse_frame(frame: str, lrc_tracks: frozenset[int] = frozenset({2})) -> Stri
         end = rest.find("?")
         if end < 0:
             raise TrackTruncatedError(
-                f"track {number}: expected an end sentinel, the frame ended without; swipe again, through the whole slot"
+                f"track {number}: expected an end sentinel, the frame ended without; swipe again, to the slot's end"
             )
         track, rest = rest[: end + 1], rest[end + 1 :]
         if track[1:] == "E?":
@@ -216,7 +213,7 @@ def _with_track_1(read: StripeRead, track: str) -> StripeRead:
         raise TrackTooLongError(f"track 1: expected at most {TRACK_1_CHARS_MAX} characters, got {len(track) + 1}")
     found = _TRACK_1.fullmatch(track)
     if found is None:
-        raise TrackFormatError("track 1: expected %Bnumber^NAME^YYMM and a service code, got another shape; swipe again")
+        raise TrackFormatError("track 1: expected %Bnumber^NAME^YYMM, service code, got another shape; swipe again")
     card_number, holder, expiry, service_code, _ = found.groups()
     ours = (read.card_number, f"{read.expiry_year:02}{read.expiry_month:02}", read.service_code)
     if (card_number, expiry, service_code) != ours:

@@ -98,7 +98,8 @@ class VirtualEncoder(VirtualAnswerer):
     def _read(self, fault: Fault | None) -> bytes:
         tracks = read_stripe(self._stripe)
         if fault is Fault.GARBAGE or not any(tracks):
-            return ESC + b"s" + ESC + b"\x01" + ESC + b"*" + ESC + b"\x02" + ESC + b"*" + ESC + b"\x03?" + FS + ESC + b"1"
+            unread = b"".join(ESC + bytes([number]) + ESC + b"*" for number in range(1, TRACK_COUNT + 1))
+            return ESC + b"s" + unread + b"?" + FS + ESC + b"1"
         block = ESC + b"s"
         for number, (track, start) in enumerate(zip(tracks, "%;;", strict=True), 1):
             block += ESC + bytes([number]) + (f"{start}{track}?".encode("ascii") if track else ESC + b"+")

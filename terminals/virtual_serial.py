@@ -208,6 +208,5 @@ class VirtualAnswerer:
         while not self._stop.is_set():
             if not self.port.is_plugged:
                 self._stop.wait(POLL_MS / 1000)
-            elif data := self.port.read(self._stop):
-                if answer := self.take(data):
-                    self.port.send(answer)
+            elif (data := self.port.read(self._stop)) and (answer := self.take(data)):
+                self.port.send(answer)
