@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from serial.tools import list_ports
@@ -50,12 +51,13 @@ def chip_readers() -> list[FoundPort]:
     """Readers of the PC/SC service; `DeviceError` when the service cannot be asked."""
     try:
         from smartcard.Exceptions import SmartcardException
+        from smartcard.pcsc.PCSCExceptions import BaseSCardException
         from smartcard.System import readers
     except ImportError as error:
         raise PortUnavailableError(f"expected pyscard, got: {error}; install cardswitch[devices]") from error
     try:
         return [FoundPort("chip", str(reader), "PC/SC reader") for reader in readers()]
-    except (SmartcardException, OSError) as error:
+    except (SmartcardException, BaseSCardException, OSError) as error:
         raise PortUnavailableError(f"expected a running PC/SC service (pcscd), got: {error}; start it") from error
 
 
@@ -106,8 +108,6 @@ def open_printer(device: Device) -> ReceiptPrinter:
     if device.model == "escpos-network":
         return ReceiptPrinter.on_network(*device.host_port(), device.columns)
     if device.model == "escpos-file":
-        from pathlib import Path
-
         return ReceiptPrinter.to_file(Path(device.port), device.columns)
     return ReceiptPrinter.on_serial(device.settings(), device.columns)
 
@@ -118,8 +118,8 @@ def _printer(device: Device, wait_ms: int) -> str:
         if not state.prints:
             raise PrinterNotReadyError(state)
         if wait_ms:
-            page = [TextLine("打印测试 print test", is_centred=True), TextLine("0123456789" * 4), Cut()]
-            state = printer.print([line for line in page if device.columns > 40 or line != page[1]])
+            ruler = ("0123456789" * 5)[: device.columns]  # shows whether the columns are the paper's
+            state = printer.print([TextLine("打印测试 print test", is_centred=True), TextLine(ruler), Cut()])
             return f"{state.value}; a test page is printed"
     return state.value
 

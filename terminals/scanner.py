@@ -1,8 +1,8 @@
 """Bar-code scanners: lines of a scanner to codes, ours and others.
 
-Our dynamic code, shown by the app for at most two steps of 30 seconds, is 24
-digits: `97 | key version 1 | token 11 | seq mod 100 2 | code 8`. The printed
-code of a card is its number and only names the card. Anything else is goods.
+Our dynamic code, shown by the app and good once, is the 24 digits of
+`hsm.bar_code`. The printed code of a card is its number and only names the
+card. Anything else is goods.
 
 Scanners may be set to put the symbology before each code (ISO/IEC 15424,
 "AIM identifier": `]C1` is Code 128 of GS1, `]E0` EAN-13, `]Q1` QR).
@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import enum
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from hsm.bar_code import BAR_CODE_DIGITS, PREFIX, BarCode, parse_bar_code
 
 from .device_errors import DeviceError
 from .line_framing import BrokenLine, LineFramer
@@ -20,8 +22,6 @@ from .luhn import luhn_holds
 from .masking import mask
 from .serial_port import PortListener
 
-DYNAMIC_PREFIX = "97"
-DYNAMIC_DIGITS = 24
 CODE_BYTES_MAX = 4096
 """A QR code holds 2953 bytes at most."""
 CODE_GAP_MS = 200
@@ -46,18 +46,6 @@ class CodeKind(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class DynamicCode:
-    """Fields of a dynamic code; the switch checks them."""
-
-    key_version: int
-    token: str
-    """11 digits that stand for the card on one device; not the card number."""
-    sequence: int
-    """The last two digits of the sequence."""
-    code: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
 class CodeRead:
     """One code read."""
 
@@ -65,7 +53,8 @@ class CodeRead:
     text: str
     symbology: str = ""
     """AIM letter and modifier, such as `C0`; empty when the scanner does not send them."""
-    dynamic: DynamicCode | None = None
+    dynamic: BarCode | None = None
+    """Fields of a dynamic code; the switch judges them."""
 
     def __repr__(self) -> str:
         shown = repr(self.text) if self.kind is CodeKind.OTHER else mask(self.text)
@@ -103,9 +92,8 @@ class ScannerRules:
 def classify(text: str, rules: ScannerRules, symbology: str = "") -> CodeRead:
     """A code's kind and fields, by its digits."""
     is_digits = text.isascii() and text.isdigit()
-    if is_digits and len(text) == DYNAMIC_DIGITS and text.startswith(DYNAMIC_PREFIX):
-        fields = DynamicCode(int(text[2]), text[3:14], int(text[14:16]), text[16:])
-        return CodeRead(CodeKind.DYNAMIC, text, symbology, fields)
+    if is_digits and len(text) == BAR_CODE_DIGITS and text.startswith(PREFIX):
+        return CodeRead(CodeKind.DYNAMIC, text, symbology, parse_bar_code(text))
     may_be_card = is_digits and len(text) in rules.card_digits and not symbology.startswith(_GOODS)
     return CodeRead(CodeKind.PRINTED if may_be_card and luhn_holds(text) else CodeKind.OTHER, text, symbology)
 

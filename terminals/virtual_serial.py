@@ -110,6 +110,11 @@ class VirtualPort:
             self.read(stop)
         return False
 
+    def wait_for_host_gone(self) -> None:
+        """Wait until the host has closed the port: what it has not read is lost when the plug is pulled."""
+        while self.is_plugged and self._open_polls:
+            self.read()
+
     def read(self, stop: threading.Event | None = None) -> bytes:
         """What the host sent, after at most one poll; nothing is `b""`."""
         with self._lock:

@@ -178,11 +178,12 @@ def parse_workstation(text: str) -> Workstation:
             problems.append(Problem("devices", f"expected each {key} once, got {value} more than once"))
     if problems:
         raise WorkstationError(problems)
-    devices = [
-        Device(**{key: tuple(value) if isinstance(value, list) else value for key, value in row.items()})
-        for row in rows
-    ]
-    return Workstation(str(name), tuple(devices))
+    return Workstation(str(name), tuple(_device(row) for row in rows))
+
+
+def _device(row: dict[str, Any]) -> Device:
+    fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
+    return Device(**fields)
 
 
 def _is_name(value: object) -> bool:
