@@ -103,7 +103,9 @@ class FacePicture:
     data: bytes
 
 
-def picture(rows: tuple[str, ...], font: ImageFont.FreeTypeFont, width_dots: int, height_dots: int) -> FacePicture:
+def picture(
+    rows: tuple[str, ...], font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width_dots: int, height_dots: int
+) -> FacePicture:
     """The rows drawn evenly over the face; what is wider than the face is cut at its edge."""
     image = Image.new("1", (width_dots, height_dots), 1)
     draw = ImageDraw.Draw(image)

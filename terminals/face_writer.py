@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from functools import reduce
 from operator import xor
+from typing import Self
 
 from ._clock import SYSTEM, Surroundings
 from .columns import ENCODING
@@ -69,7 +70,7 @@ class FaceWriter:
     def __init__(self, settings: PortSettings, *, surroundings: Surroundings = SYSTEM) -> None:
         self._port = AskedPort(settings, surroundings=surroundings)
 
-    def __enter__(self) -> FaceWriter:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

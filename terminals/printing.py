@@ -10,10 +10,11 @@ paper (Epson ESC/POS command reference).
 from __future__ import annotations
 
 import enum
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Self
 
 import serial
 from escpos.escpos import Escpos
@@ -23,7 +24,7 @@ from escpos.printer import Dummy, File, Network, Serial
 from ._clock import SYSTEM, Surroundings
 from .columns import ENCODING, printable, width
 from .device_errors import DeviceError, PortUnavailableError
-from .serial_port import WRITE_TIMEOUT_MS, PortSettings, open_port
+from .serial_port import PORT_ERRORS, READ_TIMEOUT_MS, WRITE_TIMEOUT_MS, PortSettings, open_port
 
 ANSWER_TIMEOUT_MS = 1000
 """For a status that is answered at once."""
@@ -196,16 +197,16 @@ class ReceiptPrinter:
     ) -> ReceiptPrinter:
         """A printer with an address of its own."""
         escpos = Network(host, port, timeout=timeout_ms / 1000)
-        try:
-            escpos.open()
-        except DeviceNotFoundError as error:
+        try:  # python-escpos would leave its socket open when nobody answers
+            device = socket.create_connection((host, port), timeout_ms / 1000)
+        except OSError as error:
             raise PortUnavailableError(
                 f"{host}:{port}: expected a printer, got: {error}; check its address and the cable"
             ) from error
-        device: Any = escpos.device
+        escpos.device = device
 
         def read() -> bytes:
-            device.settimeout(0.05)
+            device.settimeout(READ_TIMEOUT_MS / 1000)
             try:
                 return bytes(device.recv(1))
             except TimeoutError:
@@ -225,7 +226,7 @@ class ReceiptPrinter:
             raise PortUnavailableError(f"{path}: expected a file to print to, got: {error}") from error
         return cls(escpos, columns, None)
 
-    def __enter__(self) -> ReceiptPrinter:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -233,7 +234,11 @@ class ReceiptPrinter:
 
     def close(self) -> None:
         """Free the port."""
-        self._escpos.close()
+        try:
+            self._escpos.close()
+        except PORT_ERRORS:  # it wanted to flush a port that is gone
+            device, self._escpos._device = self._escpos._device, False
+            device.close()
 
     def state(self) -> PrinterState:
         """What the printer says now; a printer that cannot answer is taken as ready."""
@@ -242,7 +247,7 @@ class ReceiptPrinter:
         try:
             self._forget()
             return self._ask_state()
-        except OSError:
+        except PORT_ERRORS:
             return PrinterState.SILENT
 
     def _ask_state(self) -> PrinterState:
@@ -272,7 +277,7 @@ class ReceiptPrinter:
             self._is_confirmed = False
             self._escpos._raw(_ASK_PAPER_IN_ORDER)
             stopped = self._wait_until_printed(timeout_ms)
-        except OSError as error:
+        except PORT_ERRORS as error:
             is_full = isinstance(error, serial.SerialTimeoutException | TimeoutError)  # it takes no more: say why
             raise PrintInterruptedError(self.state() if is_full else PrinterState.SILENT) from error
         if stopped is not None:

@@ -8,10 +8,11 @@ is an `AskedPort`. Both go over pyserial.
 from __future__ import annotations
 
 import enum
+import termios
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 import serial
 
@@ -32,6 +33,10 @@ RETRY_MS = 500
 
 READ_BYTES_MAX = 4096
 """Most bytes taken at a time: far more than any frame, so that a babbling device cannot fill the memory."""
+
+
+PORT_ERRORS = (OSError, termios.error)
+"""What pyserial lets through when a device goes away; its own SerialException is an OSError, termios.error is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,7 @@ def open_port(settings: PortSettings) -> serial.Serial:
             write_timeout=settings.write_timeout_ms / 1000,
             exclusive=True,
         )
-    except (OSError, ValueError) as error:  # SerialException is an OSError
+    except (*PORT_ERRORS, ValueError) as error:
         raise PortUnavailableError(
             f"{settings.port}: expected a serial port that is free, got: {error};"
             " check the plug and that no other program has it (`cardswitch device ports` lists what is there)"
@@ -117,7 +122,7 @@ class PortListener(Generic[Event]):
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"listener {settings.port}", daemon=True)
 
-    def __enter__(self) -> PortListener[Event]:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -145,7 +150,7 @@ class PortListener(Generic[Event]):
                 self._deliver(PortEvent.PRESENT)
                 try:
                     self._listen(port)
-                except OSError:
+                except PORT_ERRORS:
                     self._parser.reset()
                     self._deliver(PortEvent.LOST)
                     was_told = True
@@ -168,7 +173,7 @@ class AskedPort:
         self._surroundings = surroundings
         self._port = open_port(settings)
 
-    def __enter__(self) -> AskedPort:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -182,7 +187,7 @@ class AskedPort:
         """Throw away what came unasked, so that an answer is the answer to the next question."""
         try:
             self._port.reset_input_buffer()
-        except OSError as error:
+        except PORT_ERRORS as error:
             raise self._lost(error) from error
 
     def write(self, data: bytes) -> None:
@@ -193,7 +198,7 @@ class AskedPort:
             raise DeviceTimeoutError(
                 f"{self._name}: expected the device to take {len(data)} bytes, it stopped; look at the device"
             ) from error
-        except OSError as error:
+        except PORT_ERRORS as error:
             raise self._lost(error) from error
 
     def read_until(self, is_whole: Callable[[bytes], bool], timeout_ms: int, bytes_max: int = READ_BYTES_MAX) -> bytes:
@@ -208,9 +213,9 @@ class AskedPort:
                 )
             try:
                 got += self._port.read(1)
-            except OSError as error:
+            except PORT_ERRORS as error:
                 raise self._lost(error) from error
         return got
 
-    def _lost(self, error: OSError) -> DeviceLostError:
+    def _lost(self, error: Exception) -> DeviceLostError:
         return DeviceLostError(f"{self._name}: expected the device to stay, it went away ({error}); check the plug")

@@ -22,6 +22,7 @@ import enum
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Self
 
 from ._clock import SYSTEM, Surroundings
 from .device_errors import DeviceAnswerError, DeviceError, VerifyError
@@ -143,7 +144,7 @@ class StripeEncoder:
         self._port = AskedPort(settings, surroundings=surroundings)
         self._swipe_timeout_ms = swipe_timeout_ms
 
-    def __enter__(self) -> StripeEncoder:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

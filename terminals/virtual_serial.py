@@ -17,6 +17,7 @@ import termios
 import threading
 import tty
 from pathlib import Path
+from typing import Self
 
 PIECE_BYTES = 7
 """Readers hand over a swipe in pieces of any size; seven divides no track."""
@@ -162,7 +163,7 @@ class VirtualSpeaker:
         self._piece_bytes = piece_bytes
         self._pause = threading.Event()
 
-    def __enter__(self) -> VirtualSpeaker:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -195,7 +196,7 @@ class VirtualAnswerer:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"device {self.port.name}", daemon=True)
 
-    def __enter__(self) -> VirtualAnswerer:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

@@ -1,6 +1,7 @@
 """A card and a receipt for the tests of counter devices."""
 
 import datetime
+from typing import Any
 
 from terminals.receipts import Receipt, ReceiptKind, ReceiptLine, Tender
 from terminals.swipe import check_character
@@ -14,7 +15,7 @@ SHANGHAI = datetime.timezone(datetime.timedelta(hours=8))
 
 
 def receipt(**changes):
-    fields = {
+    fields: dict[str, Any] = {
         "kind": ReceiptKind.SALE,
         "store": "宏大连锁超市 徐家汇店",
         "terminal": "0077",

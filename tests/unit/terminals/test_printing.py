@@ -2,6 +2,7 @@ import pytest
 
 from terminals.printing import (
     Cut,
+    Document,
     PrinterNotReadyError,
     PrinterState,
     PrintInterruptedError,
@@ -15,7 +16,7 @@ from terminals.receipts import Language, lay_out, plain
 from terminals.virtual_printer import Paper
 from tests.support.counter import receipt
 
-LINE = [TextLine("中文 abc"), Cut()]
+LINE: Document = (TextLine("中文 abc"), Cut())
 
 
 def test_chinese_goes_out_in_the_printers_chinese_mode():
