@@ -50,11 +50,13 @@ def _until_stopped(work: Callable[[], None]) -> int:
     return 0
 
 
-def _speak(link: Path, frames: list[str], times: int, fault: str | None, to_frame: Callable[[str], str]) -> int:
+def _speak(
+    link: Path, frames: list[str], times: int, fault: str | None, speed: int | None, to_frame: Callable[[str], str]
+) -> int:
     from terminals.virtual_serial import VirtualSpeaker
 
     def work() -> None:
-        with VirtualSpeaker(link) as speaker:
+        with VirtualSpeaker(link, speed_baud=speed) as speaker:
             _note(f"{link}: plugged in{'' if frames else '; each line typed here is sent'}")
             lines = iter(frames * times) if frames else (line.rstrip("\r\n") for line in sys.stdin)
             count = 0
@@ -69,7 +71,12 @@ def _speak(link: Path, frames: list[str], times: int, fault: str | None, to_fram
 
 @app.command
 def swipe(
-    *tracks: str, link: Link, times: int = 1, fault: SPEAKER_FAULTS | None = None, check_character: bool = True
+    *tracks: str,
+    link: Link,
+    times: int = 1,
+    fault: SPEAKER_FAULTS | None = None,
+    speed: int | None = None,
+    check_character: bool = True,
 ) -> int:
     """Be a swipe reader: send tracks, given here or typed, in pieces of seven bytes, to whoever opens the link.
 
@@ -86,6 +93,8 @@ def swipe(
         How often to swipe the tracks given.
     fault
         What goes wrong with each swipe.
+    speed
+        In baud; a host that listens at another gets garbage. Any when not given.
     check_character
         Send the check character after track 2.
     """
@@ -97,11 +106,18 @@ def swipe(
             return line
         return line + character_of(last)
 
-    return _speak(link, [*tracks], times, fault, to_frame)
+    return _speak(link, [*tracks], times, fault, speed, to_frame)
 
 
 @app.command
-def scanner(*codes: str, link: Link, times: int = 1, prefix: str = "", fault: SPEAKER_FAULTS | None = None) -> int:
+def scanner(
+    *codes: str,
+    link: Link,
+    times: int = 1,
+    prefix: str = "",
+    fault: SPEAKER_FAULTS | None = None,
+    speed: int | None = None,
+) -> int:
     """Be a bar-code scanner: send codes, given here or typed, to whoever opens the link.
 
     For example:
@@ -117,8 +133,10 @@ def scanner(*codes: str, link: Link, times: int = 1, prefix: str = "", fault: SP
         What the scanner is set to send before each code, such as ]C1.
     fault
         What goes wrong with each scan.
+    speed
+        In baud; a host that listens at another gets garbage. Any when not given.
     """
-    return _speak(link, [*codes], times, fault, lambda line: prefix + line)
+    return _speak(link, [*codes], times, fault, speed, lambda line: prefix + line)
 
 
 def _serve(device: VirtualAnswerer, link: Path, ended: Callable[[], None] = lambda: None) -> int:

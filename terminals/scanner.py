@@ -133,7 +133,7 @@ class ScannerParser:
                 )
             return CodeTruncatedError(
                 f"expected the end of a code, got {line.byte_count} bytes and then silence;"
-                " scan again (the scanner must end codes with carriage return)"
+                " scan again (the scanner must end codes with carriage return; check its speed, too)"
             )
         try:
             text = line.decode("utf-8")

@@ -255,7 +255,8 @@ class SwipeParser:
                     " check what hangs on the port"
                 )
             return TrackTruncatedError(
-                f"expected the end of a swipe, got {line.byte_count} bytes and then silence; swipe again"
+                f"expected the end of a swipe, got {line.byte_count} bytes and then silence; swipe again,"
+                " and if every swipe ends so, check the reader's speed"
             )
         try:
             return parse_frame(line.decode("ascii"), self._lrc_tracks)

@@ -19,6 +19,8 @@ import tty
 from pathlib import Path
 from typing import Self
 
+from .serial_port import SPEEDS_BAUD
+
 PIECE_BYTES = 7
 """Readers hand over a swipe in pieces of any size; seven divides no track."""
 SLOW_PAUSE_MS = 20
@@ -31,6 +33,10 @@ SETTLED_POLLS = 15
 """A host that opens without flushing is taken as listening after this many polls."""
 GARBAGE = bytes([0xFF, 0x00, 0x7E, 0x80, 0x3F, 0x1B])
 """What a wrong speed looks like, a stray end sentinel among it."""
+
+
+WRONG_SPEED_MASK = 0xAA
+"""What a host at another speed makes of bytes: none of ASCII stays ASCII."""
 
 
 class Fault(enum.Enum):
@@ -103,6 +109,15 @@ class VirtualPort:
         """Whether there is a port."""
         return self._master is not None
 
+    @property
+    def host_speed_baud(self) -> int | None:
+        """The speed that the host has set; `None` for one that no counter device has, or no port."""
+        with self._lock:
+            if self._master is None:
+                return None
+            speed = termios.tcgetattr(self._master)[5]
+        return next((baud for baud in SPEEDS_BAUD if getattr(termios, f"B{baud}") == speed), None)
+
     def wait_for_host(self, stop: threading.Event | None = None) -> bool:
         """Wait until a host listens; false when `stop` came first, or the plug was pulled. Drops what the host sent."""
         while self.is_plugged and not (stop is not None and stop.is_set()):
@@ -156,10 +171,16 @@ class VirtualPort:
 
 
 class VirtualSpeaker:
-    """A swipe reader or scanner: it sends each frame in pieces, to whoever listens."""
+    """A swipe reader or scanner: it sends each frame in pieces, to whoever listens.
 
-    def __init__(self, link: Path | None = None, *, piece_bytes: int = PIECE_BYTES) -> None:
+    With `speed_baud`, a host that listens at another speed gets garbage, as it would.
+    """
+
+    def __init__(
+        self, link: Path | None = None, *, piece_bytes: int = PIECE_BYTES, speed_baud: int | None = None
+    ) -> None:
         self.port = VirtualPort(link)
+        self._speed_baud = speed_baud
         self._piece_bytes = piece_bytes
         self._pause = threading.Event()
 
@@ -180,6 +201,8 @@ class VirtualSpeaker:
             data = data[: len(data) // 2]
         if fault is Fault.GARBAGE:
             data = GARBAGE + data
+        if self._speed_baud not in (None, self.port.host_speed_baud):
+            data = bytes(byte ^ WRONG_SPEED_MASK for byte in data)
         for start in range(0, len(data), self._piece_bytes):
             self.port.send(data[start : start + self._piece_bytes])
             if fault is Fault.SLOW:

@@ -62,7 +62,13 @@ def test_an_operator_chooses_model_port_and_speed_of_a_reader_and_tests_it(tmp_p
     assert findings(missing)["reader"][0] == "FAILED"
     assert str(link) in findings(missing)["reader"][1]
 
-    with virtual("swipe", TRACK_2, link=link):
+    with virtual("swipe", TRACK_2, "--speed", "9600", link=link):
+        wrong_speed = device("test", str(file), "reader", "--wait-seconds", str(PATIENCE_S), "--json")
+    assert wrong_speed.returncode == 1
+    assert "speed" in findings(wrong_speed)["reader"][1]
+
+    set_up(file, "reader", "swipe", "line", link, "--speed", "9600")
+    with virtual("swipe", TRACK_2, "--speed", "9600", link=link):
         good = device("test", str(file), "reader", "--wait-seconds", str(PATIENCE_S), "--json")
     assert good.returncode == 0
     assert findings(good)["reader"][0] == "good"
