@@ -31,6 +31,8 @@ ANSWER_TIMEOUT_MS = 1000
 PRINT_TIMEOUT_MS = 15_000
 """For the end of a receipt: 100 lines take a slow printer about ten seconds."""
 NETWORK_PORT = 9100
+BAR_CODE_DIGITS_MAX = 24
+"""A dynamic code; more does not fit on 58 mm."""
 COLUMNS_80_MM, COLUMNS_58_MM = 48, 32
 """Columns of the usual paper widths."""
 
@@ -105,11 +107,23 @@ class QrCode:
 
 
 @dataclass(frozen=True, slots=True)
+class BarCode:
+    """Digits as Code 128, drawn by the printer, with the digits below; an even number of them takes half the width."""
+
+    digits: str
+    height_dots: int = 80
+
+    def __post_init__(self) -> None:
+        if not (self.digits.isascii() and self.digits.isdigit() and len(self.digits) <= BAR_CODE_DIGITS_MAX):
+            raise ValueError(f"digits: expected 1 to {BAR_CODE_DIGITS_MAX} digits, got {len(self.digits)} characters")
+
+
+@dataclass(frozen=True, slots=True)
 class Cut:
     """Feed past the knife and cut."""
 
 
-Document = Sequence[TextLine | QrCode | Cut]
+Document = Sequence[TextLine | QrCode | BarCode | Cut]
 
 
 def state_of(printer: int, offline: int, error: int, paper: int) -> PrinterState:
@@ -147,6 +161,14 @@ def render(document: Document, escpos: Escpos, columns: int) -> None:
             escpos._raw(_ALIGN["center"])
             escpos.qr(element.content, size=element.size, native=True)
             escpos._raw(b"\n")
+        elif isinstance(element, BarCode):
+            digits = element.digits
+            if len(digits) % 2:
+                content = b"{B" + digits.encode("ascii")
+            else:
+                content = b"{C" + bytes(int(digits[place : place + 2]) for place in range(0, len(digits), 2))
+            head = b"\x1dh" + bytes([element.height_dots]) + b"\x1dw\x02\x1dH\x02"
+            escpos._raw(_ALIGN["center"] + head + b"\x1dk\x49" + bytes([len(content)]) + content + b"\n")
         else:
             escpos.cut()
 

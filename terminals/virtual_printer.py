@@ -129,6 +129,12 @@ class Paper:
                 return 0, b""
             self._symbol_command(kept[5:size])
             return size, b""
+        if head == b"\x1dk":
+            size = 4 + int.from_bytes(kept[3:4], "little")
+            if len(kept) < 4 or len(kept) < size:
+                return 0, b""
+            self._put(f"[bar code {_code_128(kept[4:size])}]")
+            return size, b""
         if head == b"\x1dv":
             size = 8 + int.from_bytes(kept[4:6], "little") * int.from_bytes(kept[6:8], "little")
             if len(kept) < 8 or len(kept) < size:
@@ -171,6 +177,13 @@ class Paper:
         self._on_line(line)
         if self.lines_left is not None:
             self.lines_left = max(0, self.lines_left - 1)
+
+
+def _code_128(content: bytes) -> str:
+    """What GS k 73 is given, read: `{C` makes two digits of each byte."""
+    if content.startswith(b"{C"):
+        return "".join(f"{pair:02}" for pair in content[2:])
+    return content.removeprefix(b"{B").decode("ascii", "replace")
 
 
 class VirtualPrinter(VirtualAnswerer):

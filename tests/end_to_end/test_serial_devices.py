@@ -1,7 +1,9 @@
 """Drivers and virtual devices over pseudo-terminals: pieces, faults, unplugging, paper, stripes that are rewritten."""
 
+import asyncio
 import contextlib
 import queue
+import re
 import socket
 import threading
 from typing import Any
@@ -11,9 +13,10 @@ import pytest
 from hsm.stripe import make_track2
 from terminals.device_errors import DeviceError, DeviceLostError, DeviceTimeoutError, PortUnavailableError, VerifyError
 from terminals.face_writer import FaceWriter, FaceWriterError
+from terminals.printed_card import check_printed_card, lay_out_printed_card
 from terminals.printing import PrinterNotReadyError, PrinterState, PrintInterruptedError, ReceiptPrinter, document_bytes
 from terminals.receipts import Language, lay_out, plain
-from terminals.scanner import CodeKind, ScannerParser, ScannerReader
+from terminals.scanner import CodeKind, ScannerParser, ScannerReader, ScannerRules
 from terminals.serial_port import PortEvent, PortSettings
 from terminals.stripe_card import Written, WrongCardError, clear_stripe, make_stripe, read_stripe_card, renew_stripe
 from terminals.stripe_encoder import BadSwipeError, MediumError, StripeEncoder
@@ -196,6 +199,50 @@ def test_a_printer_with_an_address_prints_too():
     assert "Receipt code" in paper.text
     with pytest.raises(PortUnavailableError):
         ReceiptPrinter.on_network(*address, timeout_ms=SOON_MS)
+
+
+@pytest.mark.parametrize("number", [CARD, "622126001234567"])
+def test_a_printed_card_is_scanned_back(tmp_path, number):
+    heard = Heard()
+    with (
+        VirtualPrinter(tmp_path / "printer") as device,
+        ReceiptPrinter.on_serial(PortSettings(device.port.name)) as printer,
+    ):
+        printer.print(lay_out_printed_card("宏大连锁超市", "张三", number, 48))
+        (bars,) = re.findall(r"\[bar code (\d+)\]", device.paper.text)
+        assert number not in device.paper.text.replace(bars, "")
+    rules = ScannerRules(card_digits=frozenset({15, 16}))
+    with (
+        VirtualSpeaker(tmp_path / "scanner") as scanner,
+        ScannerReader(PortSettings(scanner.port.name), ScannerParser(rules), heard.put, retry_ms=20),
+    ):
+        scanner.emit(bars)
+        assert heard.next() is PortEvent.PRESENT
+        read = heard.next()
+
+    check_printed_card(read, number)
+    with pytest.raises(VerifyError):
+        check_printed_card(read, "6221260012345682")
+
+
+def test_an_event_loop_hears_a_reader(tmp_path):
+    async def listen():
+        heard: asyncio.Queue[Any] = asyncio.Queue()
+        loop = asyncio.get_running_loop()
+
+        def deliver(event):
+            loop.call_soon_threadsafe(heard.put_nowait, event)
+
+        with (
+            VirtualSpeaker(tmp_path / "swipe") as reader,
+            SwipeReader(PortSettings(reader.port.name), SwipeParser(), deliver, retry_ms=20),
+        ):
+            await asyncio.to_thread(reader.emit, FRAME)
+            return [await asyncio.wait_for(heard.get(), PATIENCE_S) for _ in range(2)]
+
+    present, read = asyncio.run(listen())
+    assert present is PortEvent.PRESENT
+    assert read.card_number == CARD
 
 
 # --------------------------------------------------------------------------- stripes
