@@ -68,6 +68,7 @@ def setup(
     port: str = "",
     speed: int | None = None,
     columns: int | None = None,
+    flow: Literal["none", "xon-xoff", "rts-cts"] | None = None,
     lrc_tracks: str | None = None,
     prefix: str | None = None,
     card_digits: str | None = None,
@@ -95,6 +96,8 @@ def setup(
         In baud, as the device is set; 9600 when not given.
     columns
         Of a printer: 48 or 32.
+    flow
+        How a printer says that its buffer is full; without it a receipt longer than the buffer loses lines.
     lrc_tracks
         Of a swipe reader: tracks after which it sends the check character, such as 1,2; `none` for none.
     prefix
@@ -111,6 +114,7 @@ def setup(
     chosen: dict[str, Any] = {
         "speed_baud": speed,
         "columns": columns,
+        "flow": flow,
         "lrc_tracks": _numbers("lrc-tracks", lrc_tracks),
         "prefix": prefix,
         "card_digits": _numbers("card-digits", card_digits),

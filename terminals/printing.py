@@ -256,11 +256,9 @@ class ReceiptPrinter:
 
     def close(self) -> None:
         """Free the port."""
-        try:
-            self._escpos.close()
-        except PORT_ERRORS:  # it wanted to flush a port that is gone
-            device, self._escpos._device = self._escpos._device, False
-            device.close()
+        device, self._escpos._device = self._escpos._device, False
+        if device:
+            device.close()  # python-escpos would first wait for a printer that has stopped to take the rest
 
     def state(self) -> PrinterState:
         """What the printer says now; a printer that cannot answer is taken as ready."""

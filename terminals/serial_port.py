@@ -39,6 +39,17 @@ PORT_ERRORS = (OSError, termios.error)
 """What pyserial lets through when a device goes away; its own SerialException is an OSError, termios.error is not."""
 
 
+class Flow(enum.Enum):
+    """How a device says that it takes no more bytes for now."""
+
+    NONE = "none"
+    """Not at all: right for readers, and for a printer whose buffer holds the longest receipt."""
+    XON_XOFF = "xon-xoff"
+    """By the characters 13 and 11 (hex); no answer of an ESC/POS printer is either."""
+    RTS_CTS = "rts-cts"
+    """By a wire, which the cable must have."""
+
+
 @dataclass(frozen=True, slots=True)
 class PortSettings:
     """One serial port, 8 data bits, no parity, 1 stop bit.
@@ -52,6 +63,7 @@ class PortSettings:
     speed_baud: int = 9600
     read_timeout_ms: int = READ_TIMEOUT_MS
     write_timeout_ms: int = WRITE_TIMEOUT_MS
+    flow: Flow = Flow.NONE
 
     def __post_init__(self) -> None:
         if self.speed_baud not in SPEEDS_BAUD:
@@ -67,6 +79,8 @@ def open_port(settings: PortSettings) -> serial.Serial:
             timeout=settings.read_timeout_ms / 1000,
             write_timeout=settings.write_timeout_ms / 1000,
             exclusive=True,
+            xonxoff=settings.flow is Flow.XON_XOFF,
+            rtscts=settings.flow is Flow.RTS_CTS,
         )
     except (*PORT_ERRORS, ValueError) as error:
         raise PortUnavailableError(

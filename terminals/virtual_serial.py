@@ -70,6 +70,8 @@ class VirtualPort:
         self._lock = threading.Lock()
         self._master: int | None = None
         self._open_polls = 0
+        self.host_has_paused = False
+        """Whether the host holds back, because it was sent XOFF and has set its port to heed it."""
         self.name = ""
         self.plug()
 
@@ -154,6 +156,8 @@ class VirtualPort:
             if error.errno not in (errno.EIO, errno.EAGAIN, errno.EBADF):
                 raise
             return b""
+        if packet[0] & (termios.TIOCPKT_STOP | termios.TIOCPKT_START):
+            self.host_has_paused = bool(packet[0] & termios.TIOCPKT_STOP)
         if packet[0] & termios.TIOCPKT_FLUSHREAD:
             self._open_polls = SETTLED_POLLS
         return b"" if packet[0] else packet[1:]

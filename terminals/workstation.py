@@ -24,7 +24,7 @@ from typing import Any
 from .errors import TerminalError
 from .printing import COLUMNS_58_MM, COLUMNS_80_MM, NETWORK_PORT
 from .scanner import ScannerRules
-from .serial_port import SPEEDS_BAUD, PortSettings
+from .serial_port import SPEEDS_BAUD, Flow, PortSettings
 
 DEVICES_MAX = 16
 """More than fit on a counter."""
@@ -47,7 +47,7 @@ MODELS: dict[str, dict[str, str]] = {
 """What can be chosen, with what it is."""
 WITHOUT_SPEED = ("escpos-network", "escpos-file", "pcsc")
 """Models whose speed is not ours to set: over PC/SC the reader settles it with each card."""
-_OPTIONS = {"swipe": ("lrc_tracks",), "scanner": ("prefix", "card_digits"), "printer": ("columns",)}
+_OPTIONS = {"swipe": ("lrc_tracks",), "scanner": ("prefix", "card_digits"), "printer": ("columns", "flow")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,8 @@ class Device:
     speed_baud: int = DEFAULT_SPEED_BAUD
     columns: int = COLUMNS_80_MM
     """Of a printer."""
+    flow: str = Flow.NONE.value
+    """How a printer on a serial port says that its buffer is full."""
     lrc_tracks: tuple[int, ...] = (2,)
     """Tracks after which a swipe reader sends the check character."""
     prefix: str = ""
@@ -86,7 +88,7 @@ class Device:
 
     def settings(self) -> PortSettings:
         """The serial port of a device that has one."""
-        return PortSettings(self.port, self.speed_baud)
+        return PortSettings(self.port, self.speed_baud, flow=Flow(self.flow))
 
     def scanner_rules(self) -> ScannerRules:
         """How a scanner is set."""
@@ -219,6 +221,9 @@ def _wrong(row: dict[str, Any]) -> list[tuple[str, str]]:
     wrong += [(key, f"expected one of {', '.join(allowed)}; is it misspelt?") for key in row if key not in allowed]
     if row.get("columns", COLUMNS_80_MM) not in (COLUMNS_58_MM, COLUMNS_80_MM):
         wrong.append(("columns", f"expected {COLUMNS_58_MM} or {COLUMNS_80_MM}, got {row['columns']!r}"))
+    flows = [flow.value for flow in Flow]
+    if row.get("flow", flows[0]) not in flows:
+        wrong.append(("flow", f"expected one of {', '.join(flows)}, got {row['flow']!r}"))
     if not _are_numbers(row.get("lrc_tracks", [2]), 1, 3):
         wrong.append(("lrc_tracks", f"expected track numbers such as [1, 2], got {row['lrc_tracks']!r}"))
     if not _are_numbers(row.get("card_digits", [16]), 8, 19):

@@ -136,6 +136,12 @@ def test_what_is_wrong_with_a_set_up_is_one_line_and_changes_nothing(tmp_path):
     assert "expected each port once" in done.stderr
     assert file.read_bytes() == before
 
+    set_up(file, "ic", "chip", "pcsc", "Retail Contact 00 00")
+    environment = os.environ | {"PCSCLITE_CSOCK_NAME": str(tmp_path / "none")}
+    tried = device("test", str(file), "ic", "--json", env=environment)
+    assert tried.returncode == 1
+    assert "PC/SC" in findings(tried)["ic"][1]
+
     assert device("remove", str(file), "reader").returncode == 0
     assert "reader" not in device("show", str(file)).stdout
 

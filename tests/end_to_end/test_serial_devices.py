@@ -6,6 +6,7 @@ import queue
 import re
 import socket
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from terminals.printed_card import check_printed_card, lay_out_printed_card
 from terminals.printing import PrinterNotReadyError, PrinterState, PrintInterruptedError, ReceiptPrinter, document_bytes
 from terminals.receipts import Language, lay_out, plain
 from terminals.scanner import CodeKind, ScannerParser, ScannerReader, ScannerRules
-from terminals.serial_port import PortEvent, PortSettings
+from terminals.serial_port import Flow, PortEvent, PortSettings
 from terminals.stripe_card import Written, WrongCardError, clear_stripe, make_stripe, read_stripe_card, renew_stripe
 from terminals.stripe_encoder import BadSwipeError, MediumError, StripeEncoder
 from terminals.swipe import (
@@ -36,6 +37,7 @@ from tests.support.counter import CARD, DYNAMIC_CODE, FRAME, NEXT_TRACK_2, TRACK
 
 PATIENCE_S = 30
 SOON_MS = 300
+XOFF, XON = b"\x13", b"\x11"
 OTHER_TRACK_2 = make_track2(bytes(16), b"j" * 16, 1, "6221260012345682", "2912", "201", 0, 1)
 
 
@@ -44,6 +46,13 @@ class Heard(queue.SimpleQueue[Any]):
 
     def next(self):
         return self.get(timeout=PATIENCE_S)
+
+
+def wait_until(is_so):
+    deadline_s = time.monotonic() + PATIENCE_S
+    while not is_so():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.005)
 
 
 @contextlib.contextmanager
@@ -199,6 +208,24 @@ def test_a_printer_with_an_address_prints_too():
     assert "Receipt code" in paper.text
     with pytest.raises(PortUnavailableError):
         ReceiptPrinter.on_network(*address, timeout_ms=SOON_MS)
+
+
+def test_a_printer_with_a_full_buffer_holds_the_receipt_up_and_loses_nothing(tmp_path):
+    document = lay_out(receipt(), Language.CHINESE)
+    with VirtualPrinter(tmp_path / "printer") as device:
+        settings = PortSettings(device.port.name, flow=Flow.XON_XOFF, write_timeout_ms=SOON_MS)
+        with ReceiptPrinter.on_serial(settings) as printer:
+            assert printer.state() is PrinterState.READY
+            device.port.send(XOFF)
+            wait_until(lambda: device.port.host_has_paused)
+            with pytest.raises(DeviceError):
+                printer.print(document)
+            assert device.paper.lines == []
+            device.port.send(XON)
+            wait_until(lambda: not device.port.host_has_paused)
+            printer.print(document)
+
+    assert device.paper.text.count("验证码") == 1
 
 
 @pytest.mark.parametrize("number", [CARD, "622126001234567"])

@@ -8,7 +8,7 @@ STATION = Workstation(
     (
         Device("stripe", "swipe", "line", "/dev/ttyUSB0", 9600, lrc_tracks=(1, 2)),
         Device("codes", "scanner", "line", "/dev/ttyACM0", 115_200, prefix='\t"A:', card_digits=(16, 19)),
-        Device("paper", "printer", "escpos-network", "10.0.0.7:9100", columns=32),
+        Device("paper", "printer", "escpos-network", "10.0.0.7:9100", columns=32, flow="xon-xoff"),
         Device("maker", "encoder", "msr605", "/dev/ttyUSB1"),
         Device("faces", "visual", "vc1", "/dev/ttyUSB2", 19_200),
         Device("chip", "chip", "pcsc", "Retail Contact 00 00"),
@@ -48,6 +48,7 @@ def test_everything_that_is_wrong_is_named_at_once():
             port = "10.0.0.7:x"
             speed_baud = 9600
             columns = 40
+            flow = "dtr"
             """
         )
 
@@ -62,6 +63,7 @@ def test_everything_that_is_wrong_is_named_at_once():
         "devices[2].port",
         "devices[2].speed_baud",
         "devices[2].columns",
+        "devices[2].flow",
         "devices",
     ]
     assert "expected one of line for a swipe, got 'msr605'" in str(refused.value)
