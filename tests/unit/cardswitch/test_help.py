@@ -7,7 +7,20 @@ import pytest
 
 from cardswitch.__main__ import app
 
-GROUPS = ("card", "type", "rules", "organisation", "store", "terminal", "points", "gift", "price", "day", "plug-ins")
+GROUPS = (
+    "card",
+    "type",
+    "rules",
+    "organisation",
+    "store",
+    "terminal",
+    "points",
+    "gift",
+    "price",
+    "day",
+    "plug-ins",
+    "device",
+)
 
 
 def commands_of(group, words):
