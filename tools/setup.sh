@@ -83,7 +83,7 @@ packages() {
 extensions() {
     local flavour=$1 stamp=.venv/.stamp-built-$1
     if [ ! -e "$stamp" ] || [ setup.py -nt "$stamp" ]; then # first build, or other flags than last time
-        rm -rf .venv/.stamp-built-* build/c build/lib.* switch/*.so loadtests/*.so
+        rm -rf .venv/.stamp-built-* build/c build/lib.* switch/*.so hsm/*.so loadtests/*.so
     fi
     say "building ($flavour)"
     SWITCH_NO_EXTENSIONS=1 quietly .venv/bin/uv pip install --python .venv/bin/python --offline --no-deps --no-build-isolation --editable .
