@@ -2,14 +2,16 @@
 
 Short APDUs (ISO 7816-4). Numbers are big-endian.
 
-| command       | bytes                                                                | answer (then 9000)                       |
-|---------------|----------------------------------------------------------------------|------------------------------------------|
-| SELECT        | `00 A4 04 00 08` AID `00`                                            | FCI: AID, key version, UID, state, kind  |
-| READ_STATE    | `80 CA 00 C0 00`                                                     | state, kv, counter(3), chain(4), UID(7)  |
-| READ_NUMBER   | `00 B2 01 04 00`                                                     | card number, BCD, filled with F (10)     |
-| GENERATE_AC   | `80 AE 80 00 20` UN(8) amount(6) currency(2) type time(4) terminal(8) 000000 `00` | kv, counter(3), flags(2), chain(4), 0000, AC(8) |
-| ISSUER_ANSWER | `80 82 00 00 10` chain(4) command(2) 0000 MAC(8)                     | nothing                                  |
-| PERSONALISE   | `80 DA 00 C0 20` kv key(16) chain(4) number(10) 00                   | nothing; blank cards only, all or nothing |
+| command       | bytes                                             | answer (then 9000)                         |
+|---------------|---------------------------------------------------|--------------------------------------------|
+| SELECT        | `00 A4 04 00 08` AID `00`                         | FCI: AID, version, key version, UID (29)   |
+| READ_STATE    | `80 CA 00 C0 00`                                  | state, kind, kv, counter(3), chain(4), UID |
+| READ_NUMBER   | `00 B2 01 04 00`                                  | card number, BCD, filled with F (10)       |
+| GENERATE_AC   | `80 AE 80 00 20` what is paid (32) `00`           | `hsm.cards.AcAnswer` (20)                  |
+| ISSUER_ANSWER | `80 82 00 00 10` chain(4) command(2) 0000 MAC(8)  | nothing                                    |
+| PERSONALISE   | `80 DA 00 C0 20` kv key(16) chain(4) number(10) 00 | nothing; blank cards only, all or nothing |
+
+GENERATE_AC and ISSUER_ANSWER are described in `hsm.cards`, which has their cryptography.
 
 The counter (ATC) is stored before the MAC over it is made, and never goes back, not even when a card is cleared: the
 same key and counter never make two cryptograms. The chain value comes from the issuer and goes back to it in the next
@@ -23,33 +25,27 @@ from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import TypeVar
 
+from hsm.cards import APPLICATION_ID, APPLICATION_VERSION, CHAIN_BYTES, UID_BYTES, AcData
+
 from .errors import CardAnswerError, StatusWord, WrongCommandError, status_error
 
-AID = bytes.fromhex("F0524554414C3031")
-"""Unregistered category F (ISO 7816-5): F0, then RETAL01."""
-UID_BYTES = 7
 KEY_BYTES = 16
-UNPREDICTABLE_BYTES = 8
-TERMINAL_BYTES = 8
-CHAIN_BYTES = 4
-CRYPTOGRAM_BYTES = 8
 NUMBER_BYTES = 10
-TRANSACTION_BYTES = 32
-CRYPTOGRAM_ANSWER_BYTES = 20
-ISSUER_ANSWER_BYTES = 16
-STATE_BYTES = 16
+STATE_BYTES = 17
 PERSONAL_BYTES = 32
-COUNTER_MAX = 0xFFFFFF
-"""Three bytes; a card that has used them up makes no cryptogram any more."""
-AMOUNT_MAX = 10**12 - 1
-"""Six bytes of BCD, minor units."""
-CURRENCY_MAX = 999
-"""ISO 4217 numeric code."""
 DATA_BYTES_MAX = 255
 """Of a short APDU."""
 CARD_DIGITS_MIN, CARD_DIGITS_MAX = 8, 19
 
-FCI_TEMPLATE, FCI_AID, FCI_KEY_VERSION, FCI_UID, FCI_STATE, FCI_KIND = 0x6F, 0x84, 0xC1, 0xC2, 0xC3, 0xC5
+_FCI_HEAD = (
+    bytes.fromhex("6F1B8408")
+    + APPLICATION_ID
+    + bytes.fromhex("9F0802")
+    + APPLICATION_VERSION.to_bytes(2, "big")
+    + bytes.fromhex("C101")
+)
+_FCI_UID = bytes.fromhex("C207")
+FCI_BYTES = 29
 
 
 E = TypeVar("E", bound=IntEnum)
@@ -127,165 +123,56 @@ class Apdu:
 
 
 @dataclass(frozen=True, slots=True)
-class Transaction:
-    """What a card makes a cryptogram about (the 32 bytes of GENERATE AC)."""
-
-    unpredictable_number: bytes
-    """8 bytes, never the same twice; the switch's where it gives one."""
-    amount_minor: int
-    currency: int
-    """ISO 4217 numeric: 156 is the yuan."""
-    type: int
-    """Kind of transaction, one byte."""
-    time_s: int
-    """Seconds since 1970 UTC."""
-    terminal: bytes
-    """Terminal identification, 8 bytes."""
-
-    def encode(self) -> bytes:
-        """The 32 bytes; ValueError where a figure does not fit."""
-        _fits("unpredictable number bytes", len(self.unpredictable_number), UNPREDICTABLE_BYTES, UNPREDICTABLE_BYTES)
-        _fits("terminal bytes", len(self.terminal), TERMINAL_BYTES, TERMINAL_BYTES)
-        _fits("amount_minor", self.amount_minor, 0, AMOUNT_MAX)
-        _fits("currency", self.currency, 0, CURRENCY_MAX)
-        _fits("type", self.type, 0, 255)
-        _fits("time_s", self.time_s, 0, 2**32 - 1)
-        return (
-            self.unpredictable_number
-            + bytes.fromhex(f"{self.amount_minor:012d}{self.currency:04d}{self.type:02X}")
-            + self.time_s.to_bytes(4, "big")
-            + self.terminal
-            + bytes(3)
-        )
-
-    @classmethod
-    def decode(cls, content: bytes) -> Transaction:
-        """From 32 bytes; ValueError where amount or currency are no decimal digits."""
-        _fits("transaction bytes", len(content), TRANSACTION_BYTES, TRANSACTION_BYTES)
-        return cls(
-            unpredictable_number=content[:8],
-            amount_minor=_decimal(content[8:14]),
-            currency=_decimal(content[14:16]),
-            type=content[16],
-            time_s=int.from_bytes(content[17:21], "big"),
-            terminal=content[21:29],
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class Selected:
-    """What SELECT tells; nothing of it is proven before a cryptogram has been checked."""
+    """What SELECT tells; nothing of it is proven before a cryptogram has been checked.
+
+    The form is `hsm.cards.Selected`, and beyond it key version 0 for a blank card.
+    """
 
     uid: bytes
     key_version: int
-    state: CardState
-    kind: CardKind
 
     def encode(self) -> bytes:
         """The FCI template."""
-        body = (
-            bytes([FCI_AID, len(AID)])
-            + AID
-            + bytes([FCI_KEY_VERSION, 1, self.key_version, FCI_UID, UID_BYTES])
-            + self.uid
-            + bytes([FCI_STATE, 1, self.state, FCI_KIND, 1, self.kind])
-        )
-        return bytes([FCI_TEMPLATE, len(body)]) + body
+        return _FCI_HEAD + bytes([self.key_version]) + _FCI_UID + self.uid
 
     @classmethod
     def decode(cls, content: bytes) -> Selected:
-        """`CardAnswerError` where a part is missing."""
-        fields = _fields_of(content)
-        uid = fields.get(FCI_UID, b"")
-        singles = [fields.get(tag, b"") for tag in (FCI_KEY_VERSION, FCI_STATE, FCI_KIND)]
-        if fields.get(FCI_AID) != AID or len(uid) != UID_BYTES or any(len(value) != 1 for value in singles):
-            raise CardAnswerError(
-                f"SELECT: expected AID, key version, UID, state and kind, got {sorted(fields)}; take a card of ours"
-            )
-        version, state, kind = (value[0] for value in singles)
-        return cls(uid, version, _named(CardState, state, "SELECT"), _named(CardKind, kind, "SELECT"))
+        """`CardAnswerError` for anything else: ours is the only card that answers to this AID."""
+        selected = cls(content[-UID_BYTES:], content[len(_FCI_HEAD)] if len(content) > len(_FCI_HEAD) else 0)
+        if len(content) != FCI_BYTES or selected.encode() != content:
+            raise CardAnswerError(f"SELECT: expected {FCI_BYTES} bytes of our form, got others; take a card of ours")
+        return selected
 
 
 @dataclass(frozen=True, slots=True)
 class CardFigures:
-    """What READ_STATE tells, for reading back what has become of a card that was pulled away."""
+    """What READ_STATE tells, for reading back what has become of a card that was pulled away. Not proven either."""
 
     state: CardState
+    kind: CardKind
     key_version: int
     counter: int
-    chain: int
+    chain: bytes
     uid: bytes
 
     def encode(self) -> bytes:
-        """The 16 bytes."""
-        head = bytes([self.state, self.key_version]) + self.counter.to_bytes(3, "big")
-        return head + self.chain.to_bytes(CHAIN_BYTES, "big") + self.uid
+        """The 17 bytes."""
+        head = bytes([self.state, self.kind, self.key_version]) + self.counter.to_bytes(3, "big")
+        return head + self.chain + self.uid
 
     @classmethod
     def decode(cls, content: bytes) -> CardFigures:
         """`CardAnswerError` where it is no state."""
         _answer_bytes("READ_STATE", content, STATE_BYTES)
-        state = _named(CardState, content[0], "READ_STATE")
         return cls(
-            state, content[1], int.from_bytes(content[2:5], "big"), int.from_bytes(content[5:9], "big"), content[9:]
+            state=_named(CardState, content[0], "READ_STATE"),
+            kind=_named(CardKind, content[1], "READ_STATE"),
+            key_version=content[2],
+            counter=int.from_bytes(content[3:6], "big"),
+            chain=content[6:10],
+            uid=content[10:],
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Cryptogram:
-    """A card's answer to GENERATE AC."""
-
-    key_version: int
-    counter: int
-    flags: int
-    """0; kept for later."""
-    chain: int
-    mac: bytes
-    """The application cryptogram, 8 bytes."""
-
-    def encode(self) -> bytes:
-        """The 20 bytes."""
-        return self.head() + bytes(2) + self.mac
-
-    def head(self) -> bytes:
-        """The part of it that the MAC covers: key version, counter, flags, chain."""
-        return (
-            bytes([self.key_version])
-            + self.counter.to_bytes(3, "big")
-            + self.flags.to_bytes(2, "big")
-            + self.chain.to_bytes(CHAIN_BYTES, "big")
-        )
-
-    @classmethod
-    def decode(cls, content: bytes) -> Cryptogram:
-        """`CardAnswerError` where it is no cryptogram."""
-        _answer_bytes("GENERATE_AC", content, CRYPTOGRAM_ANSWER_BYTES)
-        return cls(
-            key_version=content[0],
-            counter=int.from_bytes(content[1:4], "big"),
-            flags=int.from_bytes(content[4:6], "big"),
-            chain=int.from_bytes(content[6:10], "big"),
-            mac=content[12:],
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class IssuerAnswer:
-    """What the issuer says to a cryptogram."""
-
-    chain: int
-    command: int
-    mac: bytes
-
-    def encode(self) -> bytes:
-        """The 16 bytes."""
-        return self.chain.to_bytes(CHAIN_BYTES, "big") + self.command.to_bytes(2, "big") + bytes(2) + self.mac
-
-    @classmethod
-    def decode(cls, content: bytes) -> IssuerAnswer:
-        """From 16 bytes; ValueError where they are not as many."""
-        _fits("issuer answer bytes", len(content), ISSUER_ANSWER_BYTES, ISSUER_ANSWER_BYTES)
-        return cls(int.from_bytes(content[:4], "big"), int.from_bytes(content[4:6], "big"), content[8:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +181,7 @@ class PersonalData:
 
     key_version: int
     key: bytes
-    chain: int
+    chain: bytes
     card_number: int
 
     def __repr__(self) -> str:
@@ -304,30 +191,31 @@ class PersonalData:
         """The 32 bytes; ValueError where a figure does not fit."""
         _fits("key_version", self.key_version, 1, 255)
         _fits("key bytes", len(self.key), KEY_BYTES, KEY_BYTES)
+        _fits("chain bytes", len(self.chain), CHAIN_BYTES, CHAIN_BYTES)
         number = encode_number(self.card_number)
-        return bytes([self.key_version]) + self.key + self.chain.to_bytes(CHAIN_BYTES, "big") + number + bytes(1)
+        return bytes([self.key_version]) + self.key + self.chain + number + bytes(1)
 
     @classmethod
     def decode(cls, content: bytes) -> PersonalData:
         """From 32 bytes; ValueError where they do not have this form."""
         _fits("personal bytes", len(content), PERSONAL_BYTES, PERSONAL_BYTES)
         _fits("key_version", content[0], 1, 255)
-        return cls(content[0], content[1:17], int.from_bytes(content[17:21], "big"), _number(content[21:31]))
+        return cls(content[0], content[1:17], content[17:21], _number(content[21:31]))
 
 
-SELECT = Apdu(Instruction.SELECT.value, AID, 256)
+SELECT = Apdu(Instruction.SELECT.value, APPLICATION_ID, 256)
 READ_STATE = Apdu(Instruction.READ_STATE.value, b"", 256)
 READ_NUMBER = Apdu(Instruction.READ_NUMBER.value, b"", 256)
 
 
-def generate_ac(transaction: Transaction) -> Apdu:
-    """Ask the card for a cryptogram."""
-    return Apdu(Instruction.GENERATE_AC.value, transaction.encode(), 256)
+def generate_ac(data: AcData) -> Apdu:
+    """Ask the card for a cryptogram about a payment."""
+    return Apdu(Instruction.GENERATE_AC.value, data.pack(), 256)
 
 
-def issuer_answer(answer: IssuerAnswer) -> Apdu:
-    """Give the card the issuer's answer."""
-    return Apdu(Instruction.ISSUER_ANSWER.value, answer.encode())
+def issuer_answer(answer: bytes) -> Apdu:
+    """Give the card the issuer's answer (`hsm.cards.issuer_answer`, 16 bytes)."""
+    return Apdu(Instruction.ISSUER_ANSWER.value, answer)
 
 
 def personalise(data: PersonalData) -> Apdu:
@@ -368,13 +256,6 @@ def _number(content: bytes) -> int:
     return int(digits)
 
 
-def _decimal(content: bytes) -> int:
-    text = content.hex()
-    if not text.isdecimal():
-        raise ValueError("expected decimal digits (BCD), got others")
-    return int(text)
-
-
 def _fits(name: str, value: int, least: int, most: int) -> None:
     if not least <= value <= most:
         raise ValueError(f"{name}: expected {least} to {most}, got {value}")
@@ -390,15 +271,3 @@ def _named(kinds: type[E], value: int, command: str) -> E:
         return kinds(value)
     except ValueError:
         raise CardAnswerError(f"{command}: expected a {kinds.__name__}, got {value}; a newer card?") from None
-
-
-def _fields_of(content: bytes) -> dict[int, bytes]:
-    """Fields with tags and lengths of one byte inside the FCI template."""
-    if len(content) < 2 or content[0] != FCI_TEMPLATE or content[1] != len(content) - 2:
-        raise CardAnswerError(f"SELECT: expected an FCI template, got {len(content)} bytes of something else")
-    fields, rest = {}, content[2:]
-    while rest:
-        if len(rest) < 2 or len(rest) < 2 + rest[1]:
-            raise CardAnswerError("SELECT: expected whole fields, got a cut one; present the card again")
-        fields[rest[0]], rest = rest[2 : 2 + rest[1]], rest[2 + rest[1] :]
-    return fields

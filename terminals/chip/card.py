@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from hsm.cards import AcAnswer, AcData
+from hsm.data_errors import CardDataError
+
 from .applet import (
     READ_NUMBER,
     READ_STATE,
     SELECT,
     Apdu,
     CardFigures,
-    Cryptogram,
-    IssuerAnswer,
     PersonalData,
     Selected,
-    Transaction,
     data_of,
     decode_number,
     generate_ac,
     issuer_answer,
     personalise,
 )
+from .errors import CardAnswerError
 
 
 class Exchange(Protocol):
@@ -46,12 +47,15 @@ def read_card_number(reader: Exchange) -> int:
     return decode_number(_ask(reader, READ_NUMBER))
 
 
-def generate_cryptogram(reader: Exchange, transaction: Transaction) -> Cryptogram:
-    """Have the card sign a transaction; its counter rises whether or not the answer arrives."""
-    return Cryptogram.decode(_ask(reader, generate_ac(transaction)))
+def generate_cryptogram(reader: Exchange, data: AcData) -> AcAnswer:
+    """Have the card authenticate a payment; its counter rises whether or not the answer arrives."""
+    try:
+        return AcAnswer.unpack(_ask(reader, generate_ac(data)))
+    except CardDataError as error:
+        raise CardAnswerError(f"GENERATE_AC: {error}; present the card again") from None
 
 
-def give_issuer_answer(reader: Exchange, answer: IssuerAnswer) -> None:
+def give_issuer_answer(reader: Exchange, answer: bytes) -> None:
     """Have the card take the issuer's answer to its last cryptogram; `CardSecurityError` where it is not that."""
     _ask(reader, issuer_answer(answer))
 

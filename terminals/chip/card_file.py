@@ -14,7 +14,9 @@ from typing import Protocol
 
 import msgspec
 
-from .applet import COUNTER_MAX, KEY_BYTES, UID_BYTES, CardState, Transaction
+from hsm.cards import ATC_MAX, CHAIN_BYTES, UID_BYTES, AcData
+
+from .applet import KEY_BYTES, CardState
 from .errors import ChipError
 
 FORMAT = "cardswitch training card"
@@ -44,15 +46,15 @@ class LogEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Whether the issuer's answer was taken."""
 
     @classmethod
-    def of(cls, counter: int, transaction: Transaction) -> LogEntry:
+    def of(cls, counter: int, data: AcData) -> LogEntry:
         """For a cryptogram about to be made."""
         return cls(
             counter=counter,
-            amount_minor=transaction.amount_minor,
-            currency=transaction.currency,
-            type=transaction.type,
-            time_s=transaction.time_s,
-            terminal=transaction.terminal.hex(),
+            amount_minor=data.amount_minor,
+            currency=data.currency,
+            type=data.transaction_type,
+            time_s=data.time_s,
+            terminal=data.terminal.hex(),
         )
 
 
@@ -68,7 +70,8 @@ class CardMemory(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """The card's own derived key, 16 bytes in hex; nothing on a blank card."""
     counter: int = 0
     """The last that was used."""
-    chain: int = 0
+    chain: str = "00000000"
+    """4 bytes in hex."""
     log: tuple[LogEntry, ...] = ()
     format: str = FORMAT
     version: int = VERSION
@@ -154,8 +157,8 @@ def read_card_file(path: Path) -> CardMemory:
             and len(bytes.fromhex(memory.uid)) == UID_BYTES
             and len(bytes.fromhex(memory.key)) == (KEY_BYTES if memory.state != CardState.BLANK else 0)
             and memory.state in list(CardState)
-            and 0 <= memory.counter <= COUNTER_MAX
-            and 0 <= memory.chain < 2**32
+            and 0 <= memory.counter <= ATC_MAX
+            and len(bytes.fromhex(memory.chain)) == CHAIN_BYTES
         )
     except (msgspec.DecodeError, ValueError):  # their text may hold the key
         is_sound = False

@@ -26,8 +26,8 @@ from .applet import Instruction
 from .errors import ChipError
 
 STEPS = ("counter", "mac", "check", "chain", "person")
-"""What a card does inside commands, in order: store the counter, make the MAC; check a MAC, store the chain value; store
-what makes a card somebody's."""
+"""What a card does inside commands, in order: store the counter, make the MAC; check a MAC, store the chain value;
+store what makes a card somebody's."""
 FOLLOWS = {"counter": "mac", "check": "chain"}
 GARBAGE_BYTES = 16
 GARBAGE_BYTES_MAX = 256

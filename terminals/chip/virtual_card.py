@@ -16,21 +16,26 @@ from cryptography.hazmat.primitives.ciphers import algorithms
 from cryptography.hazmat.primitives.cmac import CMAC
 from msgspec.structs import replace
 
-from .applet import (
-    AID,
-    COUNTER_MAX,
+from hsm.cards import (
+    AC_DATA_BYTES,
+    APPLICATION_ID,
+    ATC_MAX,
     CRYPTOGRAM_BYTES,
+    ISSUER_ANSWER_BYTES,
+    AcAnswer,
+    AcData,
+)
+from hsm.data_errors import CardDataError
+
+from .applet import (
     Apdu,
     CardFigures,
     CardKind,
     CardState,
-    Cryptogram,
     Instruction,
-    IssuerAnswer,
     IssuerCommand,
     PersonalData,
     Selected,
-    Transaction,
     encode_number,
 )
 from .card_file import LOG_ENTRIES_MAX, CardFileError, CardMemory, LogEntry, Memory
@@ -73,7 +78,7 @@ class VirtualCard:
         """Power or a reset: what was not stored is gone."""
         self._memory: CardMemory = self._store.load()
         self._selected = False
-        self._open: Cryptogram | None = None
+        self._open: AcAnswer | None = None
         self._ordinal = 0
 
     def answer(self, command: bytes) -> bytes:
@@ -126,54 +131,59 @@ class VirtualCard:
 
     def _select(self, aid: bytes) -> bytes:
         self._selected, self._open = False, None
-        if aid != AID:
+        if aid != APPLICATION_ID:
             raise _Refused(StatusWord.NOT_FOUND)
         self._selected = True
         memory = self._memory
-        uid, state = bytes.fromhex(memory.uid), CardState(memory.state)
-        return Selected(uid, memory.key_version, state, CardKind.TRAINING).encode()
+        return Selected(bytes.fromhex(memory.uid), memory.key_version).encode()
 
     def _figures(self) -> CardFigures:
         memory = self._memory
-        uid = bytes.fromhex(memory.uid)
-        return CardFigures(CardState(memory.state), memory.key_version, memory.counter, memory.chain, uid)
+        return CardFigures(
+            state=CardState(memory.state),
+            kind=CardKind.TRAINING,
+            key_version=memory.key_version,
+            counter=memory.counter,
+            chain=bytes.fromhex(memory.chain),
+            uid=bytes.fromhex(memory.uid),
+        )
 
     def _generate(self, data: bytes) -> bytes:
         self._open = None
         try:
-            transaction = Transaction.decode(data)
-        except ValueError:
-            raise _Refused(StatusWord.WRONG_LENGTH if len(data) != 32 else StatusWord.WRONG_DATA) from None
+            payment = AcData.unpack(data)
+        except CardDataError:
+            is_long = len(data) == AC_DATA_BYTES
+            raise _Refused(StatusWord.WRONG_DATA if is_long else StatusWord.WRONG_LENGTH) from None
         memory = self._memory
         if memory.state == CardState.BLOCKED:
             raise _Refused(StatusWord.BLOCKED)
-        if memory.counter >= COUNTER_MAX:
+        if memory.counter >= ATC_MAX:
             raise _Refused(StatusWord.CONDITIONS)
         counter = memory.counter + 1
-        log = (*memory.log, LogEntry.of(counter, transaction))[-LOG_ENTRIES_MAX:]
+        log = (*memory.log, LogEntry.of(counter, payment))[-LOG_ENTRIES_MAX:]
         self._step("counter", lambda: self._keep(replace(memory, counter=counter, log=log)))
-        unsigned = Cryptogram(memory.key_version, counter, 0, memory.chain, bytes(CRYPTOGRAM_BYTES))
+        unsigned = AcAnswer(memory.key_version, counter, 0, bytes.fromhex(memory.chain), bytes(CRYPTOGRAM_BYTES))
         made: list[bytes] = []
-        self._step("mac", lambda: made.append(self._mac(counter, data + unsigned.head() + bytes(6))))
-        self._open = Cryptogram(unsigned.key_version, counter, 0, unsigned.chain, made[0])
-        return self._open.encode()
+        self._step("mac", lambda: made.append(self._mac(counter, unsigned.authenticated(data))))
+        self._open = AcAnswer(unsigned.key_version, counter, unsigned.flags, unsigned.chain, made[0])
+        return self._open.pack()
 
     def _take_issuer_answer(self, data: bytes) -> bytes:
         cryptogram, self._open = self._open, None  # one try only
         if cryptogram is None:
             raise _Refused(StatusWord.CONDITIONS)
-        try:
-            answer = IssuerAnswer.decode(data)
-        except ValueError:
-            raise _Refused(StatusWord.WRONG_LENGTH) from None
-        covered = b"R" + cryptogram.counter.to_bytes(3, "big") + cryptogram.mac + data[:6]
+        if len(data) != ISSUER_ANSWER_BYTES:
+            raise _Refused(StatusWord.WRONG_LENGTH)
+        covered = b"R" + cryptogram.atc.to_bytes(3, "big") + cryptogram.cryptogram + data[:6]
         right: list[bytes] = []
-        self._step("check", lambda: right.append(self._mac(cryptogram.counter, covered)))
-        if not hmac.compare_digest(right[0], answer.mac):
+        self._step("check", lambda: right.append(self._mac(cryptogram.atc, covered)))
+        if not hmac.compare_digest(right[0], data[8:]):
             raise _Refused(StatusWord.SECURITY_STATUS)
-        if answer.command not in list(IssuerCommand):
+        command = int.from_bytes(data[4:6], "big")
+        if command not in list(IssuerCommand):
             raise _Refused(StatusWord.WRONG_DATA)
-        self._step("chain", lambda: self._keep(_answered(self._memory, answer)))
+        self._step("chain", lambda: self._keep(_answered(self._memory, data[:4], command)))
         return b""
 
     def _personalise(self, data: bytes) -> bytes:
@@ -189,7 +199,7 @@ class VirtualCard:
             card_number=personal.card_number,
             key_version=personal.key_version,
             key=personal.key.hex(),
-            chain=personal.chain,
+            chain=personal.chain.hex(),
         )
         self._step("person", lambda: self._keep(made))
         return b""
@@ -217,13 +227,13 @@ class VirtualCard:
         return self.faults.of_command(kind, apdu.instruction, self._ordinal)
 
 
-def _answered(memory: CardMemory, answer: IssuerAnswer) -> CardMemory:
+def _answered(memory: CardMemory, chain: bytes, command: int) -> CardMemory:
     """The card after an issuer answer whose MAC was right."""
-    if answer.command == IssuerCommand.CLEAR:
+    if command == IssuerCommand.CLEAR:
         return CardMemory(uid=memory.uid, counter=memory.counter)
     log = (*memory.log[:-1], replace(memory.log[-1], answered=True))
-    state = CardState.BLOCKED if answer.command == IssuerCommand.BLOCK else memory.state
-    return replace(memory, chain=answer.chain, state=state, log=log)
+    state = CardState.BLOCKED if command == IssuerCommand.BLOCK else memory.state
+    return replace(memory, chain=chain.hex(), state=state, log=log)
 
 
 def _why_unknown(header: bytes) -> StatusWord:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 
 from .errors import ChipError
 from .faults import Fault
@@ -96,10 +97,8 @@ class VpcdSlot:
         """Pull the card out; from another thread too, `serve` then ends."""
         connection, self._socket = self._socket, None
         if connection is not None:
-            try:
+            with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)  # wakes the thread that reads
-            except OSError:
-                pass
             connection.close()
 
     def _receive(self) -> bytes:
@@ -124,5 +123,3 @@ class VpcdSlot:
         if self._socket is None:
             raise EOFError
         self._socket.sendall(len(content).to_bytes(LENGTH_BYTES, "big") + content)
-
-
