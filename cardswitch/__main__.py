@@ -13,17 +13,26 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Group, Parameter
 
-from . import card_points, card_settings, card_stops, card_value, card_view  # noqa: F401  they add commands to card
+from . import (  # noqa: F401  they add commands to card
+    card_points,
+    card_settings,
+    card_stops,
+    card_value,
+    card_view,
+    device_card,
+)
 from .card import app as card_app
 from .card_types import app as type_app
 from .catalogue import gift_app, points_app, price_app
 from .configure import organisation_app, store_app, terminal_app
 from .day import app as day_app
+from .device import app as device_app
 from .plug_ins import app as plug_ins_app
 from .rules import app as rules_app
 
 OWN = Group("A switch and its data directory", sort_key=1)
 WITHIN = Group("Commands", sort_key=1)
+COUNTER = Group("On the counter", sort_key=3)
 RUNNING = Group("On a running switch (--connect, --operator-key)", sort_key=2)
 
 app = App(
@@ -64,6 +73,10 @@ for running in (
     running.group = (RUNNING,)
     running.group_commands = WITHIN
     app.command(running)
+
+device_app.group = (COUNTER,)
+device_app.group_commands = WITHIN
+app.command(device_app)
 
 DataOption = Annotated[Path, Parameter(name="--data", help="Data directory of the switch.")]
 

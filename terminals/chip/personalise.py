@@ -111,9 +111,7 @@ def make_card(
     return check_card(reader, issuer_key, card_number, chain, proof)
 
 
-def check_card(
-    reader: Exchange, issuer_key: IssuerKey, card_number: int, chain: bytes, proof: Proof
-) -> CardFigures:
+def check_card(reader: Exchange, issuer_key: IssuerKey, card_number: int, chain: bytes, proof: Proof) -> CardFigures:
     """Read a card back, and have it prove its key: its figures afterwards. `CardMismatchError` names what differs."""
     selected = select_applet(reader)
     figures = read_figures(reader)

@@ -10,12 +10,13 @@ import re
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
-from hsm.sun import PICC_DATA_BYTES, TAG_MAC_BYTES
-
 from .applet import Apdu, data_of
 from .card import Exchange
 from .errors import ChipError
 
+PICC_DATA_BYTES = 16
+"""One block: UID and counter, enciphered."""
+TAG_MAC_BYTES = 8
 NDEF_APPLICATION = bytes.fromhex("D2760000850101")
 """NFC Forum, Type 4 Tag, 5.5.2."""
 NDEF_FILE = bytes.fromhex("E104")
@@ -71,7 +72,9 @@ def read_tag_url(reader: Exchange) -> str:
     data_of(reader.exchange(Apdu(bytes.fromhex("00A4000C"), NDEF_FILE).encode()), "SELECT FILE")
     message_bytes = int.from_bytes(_read_binary(reader, 0, 2), "big")
     if not 0 < message_bytes <= MESSAGE_BYTES_MAX:
-        raise SunMessageError(f"tag: expected a message of 1 to {MESSAGE_BYTES_MAX} bytes, got {message_bytes}; {_HINT}")
+        raise SunMessageError(
+            f"tag: expected a message of 1 to {MESSAGE_BYTES_MAX} bytes, got {message_bytes}; {_HINT}"
+        )
     message = b""
     while len(message) < message_bytes:
         message += _read_binary(reader, 2 + len(message), min(READ_BYTES_MAX, message_bytes - len(message)))
