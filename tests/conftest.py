@@ -1,7 +1,7 @@
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["tests.support.features"]
+pytest_plugins = ["tests.support.features", "tests.support.pcsc"]
 
 # No deadline: how long one example takes says more about the machine's other users than about us.
 settings.register_profile("default", deadline=None)

@@ -115,8 +115,9 @@ class ChipReader:
     def exchange(self, command: bytes) -> bytes:
         """The card's answer to a command: data and status word, whatever the status.
 
-        `CardLostError` when the card is out or was none, `ReaderTimeoutError` when it did not answer in time.
-        After either wait for a card again; whether the command was carried out is not known.
+        `CardLostError` when the card is out or was none, `ReaderTimeoutError` when it did not answer in time,
+        `CardServiceError` when pcscd has ended. After each wait for a card again; whether the command was carried out
+        is not known.
         """
         with self._lock:
             session = self._session
