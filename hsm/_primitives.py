@@ -53,10 +53,14 @@ def aes_cbc_encrypt(key: Buffer, vector: bytes, blocks: Buffer) -> bytes:
     return encryptor.update(memoryview(blocks)) + encryptor.finalize()
 
 
-def aes_cbc_decrypt(key: Buffer, vector: bytes, blocks: bytes) -> bytes:
-    """Undoes `aes_cbc_encrypt`."""
+def aes_cbc_decrypt(key: Buffer, vector: bytes, blocks: bytes) -> bytearray:
+    """Undoes `aes_cbc_encrypt`; into memory that the caller can wipe."""
     decryptor = Cipher(algorithms.AES(key_view(key, AES_KEY_BYTES, "an AES key")), modes.CBC(vector)).decryptor()
-    return decryptor.update(blocks) + decryptor.finalize()
+    clear = bytearray(len(blocks) + AES_BLOCK_BYTES)  # update_into wants room for one more block
+    decryptor.update_into(blocks, clear)
+    decryptor.finalize()
+    del clear[len(blocks) :]
+    return clear
 
 
 def _tdes(key: Buffer, blocks: bytes, encrypt: bool) -> bytes:

@@ -14,9 +14,10 @@ from types import TracebackType
 from typing import Self
 
 from hsm._memory import KeySlot
-from hsm.errors import KeyTampered, MessageTooLong, WrongKeyLength, WrongKeyName
+from hsm.errors import KeyExists, KeyNotFound, KeyTampered, MessageTooLong, WrongKeyLength, WrongKeyName
 
 KEY_VERSION_MAX = 65_535  # two bytes in keyrings and on cards; versions start at 1
+CREATED_MS_MAX = (1 << 63) - 1
 RESIDENT_KEY_BYTES = 32  # AES-256 keys and Ed25519 seeds
 WRAPPABLE_KEY_BYTES = (16, 24, 32)  # AES-128, two- and three-key TDES, AES-256
 WRAP_OVERHEAD_BYTES = 8  # RFC 3394: the integrity block
@@ -154,8 +155,15 @@ def check_name(use: KeyUse, version: int) -> None:
     """Raise `WrongKeyName` for a use or version that cannot be."""
     if not isinstance(use, KeyUse):
         raise WrongKeyName(f"expected a KeyUse, got {type(use).__name__}: name the use as KeyUse.KEK, .SIGN or .LOG")
+    # Not isinstance: True is an int, and no version.
     if type(version) is not int or not 1 <= version <= KEY_VERSION_MAX:
         raise WrongKeyName(f"expected a key version from 1 to {KEY_VERSION_MAX}, got {version!r}: name one of keys()")
+
+
+def check_created(created_ms: int) -> None:
+    """Raise `WrongKeyName` for a moment that cannot be written down."""
+    if type(created_ms) is not int or not 0 <= created_ms <= CREATED_MS_MAX:
+        raise WrongKeyName(f"expected milliseconds since 1970 as created_ms, got {created_ms!r}: give the present moment")
 
 
 def check_resident_length(slot: KeySlot) -> None:
@@ -203,3 +211,15 @@ def tampered(wrapped: WrappedKey) -> KeyTampered:
         f"expected a key wrapped under KEK version {wrapped.kek_version} that fits its check value, got something else: "
         f"restore this key from a backup or issue it anew"
     )
+
+
+def not_found(use: KeyUse, version: int) -> KeyNotFound:
+    """The error for a name that no key has."""
+    return KeyNotFound(
+        f"expected a {use.value} key of version {version}, got none: it was never made here, or was destroyed; see keys()"
+    )
+
+
+def taken(use: KeyUse, version: int) -> KeyExists:
+    """The error for a name that a key already has."""
+    return KeyExists(f"expected a new version, got {use.value} {version}, which is here already: take the next version")

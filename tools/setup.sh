@@ -60,6 +60,8 @@ packages() {
     has_header stdio.h || echo libc6-dev
     has_header openssl/evp.h || echo libssl-dev
     pkg-config --exists libpcsclite 2>/dev/null || echo libpcsclite-dev
+    # The tests' token; a software module, so that no HSM is needed.
+    [ -e /usr/lib/softhsm/libsofthsm2.so ] && command -v softhsm2-util >/dev/null || echo softhsm2
     command -v pkg-config >/dev/null || echo pkg-config
     "$python" -c 'import ensurepip, venv' 2>/dev/null || echo "$version-venv"
     "$python" -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' ||
