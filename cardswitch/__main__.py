@@ -13,13 +13,14 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Group, Parameter
 
-from . import (  # noqa: F401  they add commands to card
+from . import (  # noqa: F401  they add commands to card and device
     card_points,
     card_settings,
     card_stops,
     card_value,
     card_view,
     device_card,
+    device_chip,
 )
 from .card import app as card_app
 from .card_types import app as type_app
@@ -32,7 +33,7 @@ from .rules import app as rules_app
 
 OWN = Group("A switch and its data directory", sort_key=1)
 WITHIN = Group("Commands", sort_key=1)
-COUNTER = Group("On the counter", sort_key=3)
+DEVICES = Group("At a workstation", sort_key=3)
 RUNNING = Group("On a running switch (--connect, --operator-key)", sort_key=2)
 
 app = App(
@@ -57,6 +58,9 @@ replay_app = App(
 )
 app.command(journal_app)
 app.command(replay_app)
+device_app.group = (DEVICES,)
+device_app.group_commands = WITHIN
+app.command(device_app)
 for running in (
     card_app,
     type_app,
@@ -73,10 +77,6 @@ for running in (
     running.group = (RUNNING,)
     running.group_commands = WITHIN
     app.command(running)
-
-device_app.group = (COUNTER,)
-device_app.group_commands = WITHIN
-app.command(device_app)
 
 DataOption = Annotated[Path, Parameter(name="--data", help="Data directory of the switch.")]
 

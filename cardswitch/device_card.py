@@ -23,7 +23,8 @@ from terminals.chip.training_key import read_training_key, write_training_key
 from terminals.chip.virtual_card import VirtualCard
 from terminals.chip.vpcd import FIRST_PORT, VpcdSlot
 
-from .device import DEFAULT, Printing, app, read_card
+from .device import app
+from .device_chip import DEFAULT, Printing, read_card
 from .output import CommandError, Output
 
 WAIT_MS = 30_000

@@ -29,31 +29,7 @@ quietly() {
 has_header() { echo "#include <$1>" | gcc -E -x c - >/dev/null 2>&1; }
 
 # Prints the Debian packages that are needed and absent, judged by what is really there, so that a Python built from source is as good.
-missing_debian_# What only tests need: pcscd and a reader that is not there. Where systemd would start pcscd, that reader's driver opens a
-# port to everybody, so there a person decides; without them the tests of chip cards are skipped and say so.
-missing_test_packages() {
-    [ -x /usr/sbin/pcscd ] || command -v pcscd >/dev/null || echo pcscd
-    [ -e /usr/lib/pcsc/drivers/serial/libifdvpcd.so ] || echo vsmartcard-vpcd
-}
-
-install_test_packages() {
-    local missing
-    missing=$(missing_test_packages | tr '\n' ' ')
-    missing=${missing% }
-    [ -n "$missing" ] || return 0
-    if [ "$(id -u)" != 0 ] || [ -d /run/systemd/system ] || ! command -v apt-get >/dev/null; then
-        say "tests of chip cards will be skipped; for them:
-    sudo apt-get update && sudo apt-get install -y --no-install-recommends $missing"
-        return 0
-    fi
-    say "Debian packages for tests: $missing"
-    export DEBIAN_FRONTEND=noninteractive
-    quietly apt-get -o DPkg::Lock::Timeout=300 update
-    # shellcheck disable=SC2086  # a list
-    quietly apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends $missing
-}
-
-packages() {
+missing_debian_packages() {
     local python=$1 version
     version=$("$python" -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
     command -v gcc >/dev/null || echo gcc
@@ -83,6 +59,30 @@ install_debian_packages() {
     quietly apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends $missing
     missing=$(missing_debian_packages "$python" | tr '\n' ' ')
     [ -z "$missing" ] || fail "$python still lacks what Debian calls: $missing"
+}
+
+# What only tests need: pcscd, and a reader that is not there. Where systemd would start pcscd, the driver of that reader
+# opens a port to everybody, so there a person decides; without them the tests of chip cards are skipped and say so.
+missing_test_packages() {
+    [ -x /usr/sbin/pcscd ] || command -v pcscd >/dev/null || echo pcscd
+    [ -e /usr/lib/pcsc/drivers/serial/libifdvpcd.so ] || echo vsmartcard-vpcd
+}
+
+install_test_packages() {
+    local missing
+    missing=$(missing_test_packages | tr '\n' ' ')
+    missing=${missing% }
+    [ -n "$missing" ] || return 0
+    if [ "$(id -u)" != 0 ] || [ -d /run/systemd/system ] || ! command -v apt-get >/dev/null; then
+        say "tests of chip cards will be skipped; for them:
+    sudo apt-get update && sudo apt-get install -y --no-install-recommends $missing"
+        return 0
+    fi
+    say "Debian packages for tests: $missing"
+    export DEBIAN_FRONTEND=noninteractive
+    quietly apt-get -o DPkg::Lock::Timeout=300 update
+    # shellcheck disable=SC2086  # a list
+    quietly apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends $missing
 }
 
 packages() {
