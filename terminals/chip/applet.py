@@ -236,7 +236,7 @@ def data_of(answer: bytes, command: str) -> bytes:
 def encode_number(card_number: int) -> bytes:
     """A card number as 10 bytes of BCD, filled with F; ValueError where it does not have 8 to 19 digits."""
     text = str(card_number)
-    _fits("digits of a card number", len(text), CARD_DIGITS_MIN, CARD_DIGITS_MAX)
+    _fits("digits of a card number", len(text) if text.isdecimal() else 0, CARD_DIGITS_MIN, CARD_DIGITS_MAX)
     return bytes.fromhex(text.ljust(2 * NUMBER_BYTES, "F"))
 
 

@@ -181,7 +181,7 @@ class VirtualCard:
         if not hmac.compare_digest(right[0], data[8:]):
             raise _Refused(StatusWord.SECURITY_STATUS)
         command = int.from_bytes(data[4:6], "big")
-        if command not in list(IssuerCommand):
+        if command not in list(IssuerCommand) or data[6:8] != bytes(2):
             raise _Refused(StatusWord.WRONG_DATA)
         self._step("chain", lambda: self._keep(_answered(self._memory, data[:4], command)))
         return b""

@@ -25,7 +25,7 @@ from terminals.chip.errors import (
 from terminals.chip.pcsc import list_readers
 from terminals.chip.personalise import IssuerKey, Proof, clear_card, make_card
 from terminals.chip.reader import ChipReader, wait_for_any_card
-from terminals.chip.watch import CardEventKind, CardWatch
+from terminals.chip.watch import CardEvent, CardEventKind, CardWatch
 from tests.support.pcsc import CONTACT, CONTACTLESS
 from tests.support.switch_process import run_cardswitch
 
@@ -197,7 +197,7 @@ def test_removal_is_seen(card, reader):
 
 
 def test_events_tell_of_cards_and_readers_in_order(chip_world):
-    events = Queue()
+    events = Queue[CardEvent]()
 
     def next_event(reader):
         while (event := events.get(timeout=30)).reader != reader:
@@ -251,7 +251,7 @@ def test_a_reader_that_is_not_there_is_named(chip_world):
 
 
 def test_pcscd_that_ends_is_named_and_its_return_is_enough(card, reader, chip_world):
-    events = Queue()
+    events = Queue[CardEvent]()
     with CardWatch(events.put):
         wait(reader)
         chip_world.stop()
