@@ -24,6 +24,8 @@ from pathlib import Path
 import pytest
 
 from terminals.chip.card_file import CardFile, CardMemory, leave_faults, read_card_file
+from terminals.chip.errors import CardServiceError
+from terminals.chip.pcsc import list_readers
 
 ROOT = Path(__file__).parents[2]
 DRIVER = Path("/usr/lib/pcsc/drivers/serial/libifdvpcd.so")
@@ -121,11 +123,24 @@ class ChipWorld:
                 stderr=log,
             )
         deadline_s = time.monotonic() + START_TIMEOUT_S
-        while not (RUN / "pcscd.comm").is_socket():
+        while not self._is_ready():
             if self._process.poll() is not None or time.monotonic() > deadline_s:
                 self.stop()
                 raise RuntimeError(f"pcscd did not start: {(self.folder / 'pcscd.log').read_text()}")
             time.sleep(LOOK_S)
+
+    @property
+    def pid(self) -> int:
+        """Of pcscd."""
+        assert self._process is not None
+        return self._process.pid
+
+    @staticmethod
+    def _is_ready() -> bool:
+        try:
+            return {*PORTS} <= {*list_readers()}
+        except CardServiceError:
+            return False
 
     def stop(self) -> None:
         """End pcscd, however it hangs on a card, and wait until it is gone."""
