@@ -154,19 +154,23 @@ class ChipReader:
 
     def _connect(self, session: _Session, deadline_ms: int, timeout_ms: int) -> bytes:
         session.release()
-        known = 0
+        known, has_silent_card = 0, False
         while True:
             state = self._next_state(session, known, deadline_ms)
             if state is None:
-                raise NoCardError(f"{self.name}: expected a card within {timeout_ms} ms, got none; present one")
+                raise NoCardError(
+                    f"{self.name}: expected a card within {timeout_ms} ms, got "
+                    + ("one that does not answer; turn it round" if has_silent_card else "none; present one")
+                )
             if not self.is_ready(state):
-                known = state.raw
+                known, has_silent_card = state.raw, state.present
                 continue
             session.event_count = state.event_count  # said first: the connecting itself may hang
             try:
                 session.connection = session.open().connect(self.name)
             except CardLostError:
-                known = state.raw  # gone again, or gives no answer to reset: wait until something changes
+                # Gone again, or gives no answer to reset: wait until something changes.
+                known, has_silent_card = state.raw, state.present
                 continue
             return state.atr
 

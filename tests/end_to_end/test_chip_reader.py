@@ -19,6 +19,7 @@ from terminals.chip.errors import (
     CardServiceError,
     CardStatusError,
     NoCardError,
+    ReaderBusyError,
     ReaderNotFoundError,
     ReaderTimeoutError,
 )
@@ -165,7 +166,7 @@ def test_a_card_that_never_answers_costs_a_time_out_and_nothing_else(card, chip_
         assert wait(beside).key_version == 0  # another reader works all the while
         with pytest.raises(CardLostError):
             read_figures(reader)
-        with pytest.raises(NoCardError):  # the mute card still lies there
+        with pytest.raises(NoCardError, match="does not answer"):  # the mute card still lies there
             reader.wait_for_card(0)
         assert card.memory.counter == before + 1
         answer, _ = pay(reader)  # when it has been taken out and put in again
@@ -243,6 +244,16 @@ def test_threads_and_an_event_loop_share_a_reader(card, reader):
 
     assert len(answers) == 250
     assert len(set(answers)) == 1
+
+
+def test_two_programs_do_not_share_a_card(card, reader):
+    wait(reader)
+
+    with ChipReader(CONTACT) as other:
+        with pytest.raises(ReaderBusyError, match="another program"):
+            other.wait_for_card(0)
+        reader.release()
+        wait(other)
 
 
 def test_a_reader_that_is_not_there_is_named(chip_world):
