@@ -109,7 +109,7 @@ def test_less_than_a_status_word_is_a_lost_card_whatever_the_result_says(connect
 def test_results_are_errors_by_name(connect, name, error):
     result = getattr(smartcard.scard, name)
 
-    with pytest.raises(error, match="expected .*, got .*; "):
+    with pytest.raises(error, match=r"expected .*, got .*; "):
         connect(Pcsc(result=result))
 
 
