@@ -34,6 +34,8 @@ MASTER_KEY = bytes.fromhex("00112233445566778899AABBCCDDEEFF")
 ISSUER = IssuerKey(1, MASTER_KEY, is_live=False)
 NUMBER = 6221260012345674
 WAIT_MS = 30_000
+SHORT_MS = 1_000
+"""For a time-out that is to happen; long enough for a card that answers on a busy machine."""
 chains = (number.to_bytes(4, "big") for number in itertools.count(0xC0FFEE01))
 numbers = (number.to_bytes(8, "big") for number in itertools.count(1))
 PAYMENT_S = 1_795_000_000
@@ -153,12 +155,12 @@ def test_a_slow_card_is_waited_for(card, reader):
 def test_a_card_that_never_answers_costs_a_time_out_and_nothing_else(card, chip_world):
     with (
         chip_world.card("beside", CONTACTLESS) as _,
-        ChipReader(CONTACT, exchange_timeout_ms=300) as reader,
+        ChipReader(CONTACT, exchange_timeout_ms=SHORT_MS) as reader,
         ChipReader(CONTACTLESS) as beside,
     ):
         wait(reader)
         before = card.memory.counter
-        card.fault("mute:GENERATE_AC,4000")
+        card.fault("mute:GENERATE_AC,600000")
 
         with pytest.raises(ReaderTimeoutError, match="take the card out"):
             generate_cryptogram(reader, payment())
@@ -169,16 +171,18 @@ def test_a_card_that_never_answers_costs_a_time_out_and_nothing_else(card, chip_
         with pytest.raises(NoCardError, match="does not answer"):  # the mute card still lies there
             reader.wait_for_card(0)
         assert card.memory.counter == before + 1
-        answer, _ = pay(reader)  # when it has been taken out and put in again
+        card.pull_out()
+        card.insert()
+        answer, _ = pay(reader)
         assert answer.atc == before + 2
         assert not [thread for thread in threading.enumerate() if thread.name == f"reader {CONTACT}"][1:]
 
 
 def test_a_card_that_answers_after_its_time_can_be_used_where_it_lies(card):
-    with ChipReader(CONTACT, exchange_timeout_ms=300) as reader:
+    with ChipReader(CONTACT, exchange_timeout_ms=SHORT_MS) as reader:
         wait(reader)
         before = card.memory.counter
-        card.fault("slow:GENERATE_AC,1200")
+        card.fault(f"slow:GENERATE_AC,{3 * SHORT_MS}")
 
         with pytest.raises(ReaderTimeoutError):
             generate_cryptogram(reader, payment())
