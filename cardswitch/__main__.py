@@ -19,6 +19,8 @@ from . import (  # noqa: F401  they add commands to card and device
     card_stops,
     card_value,
     card_view,
+    device_card,
+    device_chip,
     device_serial,
     device_virtual,
 )

@@ -38,7 +38,7 @@ LONG_CARD = 10**18 + 7
 """Has more digits than a stripe."""
 TYPES = {MessageType.DEBIT: 0, MessageType.QUOTE: 0, MessageType.HOLD: 1, MessageType.REDEEM: 2, MessageType.CONVERT: 3}
 CHALLENGES = Challenges(b"\1challng", b"\2earlier")
-VERSIONS = {purpose: (1, 2, 12) for purpose in (KeyPurpose.CHIP, KeyPurpose.CODE, KeyPurpose.STRIPE, KeyPurpose.TAG)}
+VERSIONS = dict.fromkeys((KeyPurpose.CHIP, KeyPurpose.CODE, KeyPurpose.STRIPE, KeyPurpose.TAG), (1, 2, 12))
 VERSIONS |= {KeyPurpose.JITTER: (1, 2, 12), KeyPurpose.RECEIPT: (1,), KeyPurpose.STORAGE: (1,), KeyPurpose.PIN: (1,)}
 NOT_LOADED = 3
 
