@@ -20,6 +20,7 @@ from .catalogue import gift_app, points_app, price_app
 from .configure import organisation_app, store_app, terminal_app
 from .day import app as day_app
 from .plug_ins import app as plug_ins_app
+from .receipt import app as receipt_app
 from .rules import app as rules_app
 
 OWN = Group("A switch and its data directory", sort_key=1)
@@ -46,8 +47,11 @@ replay_app = App(
     help_format="plaintext",
     group_commands=WITHIN,
 )
+receipt_app.group = (OWN,)
+receipt_app.group_commands = WITHIN
 app.command(journal_app)
 app.command(replay_app)
+app.command(receipt_app)
 for running in (
     card_app,
     type_app,

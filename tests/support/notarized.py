@@ -11,8 +11,8 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from switch._directory import open_directory
 from switch.__main__ import serve
+from switch._directory import open_directory
 from switch.notary import HeadSigner, Notary, sign_directory
 from tests.support.desk import blocks_of
 
