@@ -9,7 +9,7 @@ Speaks lines over pipes, one question at a time, and has no key:
 |                       | `sign VERSION HEX`    | sign these bytes                                                   |
 | `answer HEX`          |                       | the key or the signature                                           |
 | `failed`              |                       | there is none; why has been said by the switch                     |
-|                       | `reached POSITION SEQUENCE` | signed up to there                                           |
+|                       | `reached POSITION SEQUENCE` | signed up to there, also at the start; ready for `durable`   |
 
 It ends when the switch does. A head that it leaves unsigned is signed by the next one.
 """
@@ -91,6 +91,12 @@ class RemoteSigner:
         return bytes.fromhex(words[1])
 
 
+def report(notary: Notary) -> None:
+    """Say up to where everything is signed: now there may be another question."""
+    last = notary.last
+    print("reached 0 0" if last is None else f"reached {last.end_position} {last.last_sequence}", flush=True)
+
+
 def main(arguments: list[str]) -> int:
     """Arguments: journal directory, partition, segment_bytes, key version."""
     journal_directory, partition, segment_bytes, key_version = arguments
@@ -101,11 +107,11 @@ def main(arguments: list[str]) -> int:
     pace = Pace(monotonic_ms, time.sleep)
     try:
         notary = Notary(Path(journal_directory), int(partition), int(segment_bytes), signer, pace.take)
+        report(notary)
         for line in iter(sys.stdin.readline, ""):
             _, position, now_ms = line.split()
             notary.follow(int(position), int(now_ms))
-            last_sequence = 0 if notary.last is None else notary.last.last_sequence
-            print(f"reached {position} {last_sequence}", flush=True)
+            report(notary)
     except NotSignedError:
         return EXIT_NOT_SIGNED
     except DirectoryError as error:

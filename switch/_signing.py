@@ -38,7 +38,8 @@ class Signing:
         self._directory, self._commit, self._signer, self._now_ms = directory, commit, signer, now_ms
         self._child: subprocess.Popen[bytes] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._asked = self._reached = -1
+        self._reached = 0
+        self._is_idle = False
         self._heard = b""
         self._settled = asyncio.Event()
         self._is_over = False
@@ -75,14 +76,13 @@ class Signing:
 
     async def _wait(self) -> None:
         """Until the child has answered, or has ended."""
-        while self._child is not None and self._asked != self._reached:
+        while self._child is not None and not self._is_idle:
             self._settled.clear()
             await self._settled.wait()
 
     def _start_child(self) -> None:
         directory = self._directory
-        self._asked = self._reached
-        self._heard = b""
+        self._is_idle, self._heard = False, b""
         self._child = subprocess.Popen(
             [
                 sys.executable,
@@ -108,7 +108,7 @@ class Signing:
         if self._child is None:
             self._start_child()
         self._look_after(SIGN_INTERVAL_S)
-        if self._asked == self._reached and self._commit.durable_position > self._asked:
+        if self._is_idle and self._commit.durable_position > self._reached:
             self._ask()
 
     def _look_after(self, pause_s: float) -> None:
@@ -117,8 +117,8 @@ class Signing:
         self._timer = None if self._is_over else asyncio.get_running_loop().call_later(pause_s, self._look)
 
     def _ask(self) -> None:
-        self._asked = self._commit.durable_position
-        self._say(f"durable {self._asked} {self._now_ms()}\n")
+        self._is_idle = False
+        self._say(f"durable {self._commit.durable_position} {self._now_ms()}\n")
 
     def _say(self, line: str) -> None:
         if self._child is None:
@@ -140,7 +140,7 @@ class Signing:
     def _obey(self, words: list[str]) -> None:
         match words:
             case ["reached", position, sequence]:
-                self._reached, self.signed_sequence = int(position), int(sequence)
+                self._reached, self.signed_sequence, self._is_idle = int(position), int(sequence), True
                 self._settled.set()
             case ["key", version]:
                 self._answer(lambda: self._signer.public_key(int(version)), f"public key of version {version}")
@@ -174,7 +174,7 @@ class Signing:
         asyncio.get_running_loop().remove_reader(self._pipes()[1])
         self._child.communicate()
         status, self._child = self._child.returncode, None
-        self._asked = self._reached
+        self._is_idle = False
         self._settled.set()
         if status == EXIT_REFUSED:
             self._is_over = True

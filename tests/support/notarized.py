@@ -1,20 +1,25 @@
 """Signed heads for tests: a key in this process, directories signed to their end, and a switch that signs.
 
-`python -m tests.support.notarized DATA SEED_FILE` is `cardswitch serve` with a signer.
+`python -m tests.support.notarized DATA` is `cardswitch serve` with a signer that is in no hurry to be careful: it signs
+often, and starts its child again at once. While the file DATA.keystore-is-away is there, its keystore is not.
 """
 
 from __future__ import annotations
 
 import base64
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from switch import _signing
 from switch.__main__ import serve
 from switch._directory import open_directory
 from switch.notary import HeadSigner, Notary, sign_directory
 from tests.support.desk import blocks_of
+from tests.support.switch_process import ROOT, SwitchProcess
 
 KEY_VERSION = 3
 
@@ -64,5 +69,68 @@ def write_public_key(path: Path, keys: Keys | None = None) -> Path:
     return path
 
 
+def keystore_switch(data: Path) -> Path:
+    """File that takes the keystore away while it is there."""
+    return data.with_name(f"{data.name}.keystore-is-away")
+
+
+def signing_switch(data: Path) -> SwitchProcess:
+    """A switch that signs heads."""
+    return SwitchProcess(data, command=["tests.support.notarized", str(data)])
+
+
+def notary_process(switch: SwitchProcess) -> int | None:
+    """Process id of a switch's notary."""
+    for child in switch.children():
+        try:
+            command = Path(f"/proc/{child}/cmdline").read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if b"switch._notary_process" in command:
+            return child
+    return None
+
+
+def verify_apart(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """The verifier as an outsider runs it: the file alone, elsewhere, without this project in Python's path."""
+    folder.mkdir(exist_ok=True)
+    copy = folder / "verify_receipt.py"
+    shutil.copy(ROOT / "tools" / "verify_receipt.py", copy)
+    return subprocess.run(
+        [sys.executable, "-I", "-c", APART, str(copy), *map(str, arguments)],
+        cwd=folder,
+        env={},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+APART = f"""
+import runpy, sys
+sys.path[:] = [path for path in sys.path if path and not path.startswith({str(ROOT)!r}) or "site-packages" in path]
+sys.meta_path[:] = [finder for finder in sys.meta_path if "editable" not in repr(finder)]
+sys.argv[:] = sys.argv[1:]
+try:
+    runpy.run_path(sys.argv[0], run_name="__main__")
+finally:
+    assert not {{"switch", "cardswitch", "msgspec"}} & sys.modules.keys(), "the verifier took something of the project"
+"""
+
+
+def run_switch(data: Path) -> int:
+    """`cardswitch serve` with a signer."""
+    keys, away = Keys(), keystore_switch(data)
+
+    def sign(version: int, message: bytes) -> bytes:
+        if away.exists():
+            raise OSError("the keystore is away")
+        return keys.sign(version, message)
+
+    _signing.SIGN_INTERVAL_S, _signing.AGAIN_S = 0.05, 0.1
+    return serve(data, "127.0.0.1", 0, HeadSigner(sign, keys.public_key, KEY_VERSION))
+
+
 if __name__ == "__main__":
-    sys.exit(serve(Path(sys.argv[1]), "127.0.0.1", 0, Keys().signer()))
+    sys.exit(run_switch(Path(sys.argv[1])))
