@@ -161,7 +161,7 @@ def sign_and_be_killed(shop, step, is_after, monkeypatch, now_ms):
         try:
             with monkeypatch.context() as patch:
                 killed = KilledAt(step, is_after, patch, Keys())
-                            sign_directory(shop / "journal", 0, 1 << 20, killed.signer, blocks_of(shop)[-1].end, now_ms)
+                sign_directory(shop / "journal", 0, 1 << 20, killed.signer, blocks_of(shop)[-1].end, now_ms)
         finally:
             os._exit(1)
     _, status = os.waitpid(child, 0)
@@ -227,9 +227,7 @@ def test_a_torn_record_without_a_signature_is_removed_and_one_with_a_signature_i
     assert bytes_of(shop) == whole
 
     path.write_bytes(whole + bytes(HEAD_BYTES - 1) + b"x")
-    with pytest.raises(
-        DirectoryError, match="expected head 1 to fit its checksum, got damage in a signed head"
-    ):
+    with pytest.raises(DirectoryError, match="expected head 1 to fit its checksum, got damage in a signed head"):
         notary_of(shop)
     assert len(bytes_of(shop)) == 2 * HEAD_BYTES, "a refusal changes nothing"
 
