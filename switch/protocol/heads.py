@@ -10,6 +10,19 @@ from typing import Annotated
 
 from .layout import Packed, i64, octets, u16, u32, u64
 
+__all__ = [
+    "HEAD_BYTES",
+    "HEAD_CHECKED_BYTES",
+    "HEAD_DOMAIN",
+    "HEAD_ENTRIES_MAX",
+    "HEAD_MAGIC",
+    "HEAD_SIGNED_BYTES",
+    "HEAD_VERSION",
+    "KEY_ID_BYTES",
+    "SIGNATURE_BYTES",
+    "SignedHead",
+]
+
 HEAD_MAGIC = int.from_bytes(b"CSWH", "little")
 HEAD_VERSION = 1
 HEAD_BYTES = 256
@@ -19,7 +32,7 @@ HEAD_CHECKED_BYTES = HEAD_BYTES - SIGNATURE_BYTES - 4
 """Part of a head that `crc32c` covers: everything before it."""
 HEAD_SIGNED_BYTES = HEAD_BYTES - SIGNATURE_BYTES
 """Part of a head that the signature covers, behind `HEAD_DOMAIN`: everything before the signature."""
-HEAD_DOMAIN = b"cardswitch journal head 1\0"
+HEAD_DOMAIN = b"cardswitch:journal-head:1\0"
 """Stands before what is signed, so that a signature of something else is never one of a head."""
 HEAD_ENTRIES_MAX = 1 << 20
 """Most entries of one head: a proof has at most 20 hashes, and finding them reads at most so many entries."""

@@ -59,7 +59,6 @@ class Load:
 
     def _run(self):
         with Till(self._switch.address, TILL_ID, TILL_KEY) as till:
-            key = {"business_date": till.terms.business_date, "stamp_ms": 0}
             under_way = 0
             while under_way or not self._over.is_set():
                 while under_way < self.WINDOW and not self._over.is_set():
@@ -67,7 +66,12 @@ class Load:
                     lines = tuple(BillLine(item=n, amount_minor=1) for n in range(trace_number % 4))
                     card = CARD if trace_number % 3 else OTHER_CARD
                     request = DebitRequest(
-                        **key, trace_number=trace_number, card_number=card, amount_minor=1 + len(lines), lines=lines
+                        business_date=till.terms.business_date,
+                        stamp_ms=0,
+                        trace_number=trace_number,
+                        card_number=card,
+                        amount_minor=1 + len(lines),
+                        lines=lines,
                     )
                     till.send(MessageType.DEBIT, request)
                     under_way += 1
