@@ -1,8 +1,8 @@
 """The file of signed heads beside the journal's segments: read by anyone, written by one notary.
 
 A head comes into being in two steps, each synced before the next: the record without its signature, then the
-signature.  What will be signed is therefore durable before any signature exists.  Ed25519 has no randomness, so a
-notary that goes on after a crash can only sign the same bytes again: two different heads with one number never exist.
+signature.  What will be signed is therefore durable before any signature exists, and a notary that goes on after a
+crash can only sign the same bytes again: two different heads with one number never exist.
 
 | what a new notary finds at the end          | what it does                                                      |
 |---------------------------------------------|-------------------------------------------------------------------|
@@ -43,7 +43,7 @@ def key_id(public_key: bytes) -> bytes:
 
 def head_hash(head: SignedHead | None) -> bytes:
     """What the next head says of this one; zeros when there is none before."""
-    return bytes(32) if head is None else hashlib.sha256(head.encode()).digest()
+    return bytes(32) if head is None else head.hash()
 
 
 def sealed_by_checksum(head: SignedHead) -> bytes:

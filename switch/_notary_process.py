@@ -2,14 +2,14 @@
 
 Speaks lines over pipes, one question at a time, and has no key:
 
-| from the switch       | from the child        | meaning                                                            |
-|-----------------------|-----------------------|--------------------------------------------------------------------|
-| `durable POSITION MS` |                       | sign up to this durable position; the clock says MS                |
-|                       | `key VERSION`         | which public key is that                                           |
-|                       | `sign VERSION HEX`    | sign these bytes                                                   |
-| `answer HEX`          |                       | the key or the signature                                           |
-| `failed`              |                       | there is none; why has been said by the switch                     |
-|                       | `reached POSITION SEQUENCE` | signed up to there, also at the start; ready for `durable`   |
+| from the switch       | from the child              | meaning                                                |
+|-----------------------|-----------------------------|--------------------------------------------------------|
+| `durable POSITION MS` |                             | sign up to this durable position; the clock says MS    |
+|                       | `key VERSION`               | which public key is that                               |
+|                       | `sign VERSION HEX`          | sign these bytes                                       |
+| `answer HEX`          |                             | the key or the signature                               |
+| `failed`              |                             | there is none; why has been said by the switch         |
+|                       | `reached POSITION SEQUENCE` | signed up to there; now there may be another `durable` |
 
 It ends when the switch does. A head that it leaves unsigned is signed by the next one.
 """
@@ -38,6 +38,8 @@ PACE_BYTES = 4 << 20
 """Bytes after which the rate is looked at: one longest block."""
 EXIT_REFUSED = 3
 """Exit status when journal and heads contradict each other: starting again would not help."""
+EXIT_DISK = 1
+"""Exit status when a file could not be read or written: it may be later."""
 EXIT_NOT_SIGNED = 4
 """Exit status when the switch could not sign: it may later."""
 
@@ -114,9 +116,9 @@ def main(arguments: list[str]) -> int:
             report(notary)
     except NotSignedError:
         return EXIT_NOT_SIGNED
-    except DirectoryError as error:
+    except (DirectoryError, OSError) as error:
         print(f"cardswitch: journal heads: {error}", file=sys.stderr, flush=True)
-        return EXIT_REFUSED
+        return EXIT_REFUSED if isinstance(error, DirectoryError) else EXIT_DISK
     return 0
 
 

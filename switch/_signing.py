@@ -14,6 +14,7 @@ from switch._directory import DataDirectory
 from switch._notary_process import EXIT_REFUSED
 from switch.group_commit import GroupCommit
 from switch.notary import HeadSigner
+from switch.protocol.heads import HEAD_DOMAIN, HEAD_SIGNED_BYTES
 
 SIGN_INTERVAL_S = 1.0
 """A head is signed this often while something new is written: how long a receipt waits until it can be proved."""
@@ -145,9 +146,15 @@ class Signing:
             case ["key", version]:
                 self._answer(lambda: self._signer.public_key(int(version)), f"public key of version {version}")
             case ["sign", version, message]:
-                self._answer(lambda: self._signer.sign(int(version), bytes.fromhex(message)), "signature")
+                self._answer(lambda: self._sign(int(version), bytes.fromhex(message)), "signature")
             case _:
                 raise AssertionError(f"journal heads: expected a question of the child, got {words[:1]}")
+
+    def _sign(self, version: int, message: bytes) -> bytes:
+        """The key signs heads and nothing else, whatever became of the child."""
+        if not message.startswith(HEAD_DOMAIN) or len(message) != len(HEAD_DOMAIN) + HEAD_SIGNED_BYTES:
+            raise ValueError(f"expected the message of a head to sign, got {len(message)} other bytes")
+        return self._signer.sign(version, message)
 
     def _answer(self, ask: Callable[[], bytes], what: str) -> None:
         """Ask the keystore in a thread that nobody waits for, then tell the child."""

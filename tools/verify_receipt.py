@@ -448,11 +448,11 @@ class JournalCheck:
                     self.notes.append(f"head {number} is being written and not signed yet")
                     return
                 head = check_head(raw, self.keys, f"head {number}")
-                if number in self.known and self.known[number].raw != raw:
+                if number in self.known and self.known[number].raw[:HEAD_SIGNED_BYTES] != raw[:HEAD_SIGNED_BYTES]:
                     raise WrongError(f"head {number} is another one than the one that you hold: history was rewritten")
                 if head.number != number:
                     raise WrongError(f"head {number}: head {head.number} stands in its place")
-                expected = bytes(32) if previous is None else hashlib.sha256(previous.raw).digest()
+                expected = bytes(32) if previous is None else hashlib.sha256(previous.raw[:HEAD_SIGNED_BYTES]).digest()
                 if head.previous_hash != expected:
                     raise WrongError(f"head {number}: it names another head before it: heads were removed or replaced")
                 if previous is not None and (head.time_ms < previous.time_ms or head.partition != previous.partition):

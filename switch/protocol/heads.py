@@ -6,6 +6,7 @@ and a head can check one entry with a short proof, or the whole journal, and tru
 
 from __future__ import annotations
 
+import hashlib
 from typing import Annotated
 
 from .layout import Packed, i64, octets, u16, u32, u64
@@ -58,7 +59,9 @@ class SignedHead(Packed, kw_only=True):
     key_id: Annotated[bytes, octets(KEY_ID_BYTES, "notary", "start of the SHA-256 of the public key's 32 bytes")]
     block_hash: Annotated[bytes, octets(32, "notary", "`block_hash` of that block: the chain up to there")]
     root: Annotated[bytes, octets(32, "notary", "root of the RFC 6962 tree whose leaves are the entries, whole")]
-    previous_head_hash: Annotated[bytes, octets(32, "notary", "SHA-256 of the head before, whole; zero for head 0")]
+    previous_head_hash: Annotated[
+        bytes, octets(32, "notary", "SHA-256 of the head before, without its signature; 0: none")
+    ]
     reserved: Annotated[bytes, octets(12, "notary", "zero")] = bytes(12)
     crc32c: Annotated[int, u32("notary", "CRC-32C of the bytes before")] = 0
     signature: Annotated[
@@ -75,6 +78,10 @@ class SignedHead(Packed, kw_only=True):
     def is_signed(self) -> bool:
         """Whether there is a signature, right or wrong."""
         return any(self.signature)
+
+    def hash(self) -> bytes:
+        """What the next head says of this one. Signatures are left out: a keystore may sign the same head twice."""
+        return hashlib.sha256(self.encode()[:HEAD_SIGNED_BYTES]).digest()
 
     def message(self) -> bytes:
         """What the key signs."""
