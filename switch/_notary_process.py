@@ -33,7 +33,7 @@ NICENESS = 19
 """Heads may come late; answers may not."""
 PR_SET_PDEATHSIG = 1
 READ_BYTES_PER_S = 256 << 20
-"""Most journal bytes read and hashed in a second, half of what a core can: what is behind catches up in quiet times."""
+"""Most journal bytes read and hashed in a second: six tenths of what one core can. What is behind catches up later."""
 PACE_BYTES = 4 << 20
 """Bytes after which the rate is looked at: one longest block."""
 EXIT_REFUSED = 3

@@ -12,7 +12,7 @@ from switch import _proof
 from switch._blocks import crc32c
 from switch._directory import DirectoryError
 from switch._heads import HEADS_NAME
-from switch.notary import NotaryError
+from switch.notary import NotaryError, sign_directory
 from switch.protocol import heads as head_layout
 from switch.protocol.codes import MEANINGS, CodeClass
 from switch.protocol.entries import (
@@ -478,3 +478,30 @@ def test_a_proof_says_which_head_will_cover_an_entry(signed):
     with pytest.raises(DirectoryError, match=f"head 2 covers entries up to {last - 5}; head 3 or a later one will"):
         _proof.prove(signed, last)
     assert str(CARD) not in json.dumps(_proof.show_head(signed))
+
+
+def test_a_journal_of_several_segments_and_keys_is_right_with_all_its_keys(tmp_path, capsys):
+    shop, keys = make_shop(tmp_path / "data"), Keys(1, 2)
+    desk = Desk(shop)
+    for n in range(1, 361):
+        desk.debit(200, line_count=200)
+        if n % 20 == 0:
+            desk.commit()
+        if n % 60 == 0:
+            until, version = blocks_of(shop)[-1].end, 1 + n // 200
+            sign_directory(shop / "journal", 0, SEGMENT_BYTES, keys.signer(version), until, n)
+    assert len({block.file for block in blocks_of(shop)}) > 2
+    files = []
+    for version in (1, 2):
+        files.append(tmp_path / f"{version}.key")
+        files[-1].write_text(keys.public_key(version).hex())
+    both = [word for file in files for word in ("--public-key", str(file))]
+
+    assert tool.main(["--journal", str(shop / "journal"), *both, "--every-checksum"]) == 0
+    assert "6  signatures, chain and roots" in capsys.readouterr().out
+    assert tool.main(["--journal", str(shop / "journal"), *both[:2]]) == 1
+    assert "head 3: it names key " in capsys.readouterr().out
+    for sequence in (1, 100, 250, 360):
+        proof = tmp_path / "proof.json"
+        proof.write_text(json.dumps(_proof.prove(shop, sequence)))
+        assert tool.main([str(proof), *both]) == 0
