@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json as json_text
 import sys
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated
@@ -106,6 +107,7 @@ def check(proof: Path, *, public_key: list[Path], code: str | None = None) -> in
     return status
 
 
+@cache
 def verifier() -> ModuleType:
     """The stand-alone verifier, which no package has: outsiders take it as a file."""
     spec = importlib.util.spec_from_file_location("verify_receipt", VERIFIER)
