@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
@@ -20,6 +21,8 @@ SIGN_INTERVAL_S = 1.0
 """A head is signed this often while something new is written: how long a receipt waits until it can be proved."""
 AGAIN_S = 10.0
 """Pause before a child that has ended is started again: what ended it (a keystore, a full disk) may take a while."""
+SILENT_S = 10.0
+"""A keystore that has not answered for so long is reported: signing takes milliseconds, with a token tens of them."""
 DRAIN_S = 30.0
 """An orderly stop waits this long for the last heads; what is not signed by then is signed after the next start."""
 LINE_BYTES_MAX = 4096
@@ -43,7 +46,8 @@ class Signing:
         self._is_idle = False
         self._heard = b""
         self._settled = asyncio.Event()
-        self._is_over = False
+        self._is_over = self._is_asking = False
+        self._unanswered_s = 0.0
         self.signed_sequence = 0
         """Last entry that a head covers, as last reported."""
 
@@ -109,8 +113,18 @@ class Signing:
         if self._child is None:
             self._start_child()
         self._look_after(SIGN_INTERVAL_S)
+        self._watch_keystore()
         if self._is_idle and self._commit.durable_position > self._reached:
             self._ask()
+
+    def _watch_keystore(self) -> None:
+        """A keystore that does not answer is said once: everything waits for it, and nothing else would show it."""
+        before_s, self._unanswered_s = (
+            self._unanswered_s,
+            self._unanswered_s + SIGN_INTERVAL_S if self._is_asking else 0.0,
+        )
+        if before_s < SILENT_S <= self._unanswered_s:
+            say(f"the keystore has not answered for {SILENT_S:g} s; new receipts cannot be proved until it does")
 
     def _look_after(self, pause_s: float) -> None:
         if self._timer is not None:
@@ -159,6 +173,7 @@ class Signing:
     def _answer(self, ask: Callable[[], bytes], what: str) -> None:
         """Ask the keystore in a thread that nobody waits for, then tell the child."""
         loop, child = asyncio.get_running_loop(), self._child
+        self._is_asking = True
 
         def work() -> None:
             try:
@@ -166,12 +181,13 @@ class Signing:
             except Exception as error:  # whatever the keystore raises: heads wait, the switch goes on
                 line = "failed\n"
                 say(f"expected a {what} from the keystore, got: {error}; tried again in {AGAIN_S:g} s")
-            if not loop.is_closed():
+            with contextlib.suppress(RuntimeError):  # the loop has closed meanwhile: nobody waits any more
                 loop.call_soon_threadsafe(self._say_to, child, line)
 
         threading.Thread(target=work, name="signature", daemon=True).start()
 
     def _say_to(self, child: subprocess.Popen[bytes] | None, line: str) -> None:
+        self._is_asking = False
         if child is self._child:
             self._say(line)
 
