@@ -93,6 +93,17 @@ def test_a_rotation_can_be_rolled_back_until_retirement(keyring):
         keyring.activate(Purpose.CHIP, 2, BOTH)
 
 
+def test_the_road_of_a_key():
+    assert sorted(f"{before} {act} {after}" for (before, act), after in TRANSITIONS.items()) == [
+        "ACTIVE WITHDRAW VERIFY_ONLY",
+        "NEW ACTIVATE ACTIVE",
+        "NEW RETIRE RETIRED",
+        "RETIRED DESTROY DESTROYED",
+        "VERIFY_ONLY ACTIVATE ACTIVE",
+        "VERIFY_ONLY RETIRE RETIRED",
+    ]
+
+
 @pytest.mark.parametrize("state", KeyState)
 @pytest.mark.parametrize("act", [KeyAct.ACTIVATE, KeyAct.WITHDRAW, KeyAct.RETIRE, KeyAct.DESTROY])
 def test_only_the_transitions_of_the_table_exist(keyring, state, act):
@@ -341,9 +352,15 @@ def test_no_altered_file_opens(kit, folder):
         (folder / "keyring").write_bytes(content[:cut])
         with pytest.raises(KeyringAlteredError):
             open_with(folder, backend, page)
-    (folder / "keyring").write_bytes(content.replace(b"NEW", b"ACTIVE", 1))
-    with pytest.raises(KeyringAlteredError):
-        open_with(folder, backend, page)
+    for before, after in (
+        (b"NEW", b"ACTIVE"),
+        (b'{"log', b'{ "log'),
+        (b"\n", b"\n\n"),
+        (b'"content"', b'"x":1,"content"'),
+    ):
+        (folder / "keyring").write_bytes(content.replace(before, after, 1))
+        with pytest.raises(KeyringAlteredError):
+            open_with(folder, backend, page)
 
 
 def test_another_backend_does_not_open_the_file(kit, folder, tmp_path):
