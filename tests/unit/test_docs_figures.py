@@ -249,5 +249,9 @@ def test_figures_in_sentences_of_the_protocol_are_those_of_the_code():
 
 
 def test_the_right_of_every_part_of_the_protocol_that_names_one():
-    assert says("docs/protocol.md", "makes terminal 1 with the rights CREDIT, CONFIGURE, FOLLOW, CARDS and SECURITY, not PAY")
-    assert "rights=Right.CREDIT | Right.CONFIGURE | Right.FOLLOW | Right.CARDS | Right.SECURITY," in source("switch/__main__.py")
+    assert says(
+        "docs/protocol.md", "makes terminal 1 with the rights CREDIT, CONFIGURE, FOLLOW, CARDS and SECURITY, not PAY"
+    )
+    assert "rights=Right.CREDIT | Right.CONFIGURE | Right.FOLLOW | Right.CARDS | Right.SECURITY," in source(
+        "switch/__main__.py"
+    )
