@@ -37,7 +37,7 @@ def plaintexts(draw):
 
 steps = st.tuples(
     st.sampled_from([TERMINAL_ID, 9]),
-    st.sampled_from([EVERY_RIGHT, EVERY_RIGHT, EVERY_RIGHT, 0, 1, 2, 4, 8, 16]),
+    st.sampled_from([EVERY_RIGHT, EVERY_RIGHT, EVERY_RIGHT, 0, 1, 2, 4, 8, 16, 32]),
     plaintexts(),
     st.sampled_from([0, 0, 0, 1, -1, 1_000, DAY_MS // 2, DAY_MS, 3 * DAY_MS, -DAY_MS]),
 )
