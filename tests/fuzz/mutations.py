@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
 from hypothesis import strategies as st
 
 from switch.protocol.layout import Packed, PlacedField, layout_of
@@ -209,14 +210,20 @@ ROWS_OF: dict[type[Packed], dict[str, type[Packed]]] = {
 }
 
 
-def evidence_of(choose: Choose) -> Evidence:
+def evidence_of(choose: Choose, examined: bool) -> Evidence:
     """What a medium may have shown, and what may have been found of it."""
     counter = choose((1, 2, 5, 70, 2_000, 0))
-    return Evidence(
+    shown = Evidence(
         medium=choose((1, 2, 3, 4, 0, 5, 255)),
         flags=choose((0, 0, 4, 8, 15, 16)),
         counter=counter,
+        medium_id=choose((MEDIUM_ID, 0)),
         chain=choose((0, 7, 8)),
+    )
+    if not examined:
+        return shown
+    return msgspec.structs.replace(
+        shown,
         found_counter=counter,
         found_medium_id=choose((MEDIUM_ID, MEDIUM_ID, CARD, 0)),
         found_key_version=choose((1, 1, 2, 0)),
@@ -225,8 +232,8 @@ def evidence_of(choose: Choose) -> Evidence:
     )
 
 
-def body_of(type_: MessageType, today: int, choose: Choose) -> bytes:
-    """A body of the right form."""
+def body_of(type_: MessageType, today: int, choose: Choose, *, examined: bool = False) -> bytes:
+    """A body of the right form, as it comes from a terminal, or as it is when its evidence was examined."""
     form, domain = REQUESTS[type_], values(type_, today)
     fields: dict[str, Any] = {}
     for field in layout_of(form).fields:
@@ -238,16 +245,16 @@ def body_of(type_: MessageType, today: int, choose: Choose) -> bytes:
     for name, row in ROWS_OF.get(form, {}).items():
         fields[name] = tuple(row_of(row, choose) for _ in range(choose((0, 0, 1, 2, 5))))
     if type_ in WITH_EVIDENCE and choose((False, False, True)):
-        fields["evidence"] = evidence_of(choose)
+        fields["evidence"] = evidence_of(choose, examined)
     return form(**fields).encode()
 
 
-def bodies(type_: MessageType, today: int) -> st.SearchStrategy[bytes]:
+def bodies(type_: MessageType, today: int, *, examined: bool = False) -> st.SearchStrategy[bytes]:
     """Bodies of one type, for hypothesis."""
 
     @st.composite
     def draw_body(draw: st.DrawFn) -> bytes:
-        return body_of(type_, today, lambda options: draw(st.sampled_from(options)))
+        return body_of(type_, today, lambda options: draw(st.sampled_from(options)), examined=examined)
 
     return draw_body()
 

@@ -30,7 +30,7 @@ def plaintexts(draw):
     header = (
         {"version": 1, "flags": 0} if draw(st.integers(0, 9)) else {"version": draw(st.integers(0, 255)), "flags": 1}
     )
-    plaintext = message(type_, draw(bodies(type_, TODAY)), draw(st.integers(0, 2**32 - 1)), **header)
+    plaintext = message(type_, draw(bodies(type_, TODAY, examined=True)), draw(st.integers(0, 2**32 - 1)), **header)
     plaintext = mutated(plaintext, draw(mutations()) if draw(st.integers(0, 2)) == 0 else [])
     return plaintext.ljust(HEADER_BYTES, b"\0")
 
