@@ -12,5 +12,6 @@ A till in six lines:
 Reading order: `outcome` (how a call ends), `client` (what can be asked),
 `settlement` (how a request gets to its end whatever the line does), `trace` and
 `trace_file` (what survives a pulled plug), `day_close` (till and switch agree
-on every request of a date), `reconnect`, `link` (the socket).
+on every request of a date), `reconnect`, `link` (the socket). `chip` has the
+chip cards and their readers.
 """
