@@ -1,6 +1,6 @@
 """Keys that the decision's proofs are checked with, ready to use."""
 
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 cdef extern from "<openssl/evp.h>" nogil:
     ctypedef struct EVP_CIPHER_CTX:
@@ -57,6 +57,10 @@ cdef class KeyRing:
     cdef EVP_CIPHER_CTX* storage[VERSIONS]       # AES-256 decryption under STORAGE: opens stored card keys
     cdef readonly object loaded
 
+    cdef void _forget_master(self, int purpose, int version) noexcept
+    cdef void _forget_pair(self, int version) noexcept
+    cdef int _load_master(self, int purpose, int version, const uint8_t* key) except -1
+    cdef int _load_pair(self, int version, const uint8_t* key) except -1
     cdef bint stored(self, Tables tables, uint32_t medium, uint64_t medium_id, uint32_t version) noexcept nogil
 
 cdef bint rekey(cmac_t* cmac, const uint8_t* key) noexcept nogil
