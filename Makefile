@@ -4,7 +4,7 @@ BIN     := $(VENV)/bin
 FLAVOUR := release$(if $(filter 1,$(SWITCH_DEBUG)),-debug)$(if $(filter 1,$(SWITCH_SANITIZE)),-sanitize)
 PACKAGES := $(VENV)/.stamp-packages
 BUILT   := $(VENV)/.stamp-built-$(FLAVOUR)
-CYTHON  := $(wildcard $(foreach ext,pyx pxd pxi h c,switch/*.$(ext) loadtests/*.$(ext)))
+CYTHON  := $(wildcard $(foreach ext,pyx pxd pxi h c,switch/*.$(ext) hsm/*.$(ext) loadtests/*.$(ext)))
 # A sanitized extension needs its runtime loaded before Python; CPython's own leaks at exit are not ours to report.
 RUN     := $(if $(filter 1,$(SWITCH_SANITIZE)),ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD=$$(gcc -print-file-name=libasan.so)) $(BIN)/python
 export SWITCH_DEBUG SWITCH_SANITIZE
@@ -46,7 +46,7 @@ lock: $(PACKAGES)  ## renew locks/ from pyproject.toml; UPGRADE=1 also takes new
 clean:  ## remove .venv and everything built
 	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks
 	@find . -name __pycache__ -prune -exec rm -rf {} +
-	@rm -f switch/*.so loadtests/*.so
+	@rm -f switch/*.so hsm/*.so loadtests/*.so
 
 # PYTHON, when given, must be the interpreter that .venv was made with.
 $(PACKAGES): locks/build.lock locks/run.lock locks/dev.lock tools/setup.sh $(if $(PYTHON),$(if $(filter $(PYTHON),$(shell cat $(VENV)/.interpreter 2>/dev/null)),,FORCE))

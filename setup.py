@@ -1,4 +1,4 @@
-"""Builds each switch/*.pyx and loadtests/*.pyx as one extension; everything else is in pyproject.toml.
+"""Builds each switch/*.pyx, hsm/*.pyx and loadtests/*.pyx as one extension; everything else is in pyproject.toml.
 
 SWITCH_DEBUG=1 keeps the checks, SWITCH_SANITIZE=1 adds AddressSanitizer (`make test SWITCH_SANITIZE=1` preloads it).
 SWITCH_NO_EXTENSIONS=1 installs without compiling, for tools/setup.sh, which compiles in a step of its own.
@@ -32,7 +32,7 @@ def extensions():
             extra_compile_args=compile_args,
             extra_link_args=sanitizers,
         )
-        for path in sorted(glob("switch/*.pyx") + glob("loadtests/*.pyx"))
+        for path in sorted(glob("switch/*.pyx") + glob("hsm/*.pyx") + glob("loadtests/*.pyx"))
     ]
     directives = {
         "language_level": 3,

@@ -35,6 +35,8 @@ cdef struct decision_t:
     uint32_t image_count
     uint32_t issuing_organisation_id
     bint marks_original
+    bint changes_place               # the terminal, or its store, is not what `ask_t` says any more
+    const evidence_t* issuer_answer  # its answer goes back to the medium; NULL: none does
     uint32_t original_date
     uint64_t original_key
     uint8_t* images[IMAGES_MAX]

@@ -9,6 +9,7 @@ from libc.stdint cimport uint8_t, uint16_t
 from switch._card_settings cimport set_card, set_pin
 from switch._closing cimport day_totals
 from switch._decision cimport ask_t, decision_t, invalid, touch
+from switch._evidence cimport write_issuer_answer
 from switch._layout cimport *
 from switch._lifecycle cimport open_card, operate_card
 from switch._operators cimport (
@@ -17,6 +18,8 @@ from switch._points cimport adjust_points, backfill, convert, load_visits, redee
 from switch._rule_desk cimport activate_rules, put_rule
 from switch._rules cimport Rules
 from switch._sale cimport debit, sale_t
+from switch._security cimport (
+    change_key, confirm_write, handle_alarm, put_key, put_medium, put_medium_policy, put_travel, rewrap_key)
 from switch._tables cimport Tables
 from switch._type_desk cimport put_card_type, set_type_state
 from switch._undo cimport refund, reverse
@@ -63,8 +66,13 @@ cdef void evaluate(Tables tables, Rules rules, AnswerWindow answers, GroupCommit
     elif request_type == TYPE_DAY_TOTALS:
         reply.code = day_totals(tables, answers, commit, ask, <const day_totals_request_t*>body,
                                 decision)
+    elif request_type == TYPE_CONFIRM_WRITE:
+        reply.code = confirm_write(tables, ask, <const confirm_write_request_t*>body, decision)
+    elif TYPE_PUT_MEDIUM <= request_type <= TYPE_CHANGE_KEY:
+        reply.code = evaluate_security(tables, ask, request_type, body, decision)
     else:
         reply.code = evaluate_operator(tables, rules, ask, request_type, body, decision)
+    write_issuer_answer(decision)
 
 
 cdef uint16_t evaluate_operator(Tables tables, Rules rules, const ask_t* ask, uint8_t request_type,
@@ -102,6 +110,23 @@ cdef uint16_t evaluate_operator(Tables tables, Rules rules, const ask_t* ask, ui
     if request_type == TYPE_CUT_OVER:
         return cut_over(tables, ask, <const cut_over_request_t*>body, decision)
     return put_switch(tables, ask, <const put_switch_request_t*>body, decision)
+
+
+cdef uint16_t evaluate_security(Tables tables, const ask_t* ask, uint8_t request_type, const uint8_t* body,
+                                decision_t* decision) noexcept nogil:
+    if request_type == TYPE_PUT_MEDIUM:
+        return put_medium(tables, ask, <const put_medium_request_t*>body, decision)
+    if request_type == TYPE_PUT_MEDIUM_POLICY:
+        return put_medium_policy(tables, ask, <const put_medium_policy_request_t*>body, decision)
+    if request_type == TYPE_PUT_KEY:
+        return put_key(tables, ask, <const put_key_request_t*>body, decision)
+    if request_type == TYPE_PUT_TRAVEL:
+        return put_travel(tables, ask, <const put_travel_request_t*>body, decision)
+    if request_type == TYPE_HANDLE_ALARM:
+        return handle_alarm(tables, ask, <const handle_alarm_request_t*>body, decision)
+    if request_type == TYPE_REWRAP_KEY:
+        return rewrap_key(tables, ask, <const rewrap_key_request_t*>body, decision)
+    return change_key(tables, ask, <const change_key_request_t*>body, decision)
 
 
 cdef uint16_t cut_over(Tables tables, const ask_t* ask, const cut_over_request_t* request,

@@ -2,6 +2,8 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+from switch._examine cimport challenges_t
+from switch._keys cimport KeyRing
 from switch._decision cimport MORE_BYTES_MAX, ask_t, decision_t
 from switch._layout cimport debit_request_t, header_t, reply_t
 from switch._rules cimport Rules
@@ -21,7 +23,9 @@ cdef class Engine:
     cdef sale_t* sale                            # working space of a sale
     cdef ask_t ask
     cdef bint places_may_have_changed            # an operator message came: look up the terminal's place again
-    cdef uint8_t pin_key[32]
+    cdef readonly KeyRing keys
+    cdef uint32_t receipt_version                # ACTIVE version of the RECEIPT key; 0: none is loaded
+    cdef const reply_t* told_before              # while an entry is decided again: its reply
     cdef readonly AnswerWindow answers
     cdef readonly GroupCommit commit
     cdef readonly bint replay_mode
@@ -39,8 +43,12 @@ cdef class Engine:
     cdef uint32_t local_date(self, int64_t now_ms) noexcept nogil
     cdef void fill_ask(self, uint32_t terminal_id, uint32_t rights, int64_t now_ms, uint32_t local_date,
                        uint32_t today) noexcept nogil
-    cdef uint32_t answer(self, uint32_t terminal_id, uint32_t rights, uint8_t* message, uint32_t message_bytes,
-                         int64_t now_ms, uint8_t* out) noexcept nogil
+    cdef void fill_place(self, uint32_t terminal_id) noexcept nogil
+    cdef uint32_t answer(self, uint32_t terminal_id, uint32_t rights, const challenges_t* challenges, uint8_t* message,
+                         uint32_t message_bytes, int64_t now_ms, uint8_t* out) noexcept nogil
+    cdef int64_t moment(self, const header_t* asked, const debit_request_t* keyed, int64_t now_ms) noexcept nogil
+    cdef void give_receipt_code(self) noexcept nogil
+    cdef void find_receipt_key(self) noexcept nogil
     cdef uint32_t decide_one(self, uint32_t terminal_id, uint32_t rights, const uint8_t* message,
                              uint32_t message_bytes, int64_t now_ms, uint8_t* out) noexcept nogil
     cdef void _journal(self, uint8_t request_type, const uint8_t* body, uint32_t body_bytes,

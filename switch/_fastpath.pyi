@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 from typing import TypedDict
 
+from switch._keys import KeyRing
 from switch._tables import Tables
 from switch.duplicates import AnswerWindow
 from switch.group_commit import GroupCommit
@@ -30,8 +31,19 @@ class Engine:
         zone: Sequence[tuple[int, int]],
         replay_mode: bool,
         last_now_ms: int = 0,
-        pin_key: bytes = ...,
+        keys: KeyRing | None = None,
     ) -> None: ...
+    @property
+    def keys(self) -> KeyRing: ...
+    def keys_changed(self) -> None: ...
+    def prepare(
+        self,
+        terminal_id: int,
+        message: bytes | bytearray | memoryview,
+        now_ms: int,
+        challenge: bytes = ...,
+        previous: bytes = ...,
+    ) -> bytes | None: ...
     def decide(
         self, terminal_id: int, rights: int, message: bytes | bytearray | memoryview, now_ms: int
     ) -> tuple[bytes, bytes | None]: ...

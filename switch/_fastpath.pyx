@@ -16,9 +16,11 @@ from libc.string cimport memcmp, memcpy, memset
 from switch._decision cimport ask_t, decision_t, show_account
 from switch._entry cimport reply_of, request_of
 from switch._evaluate cimport evaluate
+from switch._examine cimport CHALLENGE_BYTES, challenges_t, examine
 from switch._form cimport evidence_in, fault_t, right_needed, well_formed
 from switch._index cimport slot_t
 from switch._inquiry cimport balance, card_query
+from switch._keys cimport BLOCK_BYTES, KeyRing, mac
 from switch._layout cimport *
 from switch._pin cimport hide_pins
 from switch._rules cimport Rules
@@ -36,7 +38,7 @@ cdef enum:
     MS_PER_MINUTE = 60000
     MINUTES_PER_DAY = 1440
     RIGHTS_ALL = 63
-    PIN_KEY_BYTES = 32
+    RECEIPT_CODE_BYTES = 5
     CUT_OVER_BYTES = 256             # its entry: header, request, reply and the switch record
     CUT_OVER_MESSAGE_BYTES = 32      # header and cut_over_request_t
     # Room asked for before a decision, so that what is decided can be written: replies with all their rows, and images.
@@ -137,7 +139,13 @@ cdef inline void begin(decision_t* decision) noexcept nogil:
     """A decision that says nothing yet."""
     memset(&decision.reply, 0, sizeof(reply_t))
     decision.more_bytes = decision.image_count = decision.issuing_organisation_id = 0
-    decision.marks_original = False
+    decision.marks_original = decision.changes_place = False
+    decision.issuer_answer = NULL
+
+
+cdef inline bint passes_quarantine(uint8_t request_type) noexcept nogil:
+    """A terminal that was stopped may still undo what it does not know the answer of, close its day, change its key."""
+    return request_type == TYPE_REVERSAL or request_type == TYPE_DAY_TOTALS or request_type == TYPE_CHANGE_KEY
 
 
 cdef inline uint8_t* padded(uint8_t* at, uint32_t part_bytes) noexcept nogil:
@@ -158,10 +166,8 @@ cdef class Engine:
     """
 
     def __cinit__(self, Tables tables not None, AnswerWindow answers not None, GroupCommit commit not None,
-                  zone, bint replay_mode, int64_t last_now_ms=0, bytes pin_key=bytes(PIN_KEY_BYTES)):
+                  zone, bint replay_mode, int64_t last_now_ms=0, KeyRing keys=None):
         cdef int i
-        if len(pin_key) != PIN_KEY_BYTES:
-            raise ValueError(f"pin key: expected {PIN_KEY_BYTES} bytes, got {len(pin_key)}")
         self.last_now_ms = last_now_ms
         self.tables = tables
         self.rules = Rules(tables)
@@ -170,7 +176,8 @@ cdef class Engine:
         self.commit = commit
         self.replay_mode = replay_mode
         self.places_may_have_changed = True
-        memcpy(self.pin_key, <const uint8_t*>pin_key, PIN_KEY_BYTES)
+        self.keys = KeyRing() if keys is None else keys
+        self.find_receipt_key()
         self.zone_count = len(zone)
         self.zone_starts_ms = <int64_t*>malloc(self.zone_count * sizeof(int64_t))
         self.zone_offsets_s = <int32_t*>malloc(self.zone_count * sizeof(int32_t))
@@ -210,14 +217,19 @@ cdef class Engine:
 
     cdef void fill_ask(self, uint32_t terminal_id, uint32_t rights, int64_t now_ms, uint32_t local_date,
                        uint32_t today) noexcept nogil:
-        """Who asks, when and where. The place is kept while the terminal is the same and no operator has come."""
+        """Who asks, when and where."""
         cdef ask_t* ask = &self.ask
-        cdef const terminal_record_t* terminal
-        cdef const store_record_t* store
         ask.rights, ask.now_ms, ask.local_date, ask.today = rights, now_ms, local_date, today
         # A year is added because local time may be below zero where a stamp is not, and C divides towards zero.
         ask.minute = <uint16_t>((self.local_ms(now_ms) // MS_PER_MINUTE + 366 * MINUTES_PER_DAY) % MINUTES_PER_DAY)
         ask.weekday = <uint8_t>((today + 3) % 7 + 1)     # 1970-01-01 was a Thursday
+        self.fill_place(terminal_id)
+
+    cdef void fill_place(self, uint32_t terminal_id) noexcept nogil:
+        """Where a terminal stands, and whether it was stopped: kept while it is the same and nothing was changed."""
+        cdef ask_t* ask = &self.ask
+        cdef const terminal_record_t* terminal
+        cdef const store_record_t* store
         if ask.terminal_id == terminal_id and not self.places_may_have_changed:
             return
         ask.terminal_id = terminal_id
@@ -230,11 +242,26 @@ cdef class Engine:
             if store != NULL:
                 ask.organisation_id, ask.round_off_minor = store.organisation_id, store.round_off_minor
 
-    cdef uint32_t answer(self, uint32_t terminal_id, uint32_t rights, uint8_t* message, uint32_t message_bytes,
-                         int64_t now_ms, uint8_t* out) noexcept nogil:
-        """Decide one message as it came from a terminal: its PINs are hidden first, in place."""
+    cdef int64_t moment(self, const header_t* asked, const debit_request_t* keyed, int64_t now_ms) noexcept nogil:
+        """Now: the switch's clock never goes back; a replay takes the stamp."""
+        cdef int64_t stamp_ms
+        if self.replay_mode:
+            # Inquiries about a card begin with their stamp; a quote is a debit, and begins like one.
+            stamp_ms = (keyed.stamp_ms if FORMS[asked.type].keyed or asked.type == TYPE_QUOTE
+                        or asked.type == TYPE_PUT_SWITCH else (<const balance_request_t*>keyed).stamp_ms)
+            return stamp_ms if 0 <= stamp_ms <= STAMP_MS_MAX else now_ms
+        return now_ms if now_ms > self.last_now_ms else self.last_now_ms
+
+    cdef uint32_t answer(self, uint32_t terminal_id, uint32_t rights, const challenges_t* challenges, uint8_t* message,
+                         uint32_t message_bytes, int64_t now_ms, uint8_t* out) noexcept nogil:
+        """Decide one message as it came: its PINs are hidden and its evidence is examined first, in place."""
         cdef fault_t fault
-        if not hide_pins(self.tables, self.pin_key, message, message_bytes, &fault):
+        cdef const header_t* asked = <const header_t*>message
+        if not hide_pins(self.tables, self.keys.pin_key, message, message_bytes, &fault) or (
+                FORMS[asked.type].evidence and not examine(
+                    self.tables, self.keys, challenges, terminal_id,
+                    self.moment(asked, <const debit_request_t*>(message + sizeof(header_t)), now_ms), message,
+                    message_bytes, &fault)):
             self.entry_position = 0
             self.code_counts[fault.code & 255] += 1
             return write_error(out, <const header_t*>message, &fault)
@@ -251,7 +278,6 @@ cdef class Engine:
         cdef uint32_t body_bytes = message_bytes - <uint32_t>sizeof(header_t), today, local_date, needed
         cdef const debit_request_t* keyed = <const debit_request_t*>body     # all keyed requests begin alike
         cdef const form_t* form = &FORMS[asked.type]
-        cdef int64_t stamp_ms
         cdef fault_t fault
         cdef decision_t* decision = self.decision
         cdef reply_t* reply = &decision.reply
@@ -271,15 +297,7 @@ cdef class Engine:
         begin(decision)
         if form.keyed:
             reply.trace_number = keyed.trace_number
-        # Time: the switch's clock never goes back; a replay takes the stamp as now.
-        if self.replay_mode:
-            # Inquiries about a card begin with their stamp; a quote is a debit, and begins like one.
-            stamp_ms = (keyed.stamp_ms if form.keyed or asked.type == TYPE_QUOTE or asked.type == TYPE_PUT_SWITCH
-                        else (<const balance_request_t*>body).stamp_ms)
-            if 0 <= stamp_ms <= STAMP_MS_MAX:
-                now_ms = stamp_ms
-        elif now_ms < self.last_now_ms:
-            now_ms = self.last_now_ms
+        now_ms = self.moment(asked, keyed, now_ms)
         today = local_date = self.local_date(now_ms)
         if today < self.answers.today:
             today = self.answers.today
@@ -287,6 +305,9 @@ cdef class Engine:
         needed = right_needed(asked, body)
         if rights & needed != needed:
             return turned_away(self, out, asked, reply, CODE_NOT_PERMITTED, 0)
+        self.fill_place(terminal_id)
+        if self.ask.terminal_status == TERMINAL_QUARANTINED and not passes_quarantine(asked.type):
+            return turned_away(self, out, asked, reply, CODE_QUARANTINED, 0)
         if today > self.answers.today and not (asked.type == TYPE_CUT_OVER and terminal_id == 0):
             if not self._begin_date(today, now_ms, out):
                 begin(decision)
@@ -357,6 +378,11 @@ cdef class Engine:
             if reply.code == CODE_BUSY:          # a day close could not read the journal; it has changed nothing
                 reply.journal_sequence = 0
                 return turned_away(self, out, asked, reply, CODE_BUSY, BUSY_RETRY_AFTER_MS)
+        self.places_may_have_changed |= decision.changes_place
+        if asked.type < TYPE_PUT_CARD_TYPE and (reply.code == CODE_APPROVED or reply.code == CODE_PARTIAL):
+            self.give_receipt_code()
+        elif asked.type == TYPE_PUT_KEY:
+            self.find_receipt_key()
         self._journal(asked.type, body, body_bytes, keyed)
         self.answers.remember(keyed.business_date, key, self.entry_position)
         if decision.marks_original:
@@ -365,6 +391,31 @@ cdef class Engine:
             self.answers.advance((<const cut_over_request_t*>body).next_date)
         self.code_counts[reply.code & 255] += 1
         return write_reply(out, asked, reply, decision.more, decision.more_bytes)
+
+    cdef void give_receipt_code(self) noexcept nogil:
+        """Forty bits that only this switch could have put on a receipt: section 18 of docs/decision.md."""
+        cdef reply_t* reply = &self.decision.reply
+        cdef uint8_t message[BLOCK_BYTES]
+        cdef uint8_t code[BLOCK_BYTES]
+        cdef int i
+        if self.told_before != NULL:
+            reply.receipt_code = self.told_before.receipt_code
+        elif self.receipt_version:
+            for i in range(8):
+                message[i] = <uint8_t>(reply.journal_sequence >> 56 - 8 * i)
+                message[8 + i] = <uint8_t>(<uint64_t>reply.amount_minor >> 56 - 8 * i)
+            mac(self.keys.masters[PURPOSE_RECEIPT][self.receipt_version], message, BLOCK_BYTES, code)
+            for i in range(RECEIPT_CODE_BYTES):
+                reply.receipt_code = reply.receipt_code << 8 | code[i]
+
+    cdef void find_receipt_key(self) noexcept nogil:
+        cdef const key_record_t* key
+        cdef uint32_t version
+        self.receipt_version = 0
+        for version in range(1, KEY_VERSION_MAX + 1):
+            key = <const key_record_t*>self.tables.keys.find(PURPOSE_RECEIPT, version, 0)
+            if key != NULL and key.state == KEY_ACTIVE and self.keys.masters[PURPOSE_RECEIPT][version] != NULL:
+                self.receipt_version = version
 
     cdef void _journal(self, uint8_t request_type, const uint8_t* body, uint32_t body_bytes,
                        const debit_request_t* keyed) noexcept nogil:
@@ -448,10 +499,12 @@ cdef class Engine:
         self.commit.gather.used_bytes = sizeof(block_header_t)
         self.commit.gather.entry_count = 0
         self.commit.gather.room = ROOM_PLENTY
+        self.told_before = reply_of(header)
         with nogil:
             self.answers.advance(header.business_date)
             self.decide_one(header.terminal_id, rights, message, <uint32_t>(sizeof(header_t) + header.request_bytes),
                             header.time_ms, out)
+        self.told_before = NULL
         used = self.commit.gather.used_bytes - sizeof(block_header_t)
         if used == header.entry_bytes and memcmp(self.commit.gather.block + sizeof(block_header_t), header, used) == 0:
             return None
@@ -473,6 +526,26 @@ cdef class Engine:
         with nogil:
             size = self.decide_one(terminal_id, rights, &message[0], message_bytes, now_ms, out)
         return out[:size], self.commit.gather.block[used_bytes:self.commit.gather.used_bytes] or None
+
+    def prepare(self, uint32_t terminal_id, const uint8_t[::1] message not None, int64_t now_ms,
+                bytes challenge=bytes(CHALLENGE_BYTES), bytes previous=bytes(CHALLENGE_BYTES)):
+        """A plain message with its PINs hidden and its evidence examined, as it would be decided; None when refused."""
+        cdef challenges_t challenges
+        cdef fault_t fault
+        cdef bytearray prepared = bytearray(message)
+        cdef uint8_t[::1] view = prepared
+        if message.shape[0] < <Py_ssize_t>sizeof(header_t) or len(challenge) != 8 or len(previous) != 8:
+            raise ValueError("prepare: expected a message with a header, and challenges of 8 bytes")
+        memcpy(challenges.current, <const uint8_t*>challenge, CHALLENGE_BYTES)
+        memcpy(challenges.previous, <const uint8_t*>previous, CHALLENGE_BYTES)
+        if not hide_pins(self.tables, self.keys.pin_key, &view[0], <uint32_t>message.shape[0], &fault) or not examine(
+                self.tables, self.keys, &challenges, terminal_id, now_ms, &view[0], <uint32_t>message.shape[0], &fault):
+            return None
+        return bytes(prepared)
+
+    def keys_changed(self):
+        """Keys were loaded or forgotten beside the decision's messages."""
+        self.find_receipt_key()
 
     @property
     def last_entry_position(self):

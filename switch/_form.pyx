@@ -16,6 +16,8 @@ cdef enum:
     DEBIT_FLAGS_KNOWN = 7
     LINE_FLAGS_AT = 26
     LINE_FLAGS_KNOWN = 3
+    EVIDENCE_FLAGS_AT = 2
+    EVIDENCE_FLAGS_KNOWN = 15
 
 
 cdef inline bint decided(uint8_t request_type) noexcept nogil:
@@ -97,6 +99,12 @@ cdef const evidence_t* evidence_in(uint8_t request_type, const uint8_t* body, ui
     return <const evidence_t*>(body + body_bytes - EVIDENCE_BYTES)
 
 
+cdef inline bint evidence_is_clean(const uint8_t* body, uint32_t at, uint32_t body_bytes, fault_t* fault) noexcept nogil:
+    """Flags of the evidence behind a body, if there is some. (What was found is zero on the wire: `_examine` asks.)"""
+    return at == body_bytes or flags_are_known(
+        (<const evidence_t*>(body + at)).flags, EVIDENCE_FLAGS_KNOWN, at + EVIDENCE_FLAGS_AT, fault)
+
+
 cdef bint well_formed(uint32_t terminal_id, const uint8_t* message, uint32_t message_bytes,
                       fault_t* fault) noexcept nogil:
     """Checks 1 to 4: version, type, length, reserved fields."""
@@ -119,9 +127,11 @@ cdef bint well_formed(uint32_t terminal_id, const uint8_t* message, uint32_t mes
         fault.code, fault.expected, fault.got = CODE_LENGTH, expected, body_bytes
         return False
     if header.type == TYPE_DEBIT or header.type == TYPE_QUOTE:
-        return debit_is_clean(body, fault)
+        return debit_is_clean(body, fault) and evidence_is_clean(body, expected, body_bytes, fault)
     if not reserved_is_zero(body, form.reserved, 4, 0, fault):
         return False
+    if form.evidence:
+        return evidence_is_clean(body, expected, body_bytes, fault)
     if header.type == TYPE_BACKFILL:
         return lines_are_clean(body, form.fixed_bytes, body[form.row_count_at], fault)
     if form.row_bytes:

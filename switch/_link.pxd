@@ -3,6 +3,7 @@
 from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
+from switch._examine cimport challenges_t
 from switch._fastpath cimport Engine
 from switch._peer cimport link_t
 from switch.group_commit cimport GroupCommit
@@ -31,6 +32,7 @@ cdef class Link:
     cdef uint64_t frames_before                  # frame_count before this turn
     cdef public int64_t deadline_ms              # by the monotonic clock: when to close it unless a whole frame comes
     cdef uint8_t key_mark[KEY_MARK_BYTES]        # of the key that the session was made with
+    cdef challenges_t challenges
     cdef list cold                               # messages for the dispatcher, or None
     cdef uint8_t* tail                           # start of a frame whose rest has not come, or what waits while paused
     cdef uint32_t tail_bytes

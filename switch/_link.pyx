@@ -15,6 +15,7 @@ from libc.stdlib cimport free, realloc
 from libc.string cimport memcmp, memcpy, memmove, memset
 
 from switch._aead cimport seal, unseal
+from switch._examine cimport CHALLENGE_BYTES
 from switch._fastpath cimport ANSWER_BYTES_MAX, Engine
 from switch._layout cimport (
     CODE_LENGTH, ERRORS_MAX, FORMS, FRAME_BYTES_MAX, FRAME_LENGTH_BYTES, PROTOCOL_VERSION, REPLY_BIT, TAG_BYTES,
@@ -49,12 +50,18 @@ cdef inline bint signs_off(const header_t* header) noexcept nogil:
 cdef class Link:
     """Binds a socket to a terminal's session.
 
-    `fd` is a duplicate of the socket that the link owns and closes; keys are the session's, 32 bytes each.
+    `fd` is a duplicate of the socket that the link owns and closes; keys are the session's, 32 bytes each; challenges
+    (8 bytes) are what chips are asked in this session, and were in the terminal's session before.
     """
 
-    def __cinit__(self, Engine engine not None, int fd, uint32_t terminal_id, bytes receive_key, bytes send_key):
+    def __cinit__(self, Engine engine not None, int fd, uint32_t terminal_id, bytes receive_key, bytes send_key,
+                  bytes challenge=bytes(CHALLENGE_BYTES), bytes previous_challenge=bytes(CHALLENGE_BYTES)):
         if len(receive_key) != 32 or len(send_key) != 32:
             raise ValueError("link keys: expected 32 bytes each")
+        if len(challenge) != CHALLENGE_BYTES or len(previous_challenge) != CHALLENGE_BYTES:
+            raise ValueError(f"link challenges: expected {CHALLENGE_BYTES} bytes each")
+        memcpy(self.challenges.current, <const uint8_t*>challenge, CHALLENGE_BYTES)
+        memcpy(self.challenges.previous, <const uint8_t*>previous_challenge, CHALLENGE_BYTES)
         self.engine = engine
         self.terminal_id = terminal_id
         self.fault = None
@@ -311,7 +318,7 @@ cdef int decide_frame(Engine engine, GroupCommit commit, Link link, uint32_t rig
         answer_stub(link, commit, frame)
     elif decided_here(header.type):
         out = commit.answer_space(FRAME_LENGTH_BYTES + ANSWER_BYTES_MAX + TAG_BYTES)
-        out_bytes = engine.answer(link.terminal_id, rights, frame.plaintext, frame.bytes, now_ms,
+        out_bytes = engine.answer(link.terminal_id, rights, &link.challenges, frame.plaintext, frame.bytes, now_ms,
                                   out + FRAME_LENGTH_BYTES)
         if (<const header_t*>(out + FRAME_LENGTH_BYTES)).type == TYPE_ERROR | REPLY_BIT:
             link.error_count += 1

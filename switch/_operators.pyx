@@ -14,7 +14,7 @@ from switch._tables cimport Tables
 
 cdef enum:
     RIGHTS_ALL = 63
-    FLAGS_ONE = 1                        # largest flags of a category, a gift
+    FLAGS_ONE = 1                        # largest flags of a terminal, a category, a gift
     TENDER_CAP_BP_MAX = 10000
     TREE_DEPTH_MAX = 65536               # no walk upwards is longer than there are nodes
 
@@ -45,19 +45,36 @@ cdef uint16_t put_store(Tables tables, const ask_t* ask, const put_store_request
 cdef uint16_t put_terminal(Tables tables, const ask_t* ask, const put_terminal_request_t* request,
                            decision_t* decision) noexcept nogil:
     cdef reply_t* reply = &decision.reply
+    cdef terminal_record_t* known
     cdef terminal_record_t record
+    cdef bint has_key = False
+    cdef uint32_t i
     if request.terminal_id == 0:
         return invalid(reply, 16)
     if request.rights > RIGHTS_ALL:
         return invalid(reply, 24)
     if request.status != TERMINAL_ACTIVE and request.status != TERMINAL_BLOCKED:
         return invalid(reply, 28)
+    if request.flags > FLAGS_ONE:
+        return invalid(reply, 30)
     if request.store_id != 0 and tables.store(request.store_id) == NULL:
         return CODE_STORE_UNKNOWN
+    for i in range(sizeof(request.key)):
+        has_key |= request.key[i] != 0
+    known = tables.terminal(request.terminal_id)
+    if known == NULL and not has_key:
+        return CODE_TERMINAL_UNKNOWN
     memset(&record, 0, sizeof(record))
-    record.kind, record.version, record.status = KIND_TERMINAL, 2, request.status
+    record.kind, record.version, record.status, record.flags = KIND_TERMINAL, 2, request.status, request.flags
     record.rights, record.store_id, record.terminal_id = <uint8_t>request.rights, request.store_id, request.terminal_id
-    memcpy(record.wrapped_key, request.key, sizeof(record.wrapped_key))
+    if has_key:
+        memcpy(record.wrapped_key, request.key, sizeof(record.wrapped_key))
+        record.storage_version = request.storage_version
+        record.key_version = 1 if known == NULL else <uint16_t>(known.key_version + 1)
+    else:
+        memcpy(record.wrapped_key, known.wrapped_key, sizeof(record.wrapped_key))
+        memcpy(record.wrapped_next, known.wrapped_next, sizeof(record.wrapped_next))
+        record.storage_version, record.key_version = known.storage_version, known.key_version
     if tables.put(<const uint8_t*>&record) != 0:
         return CODE_TABLE_FULL
     touch(decision, tables.terminal(request.terminal_id))

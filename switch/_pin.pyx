@@ -55,6 +55,9 @@ cdef bint hide(Tables tables, const uint8_t* pin_key, uint64_t card_number, uint
         return False
     if pin[0] == 0:
         return True
+    if pin_key == NULL:                          # only tools begin without one; a hash that all could make is none
+        fault.code, fault.offset, fault.expected, fault.got = CODE_KEY_MATERIAL, at, 0, 0
+        return False
     tables.card(card_number, &account)
     if account != NULL:
         account_number = account.account_number

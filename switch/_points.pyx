@@ -15,6 +15,7 @@ from switch._account cimport (
 from switch._bill cimport bill_t, priced_t
 from switch._decision cimport ask_t, decision_t, invalid, show_account, touch
 from switch._earning cimport earn_points
+from switch._evidence cimport card_unknown, judge_without_pin
 from switch._layout cimport *
 from switch._pricing cimport price_lines, write_line_results
 from switch._rules cimport Rules
@@ -54,6 +55,18 @@ cdef uint16_t open_holder(Tables tables, const ask_t* ask, const holder_t* holde
         return code
     # A card that may be used was issued, and so has an account.
     return CODE_APPROVED if holder.account != NULL else CODE_CARD_UNKNOWN
+
+
+cdef uint16_t open_proven_holder(Tables tables, const ask_t* ask, uint64_t card_number, const holder_t* holder,
+                                 int64_t amount_minor, decision_t* decision) noexcept nogil:
+    """The same for who spends points: row 6b is asked too, for an amount of money that comes of it."""
+    cdef uint16_t code
+    if holder.card == NULL or holder.card_type == NULL:
+        return card_unknown(tables, ask, card_number, False, decision)
+    code = open_holder(tables, ask, holder, FUNCTION_POINTS, decision)
+    if code != CODE_APPROVED:
+        return code
+    return judge_without_pin(tables, ask, holder.card, holder.card_type, amount_minor, decision)
 
 
 cdef inline uint16_t shown(const holder_t* holder, decision_t* decision, uint16_t code) noexcept nogil:
@@ -98,7 +111,7 @@ cdef uint16_t decide_convert(Tables tables, const ask_t* ask, const convert_requ
     cdef uint16_t code
     if amount < 1 or amount > AMOUNT_MINOR_MAX:
         return CODE_AMOUNT
-    code = open_holder(tables, ask, holder, FUNCTION_POINTS, decision)
+    code = open_proven_holder(tables, ask, request.card_number, holder, amount, decision)
     if code != CODE_APPROVED:
         return code
     # Category 0 without a record is enabled, but has no rate.
@@ -149,7 +162,7 @@ cdef uint16_t decide_redeem(Tables tables, const ask_t* ask, const redeem_reques
             return invalid(&decision.reply, 24)
     elif request.pieces < 1 or request.pieces > GIFT_PIECES_MAX:
         return invalid(&decision.reply, 36)
-    code = open_holder(tables, ask, holder, FUNCTION_POINTS, decision)
+    code = open_proven_holder(tables, ask, request.card_number, holder, 0, decision)
     if code != CODE_APPROVED:
         return code
     if request.gift_id != 0:

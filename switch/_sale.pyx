@@ -12,6 +12,7 @@ from switch._account cimport (
     add_pending, add_points, available, ceiling_of, check_pin, count_card_today, count_today,
     limits_of, may_use, peek, points_settled, settle, store_accepts, visits_of)
 from switch._decision cimport ask_t, decision_t, show_account, touch
+from switch._evidence cimport card_unknown, check_pin_asked, judge_medium, verdict_t
 from switch._layout cimport *
 from switch._pricing cimport bill_t, earn_points, price_lines, priced_t, write_line_results
 from switch._rules cimport Rules
@@ -283,9 +284,10 @@ cdef void scale_points(const card_type_record_t* card_type, sale_t* sale) noexce
 cdef uint16_t plan(Tables tables, Rules rules, const ask_t* ask, const debit_request_t* request, card_record_t* card,
                    const card_type_record_t* card_type, account_record_t* account, const card_limit_record_t* limits,
                    bint is_quote, sale_t* sale, bint* recharged, decision_t* decision) noexcept nogil:
-    """Rows 3 to 14: what would be taken. Changes the account only by automatic recharges, and a card's PIN tries."""
+    """Rows 3 to 14: what would be taken. Changes the account only by automatic recharges, a card's PIN tries, its medium."""
     cdef reply_t* reply = &decision.reply
     cdef bill_t* bill = &sale.bill
+    cdef verdict_t verdict
     cdef uint16_t code
     fill_bill(rules, ask, card_type, account, bill)
     bill.lines, bill.line_count, bill.amount_minor = lines_of(request), request.line_count, request.amount_minor
@@ -309,10 +311,15 @@ cdef uint16_t plan(Tables tables, Rules rules, const ask_t* ask, const debit_req
         return code
     if not store_accepts(tables, ask, card_type):
         return CODE_STORE_FORBIDDEN
-    if not is_quote and (card_type.flags & CARD_TYPE_PIN_REQUIRED or request.flags & DEBIT_PIN):
+    code = judge_medium(tables, ask, card, card_type, sale.due_minor, is_quote, &verdict, decision)
+    if code:
+        return code
+    if verdict.reason:
+        code = check_pin_asked(tables, ask, card, card_type, pin_of(request), &verdict, decision)
+    elif not is_quote and (card_type.flags & CARD_TYPE_PIN_REQUIRED or request.flags & DEBIT_PIN):
         code = check_pin(card, card_type, pin_of(request), decision)
-        if code:
-            return code
+    if code:
+        return code
     if sale.priced.is_forbidden:
         reply.detail = sale.priced.forbidden_line
         return CODE_PRODUCT_FORBIDDEN
@@ -387,7 +394,7 @@ cdef void debit(Tables tables, Rules rules, const ask_t* ask, const debit_reques
     if not is_bounded(request):
         reply.code = CODE_AMOUNT
     elif card == NULL or card_type == NULL:
-        reply.code = CODE_CARD_UNKNOWN
+        reply.code = card_unknown(tables, ask, request.card_number, False, decision)
     if reply.code:
         if account != NULL:
             show_account(reply, account)
@@ -448,7 +455,7 @@ cdef void quote(Tables tables, Rules rules, const ask_t* ask, const debit_reques
     if not is_bounded(request):
         reply.code = CODE_AMOUNT
     elif card == NULL or card_type == NULL:
-        reply.code = CODE_CARD_UNKNOWN
+        reply.code = card_unknown(tables, ask, request.card_number, True, decision)
     if account != NULL:
         account_copy = account[0]
         reply.journal_sequence = account.last_sequence

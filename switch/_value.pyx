@@ -10,6 +10,7 @@ from switch._account cimport (
     add_points, available, ceiling_of, check_pin, count_card_today, count_today, free_hold, has_purse, is_allowed,
     limits_of, may_use, open_hold, settle, store_accepts)
 from switch._decision cimport ask_t, decision_t, invalid, show_account, touch
+from switch._evidence cimport card_unknown, check_pin_asked, judge_medium, verdict_t
 from switch._layout cimport *
 from switch._pricing cimport bill_t, earn_points, earn_recharge, price_lines, write_line_results
 from switch._rules cimport Rules
@@ -171,12 +172,13 @@ cdef uint16_t decide_hold(Tables tables, const ask_t* ask, const hold_request_t*
     cdef uint32_t longest_s, slot = 0
     cdef card_limit_record_t* limits
     cdef hold_record_t* record
+    cdef verdict_t verdict
     cdef uint16_t code
     # The rows of a debit: what is beyond all bounds first, what is too little only of a known card.
     if request.amount_minor > AMOUNT_MINOR_MAX or request.amount_minor < -AMOUNT_MINOR_MAX:
         return CODE_AMOUNT
     if card == NULL or card_type == NULL:
-        return CODE_CARD_UNKNOWN
+        return card_unknown(tables, ask, request.card_number, False, decision)
     if account != NULL:
         settle(tables, ask, card_type, account, decision)
     if request.amount_minor < 1:
@@ -186,7 +188,13 @@ cdef uint16_t decide_hold(Tables tables, const ask_t* ask, const hold_request_t*
         return code
     if not store_accepts(tables, ask, card_type):
         return CODE_STORE_FORBIDDEN
-    code = check_pin(card, card_type, request.pin, decision)
+    code = judge_medium(tables, ask, card, card_type, request.amount_minor, False, &verdict, decision)
+    if code:
+        return code
+    if verdict.reason:
+        code = check_pin_asked(tables, ask, card, card_type, request.pin, &verdict, decision)
+    else:
+        code = check_pin(card, card_type, request.pin, decision)
     if code:
         return code
     limits = limits_of(tables, card.card_number)

@@ -31,10 +31,11 @@ LONGER_FOR_A_REASON: dict[str, str] = {}
 # As TID251 for .py files: who may ask a clock or draw at random in Cython, and why.
 CLOCK_OR_CHANCE = re.compile(
     r"\b(time\.(time|monotonic|perf_counter)|datetime\.now|random\.|urandom|secrets\.)"
-    r"|\b(clock_gettime|gettimeofday|getrandom|RAND_bytes)\b"
+    r"|\b(clock_gettime|gettimeofday|getrandom|RAND_bytes|RAND_priv_bytes)\b"
 )
 CLOCK_OR_CHANCE_FOR_A_REASON = {
     "switch/group_commit.pyx": "measures how long a sync takes; no decision sees it",
+    "hsm/_cipher.pyx": "makes keys, salts and nonces",
 }
 
 WORKPLACE = re.compile(r"/[w]ork/|/[f]arm/|\.\./[s]hared|(?<!\w)\.[l]ibrary")

@@ -36,6 +36,8 @@ missing_debian_packages() {
     has_header stdio.h || echo libc6-dev
     has_header openssl/evp.h || echo libssl-dev
     pkg-config --exists libpcsclite 2>/dev/null || echo libpcsclite-dev
+    # The tests' token; a software module, so that no HSM is needed.
+    [ -e /usr/lib/softhsm/libsofthsm2.so ] && command -v softhsm2-util >/dev/null || echo softhsm2
     command -v pkg-config >/dev/null || echo pkg-config
     "$python" -c 'import ensurepip, venv' 2>/dev/null || echo "$version-venv"
     "$python" -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' ||
@@ -83,7 +85,7 @@ packages() {
 extensions() {
     local flavour=$1 stamp=.venv/.stamp-built-$1
     if [ ! -e "$stamp" ] || [ setup.py -nt "$stamp" ]; then # first build, or other flags than last time
-        rm -rf .venv/.stamp-built-* build/c build/lib.* switch/*.so loadtests/*.so
+        rm -rf .venv/.stamp-built-* build/c build/lib.* switch/*.so hsm/*.so loadtests/*.so
     fi
     say "building ($flavour)"
     SWITCH_NO_EXTENSIONS=1 quietly .venv/bin/uv pip install --python .venv/bin/python --offline --no-deps --no-build-isolation --editable .
