@@ -77,8 +77,14 @@ def init(
     partition: int = 0,
     segment_bytes: int | None = None,
     cards_max: int | None = None,
+    officers: tuple[str, str] = ("first officer", "second officer"),
+    hsm_module: str = "",
+    hsm_token: str = "",
 ) -> int:
     """Make a data directory: keys, settings, and the first block of its journal.
+
+    The keys are sealed by a passphrase: it is read from the file that
+    CARDSWITCH_PASSPHRASE_FILE names, from CARDSWITCH_PASSPHRASE, or asked for.
 
     For example:
         cardswitch init --data build/mine --timezone Europe/Berlin
@@ -98,14 +104,31 @@ def init(
         Size of a journal segment.
     cards_max
         Most cards (address space of 128 bytes each).
+    officers
+        The two persons in whose presence the first keys are made; they stand in the key log.
+    hsm_module
+        PKCS#11 library of an HSM that keeps the key-encrypting keys; without it a sealed file keeps them.
+    hsm_token
+        Label of the HSM's token.
     """
+    from cardswitch.key_house import BackendChoice, KeyHouse, read_passphrase
+    from hsm.people import TwoPeople
     from switch.__main__ import initialize
+    from switch._clock import now_ms
     from switch._directory import Settings
     from switch.protocol.messages import SwitchMode
 
     chosen = {"partition": partition, "segment_bytes": segment_bytes, "cards_max": cards_max}
     settings = Settings(**{name: value for name, value in chosen.items() if value is not None})
-    directory = initialize(data, timezone, SwitchMode[mode.upper()], settings)
+    choice = BackendChoice("pkcs11" if hsm_module else "software", hsm_module, hsm_token)
+    people = TwoPeople(*officers, now_ms())
+    directory = initialize(
+        data,
+        timezone,
+        SwitchMode[mode.upper()],
+        settings,
+        lambda path: KeyHouse.create(path, lambda: read_passphrase("new passphrase of the keys"), people, choice),
+    )
     print(f"{directory.path}: ready; the first operator's key is in {directory.path / 'operator.key'}")
     return 0
 
@@ -125,12 +148,18 @@ def serve(*, data: DataOption, listen: str = "127.0.0.1:7464") -> int:
     listen
         HOST:PORT to listen on; port 0 takes any free one.
     """
+    from cardswitch.key_house import KeyHouse, read_passphrase
     from switch.__main__ import serve as serve_switch
+    from switch._directory import open_directory
 
     host, colon, port = listen.rpartition(":")
     if not colon or not port.isdecimal() or int(port) > 65_535:
         raise ValueError(f"--listen: expected HOST:PORT with a port from 0 to 65535, got {listen}")
-    return serve_switch(data, host, int(port))
+    keys = KeyHouse.open(open_directory(data).keys, read_passphrase)
+    try:
+        return serve_switch(data, host, int(port), keys)
+    finally:
+        keys.close()
 
 
 @app.command
@@ -235,12 +264,14 @@ def shopping_year(
 
 def main() -> None:
     """Entry point of the command; errors that a person can mend are one line, without a traceback."""
+    from hsm.errors import HsmError
     from switch._directory import DirectoryError
+    from switch.key_desk import KeyUnavailableError
     from terminals.errors import TerminalError
 
     try:
         result = app()
-    except (DirectoryError, TerminalError, ValueError) as error:
+    except (DirectoryError, HsmError, KeyUnavailableError, TerminalError, ValueError) as error:
         if "--json" in sys.argv[1:]:  # a program that reads the output finds there what went wrong
             print(json_text.dumps({"error": str(error)}, ensure_ascii=False))
         print(f"cardswitch: {error}", file=sys.stderr)

@@ -47,7 +47,7 @@ def read_component(text: str, check: str, slot: KeySlot) -> None:
     for at in range(0, len(typed), 4):
         if not re.fullmatch(r"[0-9A-Fa-f]{1,4}", typed[at : at + 4]):
             raise ComponentFormError(
-                f"expected digits 0 to 9 and letters A to F, got another character in group {at // 4 + 1}: type it again"
+                f"expected digits and letters A to F, got another character in group {at // 4 + 1}: type it again"
             )
     if len(typed) != wanted:
         raise ComponentFormError(f"expected {wanted} digits, got {len(typed)}: look for a group that is short or twice")
@@ -95,7 +95,7 @@ class Split:
         check_different(custodians)
         if not 1 <= len(label) <= KEY_LABEL_CHARACTERS_MAX or not label.isprintable():
             raise ComponentFormError(
-                f"expected a label of 1 to {KEY_LABEL_CHARACTERS_MAX} printable characters, got {len(label)}: name the key"
+                f"expected a label of 1 to {KEY_LABEL_CHARACTERS_MAX} printable characters, got {len(label)}: name it"
             )
         self.label = label
         self.check_value = check_value(key)
@@ -122,7 +122,7 @@ class Split:
         self.close()
 
     def take_form(self, custodian: str) -> str:
-        """The sealed form of one custodian, once: `FormTakenError` after that, or for a stranger. Wipes the component."""
+        """The sealed form of one custodian; wipes the component. `FormTakenError` after that, or for a stranger."""
         name = person(custodian)
         slot = self._slots.pop(name, None)
         if slot is None:

@@ -30,7 +30,7 @@ def check_different(names: list[str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class TwoPeople:
-    """Author and approver of one act and when it was, milliseconds since 1970 UTC. `SamePersonError` if they are one."""
+    """Author and approver of an act, and when it was, in milliseconds since 1970 UTC. `SamePersonError` if one."""
 
     author: str
     approver: str

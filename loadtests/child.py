@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import Self
 
+from loadtests.training_keys import with_training_keys
+
 READY_PREFIX = "ready on "
 LOG_TAIL_BYTES = 4096
 CLOCK_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -27,7 +29,11 @@ class Child:
         self._log = log
         with log.open("ab") as log_file:
             self._process = subprocess.Popen(
-                [sys.executable, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log_file
+                [sys.executable, *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log_file,
+                env=with_training_keys(os.environ),
             )
         self.pid = self._process.pid
         try:

@@ -14,6 +14,7 @@ from typing import Self
 
 import msgspec
 
+from loadtests.training_keys import with_training_keys
 from switch.protocol.codes import ResponseCode
 from switch.protocol.layout import Packed
 from switch.protocol.messages import (
@@ -72,6 +73,7 @@ class Switch:
         done = subprocess.run(
             [sys.executable, "-m", "cardswitch", *arguments],
             stdin=subprocess.DEVNULL,
+            env=with_training_keys(os.environ),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import os
 import resource
 import shutil
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,9 @@ import uvloop
 
 from switch._checkpoints import Checkpoints
 from switch._clock import monotonic_ms, now_ms, random_key
-from switch._directory import DataDirectory, DirectoryError, Settings, create_directory, open_directory, wrap_key
+from switch._directory import DataDirectory, DirectoryError, Settings, create_directory, open_directory
 from switch._fastpath import Engine
+from switch._keys import KeyRing
 from switch._recover import open_journal, recover
 from switch._segments import SegmentPreparer, prepare_segment
 from switch._tables import Tables
@@ -26,11 +29,27 @@ from switch.accept import FILES_RESERVED, Listener
 from switch.dispatch import Dispatcher
 from switch.duplicates import AnswerWindow
 from switch.group_commit import EXIT_NOT_DURABLE, GroupCommit
+from switch.key_desk import KeyDesk, KeySource
 from switch.protocol.layout import Packed
-from switch.protocol.messages import Header, MessageType, PutSwitchRequest, PutTerminalRequest, Reply, Right, SwitchMode
+from switch.protocol.messages import (
+    Header,
+    KeyPurpose,
+    KeyState,
+    MessageType,
+    PutKeyRequest,
+    PutSwitchRequest,
+    PutTerminalRequest,
+    Reply,
+    Right,
+    SwitchMode,
+)
 
 OPERATOR_ID = 1
 """Terminal number of the first operator, who makes all others."""
+APPROVER_ID = 2
+"""Second person in the entries of the first keys, which `init` makes without anybody's approval."""
+FIRST_KEYS = (KeyPurpose.STORAGE, KeyPurpose.PIN, KeyPurpose.RECEIPT)
+"""Purposes that no switch can do without."""
 EVERY_RIGHT = sum(Right)
 DEFAULT_PORT = 7464
 EXIT_OWN_FAULT = 70
@@ -38,81 +57,100 @@ EXIT_OWN_FAULT = 70
 
 
 def initialize(
-    path: Path, timezone: str, mode: SwitchMode, settings: Settings, cut_over_minutes: int = 0
+    path: Path,
+    timezone: str,
+    mode: SwitchMode,
+    settings: Settings,
+    make_keys: Callable[[Path], KeySource],
+    cut_over_minutes: int = 0,
 ) -> DataDirectory:
-    """Make a data directory and write the journal's first block: the switch's settings and the first operator.
+    """Make a data directory and write the journal's first block: settings, first keys, the first operator.
 
+    `make_keys` makes the key house in the path it is given, with version 1 of the purposes in FIRST_KEYS.
     All of it appears at once: a directory that was begun and not finished is never found under its name.
     """
     find_zone(timezone)
     if path.exists() and any(path.iterdir()):
         raise DirectoryError(f"{path}: expected an empty directory, got one with files; choose another")
-    storage_key, operator_key = random_key(), random_key()
+    operator_key = random_key()
     begun = path.with_name(path.name + ".begun")
     shutil.rmtree(begun, ignore_errors=True)
-    directory = create_directory(begun, settings, storage_key, operator_key, OPERATOR_ID)
+    directory = create_directory(begun, settings, operator_key, OPERATOR_ID)
+    keys = make_keys(directory.keys)
     journal = open_journal(directory)
     prepare_segment(journal, 0)
     journal.segment_is_ready(0)
     tables = Tables(16, 16, 16)
     commit = GroupCommit(journal)
     window = AnswerWindow(16)
-    engine = Engine(tables, window, commit, zone_table(timezone), False)
+    ring = KeyRing()
+    key_desk = KeyDesk(keys, ring, tables)
+    engine = Engine(tables, window, commit, zone_table(timezone), False, keys=ring)
     # A date never goes back, and a replay may start anywhere: its journal begins in 1970.
     at_ms = 0 if mode == SwitchMode.REPLAY else now_ms()
     today = engine.date_of(at_ms)
     window.start_at(today)
 
-    def write(message_type: MessageType, request: Packed) -> None:
-        reply, _ = engine.decide(
-            0, EVERY_RIGHT, Header(type=message_type, sequence=0).encode() + request.encode(), at_ms
-        )
+    traces = itertools.count(1)
+
+    def write(message_type: MessageType, request_class: type[Packed], **fields: Any) -> None:
+        request = request_class(trace_number=next(traces), business_date=today, stamp_ms=at_ms, **fields)
+        message = Header(type=message_type, sequence=0).encode() + request.encode()
+        if message_type in (MessageType.PUT_KEY, MessageType.PUT_TERMINAL):
+            message = key_desk.prepare(message)
+        reply, _ = engine.decide(0, EVERY_RIGHT, message, at_ms)
         code = Reply.decode(reply[Header.width_bytes() :]).code
         if code:
             raise AssertionError(f"init: expected {message_type.name} to be approved, got code {code}")
 
     write(
         MessageType.PUT_SWITCH,
-        PutSwitchRequest(
-            trace_number=1,
-            business_date=today,
-            stamp_ms=at_ms,
-            partition=settings.partition,
-            mode=mode,
-            cut_over_minutes=cut_over_minutes,
-            timezone=timezone.encode().ljust(32, b"\0"),
-        ),
+        PutSwitchRequest,
+        partition=settings.partition,
+        mode=mode,
+        cut_over_minutes=cut_over_minutes,
+        timezone=timezone.encode().ljust(32, b"\0"),
     )
+    for purpose in FIRST_KEYS:
+        key, check_value = keys.take(purpose, 1)
+        key.wipe()
+        for state in (KeyState.NEW, KeyState.ACTIVE):
+            write(
+                MessageType.PUT_KEY,
+                PutKeyRequest,
+                purpose=purpose,
+                key_version=1,
+                state=state,
+                check_value=check_value.ljust(8, b"\0"),
+                operator_id=OPERATOR_ID,
+                approver_id=APPROVER_ID,
+            )
     write(
         MessageType.PUT_TERMINAL,
-        PutTerminalRequest(
-            trace_number=2,
-            business_date=today,
-            stamp_ms=at_ms,
-            terminal_id=OPERATOR_ID,
-            store_id=0,
-            rights=Right.CREDIT | Right.CONFIGURE | Right.FOLLOW | Right.CARDS,
-            key=wrap_key(storage_key, operator_key),
-        ),
+        PutTerminalRequest,
+        terminal_id=OPERATOR_ID,
+        store_id=0,
+        rights=Right.CREDIT | Right.CONFIGURE | Right.FOLLOW | Right.CARDS | Right.SECURITY,
+        key=operator_key + bytes(8),
     )
     commit.commit_now()
     begun.rename(path)
     return open_directory(path)
 
 
-def serve(path: Path, host: str, port: int) -> int:
+def serve(path: Path, host: str, port: int, keys: KeySource) -> int:
     """Run the switch on a data directory until SIGTERM or SIGINT."""
     directory = open_directory(path)
     lock = directory.lock()
-    uvloop.run(_serve(directory, host, port))
+    uvloop.run(_serve(directory, host, port, keys))
     os.close(lock)
     return 0
 
 
-async def _serve(directory: DataDirectory, host: str, port: int) -> None:
+async def _serve(directory: DataDirectory, host: str, port: int, keys: KeySource) -> None:
     started_ms = monotonic_ms()
     raise_open_files(directory.settings.connections_max)
-    recovered = recover(directory)
+    recovered = recover(directory, keys)
     preparer = SegmentPreparer(recovered.journal, stop_on_broken_disk)
     preparer.start()
     mode = SwitchMode(recovered.settings.mode)
@@ -121,7 +159,7 @@ async def _serve(directory: DataDirectory, host: str, port: int) -> None:
         recovered.journal,
         directory.settings.partition,
         mode,
-        directory.storage_key(),
+        recovered.key_desk,
         now_ms,
         random_key,
     )

@@ -3,7 +3,7 @@
 | path         | what it is                                                                                     |
 |--------------|------------------------------------------------------------------------------------------------|
 | switch.toml  | bounds and sizes, chosen at `init`, read at start                                              |
-| storage.key  | 32 bytes as hexadecimal digits, mode 0600: wraps terminal keys in the journal                  |
+| keys/        | keystore, keyring and key log of `hsm`: whoever starts the switch opens them                   |
 | operator.key | credentials of the first operator, for the admin side; take it away from here                  |
 | lock         | held by the running switch                                                                     |
 | journal/     | segments                                                                                       |
@@ -20,9 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
-KEY_BYTES = 32
 PARTITION_MAX = 2**32 - 1
 """Four bytes in every block header."""
 SEGMENT_BYTES = 64 << 20
@@ -84,22 +82,6 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"partition: expected 0 to {PARTITION_MAX}, got {self.partition}")
 
 
-def wrap_key(storage_key: bytes, key: bytes) -> bytes:
-    """A terminal's 32-byte key as 40 bytes by RFC 3394: deterministic, so a repeated request stays the same bytes."""
-    return aes_key_wrap(storage_key, key)
-
-
-def unwrap_key(storage_key: bytes, wrapped: bytes) -> bytes:
-    """The key inside `wrap_key`'s 40 bytes; DirectoryError when the storage key is another."""
-    try:
-        return aes_key_unwrap(storage_key, wrapped)
-    except InvalidUnwrap:
-        raise DirectoryError(
-            "terminal key: expected it to open with storage.key, got a failed integrity check; "
-            "put back the storage.key that this journal was written with"
-        ) from None
-
-
 @dataclass(frozen=True)
 class DataDirectory:
     """An initialized directory."""
@@ -113,22 +95,14 @@ class DataDirectory:
         return self.path / "journal"
 
     @property
+    def keys(self) -> Path:
+        """Directory of the key house."""
+        return self.path / "keys"
+
+    @property
     def ledger(self) -> Path:
         """Directory of the balance store."""
         return self.path / "ledger"
-
-    def storage_key(self) -> bytes:
-        """The key that wraps terminal keys."""
-        path = self.path / "storage.key"
-        try:
-            key = bytes.fromhex(path.read_text().strip())
-        except (OSError, ValueError) as error:
-            raise DirectoryError(
-                f"{path}: expected {KEY_BYTES} bytes as hexadecimal digits; restore it from its copy"
-            ) from error
-        if len(key) != KEY_BYTES:
-            raise DirectoryError(f"{path}: expected {KEY_BYTES} bytes, got {len(key)}; restore it from its copy")
-        return key
 
     def lock(self) -> int:
         """Become the one switch on this directory; the descriptor holds the lock until it is closed."""
@@ -161,15 +135,12 @@ def open_directory(path: Path) -> DataDirectory:
         raise DirectoryError(f"{path / 'switch.toml'}: {error}; correct the line") from error
 
 
-def create_directory(
-    path: Path, settings: Settings, storage_key: bytes, operator_key: bytes, operator_id: int
-) -> DataDirectory:
-    """Lay out an empty directory; DirectoryError when there is anything in it."""
+def create_directory(path: Path, settings: Settings, operator_key: bytes, operator_id: int) -> DataDirectory:
+    """Lay out a directory that has nothing but, perhaps, its keys; DirectoryError when there is anything else in it."""
     path.mkdir(parents=True, exist_ok=True)
-    if any(path.iterdir()):
+    if any(entry.name != "keys" for entry in path.iterdir()):
         raise DirectoryError(f"{path}: expected an empty directory, got one with files; choose another")
     (path / "journal").mkdir()
-    write_secret(path / "storage.key", storage_key.hex() + "\n")
     write_secret(path / "operator.key", json.dumps({"terminal_id": operator_id, "key": operator_key.hex()}) + "\n")
     lines = [f"{name} = {getattr(settings, name)}" for name in settings.__struct_fields__]
     (path / "switch.toml").write_text("\n".join(lines) + "\n")

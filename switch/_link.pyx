@@ -19,7 +19,7 @@ from switch._examine cimport CHALLENGE_BYTES
 from switch._fastpath cimport ANSWER_BYTES_MAX, Engine
 from switch._layout cimport (
     CODE_LENGTH, ERRORS_MAX, FORMS, FRAME_BYTES_MAX, FRAME_LENGTH_BYTES, PROTOCOL_VERSION, REPLY_BIT, TAG_BYTES,
-    TERMINAL_ACTIVE, TYPE_BALANCE, TYPE_CARD_QUERY, TYPE_DEBIT, TYPE_ERROR, TYPE_PUT_TERMINAL, TYPE_QUOTE,
+    TERMINAL_ACTIVE, TYPE_CHANGE_KEY, TYPE_PUT_KEY, TYPE_PUT_MEDIUM, TYPE_REWRAP_KEY, TYPE_BALANCE, TYPE_CARD_QUERY, TYPE_DEBIT, TYPE_ERROR, TYPE_PUT_TERMINAL, TYPE_QUOTE,
     TYPE_SIGN_OFF, debit_request_t, error_reply_t, header_t, terminal_record_t)
 from switch.duplicates cimport answer_key
 from switch._peer cimport GONE, link_drop, link_new
@@ -37,9 +37,12 @@ TAIL_BYTES_MAX = RECEIVE_BYTES + FRAME_BYTES_MAX + FRAME_LENGTH_BYTES
 
 
 cdef inline bint decided_here(uint8_t request_type) noexcept nogil:
-    # A put terminal carries a key in clear, so the dispatcher wraps it first.
-    return ((FORMS[request_type].keyed and request_type != TYPE_PUT_TERMINAL) or request_type == TYPE_BALANCE
-            or request_type == TYPE_QUOTE or request_type == TYPE_CARD_QUERY)
+    # What carries or names a key passes the key desk first.
+    if (request_type == TYPE_PUT_TERMINAL or request_type == TYPE_PUT_MEDIUM or request_type == TYPE_PUT_KEY
+            or request_type == TYPE_REWRAP_KEY or request_type == TYPE_CHANGE_KEY):
+        return False
+    return (FORMS[request_type].keyed or request_type == TYPE_BALANCE or request_type == TYPE_QUOTE
+            or request_type == TYPE_CARD_QUERY)
 
 
 cdef inline bint signs_off(const header_t* header) noexcept nogil:

@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import hmac
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from switch._blocks import OTHER_PARTITION, BlockReader, segment_path
 from switch._clock import random_key
 from switch._directory import DataDirectory, DirectoryError, Settings
 from switch._fastpath import Engine
+from switch._keys import KeyRing
 from switch._projection import load_answers
 from switch._replay import replay
 from switch._tables import Tables
@@ -28,6 +28,7 @@ from switch._zone import zone_table
 from switch.duplicates import AnswerWindow
 from switch.group_commit import GroupCommit
 from switch.journal import BLOCK_BYTES_MAX, LocalJournal
+from switch.key_desk import KeyDesk, KeySource
 from switch.ledger import Checkpoint, Ledger
 from switch.protocol.messages import SwitchMode
 from switch.protocol.records import RecordKind, SwitchRecord
@@ -38,6 +39,7 @@ class Recovered:
     """A switch's state in memory, and what recovery found."""
 
     engine: Engine
+    key_desk: KeyDesk
     commit: GroupCommit
     journal: LocalJournal
     settings: SwitchRecord
@@ -49,8 +51,11 @@ class Recovered:
     """Bytes of a last write that was cut short and erased."""
 
 
-def recover(directory: DataDirectory) -> Recovered:
-    """Rebuild the state; DirectoryError when the journal is damaged or not initialized."""
+def recover(directory: DataDirectory, keys: KeySource) -> Recovered:
+    """Rebuild the state and load the keys in use.
+
+    DirectoryError when the journal is damaged or not initialized, KeyUnavailableError when a key cannot be had.
+    """
     bounds = directory.settings
     tables = tables_of(bounds)
     window = AnswerWindow(bounds.answers_per_date_max)
@@ -76,6 +81,9 @@ def recover(directory: DataDirectory) -> Recovered:
             f"{directory.journal}: expected a first entry written by init, got none; run cardswitch init"
         )
     settings = SwitchRecord.decode(record)
+    ring = KeyRing()
+    key_desk = KeyDesk(keys, ring, tables)
+    key_desk.load_all()
     commit = GroupCommit(journal, reader.position, reader.block_number, reader.chain_hash, reader.next_sequence)
     engine = Engine(
         tables,
@@ -84,9 +92,9 @@ def recover(directory: DataDirectory) -> Recovered:
         zone_table(settings.timezone.rstrip(b"\0").decode()),
         settings.mode == SwitchMode.REPLAY,
         max(last_now_ms, done.time_ms),
-        pin_key(directory.storage_key()),
+        ring,
     )
-    return Recovered(engine, commit, journal, settings, done.position, replayed_count, torn_bytes)
+    return Recovered(engine, key_desk, commit, journal, settings, done.position, replayed_count, torn_bytes)
 
 
 def tables_of(bounds: Settings) -> Tables:
@@ -106,11 +114,6 @@ def tables_of(bounds: Settings) -> Tables:
         day_closes_max=bounds.day_closes_max,
         hash_key=random_key()[:HASH_KEY_BYTES],
     )
-
-
-def pin_key(storage_key: bytes) -> bytes:
-    """Key of the PIN hashes: 32 bytes from the storage key, under a name of its own."""
-    return hmac.digest(storage_key, b"cardswitch: hashes of PINs", "sha256")
 
 
 def load_store(directory: DataDirectory, tables: Tables, window: AnswerWindow) -> Checkpoint:

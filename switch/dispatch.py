@@ -1,8 +1,8 @@
-"""Cold messages: sign-on, sign-off, echo, terminals' keys, followers, statistics, inquiries of day close and consoles.
+"""Cold messages: sign-on, sign-off, echo, messages with keys, followers, statistics, inquiries of all kinds.
 
 Owns what the fast path leaves to Python.  Never touches a balance.  Invariant:
-a terminal's key is in clear only here, between its wrapped form in the ledger
-and the handshake that uses it.
+a terminal's key is in clear only here and at the key desk, between its wrapped
+form in the ledger and the handshake that uses it.
 """
 
 from __future__ import annotations
@@ -12,17 +12,18 @@ from collections.abc import Callable
 
 import msgspec
 
-from switch._directory import DirectoryError, unwrap_key, wrap_key
 from switch._fastpath import Engine
 from switch._link import Link
 from switch.inquiries import DayBook, read_records
 from switch.journal import LocalJournal
+from switch.key_desk import KeyDesk, KeyUnavailableError
 from switch.protocol.codes import ResponseCode
-from switch.protocol.layout import LayoutError, Packed
+from switch.protocol.layout import LayoutError, Packed, layout_of
 from switch.protocol.limits import FOLLOW_BYTES_MAX, FRAME_BYTES_MAX, IDLE_TIMEOUT_MS, IN_FLIGHT_MAX
 from switch.protocol.messages import (
     REPLY_BIT,
     RIGHT_NEEDED,
+    ChangeKeyRequest,
     DayDigestsRequest,
     DayListRequest,
     DayReply,
@@ -33,10 +34,13 @@ from switch.protocol.messages import (
     FollowRequest,
     Header,
     MessageType,
+    PutKeyRequest,
+    PutMediumRequest,
     PutTerminalRequest,
     ReadRecordsReply,
     ReadRecordsRequest,
     Reply,
+    RewrapKeyRequest,
     SignOffRequest,
     SignOnTerms,
     StatisticsRequest,
@@ -44,22 +48,34 @@ from switch.protocol.messages import (
     TerminalStatus,
 )
 from switch.protocol.records import RecordKind, TerminalRecord
-from switch.protocol.session import SignOnError, answer_sign_on, parse_sign_on, refuse_sign_on
+from switch.protocol.session import CHALLENGE_BYTES, SignOnError, answer_sign_on, parse_sign_on, refuse_sign_on
 
 HEADER_BYTES = Header.width_bytes()
-KEY_BYTES = 32
-KEY_FIELD_BYTES = 40
 KNOWN = frozenset(int(known) for known in MessageType)
 COLD_BODIES: dict[int, type[Packed]] = {
     MessageType.SIGN_OFF: SignOffRequest,
     MessageType.ECHO: EchoRequest,
     MessageType.PUT_TERMINAL: PutTerminalRequest,
+    MessageType.PUT_MEDIUM: PutMediumRequest,
+    MessageType.PUT_KEY: PutKeyRequest,
+    MessageType.REWRAP_KEY: RewrapKeyRequest,
+    MessageType.CHANGE_KEY: ChangeKeyRequest,
     MessageType.FOLLOW: FollowRequest,
     MessageType.STATISTICS: StatisticsRequest,
     MessageType.READ_RECORDS: ReadRecordsRequest,
     MessageType.DAY_DIGESTS: DayDigestsRequest,
     MessageType.DAY_LIST: DayListRequest,
 }
+
+
+WITH_KEYS: dict[int, dict[str, int]] = {
+    MessageType.PUT_TERMINAL: {"storage_version": 0, "key": 32},
+    MessageType.PUT_MEDIUM: {"storage_version": 0, "key": 16},
+    MessageType.PUT_KEY: {},
+    MessageType.REWRAP_KEY: {"wrapped": 0},
+    MessageType.CHANGE_KEY: {"storage_version": 0, "key": 32},
+}
+"""Messages that the key desk prepares; fields that it fills in, and how many bytes of each may come filled."""
 
 
 class Dispatched(enum.Enum):
@@ -79,39 +95,46 @@ class Dispatcher:
         journal: LocalJournal,
         partition: int,
         mode: SwitchMode,
-        storage_key: bytes,
+        key_desk: KeyDesk,
         now_ms: Callable[[], int],
         random_key: Callable[[], bytes],
     ) -> None:
         self.engine = engine
         self._day_book = DayBook(engine.answers, engine.commit)
         self._journal, self._partition, self._mode = journal, partition, mode
-        self._storage_key, self._now_ms, self._random_key = storage_key, now_ms, random_key
+        self._key_desk, self._now_ms, self._random_key = key_desk, now_ms, random_key
+        self._challenges: dict[int, bytes] = {}
         self.sign_on_count = self.sign_on_refused_count = 0
         self.connection_figures: Callable[[], dict[str, int]] = dict
 
     # -- sign-on
 
-    def sign_on(self, payload: bytes) -> tuple[bytes, tuple[int, bytes, bytes] | None]:
-        """Answer the first frame: (frame to send, None when refused or (terminal id, receive key, send key))."""
+    def sign_on(self, payload: bytes) -> tuple[bytes, tuple[int, bytes, bytes, bytes, bytes] | None]:
+        """Answer the first frame: (frame to send, None when refused or what a link needs).
+
+        That is terminal id, receive key, send key, and the challenges of this session and of the one before.
+        """
         try:
             header, noise_message = parse_sign_on(payload)
             terminal = self._terminal(header.terminal_id)
             success = answer_sign_on(
                 payload[: len(payload) - len(noise_message)],
                 noise_message,
-                unwrap_key(self._storage_key, terminal.wrapped_key),
+                self._key_desk.unwrap(terminal.wrapped_key, terminal.storage_version),
                 self._terms(terminal.rights),
                 self._random_key(),
             )
         except SignOnError as error:
             self.sign_on_refused_count += 1
             return refuse_sign_on(error.code), None
-        except DirectoryError:
+        except KeyUnavailableError:
             self.sign_on_refused_count += 1
             return refuse_sign_on(ResponseCode.SIGN_ON_REFUSED), None
         self.sign_on_count += 1
-        return success.frame, (header.terminal_id, success.receive_key, success.send_key)
+        challenge = success.handshake_hash[:CHALLENGE_BYTES]
+        previous = self._challenges.get(header.terminal_id, challenge)
+        self._challenges[header.terminal_id] = challenge
+        return success.frame, (header.terminal_id, success.receive_key, success.send_key, challenge, previous)
 
     def _terminal(self, terminal_id: int) -> TerminalRecord:
         record = self.engine.tables.get(RecordKind.TERMINAL, terminal_id)
@@ -148,9 +171,8 @@ class Dispatcher:
         if error is not None:
             return self._answer(link, header, MessageType.ERROR, error.encode(), error.code)
         body = message[HEADER_BYTES:]
-        if header.type == MessageType.PUT_TERMINAL:
-            prepared = message[:-KEY_FIELD_BYTES] + self._wrapped(body[-KEY_FIELD_BYTES:])
-            return Dispatched.ANSWERED if link.decide(prepared, self._now_ms()) else Dispatched.NO_ROOM
+        if header.type in WITH_KEYS:
+            return self._with_keys(link, header, message)
         if header.type == MessageType.SIGN_OFF:
             answered = self._answer(link, header, MessageType.SIGN_OFF, b"")
             return Dispatched.LAST if answered == Dispatched.ANSWERED else answered
@@ -169,6 +191,28 @@ class Dispatcher:
             return self._answer(link, header, MessageType.STATISTICS, msgspec.json.encode(self.figures()))
         found = self._inquire(link.terminal_id, header.type, body)
         return self._answer(link, header, header.type, found.encode(), found.code)
+
+    def _with_keys(self, link: Link, header: Header, message: bytes) -> Dispatched:
+        needed = RIGHT_NEEDED[MessageType(header.type)]
+        try:
+            if header.type == MessageType.CHANGE_KEY:
+                prepared = message[:HEADER_BYTES] + self._key_desk.change_key(message[HEADER_BYTES:], link.terminal_id)
+            elif self._rights(link) & needed:
+                prepared = self._key_desk.prepare(message)
+            else:
+                prepared = message  # the decision refuses it before it looks at the key
+        except KeyUnavailableError:
+            refusal = Reply(
+                code=ResponseCode.KEY_MATERIAL,
+                trace_number=int.from_bytes(message[HEADER_BYTES : HEADER_BYTES + 4], "little"),
+                business_date=self._business_date(self._now_ms()),
+            )
+            return self._answer(link, header, header.type, refusal.encode(), ResponseCode.KEY_MATERIAL)
+        if not link.decide(prepared, self._now_ms()):
+            return Dispatched.NO_ROOM
+        if header.type == MessageType.PUT_KEY:
+            self._key_desk.settle()
+        return Dispatched.ANSWERED
 
     def _inquire(self, terminal_id: int, type_: int, body: bytes) -> FollowReply | DayReply | ReadRecordsReply:
         if type_ == MessageType.FOLLOW:
@@ -196,18 +240,17 @@ class Dispatcher:
         if len(message) - HEADER_BYTES != body_class.width_bytes():
             return error(ResponseCode.LENGTH, body_class.width_bytes(), len(message) - HEADER_BYTES)
         try:
-            body = body_class.decode(message[HEADER_BYTES:])
+            body_class.decode(message[HEADER_BYTES:])
         except LayoutError as reserved:
             return error(ResponseCode.RESERVED_NOT_ZERO, reserved.expected, reserved.got, reserved.offset)
-        if isinstance(body, PutTerminalRequest) and any(body.key[KEY_BYTES:]):
-            got = int.from_bytes(body.key[KEY_BYTES : KEY_BYTES + 4], "little")
-            return error(
-                ResponseCode.RESERVED_NOT_ZERO, 0, got, PutTerminalRequest.width_bytes() - KEY_FIELD_BYTES + KEY_BYTES
-            )
+        for field in layout_of(body_class).fields:
+            clear_bytes = WITH_KEYS.get(header.type, {}).get(field.name, field.wire.width_bytes)
+            filled = message[HEADER_BYTES + field.offset :][clear_bytes : field.wire.width_bytes]
+            if any(filled):
+                return error(
+                    ResponseCode.RESERVED_NOT_ZERO, 0, int.from_bytes(filled[:4], "little"), field.offset + clear_bytes
+                )
         return None
-
-    def _wrapped(self, key_field: bytes) -> bytes:
-        return wrap_key(self._storage_key, key_field[:KEY_BYTES])
 
     def _rights(self, link: Link) -> int:
         record = self.engine.tables.get(RecordKind.TERMINAL, link.terminal_id)

@@ -1,5 +1,11 @@
+import os
+
 import pytest
 from hypothesis import Phase, settings
+
+from loadtests.training_keys import with_training_keys
+
+os.environ |= with_training_keys(os.environ)  # of every switch that a test starts
 
 pytest_plugins = ["tests.support.features"]
 

@@ -11,6 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from loadtests.training_keys import with_training_keys
+
 HOST = "127.0.0.1"
 COMMAND = (sys.executable, "-m", "cardswitch")
 READY = re.compile(rb"ready on (\S+):(\d+)")
@@ -154,4 +156,4 @@ class PrivateSwitch:
 
 def _environment() -> dict[str, str]:
     # Unbuffered, so that the ready line comes when it is true.
-    return {**os.environ, "PYTHONUNBUFFERED": "1"}
+    return {**with_training_keys(os.environ), "PYTHONUNBUFFERED": "1"}

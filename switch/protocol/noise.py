@@ -174,6 +174,11 @@ class _Handshake:
         self._remote_public: bytes = b""
         self._turn = "message 1"
 
+    @property
+    def handshake_hash(self) -> bytes:
+        """Section 11.2: names this handshake, the same on both sides; known when both messages have passed."""
+        return self._symmetric.h
+
     def _begin(self, turn: str) -> None:
         if self._turn != turn:
             raise NoiseError(f"handshake: {turn} is not due, but {self._turn}")

@@ -55,6 +55,9 @@ from .messages import (
 )
 from .noise import CipherState, Initiator, NoiseError, Responder
 
+CHALLENGE_BYTES = 8
+"""Unpredictable number in a chip's cryptogram: the first bytes of the hash of the session's handshake."""
+
 # --------------------------------------------------------------------------- states
 
 
@@ -169,6 +172,8 @@ class SignOnSuccess:
     frame: bytes
     receive_key: bytes
     send_key: bytes
+    handshake_hash: bytes
+    """What both sides have seen and agreed on (section 11.2); its first 8 bytes are the challenge of chips."""
 
 
 def parse_sign_on(frame_payload: bytes) -> tuple[SignOnHeader, bytes]:
@@ -211,7 +216,7 @@ def answer_sign_on(
     except NoiseError as error:
         raise SignOnError(ResponseCode.SIGN_ON_REFUSED, str(error)) from error
     send, receive = handshake.split()
-    return SignOnSuccess(frame(SignOnAnswer().encode() + message), receive.key, send.key)
+    return SignOnSuccess(frame(SignOnAnswer().encode() + message), receive.key, send.key, handshake.handshake_hash)
 
 
 def refuse_sign_on(code: ResponseCode, retry_after_ms: int = 0) -> bytes:
@@ -297,6 +302,8 @@ class TerminalSession(_Session):
         super().__init__(State.NEW, REPLY_FRAME_BYTES_MAX, FRAME_BYTES_MAX)
         self._header_bytes = SignOnHeader(terminal_id=terminal_id).encode()
         self._handshake: Initiator | None = Initiator(key, self._header_bytes, ephemeral_private)
+        self.challenge = b""
+        """What chips are asked in this session (8 bytes): the start of the handshake's hash, known once signed on."""
 
     def start(self) -> bytes:
         """First frame of the connection: who signs on, and proof that it knows the key."""
@@ -327,6 +334,7 @@ class TerminalSession(_Session):
             terms = SignOnTerms.decode(self._handshake.read_message(payload[answer_bytes:]))
         except (LayoutError, NoiseError) as error:
             raise PeerError(f"sign-on: {error}") from error
+        self.challenge = self._handshake.handshake_hash[:CHALLENGE_BYTES]
         self._send, self._receive = self._handshake.split()
         self._handshake = None  # its secrets are not needed again
         self._send_bytes_max = min(terms.frame_bytes_max, REPLY_FRAME_BYTES_MAX)  # more no length field can say

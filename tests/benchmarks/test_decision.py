@@ -46,7 +46,7 @@ class Bench:
         self._ask(MessageType.PUT_CARD_TYPE, PutCardTypeRequest(**self._key(), code=1, points_percent=100))
         self._ask(
             MessageType.PUT_TERMINAL,
-            PutTerminalRequest(**self._key(), terminal_id=7, store_id=0, rights=1, key=bytes(40)),
+            PutTerminalRequest(**self._key(), terminal_id=7, store_id=0, rights=1, key=bytes(range(40))),
         )
         for number in range(FIRST_CARD, FIRST_CARD + CARDS):
             self._ask(MessageType.OPEN_CARD, OpenCardRequest(**self._key(), card_number=number, card_type=1))

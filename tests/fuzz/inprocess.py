@@ -13,7 +13,6 @@ import socket
 from collections.abc import Iterable
 from typing import Any, Self
 
-from switch._directory import wrap_key
 from switch._intake import Intake
 from switch._link import RECEIVE_BYTES, TAIL_BYTES_MAX, Link
 from switch.dispatch import Dispatched, Dispatcher
@@ -30,6 +29,7 @@ from switch.protocol.messages import (
 )
 from switch.protocol.noise import CipherState
 from tests.support.engine import InProcessEngine
+from tests.support.keys import FixedDesk, wrapped
 from tests.twin.model import Twin
 from tests.twin.world import twin_of
 
@@ -38,7 +38,7 @@ from .peer import HEADER_BYTES, STAMP_MS, Answer, framed, message
 NOW_MS = STAMP_MS
 TODAY = NOW_MS // 86_400_000
 OPERATOR_ID, TERMINAL_ID, LIMITED_ID, EVERY_RIGHT = 1, 7, 8, 31
-STORAGE_KEY, TERMINAL_KEY = b"s" * 32, b"t" * 32
+TERMINAL_KEY = b"t" * 32
 CARD, OTHER_CARD, UNKNOWN_CARD = 6_200_000_000_000_001, 6_200_000_000_000_002, 6_200_000_000_000_003
 BALANCE_MINOR = 10_000
 SETTINGS: dict[str, Any] = {
@@ -54,7 +54,7 @@ SETTINGS: dict[str, Any] = {
 def opening() -> list[tuple[MessageType, Packed]]:
     """Store, card type, terminals and cards: what both the engine and the twin are told first."""
     key: dict[str, Any] = {"business_date": TODAY, "stamp_ms": NOW_MS}
-    wrapped = wrap_key(STORAGE_KEY, TERMINAL_KEY)
+    wrapped_key = wrapped(TERMINAL_KEY)
     numbers = itertools.count(1_000_000)
     terminals = [(TERMINAL_ID, EVERY_RIGHT), (LIMITED_ID, 1), (OPERATOR_ID, EVERY_RIGHT)]
     steps: list[tuple[MessageType, Packed]] = [
@@ -68,7 +68,13 @@ def opening() -> list[tuple[MessageType, Packed]]:
     ]
     for terminal_id, rights in terminals:
         request = PutTerminalRequest(
-            **key, trace_number=next(numbers), terminal_id=terminal_id, store_id=1, rights=rights, key=wrapped
+            **key,
+            trace_number=next(numbers),
+            terminal_id=terminal_id,
+            store_id=1,
+            rights=rights,
+            storage_version=1,
+            key=wrapped_key,
         )
         steps.append((MessageType.PUT_TERMINAL, request))
     for number in (CARD, OTHER_CARD):
@@ -136,7 +142,7 @@ class Bench:
             self.engine.journal,
             0,
             SwitchMode.PRODUCTION,
-            STORAGE_KEY,
+            FixedDesk(self.engine.engine.keys, self.engine.tables),
             lambda: NOW_MS,
             lambda: bytes(32),
         )

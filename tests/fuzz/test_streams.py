@@ -11,7 +11,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from switch._directory import wrap_key
 from switch.protocol.errors import PeerError
 from switch.protocol.frames import FrameCutter, FrameError
 from switch.protocol.limits import ERRORS_MAX, FRAME_BYTES_MAX
@@ -31,7 +30,6 @@ from tests.fuzz.inprocess import (
     EVERY_RIGHT,
     LIMITED_ID,
     NOW_MS,
-    STORAGE_KEY,
     TERMINAL_ID,
     TODAY,
     Bench,

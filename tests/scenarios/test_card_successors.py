@@ -33,7 +33,7 @@ def desk(decider):
     desk.do(MessageType.PUT_STORE, store_id=7, organisation_id=30)
     desk.do(MessageType.PUT_STORE, store_id=8)
     for terminal_id, store_id in ((107, 7), (108, 8)):
-        desk.do(MessageType.PUT_TERMINAL, terminal_id=terminal_id, store_id=store_id, rights=31, key=bytes(40))
+        desk.do(MessageType.PUT_TERMINAL, terminal_id=terminal_id, store_id=store_id, rights=31, key=bytes(range(40)))
     return desk
 
 

@@ -173,14 +173,16 @@ def test_stores_belong_to_nodes_as_soon_as_there_are_any(desk):
     ("fields", "said"),
     [
         ({"terminal_id": 0}, (INVALID, 16)),
-        ({"rights": 32}, (INVALID, 24)),
+        ({"rights": 64}, (INVALID, 24)),
         ({"status": 3}, (INVALID, 28)),
+        ({"flags": 2}, (INVALID, 30)),
         ({"store_id": 9}, (ResponseCode.STORE_UNKNOWN, 0)),
-        ({"rights": 31}, (ResponseCode.APPROVED, 0)),
+        ({"key": bytes(40)}, (ResponseCode.TERMINAL_UNKNOWN, 0)),
+        ({"rights": 63, "flags": 1}, (ResponseCode.APPROVED, 0)),
     ],
 )
 def test_the_fields_of_a_terminal(desk, fields, said):
-    fields = {"terminal_id": 5, "store_id": 0, "rights": 1, "key": bytes(40), **fields}
+    fields = {"terminal_id": 5, "store_id": 0, "rights": 1, "key": bytes(range(40)), **fields}
 
     assert desk.ask(MessageType.PUT_TERMINAL, **fields).said == said
 

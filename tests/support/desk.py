@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cardswitch.key_house import KeyHouse, read_passphrase
+from hsm.people import TwoPeople
 from switch.__main__ import initialize
 from switch._blocks import HEADER_BYTES, BlockReader, segment_path
 from switch._clock import now_ms
-from switch._directory import Settings, open_directory, wrap_key
+from switch._directory import Settings, open_directory
 from switch._recover import recover
 from switch._segments import prepare_segment
 from switch.journal import LocalJournal
@@ -51,7 +53,8 @@ def make_directory(
 ) -> Path:
     """An initialized data directory with small segments."""
     bounds = {"segment_bytes": SEGMENT_BYTES, "cards_max": 10_000, **settings}
-    initialize(path, timezone, mode, Settings(**bounds))
+    people = TwoPeople("first officer", "second officer", now_ms())
+    initialize(path, timezone, mode, Settings(**bounds), lambda keys: KeyHouse.create(keys, read_passphrase, people))
     return path
 
 
@@ -69,7 +72,8 @@ class Desk:
 
     def __init__(self, path: Path) -> None:
         self.directory = open_directory(path)
-        self.recovered = recover(self.directory)
+        self.keys = KeyHouse.open(self.directory.keys, read_passphrase)
+        self.recovered = recover(self.directory, self.keys)
         self.engine, self.journal = self.recovered.engine, self.recovered.journal
         make_room(self.journal)
         self.now_ms = now_ms()
@@ -127,9 +131,15 @@ class Desk:
 
     def put_till(self, terminal_id: int, key: bytes) -> None:
         """A terminal with every right."""
-        wrapped = wrap_key(self.directory.storage_key(), key)
+        desk = self.recovered.key_desk
+        version = desk.active_storage_version()
         request = PutTerminalRequest(
-            **self.key(), terminal_id=terminal_id, store_id=STORE_ID, rights=ALL_RIGHTS, key=wrapped
+            **self.key(),
+            terminal_id=terminal_id,
+            store_id=STORE_ID,
+            rights=ALL_RIGHTS,
+            storage_version=version,
+            key=desk.wrap(key, version),
         )
         self.approve(MessageType.PUT_TERMINAL, request)
 

@@ -8,16 +8,20 @@ import weakref
 from typing import Any
 
 from switch._fastpath import Engine
+from switch._keys import KeyRing
 from switch._segments import prepare_segment
 from switch._tables import Tables
 from switch._zone import zone_table
 from switch.duplicates import AnswerWindow
 from switch.group_commit import GroupCommit
 from switch.journal import LocalJournal
+from switch.protocol.messages import KeyPurpose
 from switch.protocol.records import RecordKind, record_key
 from tests.twin.world import switch_record_of
 
 SEGMENT_BYTES = 4 << 20
+PIN_KEY = bytearray(32)
+"""Hashes the PINs of engines that get no key ring."""
 
 
 class InProcessEngine:
@@ -29,6 +33,7 @@ class InProcessEngine:
         timezone: str,
         replay: bool,
         answers_per_date_max: int = 1_000_000,
+        keys: KeyRing | None = None,
         **settings: Any,
     ) -> None:
         directory = tempfile.mkdtemp(prefix="cardswitch-engine-")
@@ -43,7 +48,16 @@ class InProcessEngine:
             self.tables.load([switch_record])
         self.window = AnswerWindow(answers_per_date_max)
         self.commit = GroupCommit(self.journal)
-        self.engine = Engine(self.tables, self.window, self.commit, zone_table(timezone), replay)
+        self.engine = Engine(
+            self.tables,
+            self.window,
+            self.commit,
+            zone_table(timezone),
+            replay,
+            keys=KeyRing() if keys is None else keys,
+        )
+        if keys is None:
+            self.engine.keys.load(KeyPurpose.PIN, 1, PIN_KEY)
 
     def _make_room(self) -> None:
         while self.journal.spare_count < 1 or self.journal.segments_prepared == 0:

@@ -49,7 +49,7 @@ def reply_of(ask: Ask, code: ResponseCode, decision: Decision, trace_number: int
         recharged_minor=decision.recharged_minor,
         round_off_minor=decision.round_off_minor,
         change_minor=decision.change_minor,
-        more=decision.more,
+        more=decision.more + decision.issuer_answer,
     )
 
 

@@ -331,9 +331,11 @@ def odd_operator(till: Sender) -> Sent:
             terminal_id,
             terminal_id=rng.choice([0, *range(1, 31), 2**32 - 1]),
             store_id=rng.choice([0, 0, 1, 2, 3, 11, 2**32 - 1]),
-            rights=rng.choice([0, 1, 3, 15, 31, 32, 2**32 - 1]),
+            rights=rng.choice([0, 1, 3, 15, 31, 63, 64, 2**32 - 1]),
             status=rng.choice([0, 1, 1, 2, 3, 255]),
-            key=rng.randbytes(40),
+            key=rng.choice([rng.randbytes(40), bytes(40)]),
+            flags=rng.choice([0, 0, 1, 2]),
+            storage_version=rng.choice([0, 1]),
         )
     return till.keyed(
         OpenCardRequest,

@@ -16,7 +16,7 @@ from switch.protocol.messages import (
 )
 from switch.protocol.records import RecordKind
 
-from . import accounts, pricing, sale
+from . import accounts, evidence, pricing, sale
 from .state import Ask, Decision, Record, State
 
 WRONG = ResponseCode
@@ -29,6 +29,9 @@ def decide_hold(state: State, ask: Ask, form: HoldRequest, decision: Decision) -
     amount = form.amount_minor
     if abs(amount) > AMOUNT_MINOR_MAX:
         return WRONG.AMOUNT
+    nameless = evidence.refuse_nameless(state, ask, form, decision, is_quote=False)
+    if nameless is not None:
+        return nameless
     known = accounts.known_card(state, ask, form.card_number)
     if known is None:
         return WRONG.CARD_UNKNOWN
@@ -38,11 +41,15 @@ def decide_hold(state: State, ask: Ask, form: HoldRequest, decision: Decision) -
         accounts.settle(state, ask, card_type, account, decision)
     if amount < 1:
         return WRONG.AMOUNT
-    refusal = (
-        accounts.refuse_use(ask, card, card_type, Function.PAY, decision)
-        or accounts.refuse_store(state, ask, card_type)
-        or accounts.refuse_pin(card, card_type, form.pin, decision)
+    refusal = accounts.refuse_use(ask, card, card_type, Function.PAY, decision) or accounts.refuse_store(
+        state, ask, card_type
     )
+    if refusal is not None:
+        return refusal
+    verdict = evidence.judge(state, ask, form, card, amount, decision)
+    if isinstance(verdict, ResponseCode):
+        return verdict
+    refusal = verdict.refuse_pin(card, card_type, form.pin, decision)
     if refusal is not None:
         return refusal
     assert account is not None

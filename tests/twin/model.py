@@ -17,6 +17,8 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from switch.protocol.codes import ResponseCode
 from switch.protocol.messages import (
     RIGHT_NEEDED,
@@ -27,6 +29,7 @@ from switch.protocol.messages import (
     RechargeChannel,
     Reply,
     Right,
+    TerminalStatus,
 )
 from switch.protocol.records import RecordKind
 
@@ -41,19 +44,23 @@ from . import (
     inquiry,
     operators,
     points,
+    receipts,
     refund,
     reversal,
     sale,
+    security,
     wire,
 )
 from .balance_sheet import BalanceSheet
 from .calendar import date_number
+from .receipts import MasterKeys
 from .state import Answer, Answers, Ask, Decision, Key, Place, Record, State, Tables
 
 STAMP_MS_MAX = 4_102_444_800_000
 """2100-01-01: in replay mode a later stamp is taken for a broken clock, and the switch's own time counts."""
 WINDOW_FULL_RETRY_MS = 1000
 FIRST_OPERATOR_TYPE = 0x40
+APPROVALS = (ResponseCode.APPROVED, ResponseCode.PARTIAL)
 
 Decide = Callable[[State, Ask, Any, Decision], ResponseCode]
 
@@ -86,6 +93,7 @@ DECIDERS: dict[MessageType, Decide] = {
     MessageType.OPEN_CARD: cards.decide_open_card,
     MessageType.SET_PIN: desk.decide_set_pin,
     MessageType.SET_CARD: desk.decide_set_card,
+    **security.DECIDERS,
 }
 """Every message that has a key."""
 
@@ -95,6 +103,9 @@ INQUIRIES: dict[MessageType, Callable[[State, Ask, Any], Reply | DayReply]] = {
     MessageType.DAY_LIST: closing.list_reply,
 }
 """Every message without a key: its whole answer; nothing is changed."""
+
+OPEN_TO_QUARANTINED = frozenset({MessageType.REVERSAL, MessageType.DAY_TOTALS, MessageType.CHANGE_KEY})
+"""All that a terminal may send that the switch has stopped."""
 
 SETTLED_FIRST = frozenset({MessageType.REVERSAL, MessageType.REFUND})
 """The others settle as soon as they have found their card."""
@@ -134,6 +145,7 @@ class Twin:
         answers_per_date_max: int = 1_000_000,
         next_sequence: int = 1,
         switch_record: bytes | None = None,
+        master_keys: MasterKeys | None = None,
     ) -> None:
         self.zone = ZoneInfo(timezone)
         self.replay = replay
@@ -141,6 +153,7 @@ class Twin:
         self.next_sequence = next_sequence
         self.state = State(Tables(maxima), Answers(answers_per_date_max))
         self.sheet = BalanceSheet()
+        self.master_keys = master_keys or {}
         self.today = 0
         """Last business date begun; never goes back."""
         if switch_record is not None:
@@ -165,7 +178,11 @@ class Twin:
         today = max(self.today, self._date_by_the_clock(now_ms))
 
         if not self._is_permitted(asked, rights):
-            return Outcome(wire.reply_message(header, self._not_permitted(asked, today)), None)
+            refusal = self._refused(ResponseCode.NOT_PERMITTED, asked, today)
+            return Outcome(wire.reply_message(header, refusal), None)
+        if asked.type not in OPEN_TO_QUARANTINED and self._is_quarantined(terminal_id):
+            refusal = self._refused(ResponseCode.QUARANTINED, asked, today)
+            return Outcome(wire.reply_message(header, refusal), None)
         before = () if today == self.today else (self._cut_over(today, now_ms),)
         ask = self._ask(terminal_id, rights, now_ms)
         if asked.type in INQUIRIES:
@@ -185,11 +202,16 @@ class Twin:
             needed |= Right.CONFIGURE
         return rights & needed == needed
 
-    def _not_permitted(self, asked: wire.Asked, today: int) -> bytes:
+    def _is_quarantined(self, terminal_id: int) -> bool:
+        terminal = self.tables.find(RecordKind.TERMINAL, terminal_id)
+        return terminal is not None and terminal.status == TerminalStatus.QUARANTINED
+
+    def _refused(self, code: ResponseCode, asked: wire.Asked, today: int) -> bytes:
+        """The terminal may not; section 17."""
         if asked.type in (MessageType.DAY_DIGESTS, MessageType.DAY_LIST):
-            return DayReply(code=ResponseCode.NOT_PERMITTED).encode()
+            return DayReply(code=code).encode()
         trace_number = 0 if asked.type in INQUIRIES else asked.form.trace_number
-        return Reply(code=ResponseCode.NOT_PERMITTED, trace_number=trace_number, business_date=today).encode()
+        return Reply(code=code, trace_number=trace_number, business_date=today).encode()
 
     def _ask(self, terminal_id: int, rights: int, now_ms: int) -> Ask:
         moment = local_time(now_ms, self.zone)
@@ -248,15 +270,18 @@ class Twin:
         if known is None and not answers.has_room(form.business_date):
             return self._not_journaled(ResponseCode.WINDOW_FULL, asked, WINDOW_FULL_RETRY_MS), None
         names_card = asked.type < FIRST_OPERATOR_TYPE and hasattr(form, "card_number")
+        card_number = form.card_number if names_card else 0
+        if asked.type == MessageType.REVERSAL:
+            card_number = reversal.card_number_of(self.state, ask, form)
         if names_card:
-            decision.show(self.tables.account_of(form.card_number))
+            decision.show(self.tables.account_of(card_number))
         if known is not None:
             code = ResponseCode.REVERSED_BEFORE
         elif asked.type == MessageType.REVERSAL and not reversal.has_room(self.state, ask, form):
             return self._not_journaled(ResponseCode.WINDOW_FULL, asked, WINDOW_FULL_RETRY_MS), None
         else:
-            if asked.type in SETTLED_FIRST and accounts.known_card(self.state, ask, form.card_number):
-                accounts.settle_card(self.state, ask, form.card_number, decision)
+            if asked.type in SETTLED_FIRST and accounts.known_card(self.state, ask, card_number):
+                accounts.settle_card(self.state, ask, card_number, decision)
             code = DECIDERS[asked.type](self.state, ask, form, decision)
         if asked.type >= FIRST_OPERATOR_TYPE and code != ResponseCode.APPROVED:
             decision.show(None)
@@ -288,6 +313,9 @@ class Twin:
         for record in touched.values():
             record.last_sequence = ask.sequence
         reply = accounts.reply_of(ask, code, decision, asked.form.trace_number)
+        if code in APPROVALS and asked.type < FIRST_OPERATOR_TYPE:
+            receipt_code = receipts.receipt_code(self.state, self.master_keys, reply)
+            reply = msgspec.structs.replace(reply, receipt_code=receipt_code)
         card = self.tables.card(asked.form.card_number) if hasattr(asked.form, "card_number") else None
         entry = wire.journal_entry(
             sequence=ask.sequence,

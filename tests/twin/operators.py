@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from switch.protocol.codes import ResponseCode
 from switch.protocol.messages import (
@@ -209,23 +210,32 @@ def decide_put_terminal(state: State, ask: Ask, form: PutTerminalRequest, decisi
     """Create or change a terminal; the key arrives wrapped."""
     invalid = decision.first_invalid(
         form,
-        {"terminal_id": form.terminal_id > 0, "rights": form.rights <= 31, "status": form.status in (1, 2)},
+        {
+            "terminal_id": form.terminal_id > 0,
+            "rights": form.rights <= 63,
+            "status": form.status in (1, 2),
+            "flags": form.flags <= 1,
+        },
     )
     if invalid is not None:
         return invalid
     if form.store_id != 0 and state.tables.find(RecordKind.STORE, form.store_id) is None:
         return ResponseCode.STORE_UNKNOWN
-    return _put(
-        state,
-        decision,
-        RecordKind.TERMINAL,
-        form.terminal_id,
-        terminal_id=form.terminal_id,
-        store_id=form.store_id,
-        rights=form.rights,
-        status=form.status,
-        wrapped_key=form.key,
-    )
+    known = state.tables.find(RecordKind.TERMINAL, form.terminal_id)
+    fields: dict[str, Any] = {
+        "store_id": form.store_id,
+        "rights": form.rights,
+        "status": form.status,
+        "flags": form.flags,
+    }
+    if any(form.key):
+        key_version = known.key_version + 1 if known else 1
+        fields |= {"key_version": key_version % 2**16, "storage_version": form.storage_version}
+        fields |= {"wrapped_key": form.key, "wrapped_next": bytes(len(form.key))}
+    elif known is None:
+        return ResponseCode.TERMINAL_UNKNOWN
+    fields |= {"terminal_id": form.terminal_id, "fails": 0, "fail_hour": 0}
+    return _put(state, decision, RecordKind.TERMINAL, form.terminal_id, **fields)
 
 
 def decide_put_organisation(state: State, ask: Ask, form: PutOrganisationRequest, decision: Decision) -> ResponseCode:

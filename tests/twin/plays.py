@@ -16,7 +16,9 @@ from switch.protocol.messages import (
 )
 
 from . import desk_plays as desk
+from . import media_plays as media
 from . import range_plays as ranges
+from . import security_plays as security
 from . import till_plays as tills
 from .desk_plays import UNKNOWN_CARDS
 from .sender import I64_MAX, I64_MIN, Sender, Sent, name_of, to_i64
@@ -221,7 +223,8 @@ def flipped_bit(till: Sender) -> Sent:
     old = till.rng.choice(till.sent)
     message = bytearray(old.message)
     stamp_at = HEADER_BYTES + (0 if message[1:2] in WITHOUT_KEY else 8)
-    places = [at for at in range(len(message)) if not stamp_at <= at < stamp_at + 8 and at != 1]
+    end = media.evidence_start(old.message) or len(message)  # what was found is the switch's own: nobody alters it
+    places = [at for at in range(end) if not stamp_at <= at < stamp_at + 8 and at != 1]
     if places:
         message[till.rng.choice(places)] ^= 1 << till.rng.randrange(8)
     return Sent(old.terminal_id, bytes(message))
@@ -264,6 +267,20 @@ HONEST: dict[Play, int] = {
     desk.day_totals: 2,
     desk.day_digests: 1,
     desk.day_list: 1,
+    media.tap: 45,
+    media.quote_with_evidence: 5,
+    media.other_use: 10,
+    media.spree: 3,
+    media.confirm_write: 8,
+    media.change_key: 2,
+    security.put_medium: 5,
+    security.put_policy: 1,
+    security.step_key: 3,
+    security.put_travel: 1,
+    security.handle_alarm: 3,
+    security.rewrap: 2,
+    security.let_in: 6,
+    security.unfreeze: 12,
 }
 """Plays and how often they come."""
 
@@ -283,5 +300,9 @@ HOSTILE: dict[Play, int] = {
     ranges.odd_operation: 8,
     mangled: 10,
     flipped_bit: 5,
+    media.thief: 2,
+    media.tap: 12,
+    media.found_otherwise: 6,
+    media.reversal_by_medium: 3,
 }
 """The same for those who err, fail or cheat."""

@@ -37,6 +37,7 @@ from .accounts import (
     visits_of,
 )
 from .card_life import ENDED
+from .evidence import judge, refuse_nameless
 from .pricing import are_bounded, bill_of, earn, price
 from .state import Ask, Decision, Record, State
 
@@ -50,12 +51,28 @@ SALE_AGE_MAX = 92
 # --------------------------------------------------------------------------- conversion and redemption
 
 
+def _paying_card(
+    state: State, ask: Ask, form: ConvertRequest | RedeemRequest, amount: int, decision: Decision
+) -> tuple[Record, Record, Record] | ResponseCode:
+    """A usable card whose medium passes; there is no field for a PIN, so whoever would need one is referred."""
+    nameless = refuse_nameless(state, ask, form, decision, is_quote=False)
+    if nameless is not None:
+        return nameless
+    found = usable_card(state, ask, form.card_number, Function.POINTS, decision)
+    if isinstance(found, ResponseCode):
+        return found
+    verdict = judge(state, ask, form, found[0], amount, decision)
+    if isinstance(verdict, ResponseCode):
+        return verdict
+    return found if verdict.reason is None else verdict.refer(decision)
+
+
 def decide_convert(state: State, ask: Ask, form: ConvertRequest, decision: Decision) -> ResponseCode:
     """Turn points into value."""
     amount = form.amount_minor
     if not 1 <= amount <= AMOUNT_MINOR_MAX:
         return ResponseCode.AMOUNT
-    found = usable_card(state, ask, form.card_number, Function.POINTS, decision)
+    found = _paying_card(state, ask, form, amount, decision)
     if isinstance(found, ResponseCode):
         return found
     card, card_type, account = found
@@ -89,7 +106,7 @@ def decide_redeem(state: State, ask: Ask, form: RedeemRequest, decision: Decisio
     invalid = decision.first_invalid(form, checks)
     if invalid is not None:
         return invalid
-    found = usable_card(state, ask, form.card_number, Function.POINTS, decision)
+    found = _paying_card(state, ask, form, 0, decision)
     if isinstance(found, ResponseCode):
         return found
     _, card_type, account = found

@@ -8,6 +8,7 @@ from switch.protocol.messages import (
     CreditRequest,
     DebitRequest,
     LoadVisitsRequest,
+    MediumKind,
     MessageType,
     RechargeChannel,
     RedeemRequest,
@@ -44,6 +45,18 @@ def has_room(state: State, ask: Ask, form: ReversalRequest) -> bool:
     return state.answers.has_room(form.business_date, form.original_business_date)
 
 
+def card_number_of(state: State, ask: Ask, form: ReversalRequest) -> int:
+    """The card that a reversal is about: of 0, the one that the switch found behind the original's code or tag."""
+    original = state.answers.find(_original_key(ask, form))
+    if form.card_number or original is None or original.asked is None:
+        return form.card_number
+    if _is_outside(ask, form) or _names_itself(ask, form):
+        return 0
+    evidence = getattr(original.asked.form, "evidence", None)
+    found_by_medium = evidence is not None and evidence.medium in (MediumKind.CODE, MediumKind.TAG)
+    return int(original.asked.form.card_number) if found_by_medium else 0
+
+
 def decide_reversal(state: State, ask: Ask, form: ReversalRequest, decision: Decision) -> ResponseCode:
     """Undo an original, or remember that it must not happen."""
     if _is_outside(ask, form):
@@ -61,12 +74,13 @@ def decide_reversal(state: State, ask: Ask, form: ReversalRequest, decision: Dec
     if undo is None:
         return WRONG.ORIGINAL_NOT_REVERSIBLE
     asked_amount = form.amount_minor.to_bytes(8, "little", signed=True)
-    if original.asked.form.card_number != form.card_number or original.asked.body[AMOUNT_PLACE] != asked_amount:
+    card_number = card_number_of(state, ask, form)
+    if original.asked.form.card_number != card_number or original.asked.body[AMOUNT_PLACE] != asked_amount:
         return WRONG.ORIGINAL_MISMATCH
     code = WRONG.APPROVED
     if original.reply.code in originals.APPROVED_CODES:
-        card = state.tables.card(form.card_number)
-        account = state.tables.account_of(form.card_number)
+        card = state.tables.card(card_number)
+        account = state.tables.account_of(card_number)
         assert card is not None and account is not None
         code = undo(state, ask, original, card, account, decision)
         decision.undone = original if code == WRONG.APPROVED else None

@@ -8,7 +8,7 @@ from switch.protocol.codes import ResponseCode
 from switch.protocol.messages import CardTypeFlag, DebitFlag, DebitRequest, Function, LineResult, MessageType
 from switch.protocol.records import RecordKind
 
-from . import accounts, pricing
+from . import accounts, evidence, pricing
 from .pricing import Bill, Payment
 from .state import Ask, Decision, Record, State
 
@@ -56,6 +56,9 @@ def weigh(
     """All checks in order, settling and automatic recharge among them; nothing else is changed."""
     if not pricing.are_bounded(form.amount_minor, form.lines):
         return WRONG.AMOUNT
+    nameless = evidence.refuse_nameless(state, ask, form, decision, is_quote=is_quote)
+    if nameless is not None:
+        return nameless
     known = accounts.known_card(state, ask, form.card_number)
     if known is None:
         return WRONG.CARD_UNKNOWN
@@ -88,11 +91,16 @@ def weigh(
     if is_priced and form.amount_minor not in (0, due):
         return WRONG.PRICE_CHANGED
 
-    refusal = (
-        accounts.refuse_use(ask, card, card_type, Function.PAY, decision)
-        or accounts.refuse_store(state, ask, card_type)
-        or (None if is_quote else accounts.refuse_pin(card, card_type, form.pin, decision))
-        or pricing.refuse_goods(bill, decision)
+    refusal = accounts.refuse_use(ask, card, card_type, Function.PAY, decision) or accounts.refuse_store(
+        state, ask, card_type
+    )
+    if refusal is not None:
+        return refusal
+    verdict = evidence.judge(state, ask, form, card, due, decision, is_quote=is_quote)
+    if isinstance(verdict, ResponseCode):
+        return verdict
+    refusal = (None if is_quote else verdict.refuse_pin(card, card_type, form.pin, decision)) or pricing.refuse_goods(
+        bill, decision
     )
     if refusal is not None:
         return refusal

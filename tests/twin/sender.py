@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import struct
 from collections import defaultdict, deque
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from switch.protocol.layout import Packed
@@ -81,6 +82,8 @@ class Sender:
         self.sent: deque[Sent] = deque(maxlen=3000)
         self.sent_originals: deque[Named] = deque(maxlen=500)
         """What reversals may name."""
+        self.burst: deque[Callable[[Sender], Sent]] = deque()
+        """Plays that follow one another at once."""
         self.held_back: deque[Sent] = deque(maxlen=20)
         """Originals whose reversal went first."""
 

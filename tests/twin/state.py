@@ -212,7 +212,7 @@ class Answer:
 
     def is_repeat(self, asked: Asked) -> bool:
         """Whether a request is the answered one once more."""
-        return self.asked is not None and self.asked.type == asked.type and self.asked.body == asked.body
+        return self.asked is not None and self.asked.type == asked.type and self.asked.as_sent == asked.as_sent
 
 
 @dataclass(slots=True)
@@ -304,6 +304,8 @@ class Decision:
     change_minor: int = 0
     more: bytes = b""
     """What follows the reply."""
+    issuer_answer: bytes = b""
+    """What goes back to the medium, behind that."""
     shown: Record | None = None
     """Account whose balance and points the reply shows, as they are when the entry is written."""
     undone: Answer | None = None

@@ -23,6 +23,7 @@ from switch.protocol.messages import (
 )
 
 from . import desk_plays as desk
+from . import security_plays as security
 from .model import Twin
 from .plays import HONEST, HOSTILE, overtaking_reversal
 from .sender import PINS, Sender, Sent
@@ -51,7 +52,9 @@ class Traffic:
         hostile, hostile_weights = zip(*HOSTILE.items(), strict=True)
         while True:
             till.let_time_pass()
-            if till.window_has_one_place() and till.rng.random() < 0.8:
+            if till.burst:
+                play = till.burst.popleft()
+            elif till.window_has_one_place() and till.rng.random() < 0.8:
                 play = overtaking_reversal
             elif till.rng.random() < HONEST_SHARE:
                 play = till.rng.choices(honest, honest_weights)[0]
@@ -75,7 +78,9 @@ def _opening(till: Sender) -> Iterator[Sent]:
             number = till.rng.choice(STORES)
             yield till.keyed(PutAllowedRequest, operator, code=code, list=allowed_list, number=number)
     yield from _business(till)
+    yield from security.opening(till, operator)
     yield from _cards(till, operator)
+    yield from security.media_opening(till, operator)
 
 
 def _places(till: Sender, operator: int) -> Iterator[Sent]:
@@ -89,7 +94,7 @@ def _places(till: Sender, operator: int) -> Iterator[Sent]:
     for terminal_id in TERMINALS[:-1]:
         fields = {"terminal_id": terminal_id, "rights": till.world.rights[terminal_id]}
         store_id = STORES[terminal_id % len(STORES)]
-        yield till.keyed(PutTerminalRequest, operator, **fields, store_id=store_id, key=bytes(40))
+        yield till.keyed(PutTerminalRequest, operator, **fields, store_id=store_id, key=bytes(range(40)))
 
 
 def _business(till: Sender) -> Iterator[Sent]:

@@ -12,11 +12,14 @@ from typing import Any
 from switch.protocol.codes import ResponseCode
 from switch.protocol.layout import Packed, layout_of
 from switch.protocol.messages import (
+    EVIDENCE_BYTES,
+    FOUND_BYTES,
     KEYED_TYPES,
     PIN_BYTES,
     PROTOCOL_VERSION,
     REPLY_BIT,
     REQUESTS,
+    WITH_EVIDENCE,
     BackfillRequest,
     BillLine,
     DayTotal,
@@ -24,6 +27,8 @@ from switch.protocol.messages import (
     DebitFlag,
     DebitRequest,
     ErrorReply,
+    Evidence,
+    EvidenceFlag,
     Header,
     LineFlag,
     MessageType,
@@ -68,6 +73,7 @@ ROWS: dict[MessageType, tuple[tuple[str, type[Packed]], ...]] = {
 KNOWN_FLAGS: dict[type[Packed], int] = {
     DebitRequest: sum(DebitFlag),
     BillLine: sum(LineFlag),
+    Evidence: sum(EvidenceFlag),
 }
 """Layouts whose `flags` have bits that no version knows."""
 
@@ -107,6 +113,11 @@ class Asked:
     form: Any
     """The request as its fields: an instance of `REQUESTS[type]`."""
 
+    @property
+    def as_sent(self) -> bytes:
+        """The body without what was found in its evidence, which a repeat need not find again."""
+        return self.body[:-FOUND_BYTES] if getattr(self.form, "evidence", None) is not None else self.body
+
 
 def read_header(message: bytes) -> Header:
     """Header of a message, whatever it holds; what is missing of it counts as zero."""
@@ -138,9 +149,10 @@ def form_error(message: bytes, header: Header) -> ErrorReply | None:
     parts = _parts(message_type, body)
     pin_bytes = PIN_BYTES if _has_pin(message_type, body) else 0
     expected_bytes = sum(part.width_bytes() for part, _ in parts) + pin_bytes
-    if len(body) != expected_bytes:
+    has_evidence = message_type in WITH_EVIDENCE and len(body) == expected_bytes + EVIDENCE_BYTES
+    if len(body) != expected_bytes and not has_evidence:
         return error(wrong.LENGTH, 0, expected_bytes, len(body))
-    for part, start in parts:
+    for part, start in [*parts, *([(Evidence, expected_bytes)] if has_evidence else [])]:
         for placed in layout_of(part).fields:
             field = body[start + placed.offset : start + placed.offset + placed.wire.width_bytes]
             if placed.name.startswith("reserved") and any(field):
@@ -182,8 +194,12 @@ def read_request(message: bytes, header: Header) -> Asked:
         row_values = row_layout.codec.unpack_from(body, at)
         names = (placed.name for placed in row_layout.fields)
         rows.setdefault(row, []).append(row(**dict(zip(names, row_values, strict=True))))
+    if message_type in WITH_EVIDENCE:
+        pin_bytes = PIN_BYTES if _has_pin(message_type, body) else 0
+        end = sum(part.width_bytes() for part, _ in _parts(message_type, body)) + pin_bytes
+        fields["evidence"] = Evidence.decode(body[end:]) if len(body) > end else None
     if fixed is DebitRequest:
-        pin = body[-PIN_BYTES:] if _has_pin(message_type, body) else b""
+        pin = body[end - pin_bytes : end]
         fields |= {"lines": tuple(rows.get(BillLine, ())), "tenders": tuple(rows.get(Tender, ())), "pin": pin}
     elif fixed is BackfillRequest:
         fields["lines"] = tuple(rows.get(BillLine, ()))

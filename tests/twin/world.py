@@ -22,7 +22,7 @@ GIFTS = range(1, 5)
 ITEMS = range(1, 13)
 OPERATORS = range(1, 5)
 CARDS = 300
-EVERY_RIGHT = int(Right.PAY | Right.CREDIT | Right.CONFIGURE | Right.FOLLOW | Right.CARDS)
+EVERY_RIGHT = int(Right.PAY | Right.CREDIT | Right.CONFIGURE | Right.FOLLOW | Right.CARDS | Right.SECURITY)
 
 STARTS = (
     # Two or three days before the clocks change somewhere, a leap day, or a new year.
@@ -50,6 +50,9 @@ MAXIMA = {
     "rules_max": RecordKind.RULE,
     "prices_max": RecordKind.PRICE,
     "day_closes_max": RecordKind.DAY_CLOSE,
+    "media_max": RecordKind.MEDIUM,
+    "card_keys_max": RecordKind.CARD_KEY,
+    "alarms_max": RecordKind.ALARM,
 }
 """Settings that bound a kind of record."""
 
@@ -74,6 +77,9 @@ class Settings:
     rules_max: int
     prices_max: int
     day_closes_max: int
+    media_max: int
+    card_keys_max: int
+    alarms_max: int
     answers_per_date_max: int
 
     def as_arguments(self) -> dict[str, object]:
@@ -136,6 +142,9 @@ def world_of(seed: int) -> World:
         rules_max=rng.choice([80, 120]) if tight else 1000,
         prices_max=rng.choice([14, 30]) if tight else 1000,
         day_closes_max=rng.choice([5, 10]) if tight else 1000,
+        media_max=rng.choice([90, 150]) if tight else 1000,
+        card_keys_max=rng.choice([4, 12]) if tight else 1000,
+        alarms_max=rng.choice([6, 30]) if tight else 1000,
         answers_per_date_max=(900, 2000, 10**6)[seed % 3],
     )
     start_ms = int(datetime.fromisoformat(start).replace(tzinfo=ZoneInfo(timezone)).timestamp()) * 1000
@@ -145,7 +154,7 @@ def world_of(seed: int) -> World:
 def _rights() -> dict[int, int]:
     """Most terminals may pay, some more than that, some less; the last one is the operator."""
     pay, credit, configure, follow, cards = Right.PAY, Right.CREDIT, Right.CONFIGURE, Right.FOLLOW, Right.CARDS
-    special = {16: pay | credit, 17: credit, 18: follow, 19: 0, 20: EVERY_RIGHT}
+    special = {13: int(Right.SECURITY | cards), 16: pay | credit, 17: credit, 18: follow, 19: 0, 20: EVERY_RIGHT}
     by_third = [pay, pay | credit | cards, pay | credit | configure | cards]
     return {terminal_id: int(special.get(terminal_id, by_third[terminal_id % 3])) for terminal_id in TERMINALS}
 

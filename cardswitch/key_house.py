@@ -1,0 +1,168 @@
+"""The key house: keystore or token, keyring and key log of one switch, opened for whoever starts it.
+
+| file in keys/ | what it is |
+|---|---|
+| backend.json | which backend keeps the KEKs: a sealed file, or a PKCS#11 token by its label |
+| keystore | the sealed file (software backend only) |
+| keyring | the issuer's keys, each wrapped under a KEK |
+| key.log | who changed which key, and when |
+
+The passphrase (or the token's PIN) comes from a file or the environment, never from the command line, where every
+process of the machine could read it.  CARDSWITCH_KEY_COST=training makes a keystore that opens in a millisecond, and
+is as quickly guessed: for tests and training shops.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, Self
+
+import msgspec
+
+from hsm._files import replace_file
+from hsm._memory import KeyPage, KeySlot
+from hsm._seal import LIVE_COST, TRAINING_COST
+from hsm.backend import Backend, KeyUse
+from hsm.errors import HsmError, KeyNotFoundError
+from hsm.key_states import KEY_BYTES, Purpose
+from hsm.keyring import Keyring
+from hsm.people import TwoPeople
+from hsm.software import SoftwareBackend
+from switch._directory import DirectoryError
+from switch.key_desk import KeyUnavailableError
+
+SLOT_COUNT = 64
+"""Keys in hand at a time: PIN and storage keys for as long as the switch runs, others while they are loaded."""
+FIRST_PURPOSES = (Purpose.STORAGE, Purpose.PIN, Purpose.RECEIPT)
+VERSION_FIRST = 1
+LOG_KEY_VERSION = 1
+
+
+class BackendChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Content of backend.json."""
+
+    backend: Literal["software", "pkcs11"] = "software"
+    module: str = ""
+    """PKCS#11: path of the vendor's library."""
+    token: str = ""
+    """PKCS#11: label of the token."""
+
+
+def read_passphrase(what: str = "passphrase of the keys") -> bytes:
+    """From CARDSWITCH_PASSPHRASE_FILE, systemd's credentials, CARDSWITCH_PASSPHRASE, or the terminal, in this order."""
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    named = os.environ.get("CARDSWITCH_PASSPHRASE_FILE") or (credentials and f"{credentials}/cardswitch-passphrase")
+    if named and (named == os.environ.get("CARDSWITCH_PASSPHRASE_FILE") or Path(named).exists()):
+        try:
+            return Path(named).read_bytes().rstrip(b"\r\n")
+        except OSError as error:
+            raise DirectoryError(
+                f"CARDSWITCH_PASSPHRASE_FILE: expected a file that can be read, got {error.strerror} for {named}"
+            ) from error
+    if (given := os.environ.get("CARDSWITCH_PASSPHRASE")) is not None:
+        return given.encode()
+    if sys.stdin.isatty():
+        return getpass.getpass(f"{what}: ").encode()
+    raise DirectoryError(
+        f"{what}: expected it in the file that CARDSWITCH_PASSPHRASE_FILE names (or in CARDSWITCH_PASSPHRASE), "
+        "got neither; set one, or start from a terminal"
+    )
+
+
+class KeyHouse:
+    """Open keys of one switch: the key source of `switch.key_desk`, and what `cardswitch keys` works on."""
+
+    def __init__(
+        self, path: Path, secret: Callable[[], bytes], backend: Backend, keyring: Keyring, page: KeyPage
+    ) -> None:
+        self.path = path
+        self.backend, self.keyring = backend, keyring
+        self._secret, self._page = secret, page
+
+    @classmethod
+    def create(
+        cls,
+        path: Path,
+        secret: Callable[[], bytes],
+        people: TwoPeople,
+        choice: BackendChoice = BackendChoice(),
+    ) -> Self:
+        """A new house with one KEK, one signing key, one log key, and the first purposes, active."""
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        replace_file(path / "backend.json", msgspec.json.encode(choice) + b"\n")
+        backend = _create_backend(path, choice, secret())
+        for use in (KeyUse.KEK, KeyUse.SIGN, KeyUse.LOG):
+            if not any(facts.use == use for facts in backend.keys()):
+                backend.generate(use, VERSION_FIRST, people.time_ms)
+        page = KeyPage(SLOT_COUNT)
+        keyring = Keyring.create(path / "keyring", path / "key.log", backend, LOG_KEY_VERSION, page)
+        for purpose in FIRST_PURPOSES:
+            keyring.add(purpose, VERSION_FIRST, VERSION_FIRST, people)
+            keyring.activate(purpose, VERSION_FIRST, people)
+        return cls(path, secret, backend, keyring, page)
+
+    @classmethod
+    def open(cls, path: Path, secret: Callable[[], bytes], *, writable: bool = False) -> Self:
+        """An existing house; errors of `hsm` name what is wrong with it."""
+        try:
+            choice = msgspec.json.decode((path / "backend.json").read_bytes(), type=BackendChoice)
+        except (OSError, msgspec.DecodeError) as error:
+            raise DirectoryError(
+                f"{path}: expected the keys of a switch, with backend.json; restore the folder from its copy"
+            ) from error
+        backend = _open_backend(path, choice, secret(), writable)
+        page = KeyPage(SLOT_COUNT)
+        keyring = Keyring.open(path / "keyring", path / "key.log", backend, LOG_KEY_VERSION, page)
+        return cls(path, secret, backend, keyring, page)
+
+    def take(self, purpose: int, version: int) -> tuple[KeySlot, bytes]:
+        """A key of the keyring in a slot of locked memory, and its check value; `KeyUnavailableError`."""
+        slot = self._page.take(KEY_BYTES[Purpose(purpose)])
+        try:
+            self.keyring.reload()  # somebody may have added the key since
+            entry = self.keyring.entry(Purpose(purpose), version)
+            try:
+                self.keyring.load_into(entry.purpose, version, slot)
+            except KeyNotFoundError:  # wrapped under a KEK that is younger than this process
+                self._reopen()
+                self.keyring.load_into(entry.purpose, version, slot)
+        except HsmError as error:
+            slot.wipe()
+            raise KeyUnavailableError(str(error)) from error
+        return slot, entry.check_value
+
+    def signer(self) -> tuple[Callable[[bytes], bytes], bytes, int]:
+        """What signs journal heads: the call, its public key (32 bytes) and the key's version, the highest there is."""
+        version = max(facts.version for facts in self.backend.keys() if facts.use == KeyUse.SIGN)
+        return lambda message: self.backend.sign(version, message), self.backend.public_key(version), version
+
+    def close(self) -> None:
+        """Wipe what is in memory."""
+        self.backend.close()
+        self._page.close()
+
+    def _reopen(self) -> None:
+        choice = msgspec.json.decode((self.path / "backend.json").read_bytes(), type=BackendChoice)
+        backend = _open_backend(self.path, choice, self._secret(), False)
+        self.backend.close()
+        self.backend = backend
+        self.keyring = Keyring.open(self.path / "keyring", self.path / "key.log", backend, LOG_KEY_VERSION, self._page)
+
+
+def _create_backend(path: Path, choice: BackendChoice, secret: bytes) -> Backend:
+    if choice.backend == "pkcs11":
+        return _open_backend(path, choice, secret, True)
+    is_training = os.environ.get("CARDSWITCH_KEY_COST") == "training"
+    return SoftwareBackend.create(path / "keystore", secret, cost=TRAINING_COST if is_training else LIVE_COST)
+
+
+def _open_backend(path: Path, choice: BackendChoice, secret: bytes, writable: bool) -> Backend:
+    if choice.backend == "pkcs11":
+        from hsm.pkcs11 import Pkcs11Backend  # needs a vendor's library
+
+        return Pkcs11Backend.open(choice.module, choice.token, secret)
+    return SoftwareBackend.open(path / "keystore", secret, writable=writable)
