@@ -1,7 +1,7 @@
 """Signed-on connections: frames opened on the way in, answers sealed on the way out."""
 
 from cpython.ref cimport PyObject
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from switch._examine cimport challenges_t
 from switch._fastpath cimport Engine
@@ -10,7 +10,6 @@ from switch.group_commit cimport GroupCommit
 
 cdef enum:
     LINK_ANSWERS_BYTES_MAX = 524288  # of the dispatcher's answers to a link in one batch: half of what may wait for it
-    KEY_MARK_BYTES = 8               # of a terminal's wrapped key: enough to see that it is another one
     ROUND_FRAMES = 32                # opened together: enough that memory has arrived when its frame's turn comes
 
 cdef struct opened_t:
@@ -31,7 +30,7 @@ cdef class Link:
     cdef readonly uint64_t frame_count
     cdef uint64_t frames_before                  # frame_count before this turn
     cdef public int64_t deadline_ms              # by the monotonic clock: when to close it unless a whole frame comes
-    cdef uint8_t key_mark[KEY_MARK_BYTES]        # of the key that the session was made with
+    cdef readonly uint16_t key_version           # of the terminal's key that the session was made with
     cdef challenges_t challenges
     cdef list cold                               # messages for the dispatcher, or None
     cdef uint8_t* tail                           # start of a frame whose rest has not come, or what waits while paused

@@ -9,17 +9,17 @@ dispatcher.  Invariant: a frame that is forged, replayed or reordered ends its
 connection, and nothing behind it is looked at.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from cpython.ref cimport PyObject
 from libc.stdlib cimport free, realloc
-from libc.string cimport memcmp, memcpy, memmove, memset
+from libc.string cimport memcpy, memmove, memset
 
 from switch._aead cimport seal, unseal
 from switch._examine cimport CHALLENGE_BYTES
 from switch._fastpath cimport ANSWER_BYTES_MAX, Engine
 from switch._layout cimport (
     CODE_LENGTH, ERRORS_MAX, FORMS, FRAME_BYTES_MAX, FRAME_LENGTH_BYTES, PROTOCOL_VERSION, REPLY_BIT, TAG_BYTES,
-    TERMINAL_ACTIVE, TYPE_CHANGE_KEY, TYPE_PUT_KEY, TYPE_PUT_MEDIUM, TYPE_REWRAP_KEY, TYPE_BALANCE, TYPE_CARD_QUERY, TYPE_DEBIT, TYPE_ERROR, TYPE_PUT_TERMINAL, TYPE_QUOTE,
+    TERMINAL_BLOCKED, TYPE_CHANGE_KEY, TYPE_PUT_KEY, TYPE_PUT_MEDIUM, TYPE_REWRAP_KEY, TYPE_BALANCE, TYPE_CARD_QUERY, TYPE_DEBIT, TYPE_ERROR, TYPE_PUT_TERMINAL, TYPE_QUOTE,
     TYPE_SIGN_OFF, debit_request_t, error_reply_t, header_t, terminal_record_t)
 from switch.duplicates cimport answer_key
 from switch._peer cimport GONE, link_drop, link_new
@@ -50,15 +50,27 @@ cdef inline bint signs_off(const header_t* header) noexcept nogil:
     return header.type == TYPE_SIGN_OFF and header.version == PROTOCOL_VERSION and header.flags == 0
 
 
+cdef bint goes_over(const terminal_record_t* terminal, uint16_t key_version) noexcept nogil:
+    """Whether a session has been made with the key that its terminal is going over to."""
+    cdef int i
+    if key_version == <uint16_t>(terminal.key_version + 1):
+        for i in range(<int>sizeof(terminal.wrapped_next)):
+            if terminal.wrapped_next[i] != 0:
+                return True
+    return False
+
+
 cdef class Link:
     """Binds a socket to a terminal's session.
 
     `fd` is a duplicate of the socket that the link owns and closes; keys are the session's, 32 bytes each; challenges
-    (8 bytes) are what chips are asked in this session, and were in the terminal's session before.
+    (8 bytes) are what chips are asked in this session, and were in the terminal's session before; `key_version` is
+    that of the terminal's key that it signed on with (0: the one that its record has now).
     """
 
     def __cinit__(self, Engine engine not None, int fd, uint32_t terminal_id, bytes receive_key, bytes send_key,
-                  bytes challenge=bytes(CHALLENGE_BYTES), bytes previous_challenge=bytes(CHALLENGE_BYTES)):
+                  bytes challenge=bytes(CHALLENGE_BYTES), bytes previous_challenge=bytes(CHALLENGE_BYTES),
+                  uint16_t key_version=0):
         if len(receive_key) != 32 or len(send_key) != 32:
             raise ValueError("link keys: expected 32 bytes each")
         if len(challenge) != CHALLENGE_BYTES or len(previous_challenge) != CHALLENGE_BYTES:
@@ -72,8 +84,7 @@ cdef class Link:
         if self.link == NULL:
             raise MemoryError("link: no memory for a session")
         cdef terminal_record_t* terminal = engine.tables.terminal(terminal_id)
-        if terminal != NULL:
-            memcpy(self.key_mark, terminal.wrapped_key, KEY_MARK_BYTES)
+        self.key_version = terminal.key_version if key_version == 0 and terminal != NULL else key_version
 
     def __dealloc__(self):
         if self.link != NULL:
@@ -210,10 +221,10 @@ cdef class Round:
         link.tail_bytes = 0
         if link.ending:
             return 0
-        if terminal == NULL or terminal.status != TERMINAL_ACTIVE:
+        if terminal == NULL or terminal.status == TERMINAL_BLOCKED:      # one in quarantine is answered, with refusals
             link.fault = "terminal is blocked"
             return 0
-        if memcmp(terminal.wrapped_key, link.key_mark, KEY_MARK_BYTES) != 0:
+        if link.key_version != terminal.key_version and not goes_over(terminal, link.key_version):
             link.fault = "terminal's key was replaced"
             return 0
         while self._open(link, data, size, &used):

@@ -59,7 +59,10 @@ class Connection(asyncio.Protocol):
 
     def _sign_on(self, payload: bytes, too_much: bool) -> None:
         assert self._transport is not None
-        answer, keys = self._listener.dispatcher.sign_on(payload)
+        address = self._transport.get_extra_info("peername")
+        answer, keys = self._listener.dispatcher.sign_on(
+            payload, address[0] if address else "", self._listener.monotonic_ms()
+        )
         if keys is None or too_much:
             self._transport.write(answer)  # network
             self._transport.close()

@@ -170,7 +170,8 @@ class _Handshake:
             raise NoiseError(f"ephemeral private key: expected {DH_BYTES} bytes, got {len(ephemeral_private)}")
         self._symmetric = SymmetricState(prologue)
         self._psk = psk
-        self._private = X25519PrivateKey.from_private_bytes(ephemeral_private)
+        self._private_bytes = ephemeral_private
+        self._private_key: X25519PrivateKey | None = None
         self._remote_public: bytes = b""
         self._turn = "message 1"
 
@@ -183,6 +184,13 @@ class _Handshake:
         if self._turn != turn:
             raise NoiseError(f"handshake: {turn} is not due, but {self._turn}")
         self._turn = self._FAILED  # until the step has succeeded
+
+    @property
+    def _private(self) -> X25519PrivateKey:
+        # Made when it is needed: a responder refuses a stranger before that, at half the price.
+        if self._private_key is None:
+            self._private_key = X25519PrivateKey.from_private_bytes(self._private_bytes)
+        return self._private_key
 
     def _mix_psk(self) -> None:
         """Token "psk": MixKeyAndHash, sections 9.1 and 9.2."""
