@@ -89,14 +89,16 @@ class KeyHouse:
         path: Path,
         secret: Callable[[], bytes],
         people: TwoPeople,
-        choice: BackendChoice = BackendChoice(),
+        choice: BackendChoice | None = None,
     ) -> Self:
         """A new house with one KEK, one signing key, one log key, and the first purposes, active."""
+        choice = choice or BackendChoice()
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         replace_file(path / "backend.json", msgspec.json.encode(choice) + b"\n")
         backend = _create_backend(path, choice, secret())
+        resident = backend.keys()
         for use in (KeyUse.KEK, KeyUse.SIGN, KeyUse.LOG):
-            if not any(facts.use == use for facts in backend.keys()):
+            if use not in {facts.use for facts in resident}:
                 backend.generate(use, VERSION_FIRST, people.time_ms)
         page = KeyPage(SLOT_COUNT)
         keyring = Keyring.create(path / "keyring", path / "key.log", backend, LOG_KEY_VERSION, page)
@@ -137,7 +139,8 @@ class KeyHouse:
 
     def signer(self) -> tuple[Callable[[bytes], bytes], bytes, int]:
         """What signs journal heads: the call, its public key (32 bytes) and the key's version, the highest there is."""
-        version = max(facts.version for facts in self.backend.keys() if facts.use == KeyUse.SIGN)
+        resident = self.backend.keys()
+        version = max(facts.version for facts in resident if facts.use == KeyUse.SIGN)
         return lambda message: self.backend.sign(version, message), self.backend.public_key(version), version
 
     def close(self) -> None:

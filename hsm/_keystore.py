@@ -45,6 +45,7 @@ from hsm.errors import (
     KeystoreMissingError,
     KeystoreNotOpenedError,
     KeystoreTornError,
+    KeystoreUncertainError,
     KeystoreUnknownError,
     KeystoreUnwritableError,
     SealTooCheapError,
@@ -173,7 +174,11 @@ def read(path: Path) -> bytes:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Replace the file so that a crash leaves the old or the new one whole. `KeystoreUnwritableError`."""
+    """Replace the file so that a crash leaves the old or the new one whole.
+
+    Raises `KeystoreUnwritableError` (the old one is as it was), `KeystoreUncertainError` (the new one is there, but
+    the directory could not be synced).
+    """
     new = path.with_name(path.name + ".new")
     try:
         # Only the holder of the lock comes here, so a leftover is from a crash.
@@ -187,15 +192,21 @@ def write(path: Path, content: bytes) -> None:
         finally:
             os.close(handle)
         os.rename(new, path)
+    except OSError as error:
+        raise KeystoreUnwritableError(
+            f"expected to write {path}, got {error.strerror}: the change did not happen; free space or mend rights, "
+            f"then do it again"
+        ) from None
+    try:
         directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(directory)
         finally:
             os.close(directory)
     except OSError as error:
-        raise KeystoreUnwritableError(
-            f"expected to write {path}, got {error.strerror}: the change did not happen; free space or mend rights, "
-            f"then do it again"
+        raise KeystoreUncertainError(
+            f"expected to sync the directory of {path}, got {error.strerror}: the change happened, a power cut may "
+            f"undo it; check the disk, open the keystore again and look at keys()"
         ) from None
 
 

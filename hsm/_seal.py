@@ -116,7 +116,7 @@ class Seal:
                 "expected a libcrypto with Argon2id for this keystore, got one without: install the "
                 "`cryptography` package with its own libcrypto (the wheel)"
             ) from None
-        argon2id.derive_into(bytes(passphrase), memoryview(slot))
+        argon2id.derive_into(passphrase, memoryview(slot))  # type: ignore[arg-type]  # takes any buffer
 
 
 def combine(slot: KeySlot, components: Sequence[KeySlot]) -> None:

@@ -8,7 +8,7 @@ operation raises `TokenUnavailableError`, and the next one connects anew.
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
 from queue import SimpleQueue
@@ -88,6 +88,7 @@ class Token:
         self._session: PyKCS11.Session | None = None
         self._cryptoki: Cryptoki | None = None
         self._closed = False
+        self._gate = threading.Lock()  # between operations that come in and closing
         self._pin_was_refused = False
         self._claim()
         try:
@@ -111,14 +112,15 @@ class Token:
 
         Raises `TokenTimeoutError`, `TokenUnavailableError`, `TokenPinRefusedError`, `BackendClosedError`.
         """
-        if self._closed:
-            raise BackendClosedError(f"expected an open backend, got {self.name} after close: open it again")
         if os.getpid() != self._process_id:
+            self._check_open()
             raise TokenUnavailableError(
                 f"expected {self.name} to be opened in this process, got a fork: open it after forking"
             )
         future: Future[Result] = Future()
-        self._queue.put(lambda: self._answer(future, operation))
+        with self._gate:
+            self._check_open()
+            self._queue.put(lambda: self._answer(future, operation))
         try:
             return future.result(self._timeout_ms / 1000)
         except FutureTimeoutError:
@@ -127,20 +129,21 @@ class Token:
                 f"expected an answer of {self.name} within {self._timeout_ms} ms, got none; the operation "
                 f"{'may still happen' if began else 'did not begin'}: look at keys() before doing it again"
             ) from None
-        except CancelledError:
-            raise BackendClosedError(
-                f"expected an open backend, got {self.name} closed meanwhile: open it again"
-            ) from None
 
     def close(self) -> None:
         """Log out, end the thread, wipe the PIN."""
-        if self._closed:
-            return
-        self._closed = True
         if os.getpid() == self._process_id:
-            self._queue.put(None)
+            with self._gate:
+                if self._closed:
+                    return
+                self._closed = True
+                self._queue.put(None)  # what was put before is still done
             self._thread.join(CLOSE_TIMEOUT_MS / 1000)
         self._page.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise BackendClosedError(f"expected an open backend, got {self.name} after close: open it again")
 
     # In the owner thread
 

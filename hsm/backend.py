@@ -86,7 +86,7 @@ class Backend(ABC):
     def import_key(self, use: KeyUse, version: int, slot: KeySlot, created_ms: int) -> KeyFacts:
         """Take in a key that was combined from components in locked memory (32 bytes; for SIGN the seed of RFC 8032).
 
-        Durable when it returns. The caller wipes the slot. `KeyExistsError` if the name is taken, `WrongKeyLengthError`.
+        Durable when it returns. The caller wipes the slot. `KeyExistsError`, `WrongKeyLengthError`.
         """
 
     @abstractmethod
@@ -108,7 +108,10 @@ class Backend(ABC):
 
     @abstractmethod
     def generate_wrapped(self, kek_version: int, key_bytes: int) -> WrappedKey:
-        """Make a random key inside and hand it out wrapped only. `key_bytes`: 16, 24 or 32, else `WrongKeyLengthError`."""
+        """Make a random key of 16, 24 or 32 bytes inside and hand it out wrapped only.
+
+        `KeyNotFoundError`, `WrongKeyLengthError`.
+        """
 
     @abstractmethod
     def wrap(self, kek_version: int, slot: KeySlot) -> WrappedKey:

@@ -98,6 +98,10 @@ class KeystoreUnwritableError(HsmError):
     """The operating system refused to write the keystore; the old one is as it was."""
 
 
+class KeystoreUncertainError(HsmError):
+    """The new keystore is in place, but whether it outlives a power cut is not known; the backend closed itself."""
+
+
 class SealTooCheapError(HsmError):
     """A passphrase or a cost below the least that protects a keystore."""
 

@@ -33,7 +33,13 @@ from hsm.backend import (
     taken,
     tampered,
 )
-from hsm.errors import BackendClosedError, KeyPageFullError, KeystoreExistsError, KeystoreReadOnlyError
+from hsm.errors import (
+    BackendClosedError,
+    KeyPageFullError,
+    KeystoreExistsError,
+    KeystoreReadOnlyError,
+    KeystoreUncertainError,
+)
 
 __all__ = ["LIVE_COST", "TRAINING_COST", "SealCost", "SealMethod", "Secret", "SoftwareBackend"]
 
@@ -68,7 +74,7 @@ class SoftwareBackend(Backend):
         Raises `KeystoreExistsError`, `SealTooCheapError`, `KeystoreBusyError`, `KeystoreUnwritableError`,
         `LockedMemoryShortError`.
         """
-        file = Path(path)
+        file = Path(path).resolve()  # or a link would have a lock of its own
         seal = Seal.new(secret, cost, method)
         lock = WriterLock(file)
         page = KeyPage(KEY_COUNT_MAX + WORKING_SLOT_COUNT)
@@ -91,7 +97,7 @@ class SoftwareBackend(Backend):
         Raises `KeystoreMissingError`, `KeystoreBusyError` (another writer), `KeystoreNotOpenedError` (wrong passphrase
         or components), `KeystoreTornError`, `KeystoreAlteredError`, `KeystoreUnknownError`, `LockedMemoryShortError`.
         """
-        file = Path(path)
+        file = Path(path).resolve()  # or a link would have a lock of its own
         if not file.exists():
             _keystore.read(file)  # says what is missing, and leaves no lock file behind
         lock = WriterLock(file) if writable else None
@@ -122,7 +128,7 @@ class SoftwareBackend(Backend):
             sealing_key = self._page.take(SEALING_KEY_BYTES)
             try:
                 seal.derive_into(sealing_key, secret)
-                _keystore.write(self._path, _keystore.encode(seal, sealing_key, list(self._keys.values())))
+                self._write(seal, sealing_key, self._keys)
             except BaseException:
                 sealing_key.wipe()
                 raise
@@ -280,8 +286,15 @@ class SoftwareBackend(Backend):
 
     def _save(self, keys: dict[tuple[KeyUse, int], Resident]) -> None:
         """Write, and only then believe it."""
-        _keystore.write(self._path, _keystore.encode(self._seal, self._sealing_key, list(keys.values())))
+        self._write(self._seal, self._sealing_key, keys)
         self._keys = keys
+
+    def _write(self, seal: Seal, sealing_key: KeySlot, keys: dict[tuple[KeyUse, int], Resident]) -> None:
+        try:
+            _keystore.write(self._path, _keystore.encode(seal, sealing_key, list(keys.values())))
+        except KeystoreUncertainError:
+            self.close()  # what is in memory is no longer what is in the file
+            raise
 
 
 def resident_check_value(use: KeyUse, slot: KeySlot) -> bytes:

@@ -94,7 +94,7 @@ class DebitRequest(Packed, kw_only=True):
             lines=decode_rows(BillLine, body[fixed_bytes:tenders_at]),
             tenders=decode_rows(Tender, body[tenders_at:pin_at]),
             pin=bytes(body[pin_at:expected_bytes]),
-            **decode_evidence(body[expected_bytes:]),
+            evidence=decode_evidence(body[expected_bytes:]),
         )
 
 

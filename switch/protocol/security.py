@@ -73,7 +73,7 @@ class EvidencedRequest(Packed, kw_only=True):
         fixed_bytes = cls.width_bytes()
         if len(body) not in (fixed_bytes, fixed_bytes + EVIDENCE_BYTES):
             raise LayoutError(f"{cls.__name__} length", 0, fixed_bytes, len(body), "send the body, or it and evidence")
-        return cls(**cls._fixed_fields(body), **decode_evidence(body[fixed_bytes:]))
+        return cls(**(cls._fixed_fields(body) | {"evidence": decode_evidence(body[fixed_bytes:])}))
 
 
 def encode_evidence(request: Any) -> bytes:
@@ -81,9 +81,9 @@ def encode_evidence(request: Any) -> bytes:
     return b"" if request.evidence is None else Evidence.encode(request.evidence)
 
 
-def decode_evidence(rest: bytes | bytearray | memoryview) -> dict[str, Evidence | None]:
-    """What follows a body, as the field that takes it."""
-    return {"evidence": Evidence.decode(rest) if len(rest) else None}
+def decode_evidence(rest: bytes | bytearray | memoryview) -> Evidence | None:
+    """What follows a body: evidence, or nothing."""
+    return Evidence.decode(rest) if len(rest) else None
 
 
 class ConfirmWriteRequest(Packed, kw_only=True):

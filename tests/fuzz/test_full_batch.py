@@ -66,7 +66,9 @@ def test_an_echo_of_another_terminal_in_the_same_turn_is_answered(bench, fill):
 
 def test_a_put_terminal_of_another_terminal_in_the_same_turn_is_answered(bench, fill):
     with bench.session() as other:
-        request = PutTerminalRequest(**KEY, trace_number=99, terminal_id=50, store_id=1, rights=1, key=bytes(range(1, 33)) + bytes(8))
+        request = PutTerminalRequest(
+            **KEY, trace_number=99, terminal_id=50, store_id=1, rights=1, key=bytes(range(1, 33)) + bytes(8)
+        )
         asked = other.take(other.seal(message(MessageType.PUT_TERMINAL, request.encode(), 6)))
         fill()
 

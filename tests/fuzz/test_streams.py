@@ -40,6 +40,7 @@ from tests.fuzz.inprocess import (
 )
 from tests.fuzz.mutations import Mutation, bodies, body_of, mutated, mutations
 from tests.fuzz.peer import HEADER_BYTES, framed, message
+from tests.support.keys import wrapped
 from tests.twin.wire import DECIDED_TYPES, form_error, read_header
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -56,6 +57,9 @@ BESIDE = {MessageType.PUT_TERMINAL, MessageType.DAY_DIGESTS, MessageType.DAY_LIS
 
 
 # --------------------------------------------------------------------------- what should be answered
+
+STORAGE_VERSION_AT = 29
+"""In the body of a put terminal: zero on the wire."""
 
 
 class Expected:
@@ -98,10 +102,17 @@ class Expected:
             return self.error(plaintext, error)
         if header.type in DECIDED_TYPES:
             if header.type == MessageType.PUT_TERMINAL and form_error(plaintext, header) is None:
-                if any(plaintext[-8:]):
-                    got = int.from_bytes(plaintext[-8:-4], "little")
-                    return self.error(plaintext, ErrorReply(code=222, type=header.type, offset=64, expected=0, got=got))
-                plaintext = plaintext[:-40] + wrap_key(STORAGE_KEY, plaintext[-40:-8])
+                filled_in = plaintext[HEADER_BYTES + STORAGE_VERSION_AT]
+                got = filled_in or int.from_bytes(plaintext[-8:-4], "little")
+                if filled_in or any(plaintext[-8:]):
+                    error = ErrorReply(
+                        code=222, type=header.type, offset=STORAGE_VERSION_AT if filled_in else 64, expected=0, got=got
+                    )
+                    return self.error(plaintext, error)
+                if any(plaintext[-40:]):
+                    head = bytearray(plaintext[:-40])
+                    head[HEADER_BYTES + STORAGE_VERSION_AT] = 1
+                    plaintext = bytes(head) + wrapped(plaintext[-40:-8])
             reply = self.twin.decide(self.terminal_id, self.rights, plaintext, NOW_MS).reply
             if reply[1] == 0xFF:
                 self.error_count += 1

@@ -7,7 +7,7 @@ import PyKCS11
 import pytest
 from PyKCS11 import CKA_ID, CKA_LABEL, CKA_SIGN, CKA_TOKEN, CKM_AES_CMAC, CKM_AES_KEY_WRAP
 
-from hsm._cipher import copy_into
+from hsm._cipher import copy_into, ed25519_verify
 from hsm.backend import KeyUse
 from hsm.errors import (
     BackendClosedError,
@@ -17,7 +17,7 @@ from hsm.errors import (
     TokenTimeoutError,
     TokenUnavailableError,
 )
-from hsm.pkcs11 import Pkcs11Backend, key_class, key_id
+from hsm.pkcs11 import PUBLIC, Pkcs11Backend, key_class, key_id
 from tests.support.softhsm import MODULE_PATH, PIN
 
 KEK, SIGN, LOG = KeyUse
@@ -121,6 +121,41 @@ def test_no_session_object_is_left_behind(backend, page):
 
     assert in_token(backend, lambda session: len(session.findObjects([(CKA_TOKEN, False)]))) == 0
     assert in_token(backend, lambda session: len(session.findObjects([(CKA_TOKEN, True)]))) == 4
+
+
+def test_half_a_pair_left_by_a_crash_is_no_key(backend, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(backend._token, "copy", lambda *_args: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            backend.generate(SIGN, 1, NOW_MS)
+    assert backend.keys() == []
+
+    facts = backend.generate(SIGN, 1, NOW_MS)
+    assert ed25519_verify(backend.public_key(1), b"head", backend.sign(1, b"head"))
+    assert backend.keys() == [facts]
+    assert in_token(backend, lambda session: len(session.findObjects([(CKA_TOKEN, True)]))) == 2
+    backend.destroy(SIGN, 1)
+    assert in_token(backend, lambda session: len(session.findObjects([(CKA_TOKEN, True)]))) == 0
+
+
+def test_a_public_half_that_was_swapped_is_found(backend, page):
+    backend.generate(SIGN, 1, NOW_MS)
+    backend.generate(SIGN, 2, NOW_MS)
+
+    def swap(session):
+        mine, other = (
+            session.findObjects([(PyKCS11.CKA_CLASS, PyKCS11.CKO_PUBLIC_KEY), (CKA_ID, key_id(SIGN, version))])[0]
+            for version in (1, 2)
+        )
+        (point,) = session.getAttributeValue(other, [PyKCS11.CKA_EC_POINT])
+        session.destroyObject(mine)
+        session.createObject(
+            [*PUBLIC, (CKA_TOKEN, True), (CKA_ID, key_id(SIGN, 1)), (PyKCS11.CKA_EC_POINT, bytes(point))]
+        )
+
+    in_token(backend, swap)
+    with pytest.raises(TokenRefusedError, match="public half"):
+        backend.public_key(1)
 
 
 def test_objects_of_others_are_left_alone(backend):

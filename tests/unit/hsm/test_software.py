@@ -15,6 +15,7 @@ from hsm._cipher import copy_into
 from hsm._keystore import KEY_COUNT_MAX
 from hsm.backend import KeyUse
 from hsm.errors import (
+    BackendClosedError,
     HsmError,
     KeyNotFoundError,
     KeyPageClosedError,
@@ -26,6 +27,7 @@ from hsm.errors import (
     KeystoreNotOpenedError,
     KeystoreReadOnlyError,
     KeystoreTornError,
+    KeystoreUncertainError,
     KeystoreUnknownError,
     KeystoreUnwritableError,
     SealTooCheapError,
@@ -113,8 +115,10 @@ def test_all_components_open_and_fewer_do_not(path, components, page):
         facts = backend.generate(KEK, 1, NOW_MS)
 
     assert opened(path, components) == opened(path, components[::-1]) == [facts]
-    with pytest.raises(KeystoreNotOpenedError):
-        opened(path, components[:2])
+    other = page.take(32)
+    for wrong in (components[:2], *([*components[:place], other, *components[place + 1 :]] for place in range(3))):
+        with pytest.raises(KeystoreNotOpenedError):
+            opened(path, wrong)
     for few in (components[:0], components[:1]):
         with pytest.raises(SealTooCheapError):
             opened(path, few)
@@ -333,6 +337,36 @@ def test_what_could_not_be_written_did_not_happen(path, filled, monkeypatch, cal
     assert len(opened(path)) == 4
 
 
+def test_a_directory_that_cannot_be_synced_is_told_and_the_keystore_closed(path, filled, monkeypatch):
+    backend = SoftwareBackend.open(path, PASSPHRASE)
+    real = os.fsync
+
+    def fails_for_directories(handle):
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        real(handle)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fails_for_directories)
+        with pytest.raises(KeystoreUncertainError, match="the change happened"):
+            backend.reseal(b"quite another passphrase", cost=TRAINING_COST)
+    with pytest.raises(BackendClosedError):
+        backend.keys()
+    assert opened(path, b"quite another passphrase") == filled
+
+
+def test_a_link_is_no_way_around_the_lock(path, filled):
+    link = path.with_name("link")
+    link.symlink_to(path)
+    with SoftwareBackend.open(link, PASSPHRASE) as backend:
+        with pytest.raises(KeystoreBusyError):
+            SoftwareBackend.open(path, PASSPHRASE)
+        backend.generate(KEK, 2, NOW_MS)
+
+    assert link.is_symlink()
+    assert len(opened(path)) == 4
+
+
 def test_the_new_file_is_on_disk_before_it_takes_the_name(path, filled, monkeypatch):
     calls = []
 
@@ -351,6 +385,13 @@ def test_the_new_file_is_on_disk_before_it_takes_the_name(path, filled, monkeypa
         backend.generate(KEK, 2, NOW_MS)
 
     assert calls == ["write", "fsync", "rename", "fsync"]
+
+
+def test_a_destroyed_key_leaves_the_memory(path, filled):
+    with SoftwareBackend.open(path, PASSPHRASE) as backend, memoryview(backend._keys[KEK, 1].slot) as view:
+        assert bytes(view) != bytes(32)
+        backend.destroy(KEK, 1)
+        assert bytes(view) == bytes(32)
 
 
 def test_no_slot_is_lost(path, filled):
