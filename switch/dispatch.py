@@ -53,8 +53,17 @@ from switch.protocol.messages import (
     SwitchMode,
     TerminalStatus,
 )
+from switch.protocol.noise import DH_BYTES
 from switch.protocol.records import RecordKind, TerminalRecord
-from switch.protocol.session import CHALLENGE_BYTES, SignOnError, answer_sign_on, parse_sign_on, refuse_sign_on
+from switch.protocol.session import (
+    CHALLENGE_BYTES,
+    SignOnError,
+    SignOnSuccess,
+    answer_sign_on,
+    parse_sign_on,
+    refuse_sign_on,
+)
+from switch.sign_on_guard import SignOnGuard
 
 HEADER_BYTES = Header.width_bytes()
 KNOWN = frozenset(int(known) for known in MessageType)

@@ -96,7 +96,7 @@ class SignOnGuard:
             self._strangers.take()
 
     def was_accepted(self, ephemeral: bytes) -> bool:
-        """Whether a sign-on with this ephemeral key was accepted before: no terminal draws one twice, so it is a copy."""
+        """Whether a sign-on with this ephemeral key was accepted before: nobody draws one twice, so it is a copy."""
         return ephemeral in self._accepted
 
     def succeeded(self, address: str, ephemeral: bytes, at_ms: int) -> None:
