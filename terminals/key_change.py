@@ -3,7 +3,7 @@
 | step | what is done                                           | after a crash behind it                              |
 |------|--------------------------------------------------------|------------------------------------------------------|
 | 1    | the next key is put beside the old one, on disk        | the switch knows the old one: goes on with step 2    |
-| 2    | CHANGE_KEY: the switch accepts both                    | the old one signs on: step 2 once more, it is harmless |
+| 2    | CHANGE_KEY: the switch accepts both                    | the old one signs on: step 2 again, it is harmless   |
 | 3    | a second session, made with the next key, takes over   | the same                                             |
 | 4    | CHANGE_KEY with `confirm`: the old key ends            | the next one signs on: step 4 hears CHANGED_KEY      |
 | 5    | the next key alone is in the file                      | done                                                 |

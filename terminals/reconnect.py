@@ -86,6 +86,7 @@ class KeptLink:
         """With the key or, while it is being changed, with whichever of the two the switch accepts."""
         key, next_key = (self._key, None) if isinstance(self._key, Credentials) else (self._key.key, self._key.next)
         if next_key is None:
+            self._prefers_next = False
             return await self._connect(key, deadline_ms)
         first, second = (next_key, key) if self._prefers_next else (key, next_key)
         try:

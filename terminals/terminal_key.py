@@ -1,10 +1,10 @@
 """A terminal's key file at work: the key, and while it is being changed the next one beside it.
 
-| found in the file     | meaning                                                        | what the kit does               |
-|-----------------------|----------------------------------------------------------------|---------------------------------|
-| `key`                 | the switch has this key                                        | signs on with it                |
-| `key` and `next_key`  | a change was begun; the switch has either of them, or both     | signs on with whichever works,  |
-|                       |                                                                | and finishes the change         |
+| found in the file    | meaning                                                    | what the kit does              |
+|----------------------|------------------------------------------------------------|--------------------------------|
+| `key`                | the switch has this key                                    | signs on with it               |
+| `key` and `next_key` | a change was begun; the switch has either of them, or both | signs on with whichever works, |
+|                      |                                                            | and finishes the change        |
 
 The file is never without a key that the switch accepts: the next key is on
 disk before it is sent, and the old one leaves the file after the switch has
@@ -29,7 +29,8 @@ class TerminalKey:
         self._key, self._next = read_key_file(path)  # disk
 
     def __repr__(self) -> str:
-        return f"TerminalKey({str(self._path)!r}, terminal_id={self._key.terminal_id}, changing={self.next is not None})"
+        is_changing = self._next is not None
+        return f"TerminalKey({str(self._path)!r}, terminal_id={self._key.terminal_id}, is_changing={is_changing})"
 
     @property
     def key(self) -> Credentials:

@@ -211,7 +211,7 @@ KEY_VERSION_MAX = 255
 """Largest version of a key: one byte in every format."""
 
 SIGN_ON_FAILURES_MAX = 256
-"""Refused sign-ons of one address at once, then BUSY: a flood costs the switch 25 ms once; a store's tills are fewer."""
+"""Refused sign-ons of one address at once, then BUSY: 25 ms of the switch; tills of a store are fewer."""
 
 SIGN_ON_FAILURES_PER_S = 8
 """Refused sign-ons of one address that are looked at in each second beyond that: a thousandth of the switch's time."""
