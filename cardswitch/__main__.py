@@ -13,7 +13,14 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Group, Parameter
 
-from . import card_points, card_settings, card_stops, card_value, card_view  # noqa: F401  they add commands to card
+from . import (  # noqa: F401  they add commands to card and terminal
+    card_points,
+    card_settings,
+    card_stops,
+    card_value,
+    card_view,
+    terminal_keys,
+)
 from .card import app as card_app
 from .card_types import app as type_app
 from .catalogue import gift_app, points_app, price_app

@@ -12,7 +12,7 @@ connection, and nothing behind it is looked at.
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from cpython.ref cimport PyObject
 from libc.stdlib cimport free, realloc
-from libc.string cimport memcpy, memmove, memset
+from libc.string cimport memcmp, memcpy, memmove, memset
 
 from switch._aead cimport seal, unseal
 from switch._examine cimport CHALLENGE_BYTES
@@ -50,14 +50,16 @@ cdef inline bint signs_off(const header_t* header) noexcept nogil:
     return header.type == TYPE_SIGN_OFF and header.version == PROTOCOL_VERSION and header.flags == 0
 
 
-cdef bint goes_over(const terminal_record_t* terminal, uint16_t key_version) noexcept nogil:
-    """Whether a session has been made with the key that its terminal is going over to."""
+cdef const uint8_t* key_of(const terminal_record_t* terminal, uint16_t key_version) noexcept nogil:
+    """Wrapping of the terminal's key of this version; NULL: it is neither the one in use nor the next."""
     cdef int i
+    if key_version == terminal.key_version:
+        return terminal.wrapped_key
     if key_version == <uint16_t>(terminal.key_version + 1):
         for i in range(<int>sizeof(terminal.wrapped_next)):
             if terminal.wrapped_next[i] != 0:
-                return True
-    return False
+                return terminal.wrapped_next
+    return NULL
 
 
 cdef class Link:
@@ -84,7 +86,9 @@ cdef class Link:
         if self.link == NULL:
             raise MemoryError("link: no memory for a session")
         cdef terminal_record_t* terminal = engine.tables.terminal(terminal_id)
-        self.key_version = terminal.key_version if key_version == 0 and terminal != NULL else key_version
+        if terminal != NULL:
+            self.key_version = key_version if key_version else terminal.key_version
+            self._mark_key(terminal)
 
     def __dealloc__(self):
         if self.link != NULL:
@@ -122,6 +126,27 @@ cdef class Link:
         round.take(self, &buffer[0], kept + size, now_ms)
         round.finish(now_ms)
         return self.take_cold()
+
+    cdef bint _mark_key(self, const terminal_record_t* terminal) noexcept:
+        """Remember by which bytes the key of this session can be known; False when it has ended."""
+        cdef const uint8_t* key = key_of(terminal, self.key_version)
+        if key == NULL:
+            return False
+        memcpy(self.key_mark, key, KEY_MARK_BYTES)
+        self.storage_version = terminal.storage_version
+        return True
+
+    cdef bint _is_key_valid(self, const terminal_record_t* terminal) noexcept:
+        """Whether the key that the session was made with is still one of its terminal's.
+
+        A version may be given twice: to a next key that is given up, and to the one that comes instead. So the key
+        itself is compared, by its wrapping. One wrapped anew since the last frame is known by its version alone.
+        """
+        cdef const uint8_t* key = key_of(terminal, self.key_version)
+        if key == NULL:
+            return False
+        return memcmp(key, self.key_mark, KEY_MARK_BYTES) == 0 or (
+            terminal.storage_version != self.storage_version and self._mark_key(terminal))
 
     cdef uint32_t load(self, uint8_t* buffer) noexcept:
         """Copy the kept bytes to the start of a buffer; how many they are. The next `Round.take` forgets them."""
@@ -224,7 +249,7 @@ cdef class Round:
         if terminal == NULL or terminal.status == TERMINAL_BLOCKED:      # one in quarantine is answered, with refusals
             link.fault = "terminal is blocked"
             return 0
-        if link.key_version != terminal.key_version and not goes_over(terminal, link.key_version):
+        if not link._is_key_valid(terminal):
             link.fault = "terminal's key was replaced"
             return 0
         while self._open(link, data, size, &used):

@@ -203,7 +203,7 @@ async def test_a_terminal_killed_while_it_waits_for_an_answer_ends_the_change_la
 
 async def _goes_on(path, peer):
     key, next_key = keys_in(path)
-    assert {key, next_key} & {peer.keys[TERMINAL_ID], peer.next_keys.get(TERMINAL_ID)}, "no key is left that is accepted"
+    assert {key, next_key} & {peer.keys[TERMINAL_ID], peer.next_keys.get(TERMINAL_ID)}, "no key is left to sign on with"
     async with till_of(path, peer) as client:
         await client.settle()
         assert (await client.debit(CARD, 100)).verdict is Verdict.APPROVED
