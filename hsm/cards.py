@@ -49,7 +49,9 @@ class CardPurpose(IntEnum):
     JITTER = 0x21
     """Rolling ticket of a stripe. Unique is the card number."""
     SUN = 0x31
-    """SDMFileReadKey of an NTAG 424 DNA tag. Unique is the chip's UID. Its SDMMetaReadKey is one for all tags."""
+    """SDMFileReadKey of an NTAG 424 DNA tag. Unique is the chip's UID."""
+    SUN_META = 0x32
+    """SDMMetaReadKey, one for all tags of a key version: unique is 7 zero bytes. Only hides who a tag is."""
 
 
 def card_number_unique(card_number: str) -> bytes:

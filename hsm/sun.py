@@ -8,7 +8,7 @@ pay; and its counter must rise at every use, which the caller keeps.
 from dataclasses import dataclass
 from hmac import compare_digest
 
-from hsm._primitives import AES_BLOCK_BYTES, Buffer, aes_cbc_decrypt, aes_cmac, field, number
+from hsm._primitives import AES_BLOCK_BYTES, Buffer, aes_cbc_decrypt, aes_cbc_encrypt, aes_cmac, field, number
 from hsm.data_errors import TagDataError
 
 UID_BYTES = 7
@@ -39,6 +39,12 @@ def decipher_picc_data(meta_read_key: Buffer, picc_data: bytes) -> TagReading:
     if clear[0] != _UID_AND_COUNTER:
         raise TagDataError("expected PICCData with UID and counter, got something else: not a tag of this key")
     return TagReading(bytes(clear[1:8]), int.from_bytes(clear[8:11], "little"))
+
+
+def encipher_picc_data(meta_read_key: Buffer, reading: TagReading, filler: bytes) -> bytes:
+    """What a tag mirrors into `e=`; `filler` (5 bytes) is the tag's random end. For virtual tags and tests."""
+    clear = bytes([_UID_AND_COUNTER]) + _identity(reading) + field(filler, 5, "a filler")
+    return aes_cbc_encrypt(meta_read_key, bytes(AES_BLOCK_BYTES), clear)
 
 
 def session_mac_key(file_read_key: Buffer, reading: TagReading) -> bytes:

@@ -61,6 +61,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Article prices in all price classes, 76 bytes each."""
     day_closes_max: int = 2_000_000
     """Days closed, 76 bytes for each terminal and date: five years of a thousand terminals."""
+    media_max: int = 20_000_000
+    """Media enrolled, 140 bytes each: a chip and a stripe for every card there may be."""
+    card_keys_max: int = 1_000_000
+    """Media with a random key of their own, 76 bytes each; media with derived keys need none."""
+    alarms_max: int = 100_000
+    """Alarms, 140 bytes each, never given up: fifty a day for five years."""
     answers_per_date_max: int = 64_000_000
     """Requests remembered per business date, 37 to 59 bytes each; beyond it new ones get WINDOW_FULL."""
     connections_max: int = 12_000

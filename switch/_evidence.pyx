@@ -60,7 +60,8 @@ cdef inline bint is_key_accepted(Tables tables, const evidence_t* evidence,
                                  const medium_record_t* medium) noexcept nogil:
     """Row 5: whether proofs made with the key version still pass."""
     cdef const key_record_t* key
-    if evidence.outcome == OUTCOME_KEY_MISSING or evidence.outcome == OUTCOME_NOT_CHECKED:
+    if (evidence.outcome == OUTCOME_KEY_MISSING or evidence.outcome == OUTCOME_NOT_CHECKED
+            or evidence.outcome > OUTCOME_CHALLENGE):
         return False
     if medium != NULL:
         if evidence.found_key_version < medium.key_version:

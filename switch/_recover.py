@@ -112,6 +112,9 @@ def tables_of(bounds: Settings) -> Tables:
         rules_max=bounds.rules_max,
         prices_max=bounds.prices_max,
         day_closes_max=bounds.day_closes_max,
+        media_max=bounds.media_max,
+        card_keys_max=bounds.card_keys_max,
+        alarms_max=bounds.alarms_max,
         hash_key=random_key()[:HASH_KEY_BYTES],
     )
 

@@ -304,10 +304,10 @@ cdef uint16_t change_key(Tables tables, const ask_t* ask, const change_key_reque
     cdef terminal_record_t* terminal = tables.terminal(ask.terminal_id)
     if request.confirm > 1:
         return invalid(&decision.reply, 16)
-    if request.confirm and not is_zero(request.key, sizeof(request.key)):
-        return invalid(&decision.reply, 24)
     if terminal == NULL:
         return CODE_TERMINAL_UNKNOWN             # the switch itself, or init: no session has such a number
+    if request.confirm and not is_zero(request.key, sizeof(request.key)):
+        return invalid(&decision.reply, 24)
     if not request.confirm:
         memcpy(terminal.wrapped_next, request.key, sizeof(terminal.wrapped_next))
     elif is_zero(terminal.wrapped_next, sizeof(terminal.wrapped_next)):

@@ -11,6 +11,7 @@ from switch._account cimport (
     add_points, available, free_hold, limits_following, open_hold, settle, take_back, visits_of)
 from switch._decision cimport ask_t, decision_t, show_account, touch
 from switch._entry cimport reply_of, request_of, result_count_of, results_of
+from switch._form cimport evidence_in
 from switch._index cimport slot_t
 from switch._layout cimport *
 from switch._points cimport undo_load_visits, undo_redeem
@@ -102,15 +103,38 @@ cdef card_record_t* settled_card(Tables tables, const ask_t* ask, uint64_t card_
 cdef void reverse(Tables tables, AnswerWindow answers, GroupCommit commit, const ask_t* ask,
                   const reversal_request_t* request, decision_t* decision) noexcept nogil:
     cdef account_record_t* account = NULL
-    cdef card_record_t* card = settled_card(tables, ask, request.card_number, &account, decision)
-    decision.reply.code = decide_reversal(tables, answers, commit, ask, request, card, account, decision)
+    cdef uint64_t card_number = request.card_number or number_found(answers, commit, ask, request)
+    cdef card_record_t* card = settled_card(tables, ask, card_number, &account, decision)
+    decision.reply.code = decide_reversal(tables, answers, commit, ask, request, card_number, card, account, decision)
     if account != NULL:
         show_account(&decision.reply, account)
 
 
+cdef uint64_t number_found(AnswerWindow answers, GroupCommit commit, const ask_t* ask,
+                           const reversal_request_t* request) noexcept nogil:
+    """Card of an original whose terminal knew no number: the switch found it by a code or a tag. 0: no such original."""
+    cdef uint32_t date = request.original_business_date
+    cdef slot_t* slot
+    cdef const entry_header_t* original
+    cdef const evidence_t* evidence
+    if not answers.covers(date) or (
+            date == request.business_date and request.original_trace_number == request.trace_number):
+        return 0
+    slot = answers.find(date, answer_key(ask.terminal_id, request.original_trace_number))
+    if slot == NULL or slot.value & NOTED:
+        return 0
+    original = <const entry_header_t*>commit.entry_at(slot.value & ~<uint64_t>POSITION_MASK_LOW)
+    if original == NULL:
+        return 0
+    evidence = evidence_in(original.request_type, request_of(original), original.request_bytes)
+    if evidence == NULL or (evidence.medium != MEDIUM_CODE and evidence.medium != MEDIUM_TAG):
+        return 0
+    return (<const debit_request_t*>request_of(original)).card_number
+
+
 cdef uint16_t decide_reversal(Tables tables, AnswerWindow answers, GroupCommit commit, const ask_t* ask,
-                              const reversal_request_t* request, card_record_t* card, account_record_t* account,
-                              decision_t* decision) noexcept nogil:
+                              const reversal_request_t* request, uint64_t card_number, card_record_t* card,
+                              account_record_t* account, decision_t* decision) noexcept nogil:
     cdef uint64_t key = answer_key(ask.terminal_id, request.original_trace_number)
     cdef uint32_t date = request.original_business_date
     cdef slot_t* slot
@@ -127,7 +151,7 @@ cdef uint16_t decide_reversal(Tables tables, AnswerWindow answers, GroupCommit c
         asked = <const debit_request_t*>request_of(original)
         if not is_reversible(original.request_type):
             return CODE_ORIGINAL_NOT_REVERSIBLE
-        if asked.card_number != request.card_number or asked.amount_minor != request.amount_minor:
+        if asked.card_number != card_number or asked.amount_minor != request.amount_minor:
             return CODE_ORIGINAL_MISMATCH
         if reply_of(original).code == CODE_APPROVED or reply_of(original).code == CODE_PARTIAL:
             code = undo(tables, ask, original, card, account, decision)

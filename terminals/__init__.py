@@ -13,5 +13,6 @@ Reading order: `outcome` (how a call ends), `client` (what can be asked),
 `settlement` (how a request gets to its end whatever the line does), `trace` and
 `trace_file` (what survives a pulled plug), `day_close` (till and switch agree
 on every request of a date), `terminal_key` and `key_change` (the terminal's
-key and how it changes), `reconnect`, `link` (the socket).
+key and how it changes), `reconnect`, `link` (the socket). `chip` has the chip
+cards and their readers.
 """

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 KEY_BYTES = 32
-"""An X25519 private key, and a terminal's key."""
+"""An X25519 private key."""
 
 
 def _now_ms() -> int:
@@ -25,7 +25,7 @@ def _monotonic_ms() -> int:
     return time.monotonic_ns() // 1_000_000
 
 
-def _random_key() -> bytes:
+def _ephemeral_private() -> bytes:
     return os.urandom(KEY_BYTES)
 
 
@@ -35,7 +35,7 @@ async def _sleep_ms(duration_ms: float) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a terminal asks of the world beside its connection: two clocks, a pause and three kinds of chance."""
+    """What a terminal asks of the world beside its connection: two clocks, a pause and two kinds of chance."""
 
     now_ms: Callable[[], int] = _now_ms
     """Wall clock for the stamps of requests, milliseconds since 1970-01-01 UTC."""
@@ -43,10 +43,10 @@ class Surroundings:
     """Clock for deadlines; never goes back, its zero means nothing."""
     sleep_ms: Callable[[float], Awaitable[None]] = _sleep_ms
     """Pause between attempts, milliseconds."""
-    ephemeral_private: Callable[[], bytes] = _random_key
+    ephemeral_private: Callable[[], bytes] = _ephemeral_private
     """A fresh private key of 32 bytes for each sign-on; must never repeat."""
-    terminal_key: Callable[[], bytes] = _random_key
-    """A fresh key of 32 bytes for a terminal that changes its key."""
+    random_bytes: Callable[[int], bytes] = os.urandom
+    """So many secret random bytes: unpredictable numbers for cards, first chain values."""
     unit_random: Callable[[], float] = random.random
     """A number from 0 up to but not 1, for the jitter of the back-off; need not be secret."""
 

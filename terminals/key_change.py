@@ -23,7 +23,7 @@ from switch.protocol.codes import ResponseCode
 from switch.protocol.messages import ChangeKeyRequest, MessageType, TerminalFlag
 
 from ._clock import Surroundings
-from .credentials import Credentials
+from .credentials import KEY_BYTES, Credentials
 from .errors import CredentialsError, SwitchUnreachableError, TerminalError
 from .link import Link
 from .operators import Build
@@ -82,7 +82,7 @@ class KeyChanger:
                 await self._settler.carry(request, deadline_ms, is_uncertain=True)
         link = await self._kept.get(deadline_ms)
         if key.next is None or not link.is_of(key.next):
-            next_key = key.begin(self._surroundings.terminal_key())  # disk: step 1
+            next_key = key.begin(self._surroundings.random_bytes(KEY_BYTES))  # disk: step 1
             outcome = await self._keyed(MessageType.CHANGE_KEY, _request(next_key))  # step 2
             if outcome.verdict is not Verdict.APPROVED:
                 return outcome

@@ -48,6 +48,7 @@ class ReplyFields(NamedTuple):
     recharged_minor: int
     round_off_minor: int
     change_minor: int
+    receipt_code: int
 
 
 assert ReplyFields._fields == tuple(field.name for field in layout_of(Reply).fields)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Self
 
+from .evidenced import decode_evidence, encode_evidence
 from .layout import LayoutError, Packed, i32, i64, layout_of, octets, u8, u16, u32, u64
 from .rows import decode_rows, decode_with_rows
-from .security import EVIDENCE_BYTES, Evidence, decode_evidence, encode_evidence
+from .security import EVIDENCE_BYTES, Evidence
 from .terms import LINE_COUNT_MAX, PIN_BYTES, TENDER_COUNT_MAX, DebitFlag
 
 

@@ -181,7 +181,6 @@ MEANINGS: dict[ResponseCode, tuple[CodeClass, str]] = {
         "The card has a chip: its stripe pays only when the chip failed, and little.",
     ),
     ResponseCode.MEDIUM_AMOUNT: (_FINAL, "The amount is above what the medium may pay."),
-    ResponseCode.PROOF_WRONG: (_FINAL, "The medium's proof does not fit: forged, damaged, or read wrongly."),
     ResponseCode.FUNDS: (_FINAL, "Less is available than the amount."),
     ResponseCode.EXPIRED: (_FINAL, "The card's last date of use has passed."),
     ResponseCode.PIN_WRONG: (_FINAL, "The PIN is wrong; it counts as a try."),
@@ -198,6 +197,7 @@ MEANINGS: dict[ResponseCode, tuple[CodeClass, str]] = {
         "The approved debits of this business date would exceed the limit: the account's by the type, or the card's.",
     ),
     ResponseCode.CARD_STATUS: (_FINAL, "The card's status does not allow it; `detail` is the status."),
+    ResponseCode.PROOF_WRONG: (_FINAL, "The medium's proof does not fit: forged, damaged, or read wrongly."),
     ResponseCode.DAILY_COUNT: (
         _FINAL,
         "The approved debits of this business date are as many as allowed: the account's by the type, or the card's.",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from .evidenced import EvidencedRequest
 from .layout import Packed, i64, octets, u8, u32, u64
-from .security import Evidence, EvidencedRequest
+from .security import Evidence
 
 
 class ReversalRequest(Packed, kw_only=True):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated, ClassVar, Self
 
 from .bill import BillLine
+from .evidenced import EvidencedRequest
 from .layout import Packed, i64, layout_of, octets, u8, u16, u32, u64
 from .rows import decode_with_rows
-from .security import Evidence, EvidencedRequest
+from .security import Evidence
 
 
 class RedeemRequest(EvidencedRequest, kw_only=True):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated
 
-from .layout import LayoutError, Packed, i64, octets, u8, u16, u32, u64
+from .layout import Packed, i64, octets, u8, u16, u32, u64
 from .security_terms import AlarmState, KeyState, MediumState
 from .terms import NO_COUNT_LIMIT
 
@@ -56,34 +56,6 @@ class IssuerAnswer(Packed, kw_only=True):
     command: Annotated[int, u16("switch", "chip: as in the evidence")] = 0
     next: Annotated[int, u32("switch", "chip: new chain value; stripe: new counter")] = 0
     mac: Annotated[bytes, octets(8, "switch", "chip: MAC over it; stripe: the five digits as a number")] = bytes(8)
-
-
-class EvidencedRequest(Packed, kw_only=True):
-    """A request of fixed length that evidence may follow."""
-
-    trailing: ClassVar[tuple[str, ...]] = ("evidence",)
-
-    def encode(self) -> bytes:
-        """Fixed part, and the evidence if there is some."""
-        return Packed.encode(self) + encode_evidence(self)
-
-    @classmethod
-    def decode(cls, body: bytes | bytearray | memoryview) -> Self:
-        """Request from its bytes; `LayoutError` when the length is neither with nor without evidence."""
-        fixed_bytes = cls.width_bytes()
-        if len(body) not in (fixed_bytes, fixed_bytes + EVIDENCE_BYTES):
-            raise LayoutError(f"{cls.__name__} length", 0, fixed_bytes, len(body), "send the body, or it and evidence")
-        return cls(**(cls._fixed_fields(body) | {"evidence": decode_evidence(body[fixed_bytes:])}))
-
-
-def encode_evidence(request: Any) -> bytes:
-    """Bytes of a request's evidence, none if it has none."""
-    return b"" if request.evidence is None else Evidence.encode(request.evidence)
-
-
-def decode_evidence(rest: bytes | bytearray | memoryview) -> Evidence | None:
-    """What follows a body: evidence, or nothing."""
-    return Evidence.decode(rest) if len(rest) else None
 
 
 class ConfirmWriteRequest(Packed, kw_only=True):

@@ -2,13 +2,13 @@
 
 import json
 import re
+import shutil
 import signal
 import stat
 import time
 
 import pytest
 
-from switch.protocol.codes import ResponseCode
 from switch.protocol.messages import BalanceRequest, DebitRequest, MessageType, SwitchMode
 from terminals.credentials import read_credentials
 from tests.support.desk import (
@@ -27,7 +27,7 @@ from tests.support.desk import (
 )
 from tests.support.switch_process import SwitchProcess, run_cardswitch
 from tests.support.sync_shim import SyncShim
-from tests.support.till import HungUpError, RefusedError, Till
+from tests.support.till import HungUpError, Till
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_init_makes_a_directory_that_serve_takes_and_says_where_the_operator_is(
 def test_init_writes_its_secrets_for_the_owner_alone(tmp_path):
     run_cardswitch("init", "--data", tmp_path / "data", "--segment-bytes", SEGMENT_BYTES)
 
-    for name in ("operator.key", "storage.key"):
+    for name in ("operator.key", "keys/keystore", "keys/keyring", "keys/key.log"):
         assert stat.S_IMODE((tmp_path / "data" / name).stat().st_mode) == 0o600
     assert json.loads((tmp_path / "data" / "operator.key").read_text())["terminal_id"] == 1
 
@@ -233,35 +233,46 @@ def test_sigint_stops_it_as_well(shop):
         assert switch.wait() == 0
 
 
-def test_a_terminal_is_refused_cleanly_when_the_storage_key_is_another(shop):
-    (shop / "storage.key").write_text("ab" * 32 + "\n")
-    with SwitchProcess(shop) as switch:
-        with pytest.raises(RefusedError) as refusal:
-            Till(switch.address, TILL_ID, TILL_KEY)
-
-        assert refusal.value.code == ResponseCode.SIGN_ON_REFUSED
-        assert switch.stop() == 0
-        assert "Traceback" not in switch.output
-
-
-def test_the_right_storage_key_lets_the_terminals_in_again(shop):
-    right = (shop / "storage.key").read_text()
-    (shop / "storage.key").write_text("ab" * 32 + "\n")
-    with SwitchProcess(shop) as switch:
-        switch.stop()
-        (shop / "storage.key").write_text(right)
-        switch.start()
-
-        with Till(switch.address, TILL_ID, TILL_KEY) as till:
-            assert till.balance_minor(CARD) == OPENING_MINOR
-
-
-def test_a_missing_storage_key_stops_the_start_with_one_line(shop):
-    (shop / "storage.key").unlink()
+def test_keys_of_another_switch_stop_the_start_with_one_line_and_the_right_ones_let_the_terminals_in_again(
+    shop, tmp_path
+):
+    run_cardswitch("init", "--data", tmp_path / "other", "--segment-bytes", SEGMENT_BYTES)
+    (shop / "keys").rename(tmp_path / "right")
+    shutil.copytree(tmp_path / "other" / "keys", shop / "keys")
 
     result = run_cardswitch("serve", "--data", shop, "--listen", "127.0.0.1:0")
 
-    assert_one_line(result, str(shop / "storage.key"), "restore it from its copy")
+    assert_one_line(result, "expected check value", "put back the keyring that belongs to this journal")
+    shutil.rmtree(shop / "keys")
+    (tmp_path / "right").rename(shop / "keys")
+    with SwitchProcess(shop) as switch, Till(switch.address, TILL_ID, TILL_KEY) as till:
+        assert till.balance_minor(CARD) == OPENING_MINOR
+
+
+@pytest.mark.parametrize("name", ["backend.json", "keystore", "keyring"])
+def test_a_missing_file_of_the_keys_stops_the_start_with_one_line(shop, name):
+    (shop / "keys" / name).unlink()
+
+    result = run_cardswitch("serve", "--data", shop, "--listen", "127.0.0.1:0")
+
+    assert_one_line(result, str(shop / "keys"), "restore")
+
+
+def test_a_wrong_passphrase_stops_the_start_with_one_line(shop, monkeypatch):
+    monkeypatch.setenv("CARDSWITCH_PASSPHRASE", "not the passphrase of this shop")
+
+    result = run_cardswitch("serve", "--data", shop, "--listen", "127.0.0.1:0")
+
+    assert_one_line(result, str(shop / "keys" / "keystore"), "passphrase")
+    assert "not the passphrase" not in result.stdout + result.stderr
+
+
+def test_without_a_passphrase_it_says_where_to_put_one(shop, monkeypatch):
+    monkeypatch.delenv("CARDSWITCH_PASSPHRASE")
+
+    result = run_cardswitch("serve", "--data", shop, "--listen", "127.0.0.1:0")
+
+    assert_one_line(result, "CARDSWITCH_PASSPHRASE_FILE")
 
 
 def test_a_wrong_line_in_the_settings_stops_every_command_with_one_line(shop):

@@ -79,3 +79,8 @@ class FixedDesk(KeyDesk):
 def wrapped(key: bytes) -> bytes:
     """A terminal's key as a fixed desk wraps it."""
     return aes_key_wrap(key_of(KeyPurpose.STORAGE, 1), key)
+
+
+def wrapped_card_key(key: bytes) -> bytes:
+    """A medium's own key as a fixed desk wraps it."""
+    return aes_key_wrap(key_of(KeyPurpose.STORAGE, 1), key)

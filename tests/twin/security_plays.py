@@ -145,7 +145,7 @@ def put_medium(till: Sender) -> Sent:
     if rng.random() < 0.15:
         name, values = rng.choice(ODD_MEDIA)
         fields[name] = rng.choice(values)
-        kind = fields.pop("medium", kind)
+        kind, card = fields.pop("medium", kind), fields.pop("card_number", card)
     return enrol(till, _staff(till, Right.CARDS), card, kind, **fields)
 
 
@@ -169,14 +169,17 @@ def put_policy(till: Sender) -> Sent:
 def step_key(till: Sender) -> Sent:
     """A key goes on in its life, not always as it should."""
     rng = till.rng
-    purpose, key_version = rng.choice([*KEYED, *KEYED, *KeyPurpose, 0, 9]), rng.choice([1, 1, 2, 2, 3, 3, 4, 255, 0])
+    purpose, key_version = (
+        rng.choice([*KEYED, *KeyPurpose, *[KeyPurpose.STORAGE] * 3, 0, 9]),
+        rng.choice([1, 1, 2, 2, 3, 3, 4, 255, 0]),
+    )
     state = rng.choice([*[1, 2] * 3, 3, 4, 4, 5, 0, 6])
     fields: dict[str, Any] = {}
     if rng.random() < 0.1:
         fields = rng.choice([{"operator_id": 0}, {"approver_id": 1}, {"approver_id": 0}, {"check_value": bytes(8)}])
     record = till.twin.tables.find(RecordKind.KEY, purpose, key_version)
-    if record is not None and record.state != KeyState.NEW and key_version == 1 and rng.random() < 0.9:
-        state = rng.choice([KeyState.ACTIVE, KeyState.VERIFY_ONLY])  # most media have the first version
+    if record is not None and record.state != KeyState.NEW and key_version == 1 and purpose in KEYED:
+        state = rng.choice([*[KeyState.ACTIVE, KeyState.VERIFY_ONLY] * 5, state])  # most media have the first version
     return put_key(till, _staff(till), purpose, key_version, state, **fields)
 
 

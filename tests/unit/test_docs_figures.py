@@ -10,6 +10,7 @@ from switch.protocol.codes import ResponseCode
 from switch.protocol.layout import layout_of
 from switch.protocol.messages import (
     AMOUNT_MINOR_MAX,
+    EVIDENCE_BYTES,
     LINE_COUNT_MAX,
     PIN_BYTES,
     TENDER_COUNT_MAX,
@@ -223,7 +224,8 @@ def test_the_ends_of_the_numbered_sets_are_those_that_the_decision_names():
 def test_figures_in_sentences_of_the_protocol_are_those_of_the_code():
     page = "docs/protocol.md"
     fixed, line, tender = DebitRequest.width_bytes(), BillLine.width_bytes(), Tender.width_bytes()
-    longest = 8 + fixed + LINE_COUNT_MAX * line + TENDER_COUNT_MAX * tender + PIN_BYTES + limits.TAG_BYTES
+    longest = 8 + fixed + LINE_COUNT_MAX * line + TENDER_COUNT_MAX * tender + PIN_BYTES + EVIDENCE_BYTES
+    longest += limits.TAG_BYTES
 
     assert says(page, f"a body of exactly {Reply.width_bytes()} bytes that begins with `c8 00`")
     assert int(ResponseCode.NOT_PERMITTED) == 0xC8
@@ -247,5 +249,9 @@ def test_figures_in_sentences_of_the_protocol_are_those_of_the_code():
 
 
 def test_the_right_of_every_part_of_the_protocol_that_names_one():
-    assert says("docs/protocol.md", "makes terminal 1 with the rights CREDIT, CONFIGURE, FOLLOW and CARDS, not PAY")
-    assert "rights=Right.CREDIT | Right.CONFIGURE | Right.FOLLOW | Right.CARDS," in source("switch/__main__.py")
+    assert says(
+        "docs/protocol.md", "makes terminal 1 with the rights CREDIT, CONFIGURE, FOLLOW, CARDS and SECURITY, not PAY"
+    )
+    assert "rights=Right.CREDIT | Right.CONFIGURE | Right.FOLLOW | Right.CARDS | Right.SECURITY," in source(
+        "switch/__main__.py"
+    )

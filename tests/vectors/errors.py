@@ -10,9 +10,9 @@ from switch.protocol.messages import (
     DebitFlag,
     EchoRequest,
     ErrorReply,
+    HandleAlarmRequest,
     Header,
     MessageType,
-    PutTerminalRequest,
     RefundLine,
     RefundRequest,
     ReversalRequest,
@@ -83,7 +83,7 @@ def message_cases(receive_key: bytes, send_key: bytes) -> list[dict[str, Any]]:
     """Messages that cannot be read, each the first one after sign-on."""
     debit, length, reserved = MessageType.DEBIT, ResponseCode.LENGTH, ResponseCode.RESERVED_NOT_ZERO
     body = DEBIT.encode()
-    put_terminal = PutTerminalRequest(**KEY, terminal_id=1002, store_id=0, rights=1, key=bytes(range(32)) + bytes(8))
+    handle_alarm = HandleAlarmRequest(**KEY, alarm=17, operator_id=77)
     reversal = ReversalRequest(
         **KEY, card_number=CARD, amount_minor=1, original_trace_number=2, original_business_date=DATE
     )
@@ -152,9 +152,9 @@ def message_cases(receive_key: bytes, send_key: bytes) -> list[dict[str, Any]]:
             100,
         ),
         (
-            "a reserved field of 3 bytes not zero at its last",
-            message(MessageType.PUT_TERMINAL, changed(put_terminal.encode(), 31, 5)),
-            ErrorReply(code=reserved, type=MessageType.PUT_TERMINAL, offset=29, expected=0, got=0x050000),
+            "a reserved field of 2 bytes not zero at its last",
+            message(MessageType.HANDLE_ALARM, changed(handle_alarm.encode(), 27, 5)),
+            ErrorReply(code=reserved, type=MessageType.HANDLE_ALARM, offset=25, expected=0, got=0x050000),
             100,
         ),
         (

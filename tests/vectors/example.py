@@ -80,6 +80,8 @@ def fields_of(struct_: Packed) -> dict[str, Any]:
             value = str(value)
         elif isinstance(value, bytes):
             value = value.hex()
+        elif isinstance(value, Packed):
+            value = fields_of(value)
         elif isinstance(value, tuple):
             value = [fields_of(line) for line in value]
         values[name] = value

@@ -7,6 +7,7 @@ from switch.protocol.layout import Packed
 from switch.protocol.messages import (
     ActivateRulesRequest,
     AdjustPointsRequest,
+    AlarmState,
     AllowedList,
     BackfillRequest,
     BalanceRequest,
@@ -15,6 +16,8 @@ from switch.protocol.messages import (
     CardOperation,
     CardQueryRequest,
     CardTypeFlag,
+    ChangeKeyRequest,
+    ConfirmWriteRequest,
     ConvertRequest,
     CreditRequest,
     CutOverRequest,
@@ -25,26 +28,35 @@ from switch.protocol.messages import (
     DebitFlag,
     DebitRequest,
     EchoRequest,
+    Evidence,
     FeeKind,
     FeeTender,
     FollowRequest,
     Function,
+    HandleAlarmRequest,
     HoldRequest,
+    KeyPurpose,
     LoadVisitsRequest,
+    MediumKind,
     MessageType,
     OpenCardRequest,
     OperateCardRequest,
     OrganisationNode,
     PinMode,
+    PolicyFlag,
     PutAllowedRequest,
     PutCardTypeRequest,
     PutGiftRequest,
+    PutKeyRequest,
+    PutMediumPolicyRequest,
+    PutMediumRequest,
     PutOrganisationRequest,
     PutPointsCategoryRequest,
     PutPriceRequest,
     PutRuleRequest,
     PutStoreRequest,
     PutTerminalRequest,
+    PutTravelRequest,
     ReadRecordsRequest,
     RechargeChannel,
     RedeemRequest,
@@ -52,6 +64,7 @@ from switch.protocol.messages import (
     RefundRequest,
     ReleaseRequest,
     ReversalRequest,
+    RewrapKeyRequest,
     Right,
     RuleAction,
     RuleLayer,
@@ -71,6 +84,18 @@ from switch.protocol.records import RecordKind
 from tests.vectors.example import CARD, CARD_TENDER, CASH, DATE, DEBIT, KEY, LINES, NOW_MS, OTHER_CARD, PIN, REFERENCE
 
 _trace_numbers = count(2)
+
+CHIP_EVIDENCE = Evidence(
+    medium=MediumKind.CHIP,
+    key_version=1,
+    counter=41,
+    medium_id=0x04A2B3C4D5E6F7,
+    challenge=bytes.fromhex("1122334455667788"),
+    chain=0x01020304,
+    currency=978,
+    proof=bytes.fromhex("8f7e6d5c4b3a2918") + bytes(8),
+)
+"""What a chip gave; its cryptogram is not a real one."""
 
 
 def key() -> dict[str, Any]:
@@ -379,6 +404,61 @@ REQUESTS: list[tuple[str, MessageType, Packed]] = [
         PutAllowedRequest(**key(), code=1, list=AllowedList.OUTLETS, allowed=1, number=12),
     ),
     ("cut-over", MessageType.CUT_OVER, CutOverRequest(**key(), next_date=DATE + 1, operator_id=77)),
+    (
+        "hold with a chip's evidence",
+        MessageType.HOLD,
+        HoldRequest(**key(), card_number=CARD, amount_minor=5_000, evidence=CHIP_EVIDENCE),
+    ),
+    ("confirm write", MessageType.CONFIRM_WRITE, ConfirmWriteRequest(**key(), card_number=CARD, counter=1_235)),
+    (
+        "put medium",
+        MessageType.PUT_MEDIUM,
+        PutMediumRequest(
+            **key(),
+            card_number=CARD,
+            medium_id=CHIP_EVIDENCE.medium_id,
+            medium=MediumKind.CHIP,
+            key_version_held=2,
+            operator_id=77,
+            counter=1,
+            chain=0x01020304,
+        ),
+    ),
+    (
+        "put medium policy",
+        MessageType.PUT_MEDIUM_POLICY,
+        PutMediumPolicyRequest(
+            **key(), code=1, flags=PolicyFlag.REQUIRED, operator_id=77, approver_id=78, stripe_minor_max=5_000
+        ),
+    ),
+    (
+        "put key",
+        MessageType.PUT_KEY,
+        PutKeyRequest(
+            **key(),
+            purpose=KeyPurpose.CHIP,
+            key_version=2,
+            check_value=bytes.fromhex("0a1b2c3d4e000000"),
+            operator_id=77,
+            approver_id=78,
+        ),
+    ),
+    (
+        "put travel",
+        MessageType.PUT_TRAVEL,
+        PutTravelRequest(**key(), store_id=12, other_store_id=13, minutes=45, operator_id=77),
+    ),
+    (
+        "handle alarm",
+        MessageType.HANDLE_ALARM,
+        HandleAlarmRequest(**key(), alarm=20_455, state=AlarmState.CLEARED, operator_id=77),
+    ),
+    (
+        "rewrap key",
+        MessageType.REWRAP_KEY,
+        RewrapKeyRequest(**key(), kind=RecordKind.TERMINAL, storage_version=2, key_a=1_002),
+    ),
+    ("change key", MessageType.CHANGE_KEY, ChangeKeyRequest(**key(), key=bytes(range(32)) + bytes(8))),
     ("follow", MessageType.FOLLOW, FollowRequest(partition=0, bytes_max=65_000, position=0)),
     ("statistics", MessageType.STATISTICS, StatisticsRequest()),
     ("read records", MessageType.READ_RECORDS, ReadRecordsRequest(kind=RecordKind.STORE, count_max=2, key_a=1)),

@@ -224,6 +224,13 @@ def test_a_stripe_is_judged_by_cvv_and_ticket():
     assert not ticket_fits(jitter_key(), 1, track, 1042), "the MAC covers the whole ticket, not what is shown of it"
 
 
+def test_shown_ticket_digits_that_are_not_those_of_the_mac_are_refused():
+    track = parse_track2(STRIPE_42.replace("8150423", "8150433"))
+    assert track.ticket_mac == parse_track2(STRIPE_42).ticket_mac
+    assert not ticket_fits(jitter_key(), 1, track, 42)
+    assert not ticket_fits(jitter_key(), 1, track, 43)
+
+
 def test_a_stripe_is_read_with_or_without_lrc():
     assert parse_track2(STRIPE_42 + lrc(STRIPE_42)) == parse_track2(STRIPE_42)
     with pytest.raises(CardDataError, match="LRC"):

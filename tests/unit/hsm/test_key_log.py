@@ -99,6 +99,17 @@ def test_a_log_begun_anew_by_the_same_backend_is_found(kit, tmp_path):
         keyring.verify_log()
 
 
+def test_a_line_of_another_log_of_the_same_backend_does_not_fit_in(kit, tmp_path):
+    keyring, backend, page, path = kit
+    second = type(keyring).create(tmp_path / "second", tmp_path / "second.log", backend, 1, page)
+    for version in (1, 2, 3, 4):
+        second.add(Purpose.CHIP, version, 1, BOTH)
+    lines, others = lines_of(path), lines_of(tmp_path / "second.log")
+    path.write_bytes(b"".join([lines[0], others[1], *lines[2:]]))
+    with pytest.raises(LogBrokenError, match="line 2"):
+        keyring.verify_log()
+
+
 def test_a_torn_last_line_is_repaired_by_name(kit):
     _, backend, page, path = kit
     whole = path.read_bytes()

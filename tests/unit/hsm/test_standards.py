@@ -6,10 +6,12 @@ from importlib import resources
 
 import psec
 import pytest
-from cryptography.hazmat.primitives.ciphers import algorithms
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.kdf.kbkdf import KBKDFCMAC, CounterLocation, Mode
 
 from hsm import dukpt
+from hsm._cipher import copy_into
+from hsm._memory import KeyPage
 from hsm._primitives import aes_cmac
 from hsm.an10922 import diversify
 from hsm.card_values import card_verification_value, pin_verification_value
@@ -72,6 +74,13 @@ def test_check_values():
 def test_a_key_may_lie_in_any_buffer():
     assert aes_check_value(bytearray(MASTER)) == aes_check_value(memoryview(MASTER)) == aes_check_value(MASTER)
     assert tdes_check_value(bytearray(CVK)) == tdes_check_value(CVK)
+    with KeyPage() as page, page.take(16) as slot:
+        copy_into(slot, CVK)
+        assert aes_check_value(slot) == aes_check_value(CVK)
+        assert tdes_check_value(slot) == tdes_check_value(CVK)
+        assert diversify(slot, bytes(17)) == diversify(CVK, bytes(17))
+        assert dukpt.initial_key(slot, bytes(8)) == dukpt.initial_key(CVK, bytes(8))
+        assert card_verification_value(slot, "4123456789012345", "8701", "101") == "561"
 
 
 # AN10922
@@ -88,6 +97,15 @@ def test_an10922_pads_short_input_to_two_blocks():
     assert diversify(MASTER, short) != aes_cmac(MASTER, b"\x01" + short), "the trap of the note"
     for length in range(16, 32):
         assert diversify(MASTER, bytes(length)) == aes_cmac(MASTER, b"\x01" + bytes(length))
+
+
+@pytest.mark.parametrize("length", range(1, 31))
+def test_an10922_uses_the_notes_second_subkey_for_all_padded_input(length):
+    k2 = bytes.fromhex("F793EEB928278083BFDC8A5A7E0E0D25")  # printed in the note
+    padded = (b"\x01" + bytes(length) + b"\x80").ljust(32, b"\0")
+    last = bytes(a ^ b for a, b in zip(padded[16:], k2, strict=True))
+    encryptor = Cipher(algorithms.AES(MASTER), modes.CBC(bytes(16))).encryptor()
+    assert diversify(MASTER, bytes(length)) == encryptor.update(padded[:16] + last)[16:]
 
 
 def test_an10922_vectors_for_longer_keys():
@@ -160,6 +178,12 @@ def test_dukpt_vectors_of_x9_24_3():
         (1, WorkingKeyUsage.MAC_GENERATION, "A2DC23DE6FDE0824A2BC321E08E4B8B7"),
         (1, WorkingKeyUsage.DATA_ENCRYPTION, "A35C412EFD41FDB98B69797C02DCD08F"),
         (2, WorkingKeyUsage.PIN_ENCRYPTION, "D30BDC73EC9714B000BEC66BDB7B6D09"),
+        (2, WorkingKeyUsage.MAC_GENERATION, "484C3B06E8562704528CD5B46FB12FB6"),
+        (3, WorkingKeyUsage.PIN_ENCRYPTION, "7D69F01F3B45449F62C7816ECE723268"),
+        (3, WorkingKeyUsage.MAC_GENERATION, "A5DF7D9D800CA769766F0C77CA4E6E6C"),
+        (3, WorkingKeyUsage.DATA_ENCRYPTION, "EF17F6AB45B4820C93A3DCB21BC491AD"),
+        (4, WorkingKeyUsage.PIN_ENCRYPTION, "91A0588318EC2673214271F70137896E"),
+        (5, WorkingKeyUsage.PIN_ENCRYPTION, "35A43BC9EFEB09C756204B57E3FB7D4D"),
     ):
         assert dukpt.working_key(initial, INITIAL_KEY_ID, counter, usage).hex().upper() == key
 
@@ -283,6 +307,18 @@ def test_a_pin_block_of_another_card_or_key_is_refused_and_tells_nothing():
         with pytest.raises(WrongFieldError) as mistake:
             encode_format_0(pin, CARD)
         assert pin not in str(mistake.value)
+
+
+@pytest.mark.parametrize(
+    "clear", ["441234AAAAAAAAA0", "441234AAAAAAAAAF", "431234AAAAAAAAAA", "4D1234AAAAAAAAAA", "041234FFFFFFFFFF"]
+)
+def test_a_format_4_block_of_another_form_is_refused(clear):
+    encryptor = Cipher(algorithms.AES(MASTER), modes.ECB()).encryptor()
+    card_field = bytes.fromhex("44111111111111111".ljust(32, "0"))  # 16 digits: 4 more than 12
+    once = encryptor.update(bytes.fromhex(clear) + bytes(8))
+    block = encryptor.update(bytes(a ^ b for a, b in zip(once, card_field, strict=True)))
+    with pytest.raises(PinBlockError):
+        decipher_format_4(MASTER, block, "4111111111111111")
 
 
 # SUN

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switch.protocol import limits, messages, records
+from switch.protocol import heads, limits, messages, records
 from switch.protocol.codes import MEANINGS, PRECEDENCE, CodeClass, ResponseCode, code_class
 from switch.protocol.declarations import packed_classes
 from switch.protocol.layout import LayoutError, Packed, layout_of
@@ -44,7 +44,7 @@ from switch.protocol.records import (
     record_key,
 )
 
-CLASSES = [*packed_classes(messages), *packed_classes(records)]
+CLASSES = [*packed_classes(messages), *packed_classes(records), *packed_classes(heads)]
 FIXED = [cls for cls in CLASSES if not cls.trailing]
 
 WIDTHS = {
@@ -56,7 +56,7 @@ WIDTHS = {
     "PurseFact": 16,
     "CardFacts": 72,
     "RangeResult": 4,
-    "Reply": 96,
+    "Reply": 104,
     "ErrorReply": 16,
     "SignOffRequest": 0,
     "EchoRequest": 8,
@@ -104,6 +104,16 @@ WIDTHS = {
     "PutRuleRequest": 112,
     "ActivateRulesRequest": 32,
     "PutPriceRequest": 40,
+    "Evidence": 88,
+    "IssuerAnswer": 16,
+    "ConfirmWriteRequest": 32,
+    "PutMediumRequest": 80,
+    "PutMediumPolicyRequest": 92,
+    "PutKeyRequest": 40,
+    "PutTravelRequest": 32,
+    "HandleAlarmRequest": 32,
+    "RewrapKeyRequest": 128,
+    "ChangeKeyRequest": 64,
     "FollowRequest": 16,
     "FollowReply": 32,
     "StatisticsRequest": 0,
@@ -120,7 +130,7 @@ WIDTHS = {
     "CardTypeRecord": 256,
     "TypeStateRecord": 64,
     "StoreRecord": 64,
-    "TerminalRecord": 64,
+    "TerminalRecord": 128,
     "SwitchRecord": 64,
     "OrganisationRecord": 64,
     "PointsCategoryRecord": 64,
@@ -128,8 +138,15 @@ WIDTHS = {
     "RulesetRecord": 64,
     "RuleRecord": 128,
     "PriceRecord": 64,
+    "MediumPolicyRecord": 128,
+    "MediumRecord": 128,
+    "KeyRecord": 64,
+    "TravelRecord": 64,
+    "AlarmRecord": 128,
+    "CardKeyRecord": 64,
     "EntryHeader": 48,
     "BlockHeader": 128,
+    "SignedHead": 256,
 }
 
 

@@ -27,7 +27,7 @@ def reply_header(type_):
 
 REPLY = Reply(code=51, trace_number=1)
 ECHO_REPLY = EchoReply(stamp_ms=1, time_ms=2, business_date=3)
-FOLLOW_REPLY = FollowReply(partition=0, position=8, next_position=32, durable_position=99, journal_bytes=b"x" * 64)
+FOLLOW_REPLY = FollowReply(partition=0, position=8, next_position=32, durable_position=99, journal_bytes=b"x" * 72)
 OPERATED = Reply(code=0, trace_number=1, more=RangeResult(code=0, detail=0).encode() * 2)
 DAY_REPLY = DayReply(row_count=1, more=bytes(24))
 RECORDS = ReadRecordsReply(record_count=1, records=bytes(64))
@@ -87,7 +87,7 @@ def test_a_type_that_is_no_request_is_our_own_mistake():
 
 
 def test_a_follow_reply_is_never_taken_for_a_refusal():
-    """64 journal bytes make it as long as a Reply; its code tells them apart."""
+    """72 journal bytes make it as long as a Reply; its code tells them apart."""
     assert len(FOLLOW_REPLY.encode()) == Reply.width_bytes()
     assert isinstance(
         parse_reply(MessageType.FOLLOW, reply_header(MessageType.FOLLOW), FOLLOW_REPLY.encode()), FollowReply

@@ -2,27 +2,23 @@ import os
 import stat
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from switch._directory import (
     DirectoryError,
     Settings,
     create_directory,
     open_directory,
-    unwrap_key,
-    wrap_key,
     write_secret,
 )
 from switch._recover import tables_of
 from switch.protocol.records import RecordKind, record_bytes
 
-KEY, OTHER_KEY = b"s" * 32, b"o" * 32
+KEY = b"o" * 32
 
 
 @pytest.fixture
 def path(tmp_path):
-    create_directory(tmp_path / "data", Settings(segment_bytes=1 << 20), KEY, OTHER_KEY, 1)
+    create_directory(tmp_path / "data", Settings(segment_bytes=1 << 20), KEY, 1)
     return tmp_path / "data"
 
 
@@ -36,7 +32,7 @@ def change_settings(path, old, new):
 def test_settings_are_read_back_as_they_were_chosen(tmp_path):
     chosen = Settings(partition=3, segment_bytes=2 << 20, cards_max=77, checkpoint_interval_s=9)
 
-    create_directory(tmp_path / "data", chosen, KEY, OTHER_KEY, 1)
+    create_directory(tmp_path / "data", chosen, KEY, 1)
 
     assert open_directory(tmp_path / "data").settings == chosen
 
@@ -99,6 +95,9 @@ def test_settings_from_before_there_were_other_bounds_are_read_with_their_defaul
         ("rules_max", RecordKind.RULE),
         ("prices_max", RecordKind.PRICE),
         ("day_closes_max", RecordKind.DAY_CLOSE),
+        ("media_max", RecordKind.MEDIUM),
+        ("card_keys_max", RecordKind.CARD_KEY),
+        ("alarms_max", RecordKind.ALARM),
     ],
 )
 def test_each_bound_reaches_its_table(name, kind):
@@ -119,15 +118,13 @@ def test_a_directory_with_anything_in_it_is_not_initialized(tmp_path):
     (tmp_path / "something").touch()
 
     with pytest.raises(DirectoryError, match="expected an empty directory, got one with files"):
-        create_directory(tmp_path, Settings(), KEY, OTHER_KEY, 1)
+        create_directory(tmp_path, Settings(), KEY, 1)
 
     assert [file.name for file in tmp_path.iterdir()] == ["something"]
 
 
 def test_secrets_are_readable_by_their_owner_only(path):
-    modes = {name: stat.S_IMODE((path / name).stat().st_mode) for name in ("storage.key", "operator.key")}
-
-    assert modes == {"storage.key": 0o600, "operator.key": 0o600}
+    assert stat.S_IMODE((path / "operator.key").stat().st_mode) == 0o600
 
 
 def test_a_secret_is_never_written_over(tmp_path):
@@ -137,32 +134,6 @@ def test_a_secret_is_never_written_over(tmp_path):
         write_secret(tmp_path / "secret", "second\n")
 
     assert (tmp_path / "secret").read_text() == "first\n"
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        ("not hexadecimal", "expected 32 bytes as hexadecimal digits; restore it from its copy"),
-        ("00" * 31, "expected 32 bytes, got 31"),
-        ("00" * 33, "expected 32 bytes, got 33"),
-        ("", "expected 32 bytes, got 0"),
-    ],
-)
-def test_a_storage_key_of_another_form_is_named(path, content, words):
-    (path / "storage.key").write_text(content)
-
-    with pytest.raises(DirectoryError) as refusal:
-        open_directory(path).storage_key()
-
-    assert str(path / "storage.key") in str(refusal.value)
-    assert words in str(refusal.value)
-
-
-def test_a_storage_key_that_is_gone_is_named(path):
-    (path / "storage.key").unlink()
-
-    with pytest.raises(DirectoryError, match="restore it from its copy"):
-        open_directory(path).storage_key()
 
 
 # ------------------------------------------------------------------------ lock
@@ -184,48 +155,3 @@ def test_a_lock_that_was_given_up_can_be_taken_again(path):
 
     os.close(again)
     assert (path / "lock").read_text() == f"{os.getpid()}\n"
-
-
-# ------------------------------------------------------------------------ wrapped keys
-
-keys = st.binary(min_size=32, max_size=32)
-
-
-@given(storage_key=keys, key=keys)
-def test_a_wrapped_key_opens_with_the_same_storage_key(storage_key, key):
-    wrapped = wrap_key(storage_key, key)
-
-    assert len(wrapped) == 40
-    assert key not in wrapped
-    assert unwrap_key(storage_key, wrapped) == key
-
-
-@given(key=keys)
-def test_the_same_key_is_wrapped_to_the_same_bytes(key):
-    assert wrap_key(KEY, key) == wrap_key(KEY, key)
-
-
-def test_a_key_is_wrapped_as_rfc_3394_shows():
-    """Section 4.6: 256 bits of key data with a 256-bit key encryption key."""
-    storage_key = bytes.fromhex("000102030405060708090A0B0C0D0E0F101112131415161718191A1B1C1D1E1F")
-    key = bytes.fromhex("00112233445566778899AABBCCDDEEFF000102030405060708090A0B0C0D0E0F")
-
-    wrapped = wrap_key(storage_key, key)
-
-    assert wrapped.hex().upper() == "28C9F404C4B810F4CBCCB35CFB87F8263F5786E2D80ED326CBC7F0E71A99F43BFB988B9B7A02DD21"
-
-
-@given(key=keys, at=st.integers(0, 39))
-def test_a_wrapped_key_with_another_byte_does_not_open(key, at):
-    wrapped = bytearray(wrap_key(KEY, key))
-    wrapped[at] ^= 1
-
-    with pytest.raises(DirectoryError, match=r"put back the storage\.key"):
-        unwrap_key(KEY, bytes(wrapped))
-
-
-def test_a_wrapped_key_does_not_open_with_another_storage_key():
-    wrapped = wrap_key(KEY, b"k" * 32)
-
-    with pytest.raises(DirectoryError, match=r"expected it to open with storage\.key"):
-        unwrap_key(OTHER_KEY, wrapped)

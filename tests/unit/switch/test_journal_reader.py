@@ -173,7 +173,7 @@ def test_images_are_as_long_as_their_kinds_say(tmp_path):
         refused(tmp_path, block(0, 1, [content], START_HASH))
         for content in (
             changed_entry(good, images_at, RecordKind.STORE),
-            changed_entry(good, images_at, 12),
+            changed_entry(good, images_at, 13),
             changed_entry(good, images_at, 0),
             changed_entry(good, 34, 2),  # image_count
             changed_entry(good, 34, 4),

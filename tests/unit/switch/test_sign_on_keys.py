@@ -4,7 +4,9 @@ import dataclasses
 import os
 from contextlib import ExitStack
 
+import msgspec
 import pytest
+from cryptography.hazmat.primitives.keywrap import aes_key_wrap
 
 from switch.protocol import noise
 from switch.protocol.codes import ResponseCode
@@ -13,6 +15,7 @@ from switch.protocol.limits import SIGN_ON_FAILURES_MAX, SIGN_ON_FRAME_BYTES_MAX
 from switch.protocol.messages import (
     BalanceRequest,
     ChangeKeyRequest,
+    KeyPurpose,
     MessageType,
     PutTerminalRequest,
     SignOnAnswer,
@@ -23,7 +26,7 @@ from switch.protocol.records import RecordKind, TerminalRecord
 from switch.protocol.session import SignedOn, TerminalSession
 from tests.fuzz.inprocess import CARD, EVERY_RIGHT, NOW_MS, OPERATOR_ID, TERMINAL_ID, TODAY, Bench, Session
 from tests.fuzz.peer import message, new_trace
-from tests.support.keys import wrapped
+from tests.support.keys import key_of
 
 OLD, NEW, NEWER = b"1" * 32, b"2" * 32, b"3" * 32
 THIEF, STORE = "192.0.2.1", "198.51.100.1"
@@ -79,6 +82,11 @@ class Desk(Bench):
         [event] = client.receive(frame)
         assert isinstance(event, SignedOn)
         return Till(self.stack.enter_context(Session(self, terminal_id, keys)), event.terms)
+
+
+def wrapped_under(storage_version, key):
+    """A terminal's key under another storage key."""
+    return aes_key_wrap(key_of(KeyPurpose.STORAGE, storage_version), key)
 
 
 @pytest.fixture
@@ -146,9 +154,10 @@ def test_a_key_that_is_wrapped_anew_ends_no_session(desk):
     old.change_key(NEW)
     new = desk.sign_on(NEW)
 
-    record = TerminalRecord.decode(desk.engine.tables.get(RecordKind.TERMINAL, TERMINAL_ID))
-    record.wrapped_key, record.wrapped_next = wrapped(OLD, 2), wrapped(NEW, 2)
-    record.storage_version = 2
+    before = TerminalRecord.decode(desk.engine.tables.get(RecordKind.TERMINAL, TERMINAL_ID))
+    wrapped_key, wrapped_next = wrapped_under(2, OLD), wrapped_under(2, NEW)
+    fields = {"wrapped_key": wrapped_key, "wrapped_next": wrapped_next, "storage_version": 2}
+    record = msgspec.structs.replace(before, **fields)
     desk.engine.tables.load([record.encode()])
 
     assert (old.balance(), new.balance()) == (0, 0)

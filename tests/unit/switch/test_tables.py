@@ -10,6 +10,7 @@ from switch.protocol.records import (
     CardRecord,
     CardTypeRecord,
     GiftRecord,
+    MediumPolicyRecord,
     OrganisationRecord,
     PointsCategoryRecord,
     RecordKind,
@@ -70,6 +71,7 @@ def test_records_come_out_as_they_went_in():
         (RecordKind.POINTS_CATEGORY, 0): PointsCategoryRecord(category=0, tender_rate=5).encode(),
         (RecordKind.GIFT, 8): GiftRecord(gift_id=8, price_hundredths=100).encode(),
         (RecordKind.RULESET, 6): RulesetRecord(ruleset=6, state=1).encode(),
+        (RecordKind.MEDIUM_POLICY, 0): MediumPolicyRecord(code=0, media=2).encode(),
     }
     assert {kind for kind, _ in records} == {kind for kind in RecordKind if kind < FIRST_WIDE_KEY_KIND}
 
