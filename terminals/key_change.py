@@ -54,12 +54,13 @@ class KeyChanger:
         self._keyed, self._policy, self._surroundings = keyed, policy, surroundings
         self._changing = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
+        self._is_asked_for = False
         self.changed_count = 0
         """Keys that were changed from begin to end."""
         kept.on_sign_on = self._signed_on
 
     async def change(self) -> Outcome:
-        """Go over to a new key, or finish a change that was begun; the outcome of the step that was the last.
+        """Go over to a new key, or finish a change that was begun; the outcome of the last step.
 
         APPROVED: the file has the new key alone.  Otherwise it has both, and
         the next call goes on.  `CredentialsError` without a key file.
@@ -70,10 +71,13 @@ class KeyChanger:
                 " make the client with TerminalKey(path)"
             )
         async with self._changing:
-            try:
-                return await self._change(self._key)
-            except SwitchUnreachableError as error:
-                return Outcome(Verdict.UNKNOWN, None, 0, 0, f"The key is being changed, and will go on: {error}")
+            return await self._change_or_tell(self._key)
+
+    async def _change_or_tell(self, key: TerminalKey) -> Outcome:
+        try:
+            return await self._change(key)
+        except SwitchUnreachableError as error:
+            return Outcome(Verdict.UNKNOWN, None, 0, 0, f"The key is being changed, and will go on: {error}")
 
     async def _change(self, key: TerminalKey) -> Outcome:
         deadline_ms = self._settler.deadline_ms()
@@ -94,6 +98,7 @@ class KeyChanger:
             key.finish()  # disk: step 5
             self._trace.compact()  # disk: the request with the new key in it was there too
             self.changed_count += 1
+            self._is_asked_for = False
             meaning = f"Terminal {key.key.terminal_id} has a new key."
             return Outcome(Verdict.APPROVED, 0, outcome.trace_number, outcome.business_date, meaning, outcome.reply)
         return outcome
@@ -109,15 +114,19 @@ class KeyChanger:
     def _signed_on(self, link: Link) -> None:
         if self._key is None or self._changing.locked() or (self._task is not None and not self._task.done()):
             return
-        if link.terms.flags & TerminalFlag.RENEW_KEY or self._key.next is not None:
-            self._task = asyncio.get_running_loop().create_task(self._renew())
+        self._is_asked_for = bool(link.terms.flags & TerminalFlag.RENEW_KEY)
+        if self._is_asked_for or self._key.next is not None:
+            self._task = asyncio.get_running_loop().create_task(self._renew(self._key))
 
-    async def _renew(self) -> None:
+    async def _renew(self, key: TerminalKey) -> None:
         while True:
             await self._quiet_moment()
-            with suppress(TerminalError):  # a full disk, a file that somebody has changed: the old key goes on working
-                if (await self.change()).verdict is Verdict.APPROVED:
-                    return
+            async with self._changing:
+                if not self._is_asked_for and key.next is None:
+                    return  # somebody has asked this client for it meanwhile
+                with suppress(TerminalError):  # a full disk, a file that was changed: the old key goes on working
+                    if (await self._change_or_tell(key)).verdict is Verdict.APPROVED:
+                        return
             await self._surroundings.sleep_ms(self._policy.renew_retry_ms)
 
     async def _quiet_moment(self) -> None:
