@@ -2,13 +2,15 @@
 
 import socket
 
+import msgspec
 import pytest
 
 from switch.protocol.codes import ResponseCode
 from switch.protocol.messages import MessageType, SignOnAnswer, SignOnHeader, TerminalStatus
 from terminals.credentials import Credentials
-from tests.fuzz.peer import framed, message
+from tests.fuzz.peer import Peer, framed, message
 from tests.fuzz.running import CARD, EVERY_RIGHT, Watch, running_switch
+from tests.support.switch_process import SwitchProcess
 
 REFUSED = SignOnAnswer(code=ResponseCode.SIGN_ON_REFUSED).encode()
 OTHER_VERSION = SignOnAnswer(code=ResponseCode.VERSION).encode()

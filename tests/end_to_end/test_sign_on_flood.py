@@ -52,7 +52,7 @@ def test_a_flood_is_held_back_before_any_handshake_while_all_others_are_served(s
     honest = switch.new_terminal()
     session = switch.signed_on(switch.new_terminal())
     watch = Watch(switch)
-    codes = []
+    codes: list[int] = []
 
     flood = threading.Thread(target=lambda: codes.extend(wrong_sign_on(switch, victim) for _ in range(ATTEMPTS)))
     flood.start()

@@ -1,4 +1,4 @@
-"""Terminals' keys over their life: issued, changed under load, told to change, lost; and a switch that dies meanwhile."""
+"""Terminals' keys over their life: changed under load, told to change, lost; and a switch that dies meanwhile."""
 
 import asyncio
 import shutil
@@ -37,13 +37,13 @@ def switch(tmp_path):
 
 
 @asynccontextmanager
-async def desk_of(switch, first_trace):
+async def desk_of(switch: SwitchProcess, first_trace):
     trace = MemoryTrace("a test", next_number=first_trace)
     async with Client(*switch.address, read_credentials(switch.data / "operator.key"), trace) as desk:
         yield desk
 
 
-async def open_business(switch, folder):
+async def open_business(switch: SwitchProcess, folder):
     async with desk_of(switch, 1) as desk:
         outcomes = [
             await desk.put_store(1),
@@ -58,14 +58,14 @@ async def open_business(switch, folder):
         assert {outcome.code for outcome in outcomes} == {0}
 
 
-async def records_of(switch, first_trace=900_000):
+async def records_of(switch: SwitchProcess, first_trace=900_000):
     async with desk_of(switch, first_trace) as desk:
         records = [record async for record in desk.records(RecordKind.TERMINAL)]
     assert all(isinstance(record, TerminalRecord) for record in records)
     return {record.terminal_id: record for record in records if record.terminal_id in TILLS}
 
 
-def till_of(switch, folder, number):
+def till_of(switch: SwitchProcess, folder, number):
     """A till with its key file; its trace is a memory's, since it is never started again here."""
     return Client(*switch.address, TerminalKey(folder / f"{number}.key"), MemoryTrace("a test"), policy=PATIENT)
 
@@ -73,7 +73,7 @@ def till_of(switch, folder, number):
 # --------------------------------------------------------------------------- under load
 
 
-def test_the_keys_of_twenty_busy_terminals_are_changed_and_no_request_is_refused(switch, tmp_path):
+def test_the_keys_of_twenty_busy_terminals_are_changed_and_no_request_is_refused(switch: SwitchProcess, tmp_path):
     async def scenario():
         async with AsyncExitStack() as stack:
             tills = [await stack.enter_async_context(till_of(switch, tmp_path, number)) for number in TILLS]
@@ -108,7 +108,7 @@ def test_the_keys_of_twenty_busy_terminals_are_changed_and_no_request_is_refused
         assert fresh.key != number.to_bytes(4, "big") * 8
 
 
-def test_terminals_that_are_told_to_renew_their_keys_do_so_by_themselves(switch, tmp_path):
+def test_terminals_that_are_told_to_renew_their_keys_do_so_by_themselves(switch: SwitchProcess, tmp_path):
     shop = Operator(switch, tmp_path)
     shop("terminal", "key", "renew", "101", "102", "103")
 
@@ -137,7 +137,7 @@ def test_terminals_that_are_told_to_renew_their_keys_do_so_by_themselves(switch,
 # --------------------------------------------------------------------------- the switch dies
 
 
-def killed_behind(switch, owner, name):
+def killed_behind(switch: SwitchProcess, owner, name):
     """The switch is killed as soon as this step of the terminal has been done."""
     done = getattr(owner, name)
 
@@ -149,7 +149,7 @@ def killed_behind(switch, owner, name):
     setattr(owner, name, then_killed)
 
 
-def killed_before(switch, owner, name):
+def killed_before(switch: SwitchProcess, owner, name):
     """The switch is killed when this step of the terminal is about to be done."""
     done = getattr(owner, name)
 
@@ -169,7 +169,7 @@ STEPS = {
 
 
 @pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
-def test_a_switch_that_dies_between_two_steps_finds_the_change_again(switch, tmp_path, step):
+def test_a_switch_that_dies_between_two_steps_finds_the_change_again(switch: SwitchProcess, tmp_path, step):
     number, path = TILLS[0], tmp_path / f"{TILLS[0]}.key"
     impatient = Policy(request_timeout_ms=500, settle_deadline_ms=1_000, backoff_max_ms=100, connect_timeout_ms=500)
 
@@ -206,7 +206,9 @@ def test_a_switch_that_dies_between_two_steps_finds_the_change_again(switch, tmp
 # --------------------------------------------------------------------------- lost
 
 
-def test_a_lost_terminal_is_cut_off_by_one_command_and_a_copy_of_its_old_key_is_of_no_use(switch, tmp_path):
+def test_a_lost_terminal_is_cut_off_by_one_command_and_a_copy_of_its_old_key_is_of_no_use(
+    switch: SwitchProcess, tmp_path
+):
     shop = Operator(switch, tmp_path)
     stolen = tmp_path / "stolen.key"
     shutil.copy(tmp_path / "101.key", stolen)
@@ -234,14 +236,14 @@ def test_a_lost_terminal_is_cut_off_by_one_command_and_a_copy_of_its_old_key_is_
     asyncio.run(found())
 
 
-def till_of_key(switch, path):
+def till_of_key(switch: SwitchProcess, path):
     return Client(*switch.address, TerminalKey(path), MemoryTrace("a test"), policy=PATIENT)
 
 
 # --------------------------------------------------------------------------- at the command line
 
 
-def test_the_command_line_shows_where_the_keys_stand_and_changes_its_own(switch, tmp_path):
+def test_the_command_line_shows_where_the_keys_stand_and_changes_its_own(switch: SwitchProcess, tmp_path):
     shop = Operator(switch, tmp_path)
     before = read_credentials(switch.data / "operator.key")
 
@@ -261,9 +263,7 @@ def test_the_command_line_shows_where_the_keys_stand_and_changes_its_own(switch,
     assert unknown.returncode == 1 and "expected one that exists" in unknown.stderr
 
 
-async def refused(switch, credentials):
+async def refused(switch: SwitchProcess, credentials):
     with pytest.raises(SignOnRefusedError) as caught:
         await Link.connect(*switch.address, credentials)
     return caught.value.code
-
-

@@ -19,9 +19,7 @@ def rekey_file() -> dict[str, Any]:
         cipher.nonce = nonce
         plaintext = Header(type=MessageType.ECHO, sequence=nonce).encode() + EchoRequest(stamp_ms=NOW_MS).encode()
         sealed = cipher.encrypt(plaintext)
-        messages.append(
-            {"nonce": nonce, "key": cipher.key.hex(), "plaintext": plaintext.hex(), "sealed": sealed.hex()}
-        )
+        messages.append({"nonce": nonce, "key": cipher.key.hex(), "plaintext": plaintext.hex(), "sealed": sealed.hex()})
     return {
         "about": "The key of terminal to switch of sign_on.json, around its first two changes (docs/protocol.md,"
         " section Sealed messages).",

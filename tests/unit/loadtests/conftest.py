@@ -22,8 +22,17 @@ LINK_KEYS = tuple((bytes([n]) * 32, bytes([n + 100]) * 32) for n in range(100))
 class MiniSwitch(threading.Thread):
     """Approves every request; `change(reply, request)` and `spoil(frame)` may make something else of the answer."""
 
-    def __init__(self, links, window, change=None, spoil=None, shuffle=False, chunk_bytes=None, stall=None,
-                 rekey_frames=REKEY_FRAMES):
+    def __init__(
+        self,
+        links,
+        window,
+        change=None,
+        spoil=None,
+        shuffle=False,
+        chunk_bytes=None,
+        stall=None,
+        rekey_frames=REKEY_FRAMES,
+    ):
         super().__init__(daemon=True)
         self.change, self.spoil, self.shuffle = change, spoil, shuffle
         self.chunk_bytes = chunk_bytes

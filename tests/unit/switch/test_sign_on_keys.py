@@ -3,9 +3,11 @@
 import dataclasses
 import os
 from contextlib import ExitStack
+from typing import Any
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.keywrap import aes_key_wrap
 
 from switch.protocol import noise
@@ -51,10 +53,8 @@ class Till:
         return self.ask(MessageType.BALANCE, BalanceRequest(stamp_ms=NOW_MS, card_number=CARD))
 
     def change_key(self, key=b"", confirm=0):
-        keyed = {"trace_number": new_trace(), "business_date": TODAY, "stamp_ms": NOW_MS}
-        return self.ask(
-            MessageType.CHANGE_KEY, ChangeKeyRequest(**keyed, confirm=confirm, key=key.ljust(40, b"\0"))
-        )
+        keyed: dict[str, Any] = {"trace_number": new_trace(), "business_date": TODAY, "stamp_ms": NOW_MS}
+        return self.ask(MessageType.CHANGE_KEY, ChangeKeyRequest(**keyed, confirm=confirm, key=key.ljust(40, b"\0")))
 
 
 class Desk(Bench):
@@ -251,7 +251,7 @@ def test_unknown_terminals_are_held_back_like_known_ones_so_that_nobody_can_tell
 def test_a_copy_of_an_accepted_sign_on_costs_no_handshake(desk):
     client = TerminalSession(TERMINAL_ID, OLD, os.urandom(32))
     first = client.start()
-    frame, keys = desk.dispatcher.sign_on(first[2:], STORE, 0)
+    _, keys = desk.dispatcher.sign_on(first[2:], STORE, 0)
     assert keys is not None
     before = desk.dispatcher.handshake_count
 
@@ -261,8 +261,8 @@ def test_a_copy_of_an_accepted_sign_on_costs_no_handshake(desk):
 
 
 def test_a_stranger_is_refused_before_the_switch_makes_a_key_of_its_own(desk, monkeypatch):
-    made = []
-    monkeypatch.setattr(noise, "X25519PrivateKey", Counting(made, noise.X25519PrivateKey))
+    made: list[int] = []
+    monkeypatch.setattr(noise, "X25519PrivateKey", Counting(made, X25519PrivateKey))
     client = TerminalSession(TERMINAL_ID, NEW, os.urandom(32)).start()
     made.clear()
 

@@ -48,7 +48,7 @@ def path(tmp_path):
 
 
 @asynccontextmanager
-async def till_of(path, peer, policy=QUICK):
+async def till_of(path, peer: Peer, policy=QUICK):
     """A till as its program makes it: key file and trace file."""
     trace = FileTrace(path.with_name("till.trace"), TERMINAL_ID)
     try:
@@ -324,5 +324,3 @@ def test_a_next_key_that_is_there_is_kept(path):
     first = TerminalKey(path).begin(b"1" * 32)
 
     assert TerminalKey(path).begin(b"2" * 32) == first
-
-
