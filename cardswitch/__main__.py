@@ -13,17 +13,31 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Group, Parameter
 
-from . import card_points, card_settings, card_stops, card_value, card_view  # noqa: F401  they add commands to card
+from . import (  # noqa: F401  they add commands to card, device and terminal
+    card_points,
+    card_settings,
+    card_stops,
+    card_value,
+    card_view,
+    device_card,
+    device_chip,
+    device_serial,
+    device_virtual,
+    terminal_keys,
+)
 from .card import app as card_app
 from .card_types import app as type_app
 from .catalogue import gift_app, points_app, price_app
 from .configure import organisation_app, store_app, terminal_app
 from .day import app as day_app
+from .device import app as device_app
 from .plug_ins import app as plug_ins_app
+from .receipt import app as receipt_app
 from .rules import app as rules_app
 
 OWN = Group("A switch and its data directory", sort_key=1)
 WITHIN = Group("Commands", sort_key=1)
+DEVICES = Group("At a workstation", sort_key=3)
 RUNNING = Group("On a running switch (--connect, --operator-key)", sort_key=2)
 
 app = App(
@@ -46,8 +60,14 @@ replay_app = App(
     help_format="plaintext",
     group_commands=WITHIN,
 )
+receipt_app.group = (OWN,)
+receipt_app.group_commands = WITHIN
 app.command(journal_app)
 app.command(replay_app)
+device_app.group = (DEVICES,)
+device_app.group_commands = WITHIN
+app.command(device_app)
+app.command(receipt_app)
 for running in (
     card_app,
     type_app,
@@ -157,7 +177,7 @@ def serve(*, data: DataOption, listen: str = "127.0.0.1:7464") -> int:
         raise ValueError(f"--listen: expected HOST:PORT with a port from 0 to 65535, got {listen}")
     keys = KeyHouse.open(open_directory(data).keys, read_passphrase)
     try:
-        return serve_switch(data, host, int(port), keys)
+        return serve_switch(data, host, int(port), keys, keys.signer())
     finally:
         keys.close()
 

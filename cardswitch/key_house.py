@@ -34,6 +34,7 @@ from hsm.people import TwoPeople
 from hsm.software import SoftwareBackend
 from switch._directory import DirectoryError
 from switch.key_desk import KeyUnavailableError
+from switch.notary import HeadSigner
 
 SLOT_COUNT = 64
 """Keys in hand at a time: PIN and storage keys for as long as the switch runs, others while they are loaded."""
@@ -137,11 +138,15 @@ class KeyHouse:
             raise KeyUnavailableError(str(error)) from error
         return slot, entry.check_value
 
-    def signer(self) -> tuple[Callable[[bytes], bytes], bytes, int]:
-        """What signs journal heads: the call, its public key (32 bytes) and the key's version, the highest there is."""
+    def signer(self) -> HeadSigner:
+        """What signs journal heads, with the highest version of the signing key."""
         resident = self.backend.keys()
         version = max(facts.version for facts in resident if facts.use == KeyUse.SIGN)
-        return lambda message: self.backend.sign(version, message), self.backend.public_key(version), version
+        return HeadSigner(
+            lambda key_version, message: self.backend.sign(key_version, message),  # the backend may be opened anew
+            lambda key_version: self.backend.public_key(key_version),
+            version,
+        )
 
     def close(self) -> None:
         """Wipe what is in memory."""

@@ -77,7 +77,10 @@ class KeyLog:
         try:
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE))
         except FileExistsError as error:
-            raise LogExistsError(f"expected no file {path}, got one: a log is never begun anew") from error
+            raise LogExistsError(
+                f"expected no file {path}, got one: a log is never begun anew; delete it only if it is empty, which a "
+                f"crash while the keyring was made leaves"
+            ) from error
         sync_folder(path.parent)
 
     def append(self, people: TwoPeople, act: KeyAct, revision: int, **facts: str | int) -> LogHead:

@@ -41,6 +41,7 @@ from hsm.keyring_errors import (
     KeyringChangedError,
     KeyringEntryError,
     KeyringExistsError,
+    KeyringFullError,
     KeyringMissingError,
     KeyStateError,
     LogTornError,
@@ -405,7 +406,12 @@ class Keyring:
     def _write(self, content: _Content) -> None:
         raw = msgspec.json.encode(content)
         mac = self._mac(self._log_key_version, raw).hex()
-        replace_file(self.path, _file_bytes(_File(self._log_key_version, mac, msgspec.Raw(raw))))
+        content_bytes = _file_bytes(_File(self._log_key_version, mac, msgspec.Raw(raw)))
+        if len(content_bytes) > FILE_BYTES_MAX:
+            raise KeyringFullError(
+                f"expected at most {FILE_BYTES_MAX} bytes in {self.path}, got {len(content_bytes)}: begin another"
+            )
+        replace_file(self.path, content_bytes)
 
     def _read(self) -> _Content:
         try:

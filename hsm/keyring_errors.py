@@ -53,6 +53,10 @@ class KeyringBusyError(HsmError):
     """Another process is changing the keyring at this moment."""
 
 
+class KeyringFullError(HsmError):
+    """More keys and history than a keyring file takes."""
+
+
 class KeyringEntryError(HsmError):
     """No such key, or one of that name already."""
 

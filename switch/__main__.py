@@ -23,6 +23,7 @@ from switch._fastpath import Engine
 from switch._keys import KeyRing
 from switch._recover import open_journal, recover
 from switch._segments import SegmentPreparer, prepare_segment
+from switch._signing import Signing
 from switch._tables import Tables
 from switch._zone import find_zone, zone_table
 from switch.accept import FILES_RESERVED, Listener
@@ -30,6 +31,7 @@ from switch.dispatch import Dispatcher
 from switch.duplicates import AnswerWindow
 from switch.group_commit import EXIT_NOT_DURABLE, GroupCommit
 from switch.key_desk import KeyDesk, KeySource
+from switch.notary import HeadSigner
 from switch.protocol.layout import Packed
 from switch.protocol.messages import (
     Header,
@@ -138,16 +140,16 @@ def initialize(
     return open_directory(path)
 
 
-def serve(path: Path, host: str, port: int, keys: KeySource) -> int:
-    """Run the switch on a data directory until SIGTERM or SIGINT."""
+def serve(path: Path, host: str, port: int, keys: KeySource, signer: HeadSigner | None = None) -> int:
+    """Run the switch on a data directory until SIGTERM or SIGINT; with a signer, its journal's heads are signed."""
     directory = open_directory(path)
     lock = directory.lock()
-    uvloop.run(_serve(directory, host, port, keys))
+    uvloop.run(_serve(directory, host, port, keys, signer))
     os.close(lock)
     return 0
 
 
-async def _serve(directory: DataDirectory, host: str, port: int, keys: KeySource) -> None:
+async def _serve(directory: DataDirectory, host: str, port: int, keys: KeySource, signer: HeadSigner | None) -> None:
     started_ms = monotonic_ms()
     raise_open_files(directory.settings.connections_max)
     recovered = recover(directory, keys)
@@ -165,6 +167,7 @@ async def _serve(directory: DataDirectory, host: str, port: int, keys: KeySource
     )
     listener = Listener(dispatcher, directory.settings.connections_max, now_ms, monotonic_ms)
     checkpoints = Checkpoints(directory, recovered.commit, recovered.store_position)
+    signing = None if signer is None else Signing(directory, recovered.commit, signer, now_ms)
     stop = asyncio.Event()
     asyncio.get_running_loop().set_exception_handler(stop_on_own_fault)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -178,6 +181,8 @@ async def _serve(directory: DataDirectory, host: str, port: int, keys: KeySource
             "choose another, or end what listens there"
         ) from error
     checkpoints.start()
+    if signing is not None:
+        signing.start()
     # What lives now lives as long as the switch: the collector need not look at it again.
     gc.collect()
     gc.freeze()
@@ -193,6 +198,12 @@ async def _serve(directory: DataDirectory, host: str, port: int, keys: KeySource
     await stop.wait()
     await listener.drain()
     preparer.stop()
+    if signing is not None and not await signing.stop():
+        print(
+            f"cardswitch: journal heads: signed up to entry {signing.signed_sequence}; the rest is signed after the "
+            "next start",
+            flush=True,
+        )
     checkpoints.stop()
     is_up = checkpoints.reached_position == recovered.commit.durable_position
     print(

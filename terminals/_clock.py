@@ -45,6 +45,8 @@ class Surroundings:
     """Pause between attempts, milliseconds."""
     ephemeral_private: Callable[[], bytes] = _ephemeral_private
     """A fresh private key of 32 bytes for each sign-on; must never repeat."""
+    random_bytes: Callable[[int], bytes] = os.urandom
+    """So many secret random bytes: unpredictable numbers for cards, first chain values."""
     unit_random: Callable[[], float] = random.random
     """A number from 0 up to but not 1, for the jitter of the back-off; need not be secret."""
 

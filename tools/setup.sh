@@ -61,11 +61,36 @@ install_debian_packages() {
     [ -z "$missing" ] || fail "$python still lacks what Debian calls: $missing"
 }
 
+# What only tests need: pcscd, and a reader that is not there. Where systemd would start pcscd, the driver of that reader
+# opens a port to everybody, so there a person decides; without them the tests of chip cards are skipped and say so.
+missing_test_packages() {
+    [ -x /usr/sbin/pcscd ] || command -v pcscd >/dev/null || echo pcscd
+    [ -e /usr/lib/pcsc/drivers/serial/libifdvpcd.so ] || echo vsmartcard-vpcd
+}
+
+install_test_packages() {
+    local missing
+    missing=$(missing_test_packages | tr '\n' ' ')
+    missing=${missing% }
+    [ -n "$missing" ] || return 0
+    if [ "$(id -u)" != 0 ] || [ -d /run/systemd/system ] || ! command -v apt-get >/dev/null; then
+        say "tests of chip cards will be skipped; for them:
+    sudo apt-get update && sudo apt-get install -y --no-install-recommends $missing"
+        return 0
+    fi
+    say "Debian packages for tests: $missing"
+    export DEBIAN_FRONTEND=noninteractive
+    quietly apt-get -o DPkg::Lock::Timeout=300 update
+    # shellcheck disable=SC2086  # a list
+    quietly apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends $missing
+}
+
 packages() {
     local python=${PYTHON:-python3}
     command -v "$python" >/dev/null || fail "no $python here: name a Python 3.11 or later with PYTHON=…"
     "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "$python is older than 3.11: name another with PYTHON=…"
     install_debian_packages "$python"
+    install_test_packages
     if [ ! -x .venv/bin/python ] || ! .venv/bin/python -c '' 2>/dev/null ||
         { [ -n "${PYTHON:-}" ] && [ "$(cat .venv/.interpreter 2>/dev/null)" != "$PYTHON" ]; }; then
         say "making .venv with $("$python" --version)"

@@ -23,6 +23,7 @@ from . import (
     entries,
     envelope,
     following,
+    heads,
     limits,
     messages,
     money,
@@ -40,6 +41,7 @@ from .layout import Packed
 PARTS: dict[ModuleType, tuple[ModuleType, ...]] = {
     messages: (envelope, bill, money, points, day_close, cards, configuration, rules, security, following),
     records: (value_records, configuration_records, security_records, entries),
+    heads: (heads,),
 }
 """Modules that declare the structs which an index module has, in the order of the generated files."""
 

@@ -13,7 +13,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from . import codes, lifecycle, limits, messages, records, session, terms
+from . import codes, heads, lifecycle, limits, messages, records, session, terms
 from .declarations import CONSTANTS, ENUM_PREFIXES, attribute_docstrings, enum_texts, packed_classes, summary
 from .layout import Packed, layout_of
 
@@ -206,7 +206,7 @@ def regions() -> dict[str, Callable[[], str]]:
         "debit example": lambda: _message_example("debit with two lines"),
         "reply example": lambda: _message_example("reply to the debit"),
     }
-    for cls in chain(packed_classes(messages), packed_classes(records)):
+    for cls in chain(packed_classes(messages), packed_classes(records), packed_classes(heads)):
         makers[cls.__name__] = lambda cls=cls: struct_table(cls)  # type: ignore[misc]
     return makers
 

@@ -165,15 +165,18 @@ class Session:
 
     _numbers = itertools.count(1)
 
-    def __init__(self, bench: Bench, terminal_id: int) -> None:
-        number = next(self._numbers).to_bytes(32, "big")
-        self.receive_key, self.send_key = number, bytes(reversed(number))
+    def __init__(self, bench: Bench, terminal_id: int, keys: tuple[Any, ...] | None = None) -> None:
+        """`keys`: what the dispatcher gives for a link after a sign-on; without them there was none."""
+        if keys is None:
+            number = next(self._numbers).to_bytes(32, "big")
+            keys = terminal_id, number, bytes(reversed(number))
+        self.receive_key, self.send_key = keys[1:3]
         self.bench = bench
         ours, theirs = socket.socketpair()
         self.sock = ours
         self.sock.setblocking(False)
         self._theirs = theirs
-        self.link = Link(bench.engine.engine, os.dup(theirs.fileno()), terminal_id, self.receive_key, self.send_key)
+        self.link = Link(bench.engine.engine, os.dup(theirs.fileno()), *keys)
         self._buffer = bytearray(RECEIVE_BYTES + TAIL_BYTES_MAX)
         self._out, self._in = CipherState(self.receive_key), CipherState(self.send_key)
         self._received = b""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 
 from switch.protocol.codes import ResponseCode
@@ -9,19 +10,25 @@ from switch.protocol.layout import layout_of
 from switch.protocol.messages import (
     KEYED_TYPES,
     REPLY_BIT,
+    WITH_EVIDENCE,
+    AlarmKind,
+    AlarmState,
     CardStatus,
     DebitFlag,
     DebitRequest,
     ErrorReply,
     Header,
+    KeyState,
     MessageType,
     OperateCardRequest,
+    ReferReason,
     Reply,
 )
-from switch.protocol.records import RECORDS, AccountRecord, RecordKind, record_key
+from switch.protocol.records import RECORDS, AccountRecord, AlarmRecord, RecordKind, record_key
 from tests.twin.wire import crc32c
 
 from .mirror import Entry
+from .readings import ISSUER_MAC
 from .table import NOT_CHECKED, Step, number
 from .words import MESSAGES
 
@@ -42,7 +49,13 @@ PAYING = (
     MessageType.TRANSFER,
     MessageType.CONVERT,
 )
-SHOWING_IF_APPROVED = (MessageType.OPEN_CARD, MessageType.OPERATE_CARD, MessageType.SET_PIN, MessageType.SET_CARD)
+SHOWING_IF_APPROVED = (
+    MessageType.OPEN_CARD,
+    MessageType.OPERATE_CARD,
+    MessageType.SET_PIN,
+    MessageType.SET_CARD,
+    MessageType.PUT_MEDIUM,
+)
 INQUIRIES = (MessageType.BALANCE, MessageType.CARD_QUERY, MessageType.QUOTE)
 IMAGES_OF_APPROVAL = {
     MessageType.DEBIT: "account",
@@ -63,6 +76,13 @@ IMAGES_OF_APPROVAL = {
     MessageType.PUT_POINTS_CATEGORY: "points_category",
     MessageType.PUT_GIFT: "gift",
     MessageType.PUT_PRICE: "price",
+    MessageType.PUT_MEDIUM: "medium",
+    MessageType.PUT_MEDIUM_POLICY: "medium_policy",
+    MessageType.PUT_KEY: "key",
+    MessageType.PUT_TRAVEL: "travel",
+    MessageType.HANDLE_ALARM: "alarm",
+    MessageType.REWRAP_KEY: "",
+    MessageType.CHANGE_KEY: "terminal",
 }
 """Images that an approval has at least, if its row does not name all of them."""
 
@@ -146,11 +166,20 @@ class Check:
                 self.same(field, getattr(body, field), number(options[option]))
         if body.code >= NOT_JOURNALED_FROM:
             self.same("sequence", body.journal_sequence, 0)
+        if self.type in WITH_EVIDENCE:
+            answer = body.issuer_answer
+            self.same("issuer answer", str(answer.next) if answer else "none", options.get("answer", "none"))
+            self.same("its MAC", answer.mac if answer else ISSUER_MAC, ISSUER_MAC)
         self._rows()
 
     def _detail(self) -> int:
         text = self.options.get("detail", "0")
-        return _status(text) if text[0].isalpha() else number(text)
+        names: dict[int, type[enum.IntEnum]] = {
+            ResponseCode.REFER: ReferReason,
+            ResponseCode.KEY_STATE: KeyState,
+            ResponseCode.ALARM_STATE: AlarmState,
+        }
+        return int(names.get(self.code, CardStatus)[text]) if text[0].isalpha() else number(text)
 
     def _flags(self) -> int:
         return self.message[DEBIT_FLAGS_AT] if len(self.message) > DEBIT_FLAGS_AT else 0
@@ -230,6 +259,9 @@ class Check:
         elif self.body.code in APPROVALS and len(self.body.results) <= 1:
             usual = IMAGES_OF_APPROVAL.get(MessageType(self.type), "").split(",")
             self.same("usual images missing", [kind for kind in usual if kind and kind not in kinds], [])
+        alarms = [AlarmRecord.decode(image) for image in images if image[0] == RecordKind.ALARM]
+        raised = [AlarmKind(alarm.alarm).name for alarm in alarms if alarm.sequence == sequence]
+        self.same("alarm", ",".join(raised), self.options.get("alarm", ""))
         for image in images:
             record = RECORDS[RecordKind(image[0])].decode(image)
             self.same("image's sequence", getattr(record, "last_sequence", None), sequence)

@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from switch.protocol.messages import AMOUNT_MINOR_MAX, CardOperation, CardStatus, MessageType, PinMode
+from switch.protocol.messages import (
+    AMOUNT_MINOR_MAX,
+    CardOperation,
+    CardStatus,
+    KeyPurpose,
+    KeyState,
+    MessageType,
+    PinMode,
+)
 
+from .readings import MEDIA, card_or_id
 from .table import Given, number
 from .words import DEFAULTS, SHORT, card_number, hashed_pin, value
 
@@ -55,6 +64,10 @@ class Setting:
             "points": self._points,
             "visits": self._visits,
             "pin": self._pin,
+            "policy": self._numbered(MessageType.PUT_MEDIUM_POLICY, "code"),
+            "travel": self._numbered(MessageType.PUT_TRAVEL, "store_id"),
+            "key": self._key,
+            **dict.fromkeys(MEDIA, self._medium),
         }
 
     def make(self) -> None:
@@ -91,6 +104,22 @@ class Setting:
             self._send(
                 MessageType.PUT_TERMINAL, terminal_id=number(given.name), store_id=number(given.options["store"])
             )
+
+    def _key(self, given: Given) -> None:
+        """A version of a key, in force unless another state is named."""
+        fields = {"purpose": KeyPurpose[given.name], "key_version": number(given.options.get("version", "1"))}
+        self._send(MessageType.PUT_KEY, **fields)
+        if given.options.get("state", "ACTIVE") == "ACTIVE":
+            self._send(MessageType.PUT_KEY, **fields, state=KeyState.ACTIVE)
+
+    def _medium(self, given: Given) -> None:
+        """A medium of a card; a stripe's number is the card's."""
+        card = card_number(given.options.get("card", given.name))
+        fields = {"card_number": card, "medium": MEDIA[given.kind], "medium_id": card_or_id(given.name)}
+        for name in given.options.keys() - {"card"}:
+            fields[SHORT.get(name, name)] = self._value(name, given.options[name], MessageType.PUT_MEDIUM)
+        fields.setdefault("key_version_held", fields.get("key_version", 1))
+        self._send(MessageType.PUT_MEDIUM, **fields)
 
     # ----------------------------------------------------------------------- cards
 

@@ -19,6 +19,7 @@ from switch.protocol.codes import ResponseCode
 from switch.protocol.layout import Packed, layout_of
 from switch.protocol.messages import (
     REQUESTS,
+    WITH_EVIDENCE,
     DayReply,
     DayRow,
     DebitFlag,
@@ -31,6 +32,7 @@ from switch.protocol.messages import (
 from .check import ERROR_TYPE, HEADER_BYTES, INQUIRIES, Check, Counters
 from .day import check_day_reply
 from .mirror import Mirror, entries_of, shown
+from .readings import evidence_of
 from .setting import Setting
 from .table import NOT_CHECKED, Given, Scenario, Step, number
 from .words import DEFAULTS, MESSAGES, OPERATIONS, ROWS, SHORT, card_number, hashed_pin, value
@@ -38,7 +40,7 @@ from .words import DEFAULTS, MESSAGES, OPERATIONS, ROWS, SHORT, card_number, has
 STAMP_MS_MAX = 4_102_444_800_000
 EPOCH = date(1970, 1, 1)
 OPERATOR = 999
-EVERY_RIGHT = int(Right.PAY | Right.CREDIT | Right.CONFIGURE | Right.FOLLOW | Right.CARDS)
+EVERY_RIGHT = int(Right.PAY | Right.CREDIT | Right.CONFIGURE | Right.FOLLOW | Right.CARDS | Right.SECURITY)
 
 
 class Decider(Protocol):
@@ -275,6 +277,8 @@ class Stage:
             fields["operation"] = OPERATIONS[word]
         if "day" in options:
             fields["business_date"] = self.day(options["day"])
+        if message_type in WITH_EVIDENCE:
+            fields["card_number"] = 0
         if cells["card"] != NOT_CHECKED:
             fields["card_number"] = card_number(cells["card"])
         if cells["amount"] != NOT_CHECKED:
@@ -282,6 +286,8 @@ class Stage:
         if "of" in options and message_type == MessageType.REVERSAL:
             fields["original_trace_number"] = number(options["of"])
             fields["original_business_date"] = self.day(options["of_day"]) if "of_day" in options else today
+        elif "of" in options and message_type == MessageType.HANDLE_ALARM:
+            fields["alarm"] = self.sequence_of(options["of"])
         elif "of" in options:
             name = "original_sequence" if message_type == MessageType.REFUND else "hold_sequence"
             fields[name] = self.sequence_of(options["of"])
@@ -304,6 +310,7 @@ class Stage:
         if "pin" in options and message_type in (MessageType.DEBIT, MessageType.QUOTE):
             fields["flags"] = fields.get("flags", 0) | DebitFlag.PIN
             rows += hashed_pin(options["pin"])
+        rows += evidence_of(options) if message_type in WITH_EVIDENCE else b""
         return Packed.encode(REQUESTS[message_type](**{name: fields[name] for name in names & fields.keys()})) + rows
 
     def _altered(self, message_type: int, body: bytes, options: dict[str, str]) -> bytes:

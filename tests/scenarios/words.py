@@ -10,6 +10,7 @@ from typing import Any
 
 from switch.protocol.layout import Packed
 from switch.protocol.messages import (
+    AlarmState,
     AllowedList,
     AutoRecharge,
     BillLine,
@@ -22,12 +23,18 @@ from switch.protocol.messages import (
     FeeKind,
     FeeTender,
     Function,
+    KeyPurpose,
+    KeyState,
     LineFlag,
     Medium,
+    MediumFlag,
+    MediumKind,
+    MediumState,
     MessageType,
     OperationFlag,
     OrganisationNode,
     PinMode,
+    PolicyFlag,
     RechargeChannel,
     RefundLine,
     Relation,
@@ -37,8 +44,10 @@ from switch.protocol.messages import (
     Settlement,
     Tender,
     TenderKind,
+    TerminalFlag,
     TypeState,
 )
+from switch.protocol.records import RecordKind
 
 from .table import number
 
@@ -80,6 +89,14 @@ MESSAGES = {
     "allow": MessageType.PUT_ALLOWED,
     "cut_over": MessageType.CUT_OVER,
     "put_switch": MessageType.PUT_SWITCH,
+    "confirm_write": MessageType.CONFIRM_WRITE,
+    "put_medium": MessageType.PUT_MEDIUM,
+    "put_policy": MessageType.PUT_MEDIUM_POLICY,
+    "put_key": MessageType.PUT_KEY,
+    "put_travel": MessageType.PUT_TRAVEL,
+    "handle_alarm": MessageType.HANDLE_ALARM,
+    "rewrap": MessageType.REWRAP_KEY,
+    "change_key": MessageType.CHANGE_KEY,
 }
 """Messages by their word in a table."""
 
@@ -112,6 +129,21 @@ DEFAULTS: dict[MessageType, dict[str, Any]] = {
     MessageType.BACKFILL: {"receipt": 1, "store_id": 1, "operator_id": 7},
     MessageType.DAY_DIGESTS: {"first_trace": 0, "last_trace": 2**32 - 1, "part_count": 1},
     MessageType.DAY_LIST: {"first_trace": 0, "last_trace": 2**32 - 1},
+    MessageType.CONFIRM_WRITE: {"counter": 1},
+    MessageType.PUT_MEDIUM: {"medium": MediumKind.CHIP, "medium_id": 901, "operator_id": 7},
+    MessageType.PUT_MEDIUM_POLICY: {"code": 1, "operator_id": 7, "approver_id": 8},
+    MessageType.PUT_KEY: {
+        "purpose": KeyPurpose.CHIP,
+        "key_version": 1,
+        "state": KeyState.NEW,
+        "check_value": bytes(8),
+        "operator_id": 7,
+        "approver_id": 8,
+    },
+    MessageType.PUT_TRAVEL: {"store_id": 1, "other_store_id": 2, "minutes": 30},
+    MessageType.HANDLE_ALARM: {"alarm": 0, "operator_id": 7},
+    MessageType.REWRAP_KEY: {"kind": RecordKind.TERMINAL, "storage_version": 1, "key_a": 0},
+    MessageType.CHANGE_KEY: {"confirm": 0, "key": bytes(40)},
     MessageType.PUT_SWITCH: {"partition": 0, "mode": 0, "timezone": b"UTC".ljust(32, b"\0")},
 }
 """Fields that a row need not name."""
@@ -122,6 +154,8 @@ SHORT = {
     "related": "related_number",
     "to": "to_card_number",
     "store": "store_id",
+    "other_store": "other_store_id",
+    "held": "key_version_held",
     "account": "account_number",
 }
 """Short words for fields."""
@@ -131,7 +165,17 @@ _FLAGS: dict[MessageType, type[enum.IntEnum | enum.IntFlag]] = {
     MessageType.OPERATE_CARD: OperationFlag,
     MessageType.DEBIT: DebitFlag,
     MessageType.QUOTE: DebitFlag,
+    MessageType.PUT_TERMINAL: TerminalFlag,
+    MessageType.PUT_MEDIUM: MediumFlag,
+    MessageType.PUT_MEDIUM_POLICY: PolicyFlag,
 }
+_STATES: dict[int, type[enum.IntEnum]] = {
+    MessageType.PUT_KEY: KeyState,
+    MessageType.PUT_MEDIUM: MediumState,
+    MessageType.HANDLE_ALARM: AlarmState,
+}
+_KEYS = {"key": 40, "wrapped": 80, "check_value": 8}
+"""Fields of bytes that stand for a key, and how many they are."""
 _NAMES: dict[str, type[enum.IntEnum | enum.IntFlag]] = {
     "status": CardStatus,
     "kept_status": CardStatus,
@@ -152,6 +196,8 @@ _NAMES: dict[str, type[enum.IntEnum | enum.IntFlag]] = {
     "rights": Right,
     "state": TypeState,
     "flags": CardFlag,
+    "purpose": KeyPurpose,
+    "kind": RecordKind,
 }
 _BITS_OF_FEES = ("fees_from_balance", "fees_waivable")
 _PINS = ("pin", "old_pin", "new_pin")
@@ -174,6 +220,13 @@ def value(name: str, text: str, message_type: int | None, day: Callable[[str], i
     name = SHORT.get(name, name)
     if name in _PINS:
         return hashed_pin(text)
+    if name in _KEYS:
+        width = 24 if message_type == MessageType.PUT_MEDIUM else _KEYS[name]
+        return b"".join(
+            number(part).to_bytes(1, "little") * (width // len(text.split(":"))) for part in text.split(":")
+        )
+    if name == "media" and re.match("[A-Z]", text):
+        return sum(1 << MediumKind[kind] for kind in text.split("|"))
     if name in _TEXTS:
         width = _NAME_BYTES.get(MessageType(message_type or 0x40), _TEXTS[name])
         return text.encode().ljust(width, b"\0")
@@ -186,7 +239,13 @@ def value(name: str, text: str, message_type: int | None, day: Callable[[str], i
     if found := re.fullmatch(r"d([+-]?\d+)", text):
         return day(found.group(1))
     if re.match("[A-Z]", text):
-        names = _FLAGS.get(MessageType(message_type), CardFlag) if name == "flags" and message_type else _NAMES[name]
+        names: type[enum.IntEnum | enum.IntFlag] = _NAMES[name]
+        if name == "flags" and message_type:
+            names = _FLAGS.get(MessageType(message_type), CardFlag)
+        elif name == "state":
+            names = _STATES.get(message_type or 0, TypeState)
+        elif name == "medium" and message_type == MessageType.PUT_MEDIUM:
+            names = MediumKind
         return sum(int(names[part]) for part in text.split("|"))
     return number(text)
 

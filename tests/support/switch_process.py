@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -36,9 +36,16 @@ class SwitchProcess:
     """One data directory's switch; `with SwitchProcess(data) as switch` starts it and leaves no process behind."""
 
     def __init__(
-        self, data: Path, *, environment: Mapping[str, str] | None = None, preload: Path | None = None
+        self,
+        data: Path,
+        *,
+        environment: Mapping[str, str] | None = None,
+        preload: Path | None = None,
+        command: Sequence[str] | None = None,
     ) -> None:
         self.data = data
+        serve = ["cardswitch", "serve", "--data", str(data), "--listen", "127.0.0.1:0"]
+        self._command = serve if command is None else command
         self._environment = {**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})}
         if preload is not None:
             already = self._environment.get("LD_PRELOAD")  # a sanitizer's runtime has to come first
@@ -68,7 +75,7 @@ class SwitchProcess:
         """Start the process and do not wait for it."""
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "cardswitch", "serve", "--data", str(self.data), "--listen", "127.0.0.1:0"],
+                [sys.executable, "-m", *self._command],
                 cwd=ROOT,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
@@ -115,7 +122,7 @@ class SwitchProcess:
         return self.wait()
 
     def children(self) -> list[int]:
-        """Its child processes: the one that brings the balance store up."""
+        """Its child processes: the one that brings the balance store up, and the notary if it has one."""
         found = []
         for status in Path("/proc").glob("[0-9]*/stat"):
             try:

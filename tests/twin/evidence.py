@@ -41,7 +41,7 @@ WINDOW_BITS, STEP_MAX, JUMP_MAX = 64, 64, 1024
 MEDIUM_FAILS_MAX, TERMINAL_FAILS_MAX = 3, 20
 U8_MAX, U16_MAX = 255, 65_535
 
-PURPOSE_OF = {
+PURPOSE_OF: dict[int, KeyPurpose] = {
     MediumKind.CHIP: KeyPurpose.CHIP,
     MediumKind.CODE: KeyPurpose.CODE,
     MediumKind.STRIPE: KeyPurpose.STRIPE,
@@ -368,8 +368,10 @@ class Reading:
             record.counter = evidence.found_counter
         self.decision.touch(record)
         if answers:
-            told = {"command": evidence.command, "next": evidence.next, "mac": evidence.answer}
-            self.decision.issuer_answer = IssuerAnswer(medium=evidence.medium, **told).encode()
+            answer = IssuerAnswer(
+                medium=evidence.medium, command=evidence.command, next=evidence.next, mac=evidence.answer
+            )
+            self.decision.issuer_answer = answer.encode()
 
     def _accept_chip(self, record: Record) -> None:
         step = self.evidence.found_counter - record.counter

@@ -75,7 +75,8 @@ def examine(
     fields |= examiner.known
     evidence = msgspec.structs.replace(asked.form.evidence, outcome=outcome, **fields)
     form = msgspec.structs.replace(asked.form, card_number=examiner.card_number, evidence=evidence)
-    return message[: wire.HEADER_BYTES] + form.encode()
+    body: bytes = form.encode()
+    return message[: wire.HEADER_BYTES] + body
 
 
 class Examiner:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from switch.protocol.layout import Packed
+from switch.protocol.layout import LayoutError, Packed
 from switch.protocol.messages import (
     EVIDENCE_BYTES,
     FOUND_BYTES,
+    REQUESTS,
+    WITH_EVIDENCE,
     ChangeKeyRequest,
     ConfirmWriteRequest,
     ConvertRequest,
     DebitFlag,
-    DebitRequest,
     Evidence,
     EvidenceFlag,
     EvidenceOutcome,
@@ -29,6 +30,7 @@ from switch.protocol.records import RecordKind
 
 from .sender import PINS, Sender, Sent
 from .state import Record
+from .wire import HEADER_BYTES
 from .world import CATEGORIES
 
 CHIP_STEPS = (*[1] * 30, 2, 2, 3, 9, 63, 64, 65, 66, 200, 1023, 1024, 1025, 5000, 0, 0, -1, -2, -3, -40, -63, -64, -65)
@@ -180,7 +182,8 @@ def other_use(till: Sender) -> Sent:
     """A deposit, a gift, points to money."""
     rng, (card, evidence) = till.rng, any_reading(till)
     fields: dict[str, Any] = {"card_number": card, "evidence": evidence}
-    form: type[Packed] = rng.choice([HoldRequest, RedeemRequest, ConvertRequest])
+    forms: list[type[Packed]] = [HoldRequest, RedeemRequest, ConvertRequest]
+    form = rng.choice(forms)
     if form is HoldRequest:
         fields |= {"amount_minor": rng.choice([0, till.amount(card), 500]), "expires_in_s": rng.choice([0, 60])}
         fields |= {"pin": rng.choice([bytes(16), PINS[0], PINS[1]])}
@@ -274,13 +277,13 @@ def spree(till: Sender) -> Sent:
 def evidence_start(message: bytes) -> int | None:
     """Offset of the evidence in a whole message that was made with it."""
     at = len(message) - EVIDENCE_BYTES
-    forms = {MessageType.DEBIT: DebitRequest, MessageType.QUOTE: DebitRequest, MessageType.HOLD: HoldRequest}
-    forms |= {MessageType.REDEEM: RedeemRequest, MessageType.CONVERT: ConvertRequest}
-    form = forms.get(MessageType(message[1])) if len(message) > 8 and message[1] in set(MessageType) else None
-    if form is None or at < 8 + form.width_bytes():
+    if len(message) < HEADER_BYTES or message[1] not in set(WITH_EVIDENCE):
+        return None
+    message_type, body = MessageType(message[1]), message[HEADER_BYTES:]
+    if len(body) < REQUESTS[message_type].width_bytes():
         return None
     try:
-        found = form.decode(message[8:]).evidence
-    except ValueError:
+        found = REQUESTS[message_type].decode(body)
+    except LayoutError:
         return None
-    return at if found is not None else None
+    return at if getattr(found, "evidence", None) is not None else None

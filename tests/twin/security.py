@@ -5,6 +5,9 @@ Keys arrive wrapped, as the switch has made them of the clear ones before it dec
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from switch.protocol.codes import ResponseCode
 from switch.protocol.layout import layout_of
 from switch.protocol.messages import (
@@ -305,7 +308,7 @@ def decide_handle_alarm(state: State, ask: Ask, form: HandleAlarmRequest, decisi
     return ResponseCode.APPROVED
 
 
-DECIDERS = {
+DECIDERS: dict[MessageType, Callable[[State, Ask, Any, Decision], ResponseCode]] = {
     MessageType.CONFIRM_WRITE: decide_confirm_write,
     MessageType.PUT_MEDIUM: decide_put_medium,
     MessageType.PUT_MEDIUM_POLICY: decide_put_medium_policy,

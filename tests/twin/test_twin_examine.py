@@ -1,6 +1,7 @@
 """What the switch finds in evidence, against the twin's examiner with the reference of the card formats."""
 
 import random
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.keywrap import aes_key_wrap
@@ -38,8 +39,9 @@ LONG_CARD = 10**18 + 7
 """Has more digits than a stripe."""
 TYPES = {MessageType.DEBIT: 0, MessageType.QUOTE: 0, MessageType.HOLD: 1, MessageType.REDEEM: 2, MessageType.CONVERT: 3}
 CHALLENGES = Challenges(b"\1challng", b"\2earlier")
-VERSIONS = {purpose: (1, 2, 12) for purpose in (KeyPurpose.CHIP, KeyPurpose.CODE, KeyPurpose.STRIPE, KeyPurpose.TAG)}
-VERSIONS |= {KeyPurpose.JITTER: (1, 2, 12), KeyPurpose.RECEIPT: (1,), KeyPurpose.STORAGE: (1,), KeyPurpose.PIN: (1,)}
+MEDIA_KEYS = (KeyPurpose.CHIP, KeyPurpose.CODE, KeyPurpose.STRIPE, KeyPurpose.TAG, KeyPurpose.JITTER)
+VERSIONS: dict[int, tuple[int, ...]] = dict.fromkeys(MEDIA_KEYS, (1, 2, 12))
+VERSIONS |= dict.fromkeys((KeyPurpose.RECEIPT, KeyPurpose.STORAGE, KeyPurpose.PIN), (1,))
 NOT_LOADED = 3
 
 
@@ -47,7 +49,9 @@ def key_of(purpose, version):
     return random.Random(f"key {purpose} {version}").randbytes(32 if purpose in (1, 2) else 16)
 
 
-KEYS = {(purpose, version): key_of(purpose, version) for purpose, known in VERSIONS.items() for version in known}
+KEYS: dict[tuple[int, int], bytes] = {
+    (purpose, version): key_of(purpose, version) for purpose, known in VERSIONS.items() for version in known
+}
 
 
 class Pair:
@@ -107,7 +111,7 @@ def enrolled(pair, rng):
     for card in (CARD, CARD + 1, CARD + 2, LONG_CARD):
         pair.operate(OpenCardRequest, card_number=card, account_number=0, card_type=1)
     for card, version in ((CARD, 1), (CARD + 1, 2), (CARD + 2, 12)):
-        held = {"card_number": card, "key_version": version, "operator_id": 1}
+        held: dict[str, Any] = {"card_number": card, "key_version": version, "operator_id": 1}
         chip, token, tag = rng.randrange(2**56), rng.randrange(10**11), rng.randrange(2**56)
         pair.operate(PutMediumRequest, medium=1, medium_id=chip, key_version_held=max(2, version), **held, counter=7)
         pair.operate(PutMediumRequest, medium=2, medium_id=token, key_version_held=version, **held)

@@ -7,7 +7,10 @@ import pytest
 
 from cardswitch.__main__ import app
 
-GROUPS = ("card", "type", "rules", "organisation", "store", "terminal", "points", "gift", "price", "day", "plug-ins")
+GROUPS = (
+    *("card", "type", "rules", "organisation", "store", "terminal", "points", "gift", "price", "day", "plug-ins"),
+    "device",
+)
 
 
 def commands_of(group, words):
@@ -50,7 +53,7 @@ def test_help_has_an_example_of_the_command_that_can_be_parsed(words, capsys, mo
         app.parse_args(example, exit_on_error=False, print_error=False)
 
 
-@pytest.mark.parametrize("words", [(name,) for name in GROUPS] + [("card", "pin")], ids=" ".join)
+@pytest.mark.parametrize("words", [(name,) for name in GROUPS] + [("card", "pin"), ("device", "card")], ids=" ".join)
 def test_help_of_a_group_has_an_example(words, capsys):
     assert "For example:" in help_of(words, capsys)
 

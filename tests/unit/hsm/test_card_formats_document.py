@@ -50,7 +50,7 @@ def code_values():
     enciphered = bytes.fromhex("EF963FF7828658A599F3041510671E88")
     reading = decipher_picc_data(bytes(16), enciphered)
     assert reading == TagReading(bytes.fromhex("04DE5F1EACC040"), 61)
-    values = {
+    values: dict[str, list[bytes | str]] = {
         "Card formats": [MASTER, CVK, UID, NUMBER, EXPIRY, SERVICE, TOKEN],
         "Keys": [
             x for purpose in CardPurpose for x in (diversification_input(purpose, 1, unique[purpose]), keys[purpose])

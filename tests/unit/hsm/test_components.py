@@ -5,7 +5,6 @@ import re
 import pytest
 
 from hsm._cipher import check_value, equal, random_into
-from hsm._memory import KeyPage
 from hsm.components import Assembly, Split, read_component
 from hsm.keyring_errors import (
     ComponentCheckError,
@@ -18,12 +17,6 @@ from hsm.keyring_errors import (
 from hsm.people import TwoPeople
 
 PEOPLE = ["Li Wei", "Zhang Min", "Wang Fang"]
-
-
-@pytest.fixture
-def page():
-    with KeyPage() as page:
-        yield page
 
 
 @pytest.fixture

@@ -8,9 +8,11 @@ import threading
 import pytest
 
 from hsm._cipher import equal, random_into
+from hsm.backend import KeyUse
 from hsm.data_errors import KeyBlockTamperedError, KeyBlockUnsupportedError
 from hsm.errors import KeyTamperedError
 from hsm.key_states import KEY_BYTES, TRANSITIONS, KeyAct, KeyState, Purpose
+from hsm.keyring import Keyring
 from hsm.keyring_errors import (
     KeyLengthError,
     KeyringAlteredError,
@@ -18,6 +20,7 @@ from hsm.keyring_errors import (
     KeyringChangedError,
     KeyringEntryError,
     KeyringExistsError,
+    KeyringFullError,
     KeyringMissingError,
     KeyStateError,
     LogExistsError,
@@ -270,6 +273,24 @@ def test_a_key_travels_to_a_partner_and_into_a_second_keyring(kit, tmp_path):
                 there.import_tr31(block.replace("03N", "03E"), Purpose.STRIPE, 4, 1, 9, BOTH)
 
 
+def test_a_keyring_lives_on_either_backend(backend, page, tmp_path):
+    for version in (1, 2):
+        backend.generate(KeyUse.KEK, version, 0)
+    backend.generate(KeyUse.LOG, 1, 0)
+    keyring = Keyring.create(tmp_path / "on either", tmp_path / "log of either", backend, 1, page)
+    for version in (1, 2):
+        keyring.add(Purpose.CHIP, version, 1, BOTH)
+        keyring.activate(Purpose.CHIP, version, BOTH)
+    before = [key_of((keyring, backend, page), Purpose.CHIP, version) for version in (1, 2)]
+    assert keyring.rewrap(2, BOTH, lambda: None) == 2
+    again = Keyring.open(tmp_path / "on either", tmp_path / "log of either", backend, 1, page)
+    assert [key_of((again, backend, page), Purpose.CHIP, version) for version in (1, 2)] == before
+    assert len(again.verify_log()) == 6
+    (tmp_path / "on either").write_bytes((tmp_path / "on either").read_bytes().replace(b"ACTIVE", b"RETIRED"))
+    with pytest.raises(KeyringAlteredError):
+        again.reload()
+
+
 # The file
 
 
@@ -392,6 +413,16 @@ def test_the_backend_refuses_a_blob_of_another_key(kit):
         with pytest.raises(KeyTamperedError):
             backend.unwrap_into(crossed, slot)
         assert equal(slot, bytes(16))
+
+
+def test_a_full_keyring_says_so_and_stays_readable(kit, folder, monkeypatch):
+    keyring, backend, page = kit
+    keyring.add(Purpose.CHIP, 1, 1, BOTH)
+    monkeypatch.setattr("hsm.keyring.FILE_BYTES_MAX", len((folder / "keyring").read_bytes()) + 20)
+    with pytest.raises(KeyringFullError):
+        keyring.add(Purpose.CHIP, 2, 1, BOTH)
+    assert [entry.version for entry in open_with(folder, backend, page).entries] == [1]
+    keyring.verify_log()
 
 
 def test_a_failed_write_leaves_the_old_state_in_file_and_memory(kit, folder, monkeypatch):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switch.protocol import limits, messages, records
+from switch.protocol import heads, limits, messages, records
 from switch.protocol.codes import MEANINGS, PRECEDENCE, CodeClass, ResponseCode, code_class
 from switch.protocol.declarations import packed_classes
 from switch.protocol.layout import LayoutError, Packed, layout_of
@@ -44,7 +44,7 @@ from switch.protocol.records import (
     record_key,
 )
 
-CLASSES = [*packed_classes(messages), *packed_classes(records)]
+CLASSES = [*packed_classes(messages), *packed_classes(records), *packed_classes(heads)]
 FIXED = [cls for cls in CLASSES if not cls.trailing]
 
 WIDTHS = {
@@ -146,6 +146,7 @@ WIDTHS = {
     "CardKeyRecord": 64,
     "EntryHeader": 48,
     "BlockHeader": 128,
+    "SignedHead": 256,
 }
 
 
