@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Group, Parameter
 
-from . import (  # noqa: F401  they add commands to card and device
+from . import (  # noqa: F401  they add commands to card, device and terminal
     card_points,
     card_settings,
     card_stops,
@@ -23,6 +23,7 @@ from . import (  # noqa: F401  they add commands to card and device
     device_chip,
     device_serial,
     device_virtual,
+    terminal_keys,
 )
 from .card import app as card_app
 from .card_types import app as type_app

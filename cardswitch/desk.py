@@ -23,6 +23,7 @@ from terminals.credentials import Credentials, read_credentials
 from terminals.errors import LinkLostError, RefusedBySwitchError, SwitchUnreachableError, TraceFileError
 from terminals.link import Link
 from terminals.policy import Policy
+from terminals.terminal_key import TerminalKey
 from terminals.till_calls import RecordsNotListedError
 from terminals.trace import TRACE_NUMBER_MAX
 from terminals.trace_file import FileTrace
@@ -71,14 +72,19 @@ class Switch:
         """Where results go."""
         return Output(as_json=self.json, unmasked=self.unmasked)
 
-    def credentials(self) -> Credentials:
-        """Terminal and key to sign on with."""
+    @property
+    def key_path(self) -> Path:
+        """The key file."""
         if self.operator_key is None or not self.operator_key.name:
             raise CommandError(
                 "no key: expected --operator-key FILE or the environment variable CARDSWITCH_OPERATOR_KEY;"
                 " the first operator's key is operator.key in the switch's data directory"
             )
-        return read_credentials(self.operator_key)
+        return self.operator_key
+
+    def credentials(self) -> Credentials:
+        """Terminal and key to sign on with."""
+        return read_credentials(self.key_path)
 
 
 DEFAULT = Switch()
@@ -132,22 +138,32 @@ def _first_key(record: Packed | Any) -> int:
     return int.from_bytes(record.encode()[8:16], "little")
 
 
-def at_desk(options: Switch, work: Callable[[Desk], Awaitable[int]], *, is_repeatable: bool = True) -> int:
+def at_desk(
+    options: Switch,
+    work: Callable[[Desk], Awaitable[int]],
+    *,
+    is_repeatable: bool = True,
+    key: TerminalKey | None = None,
+) -> int:
     """Sign on, settle what an interrupted command has left open, do the work; the exit status.
 
     Work that is done twice when it is asked for twice is not repeatable: when
     something was open it may have been this very command, so nothing more is
-    done until the operator has seen what became of it.
+    done until the operator has seen what became of it.  `key` is the key file
+    for work that changes it.
     """
-    return asyncio.run(_at_desk(options, work, is_repeatable=is_repeatable))
+    return asyncio.run(_at_desk(options, work, is_repeatable=is_repeatable, key=key))
 
 
-async def _at_desk(options: Switch, work: Callable[[Desk], Awaitable[int]], *, is_repeatable: bool) -> int:
+async def _at_desk(
+    options: Switch, work: Callable[[Desk], Awaitable[int]], *, is_repeatable: bool, key: TerminalKey | None
+) -> int:
     credentials = options.credentials()
-    await _sign_on_once(options, credentials)
+    if key is None or key.next is None:
+        await _sign_on_once(options, credentials)
     trace = open_trace(credentials, now_ms())
     try:
-        async with Client(*options.address, credentials, trace, policy=POLICY) as client:
+        async with Client(*options.address, key or credentials, trace, policy=POLICY) as client:
             desk = Desk(client, options)
             if await _settle(desk) and not is_repeatable:
                 raise CommandError(

@@ -45,7 +45,11 @@ cdef struct link_t:
     uint32_t terminal_id
     EVP_CIPHER_CTX *sealer
     EVP_CIPHER_CTX *opener
-    uint64_t receive_counter          # Noise nonce: frames since sign-on; the sealer counts its own
+    uint64_t send_counter             # Noise nonce of the next frame: frames since sign-on
+    uint64_t receive_counter
+    uint64_t send_rekey_at            # nonce before which the key is changed next
+    uint64_t receive_rekey_at
+    uint64_t rekey_frames
     uint32_t next_trace_number
     uint32_t serial                   # upper bits of the next sequence, never 0
     int free_count

@@ -14,8 +14,8 @@ from libc.string cimport memcmp, memcpy, memmove
 
 from ._histogram cimport histogram_add
 from ._native cimport (
-    CLOCK_MONOTONIC, EPOLL_CTL_MOD, EPOLLIN, EPOLLOUT, GCM_TAG_BYTES, MSG_DONTWAIT, MSG_NOSIGNAL, be16toh, epoll_ctl,
-    epoll_event, get32, get64, htobe16, le16toh, now_ns, put32, put64, recv, seal, send, unseal,
+    CLOCK_MONOTONIC, EPOLL_CTL_MOD, EPOLLIN, EPOLLOUT, GCM_TAG_BYTES, MSG_DONTWAIT, MSG_NOSIGNAL, be16toh, change_key,
+    epoll_ctl, epoll_event, get32, get64, htobe16, le16toh, now_ns, put32, put64, recv, seal, send, unseal,
 )
 
 
@@ -74,8 +74,13 @@ cdef int compose(run_t *run, link_t *link) noexcept nogil:
     if run.gap_ns > 0:
         slot.from_ns = run.start_ns + <int64_t>(run.gap_ns * <double>run.issued)
     if run.sealed:
+        if link.send_counter == link.send_rekey_at:
+            link.send_rekey_at += link.rekey_frames
+            if change_key(link.sealer, link.send_counter) != 1:
+                return CIPHER_FAILED
         if seal(link.sealer, message, <int>run.message_bytes) != 1:
             return CIPHER_FAILED
+        link.send_counter += 1
     link.out_tail += run.frame_bytes
     run.issued += 1
     return OK
@@ -169,6 +174,10 @@ cdef inline int take_reply(
         reply_bytes -= GCM_TAG_BYTES
         if reply_bytes < run.sequence_at + 4:
             return REPLY_LENGTH
+        if link.receive_counter == link.receive_rekey_at:
+            link.receive_rekey_at += link.rekey_frames
+            if change_key(link.opener, link.receive_counter) != 1:
+                return CIPHER_FAILED
         if unseal(link.opener, link.receive_counter, reply, reply_bytes) != 1:
             return TAG_INVALID
         link.receive_counter += 1

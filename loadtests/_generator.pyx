@@ -48,6 +48,11 @@ class GeneratorError(RuntimeError):
     """A run that proves nothing: an answer was wrong, missing or doubled, or a connection ended."""
 
 
+cdef uint64_t next_rekey(uint64_t counter, uint64_t frames) noexcept nogil:
+    """Nonce before which a key is changed next; a multiple that was reached and not used counts as still to come."""
+    return max(frames, (counter + frames - 1) // frames * frames)
+
+
 # --------------------------------------------------------------------------- the loop
 
 
@@ -174,7 +179,10 @@ cdef class Generator:
         link.fd = state.fd
         link.number = number
         link.terminal_id = state.terminal_id
-        link.receive_counter = state.receive_counter
+        link.send_counter, link.receive_counter = state.send_counter, state.receive_counter
+        link.rekey_frames = state.rekey_frames
+        link.send_rekey_at = next_rekey(link.send_counter, link.rekey_frames)
+        link.receive_rekey_at = next_rekey(link.receive_counter, link.rekey_frames)
         link.next_trace_number = state.next_trace_number
         link.sealer = EVP_CIPHER_CTX_new()
         link.opener = EVP_CIPHER_CTX_new()
@@ -189,7 +197,7 @@ cdef class Generator:
             raise GeneratorError("OpenSSL refused a key")
         if EVP_CipherInit_ex(link.opener, EVP_aes_256_gcm(), NULL, &receive_key[0], NULL, 0) != 1:
             raise GeneratorError("OpenSSL refused a key")
-        if not (start_counter(link.sealer, state.send_counter) and start_counter(link.opener, link.receive_counter)):
+        if not (start_counter(link.sealer, link.send_counter) and start_counter(link.opener, link.receive_counter)):
             raise GeneratorError("OpenSSL refused a nonce")
         for n in range(self.window):
             link.free_slots[n] = <uint16_t>(self.window - 1 - n)

@@ -33,6 +33,7 @@ cdef extern from "openssl/evp.h" nogil:
     int EVP_EncryptFinal_ex(EVP_CIPHER_CTX *ctx, uint8_t *out, int *out_bytes)
     int EVP_DecryptUpdate(EVP_CIPHER_CTX *ctx, uint8_t *out, int *out_bytes, const uint8_t *data, int data_bytes)
     int EVP_DecryptFinal_ex(EVP_CIPHER_CTX *ctx, uint8_t *out, int *out_bytes)
+    int EVP_CipherUpdate(EVP_CIPHER_CTX *ctx, uint8_t *out, int *out_bytes, const uint8_t *data, int data_bytes)
     enum: EVP_CTRL_GCM_SET_IV_FIXED
 
 cdef extern from "openssl/core_names.h" nogil:
@@ -138,6 +139,23 @@ cdef inline int start_counter(EVP_CIPHER_CTX *ctx, uint64_t counter) noexcept no
     counter = htobe64(counter)
     memcpy(nonce + 4, &counter, 8)
     return EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_IV_FIXED, WHOLE_NONCE, nonce)
+
+
+cdef inline int change_key(EVP_CIPHER_CTX *ctx, uint64_t counter) noexcept nogil:
+    """Noise's rekey, section 4.2: the key stream of nonce 2^64 - 1 becomes the key; goes on at `counter`. 1: it worked."""
+    cdef uint8_t nonce[12]
+    cdef uint8_t key[32]
+    cdef int done_bytes
+    memset(nonce, 0, 4)
+    memset(nonce + 4, 0xFF, 8)
+    memset(key, 0, 32)
+    if EVP_CipherInit_ex(ctx, NULL, NULL, NULL, nonce, -1) != 1:      # -1: seals or opens, as before
+        return 0
+    if EVP_CipherUpdate(ctx, key, &done_bytes, key, 32) != 1:
+        return 0
+    if EVP_CipherInit_ex(ctx, NULL, NULL, key, NULL, -1) != 1:
+        return 0
+    return start_counter(ctx, counter)
 
 
 cdef inline void set_octets(OSSL_PARAM *param, const char *name, void *data, size_t data_bytes) noexcept nogil:

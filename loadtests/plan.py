@@ -10,6 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from switch.protocol.layout import Packed, layout_of
+from switch.protocol.limits import REKEY_FRAMES
 from switch.protocol.messages import (
     REPLY_BIT,
     BalanceRequest,
@@ -50,6 +51,8 @@ class LinkState(msgspec.Struct, frozen=True, kw_only=True):
     send_counter: int = 0
     """Frames sent since sign-on: the next nonce."""
     receive_counter: int = 0
+    rekey_frames: int = REKEY_FRAMES
+    """A direction's key is changed before the frame whose number is a multiple of this."""
     next_trace_number: int = 1
 
 

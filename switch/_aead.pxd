@@ -36,15 +36,20 @@ cdef extern from "openssl/evp.h" nogil:
     int EVP_CIPHER_CTX_set_params(EVP_CIPHER_CTX* ctx, const OSSL_PARAM* params)
     int EVP_CIPHER_CTX_get_params(EVP_CIPHER_CTX* ctx, OSSL_PARAM* params)
 
+cdef extern from "openssl/crypto.h" nogil:
+    void OPENSSL_cleanse(void* at, size_t size)
+
 cdef enum:
     TAG_BYTES = 16
 
 cdef struct cipher_t:
     EVP_CIPHER_CTX* ctx              # key and fixed part of the nonce are set once
     uint64_t nonce                   # implicit, rising: number of messages so far
+    uint64_t rekey_at                # number of the message before which the key is changed next
 
 
 cdef int cipher_open(cipher_t* cipher, const uint8_t* key, bint sealing) noexcept nogil
 cdef void cipher_close(cipher_t* cipher) noexcept nogil
+cdef int rekey(cipher_t* cipher, bint sealing) noexcept nogil
 cdef int unseal(cipher_t* cipher, uint8_t* message, int message_bytes) noexcept nogil
 cdef int seal(cipher_t* cipher, uint8_t* plaintext, int plaintext_bytes) noexcept nogil

@@ -1926,6 +1926,10 @@ cdef enum:  # constants
     MEDIUM_FAILS_MAX = 3
     TERMINAL_FAILS_MAX = 20
     KEY_VERSION_MAX = 255  # Largest version of a key: one byte in every format.
+    SIGN_ON_FAILURES_MAX = 256
+    SIGN_ON_FAILURES_PER_S = 8
+    SIGN_ON_STRANGER_FAILURES_MAX = 4096
+    SIGN_ON_STRANGER_FAILURES_PER_S = 256
     REKEY_FRAMES = 65536
 
 

@@ -1,10 +1,11 @@
 """Signed-on connections: frames opened on the way in, answers sealed on the way out."""
 
 from cpython.ref cimport PyObject
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from switch._examine cimport challenges_t
 from switch._fastpath cimport Engine
+from switch._layout cimport terminal_record_t
 from switch._peer cimport link_t
 from switch.group_commit cimport GroupCommit
 
@@ -31,13 +32,17 @@ cdef class Link:
     cdef readonly uint64_t frame_count
     cdef uint64_t frames_before                  # frame_count before this turn
     cdef public int64_t deadline_ms              # by the monotonic clock: when to close it unless a whole frame comes
-    cdef uint8_t key_mark[KEY_MARK_BYTES]        # of the key that the session was made with
+    cdef readonly uint16_t key_version           # of the terminal's key that the session was made with
+    cdef uint8_t storage_version                 # under which that key was wrapped when it was looked at last
+    cdef uint8_t key_mark[KEY_MARK_BYTES]        # start of that wrapping
     cdef challenges_t challenges
     cdef list cold                               # messages for the dispatcher, or None
     cdef uint8_t* tail                           # start of a frame whose rest has not come, or what waits while paused
     cdef uint32_t tail_bytes
     cdef uint32_t tail_capacity
 
+    cdef bint _mark_key(self, const terminal_record_t* terminal) noexcept
+    cdef bint _is_key_valid(self, const terminal_record_t* terminal) noexcept
     cdef uint32_t load(self, uint8_t* buffer) noexcept
     cdef int keep(self, const uint8_t* data, uint32_t size) except -1
     cdef take_cold(self)

@@ -9,7 +9,7 @@ dispatcher.  Invariant: a frame that is forged, replayed or reordered ends its
 connection, and nothing behind it is looked at.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from cpython.ref cimport PyObject
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcmp, memcpy, memmove, memset
@@ -19,8 +19,9 @@ from switch._examine cimport CHALLENGE_BYTES
 from switch._fastpath cimport ANSWER_BYTES_MAX, Engine
 from switch._layout cimport (
     CODE_LENGTH, ERRORS_MAX, FORMS, FRAME_BYTES_MAX, FRAME_LENGTH_BYTES, PROTOCOL_VERSION, REPLY_BIT, TAG_BYTES,
-    TERMINAL_ACTIVE, TYPE_CHANGE_KEY, TYPE_PUT_KEY, TYPE_PUT_MEDIUM, TYPE_REWRAP_KEY, TYPE_BALANCE, TYPE_CARD_QUERY, TYPE_DEBIT, TYPE_ERROR, TYPE_PUT_TERMINAL, TYPE_QUOTE,
-    TYPE_SIGN_OFF, debit_request_t, error_reply_t, header_t, terminal_record_t)
+    TERMINAL_BLOCKED, TYPE_BALANCE, TYPE_CARD_QUERY, TYPE_CHANGE_KEY, TYPE_DEBIT, TYPE_ERROR, TYPE_PUT_KEY,
+    TYPE_PUT_MEDIUM, TYPE_PUT_TERMINAL, TYPE_QUOTE, TYPE_REWRAP_KEY, TYPE_SIGN_OFF, debit_request_t, error_reply_t,
+    header_t, terminal_record_t)
 from switch.duplicates cimport answer_key
 from switch._peer cimport GONE, link_drop, link_new
 from switch.group_commit cimport ANSWERS_BYTES_SOFT, GroupCommit
@@ -50,15 +51,29 @@ cdef inline bint signs_off(const header_t* header) noexcept nogil:
     return header.type == TYPE_SIGN_OFF and header.version == PROTOCOL_VERSION and header.flags == 0
 
 
+cdef const uint8_t* key_of(const terminal_record_t* terminal, uint16_t key_version) noexcept nogil:
+    """Wrapping of the terminal's key of this version; NULL: it is neither the one in use nor the next."""
+    cdef int i
+    if key_version == terminal.key_version:
+        return terminal.wrapped_key
+    if key_version == <uint16_t>(terminal.key_version + 1):
+        for i in range(<int>sizeof(terminal.wrapped_next)):
+            if terminal.wrapped_next[i] != 0:
+                return terminal.wrapped_next
+    return NULL
+
+
 cdef class Link:
     """Binds a socket to a terminal's session.
 
     `fd` is a duplicate of the socket that the link owns and closes; keys are the session's, 32 bytes each; challenges
-    (8 bytes) are what chips are asked in this session, and were in the terminal's session before.
+    (8 bytes) are what chips are asked in this session, and were in the terminal's session before; `key_version` is
+    that of the terminal's key that it signed on with (0: the one that its record has now).
     """
 
     def __cinit__(self, Engine engine not None, int fd, uint32_t terminal_id, bytes receive_key, bytes send_key,
-                  bytes challenge=bytes(CHALLENGE_BYTES), bytes previous_challenge=bytes(CHALLENGE_BYTES)):
+                  bytes challenge=bytes(CHALLENGE_BYTES), bytes previous_challenge=bytes(CHALLENGE_BYTES),
+                  uint16_t key_version=0):
         if len(receive_key) != 32 or len(send_key) != 32:
             raise ValueError("link keys: expected 32 bytes each")
         if len(challenge) != CHALLENGE_BYTES or len(previous_challenge) != CHALLENGE_BYTES:
@@ -73,7 +88,8 @@ cdef class Link:
             raise MemoryError("link: no memory for a session")
         cdef terminal_record_t* terminal = engine.tables.terminal(terminal_id)
         if terminal != NULL:
-            memcpy(self.key_mark, terminal.wrapped_key, KEY_MARK_BYTES)
+            self.key_version = key_version if key_version else terminal.key_version
+            self._mark_key(terminal)
 
     def __dealloc__(self):
         if self.link != NULL:
@@ -111,6 +127,27 @@ cdef class Link:
         round.take(self, &buffer[0], kept + size, now_ms)
         round.finish(now_ms)
         return self.take_cold()
+
+    cdef bint _mark_key(self, const terminal_record_t* terminal) noexcept:
+        """Remember by which bytes the key of this session can be known; False when it has ended."""
+        cdef const uint8_t* key = key_of(terminal, self.key_version)
+        if key == NULL:
+            return False
+        memcpy(self.key_mark, key, KEY_MARK_BYTES)
+        self.storage_version = terminal.storage_version
+        return True
+
+    cdef bint _is_key_valid(self, const terminal_record_t* terminal) noexcept:
+        """Whether the key that the session was made with is still one of its terminal's.
+
+        A version may be given twice: to a next key that is given up, and to the one that comes instead. So the key
+        itself is compared, by its wrapping. One wrapped anew since the last frame is known by its version alone.
+        """
+        cdef const uint8_t* key = key_of(terminal, self.key_version)
+        if key == NULL:
+            return False
+        return memcmp(key, self.key_mark, KEY_MARK_BYTES) == 0 or (
+            terminal.storage_version != self.storage_version and self._mark_key(terminal))
 
     cdef uint32_t load(self, uint8_t* buffer) noexcept:
         """Copy the kept bytes to the start of a buffer; how many they are. The next `Round.take` forgets them."""
@@ -210,10 +247,10 @@ cdef class Round:
         link.tail_bytes = 0
         if link.ending:
             return 0
-        if terminal == NULL or terminal.status != TERMINAL_ACTIVE:
+        if terminal == NULL or terminal.status == TERMINAL_BLOCKED:      # one in quarantine is answered, with refusals
             link.fault = "terminal is blocked"
             return 0
-        if memcmp(terminal.wrapped_key, link.key_mark, KEY_MARK_BYTES) != 0:
+        if not link._is_key_valid(terminal):
             link.fault = "terminal's key was replaced"
             return 0
         while self._open(link, data, size, &used):

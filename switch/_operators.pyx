@@ -42,6 +42,15 @@ cdef uint16_t put_store(Tables tables, const ask_t* ask, const put_store_request
     return CODE_APPROVED
 
 
+cdef bint has_next(const terminal_record_t* terminal) noexcept nogil:
+    """Whether a terminal is going over to another key."""
+    cdef uint32_t i
+    for i in range(sizeof(terminal.wrapped_next)):
+        if terminal.wrapped_next[i] != 0:
+            return True
+    return False
+
+
 cdef uint16_t put_terminal(Tables tables, const ask_t* ask, const put_terminal_request_t* request,
                            decision_t* decision) noexcept nogil:
     cdef reply_t* reply = &decision.reply
@@ -70,7 +79,8 @@ cdef uint16_t put_terminal(Tables tables, const ask_t* ask, const put_terminal_r
     if has_key:
         memcpy(record.wrapped_key, request.key, sizeof(record.wrapped_key))
         record.storage_version = request.storage_version
-        record.key_version = 1 if known == NULL else <uint16_t>(known.key_version + 1)
+        # The number of a next key that is given up is not given again: sessions made with it would go on.
+        record.key_version = 1 if known == NULL else <uint16_t>(known.key_version + 1 + has_next(known))
     else:
         memcpy(record.wrapped_key, known.wrapped_key, sizeof(record.wrapped_key))
         memcpy(record.wrapped_next, known.wrapped_next, sizeof(record.wrapped_next))

@@ -19,11 +19,17 @@ from switch._link import Link
 from switch.connection import Connection
 from switch.dispatch import Dispatched, Dispatcher
 from switch.protocol.limits import FRAME_TIMEOUT_MS
+from switch.sign_on_guard import source_of
 
 SWEEP_S = 1.0
 """How often silent connections are looked for: their time-outs are tens of seconds."""
 BACKLOG_MAX = 4096
 """Connections that the kernel may hold ready: a thousand stores come back at once after a cut."""
+
+SILENT_SHARE = 4
+"""One address may hold every fourth connection at most before sign-on: a silent crowd leaves room for the others."""
+SILENT_MIN = 64
+"""But as many as this, however few connections there may be: the tills of a large store, come back at once."""
 
 FILES_RESERVED = 64
 """Descriptors that no stranger may take: journal segments, the balance store, the event loop, the operator's files."""
@@ -51,6 +57,8 @@ class Listener:
         self.intake = Intake(dispatcher.engine)
         self._connections_max = min(connections_max, open_files_allowed() - FILES_RESERVED)
         self._connections: set[Connection] = set()
+        self._silent_max = max(SILENT_MIN, self._connections_max // SILENT_SHARE)
+        self._silent_counts: collections.Counter[str] = collections.Counter()
         self._waiting: list[Link] = []
         self._deferred: dict[Link, list[bytes]] = {}
         self._closing: list[Link] = []
@@ -98,13 +106,23 @@ class Listener:
         if self._draining or len(self._connections) + len(self.intake) >= self._connections_max:
             self.turned_away_count += 1
             return False
+        source = source_of(connection.address)
+        if self._silent_counts[source] >= self._silent_max:
+            self.turned_away_count += 1
+            return False
         self.accepted_count += 1
         self._connections.add(connection)
+        self._silent_counts[source] += 1
         return True
 
     def forget(self, connection: Connection) -> None:
         """A connection has ended, or has become a link."""
-        self._connections.discard(connection)
+        if connection in self._connections:
+            self._connections.remove(connection)
+            source = source_of(connection.address)
+            self._silent_counts[source] -= 1
+            if not self._silent_counts[source]:
+                del self._silent_counts[source]
 
     def adopt(self, link: Link) -> None:
         """A terminal has signed on: read its link from now on."""

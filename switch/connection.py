@@ -30,11 +30,15 @@ class Connection(asyncio.Protocol):
         self._listener = listener
         self._transport: asyncio.Transport | None = None
         self._cutter: FrameCutter | None = FrameCutter(SIGN_ON_FRAME_BYTES_MAX)
+        self.address = ""
+        """Where the peer connects from."""
         self.deadline_ms = 0
         """When to close it, by the monotonic clock."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's transports are not subclasses of it
+        if peer := transport.get_extra_info("peername"):
+            self.address = peer[0]
         self.deadline_ms = self._listener.monotonic_ms() + SIGN_ON_TIMEOUT_MS
         if not self._listener.admit(self):
             self._transport.abort()
@@ -59,7 +63,7 @@ class Connection(asyncio.Protocol):
 
     def _sign_on(self, payload: bytes, too_much: bool) -> None:
         assert self._transport is not None
-        answer, keys = self._listener.dispatcher.sign_on(payload)
+        answer, keys = self._listener.dispatcher.sign_on(payload, self.address, self._listener.monotonic_ms())
         if keys is None or too_much:
             self._transport.write(answer)  # network
             self._transport.close()

@@ -19,7 +19,13 @@ from switch.journal import LocalJournal
 from switch.key_desk import KeyDesk, KeyUnavailableError
 from switch.protocol.codes import ResponseCode
 from switch.protocol.layout import LayoutError, Packed, layout_of
-from switch.protocol.limits import FOLLOW_BYTES_MAX, FRAME_BYTES_MAX, IDLE_TIMEOUT_MS, IN_FLIGHT_MAX
+from switch.protocol.limits import (
+    FOLLOW_BYTES_MAX,
+    FRAME_BYTES_MAX,
+    FULL_RETRY_AFTER_MS,
+    IDLE_TIMEOUT_MS,
+    IN_FLIGHT_MAX,
+)
 from switch.protocol.messages import (
     REPLY_BIT,
     RIGHT_NEEDED,
@@ -47,8 +53,17 @@ from switch.protocol.messages import (
     SwitchMode,
     TerminalStatus,
 )
+from switch.protocol.noise import DH_BYTES
 from switch.protocol.records import RecordKind, TerminalRecord
-from switch.protocol.session import CHALLENGE_BYTES, SignOnError, answer_sign_on, parse_sign_on, refuse_sign_on
+from switch.protocol.session import (
+    CHALLENGE_BYTES,
+    SignOnError,
+    SignOnSuccess,
+    answer_sign_on,
+    parse_sign_on,
+    refuse_sign_on,
+)
+from switch.sign_on_guard import SignOnGuard
 
 HEADER_BYTES = Header.width_bytes()
 KNOWN = frozenset(int(known) for known in MessageType)
@@ -104,48 +119,77 @@ class Dispatcher:
         self._journal, self._partition, self._mode = journal, partition, mode
         self._key_desk, self._now_ms, self._random_key = key_desk, now_ms, random_key
         self._challenges: dict[int, bytes] = {}
+        self.guard = SignOnGuard()
         self.sign_on_count = self.sign_on_refused_count = 0
+        self.handshake_count = 0
+        """Handshakes begun: at most two for a sign-on that is looked at, none for the others."""
         self.connection_figures: Callable[[], dict[str, int]] = dict
 
     # -- sign-on
 
-    def sign_on(self, payload: bytes) -> tuple[bytes, tuple[int, bytes, bytes, bytes, bytes] | None]:
+    def sign_on(
+        self, payload: bytes, address: str = "", at_ms: int = 0
+    ) -> tuple[bytes, tuple[int, bytes, bytes, bytes, bytes, int] | None]:
         """Answer the first frame: (frame to send, None when refused or what a link needs).
 
-        That is terminal id, receive key, send key, and the challenges of this session and of the one before.
+        That is terminal id, receive key, send key, the challenges of this session and of the one before, and the
+        version of the terminal's key. `address` is the sender's, `at_ms` monotonic: who fails too often hears BUSY.
         """
         try:
             header, noise_message = parse_sign_on(payload)
+        except SignOnError as error:  # costs less than to remember who it was
+            self.sign_on_refused_count += 1
+            return refuse_sign_on(error.code), None
+        if not self.guard.admits(address, at_ms):
+            return refuse_sign_on(ResponseCode.BUSY, FULL_RETRY_AFTER_MS), None
+        ephemeral = noise_message[:DH_BYTES]
+        try:
+            if self.guard.was_accepted(ephemeral):
+                raise SignOnError(ResponseCode.SIGN_ON_REFUSED, "recorded and sent again")
             terminal = self._terminal(header.terminal_id)
-            success = answer_sign_on(
-                payload[: len(payload) - len(noise_message)],
-                noise_message,
-                self._key_desk.unwrap(terminal.wrapped_key, terminal.storage_version),
-                self._terms(terminal.rights),
-                self._random_key(),
-            )
+            success, key_version = self._shake_hands(terminal, payload[: -len(noise_message)], noise_message)
         except SignOnError as error:
             self.sign_on_refused_count += 1
+            self.guard.failed(address, at_ms)
             return refuse_sign_on(error.code), None
         except KeyUnavailableError:
             self.sign_on_refused_count += 1
             return refuse_sign_on(ResponseCode.SIGN_ON_REFUSED), None
         self.sign_on_count += 1
+        self.guard.succeeded(address, ephemeral, at_ms)
         challenge = success.handshake_hash[:CHALLENGE_BYTES]
         previous = self._challenges.get(header.terminal_id, challenge)
         self._challenges[header.terminal_id] = challenge
-        return success.frame, (header.terminal_id, success.receive_key, success.send_key, challenge, previous)
+        keys = success.receive_key, success.send_key
+        return success.frame, (header.terminal_id, *keys, challenge, previous, key_version)
 
     def _terminal(self, terminal_id: int) -> TerminalRecord:
         record = self.engine.tables.get(RecordKind.TERMINAL, terminal_id)
         if record is None:
             raise SignOnError(ResponseCode.SIGN_ON_REFUSED, "terminal unknown")
         terminal = TerminalRecord.decode(record)
-        if terminal.status != TerminalStatus.ACTIVE:
+        if terminal.status == TerminalStatus.BLOCKED:
             raise SignOnError(ResponseCode.SIGN_ON_REFUSED, "terminal blocked")
         return terminal
 
-    def _terms(self, rights: int) -> SignOnTerms:
+    def _shake_hands(
+        self, terminal: TerminalRecord, header_bytes: bytes, noise_message: bytes
+    ) -> tuple[SignOnSuccess, int]:
+        """With the terminal's key or, while it is going over to another one, with that; and the key's version."""
+        keys = [(terminal.wrapped_key, terminal.key_version)]
+        if any(terminal.wrapped_next):
+            keys.append((terminal.wrapped_next, (terminal.key_version + 1) & 0xFFFF))
+        for wrapped, key_version in keys:
+            self.handshake_count += 1
+            key = self._key_desk.unwrap(wrapped, terminal.storage_version)
+            try:
+                terms = self._terms(terminal)
+                return answer_sign_on(header_bytes, noise_message, key, terms, self._random_key()), key_version
+            except SignOnError as error:
+                refusal = error
+        raise refusal
+
+    def _terms(self, terminal: TerminalRecord) -> SignOnTerms:
         now_ms = self._now_ms()
         return SignOnTerms(
             time_ms=now_ms,
@@ -155,7 +199,8 @@ class Dispatcher:
             idle_timeout_ms=IDLE_TIMEOUT_MS,
             in_flight_max=IN_FLIGHT_MAX,
             mode=self._mode,
-            rights=rights,
+            flags=terminal.flags,
+            rights=terminal.rights,
         )
 
     def _business_date(self, now_ms: int) -> int:
@@ -298,6 +343,8 @@ class Dispatcher:
             **self.connection_figures(),
             "sign_ons": self.sign_on_count,
             "sign_ons_refused": self.sign_on_refused_count,
+            "sign_ons_held_back": self.guard.held_back_count,
+            "handshakes": self.handshake_count,
             **named,
             **codes,
             "repeats": engine["repeats"],

@@ -38,12 +38,14 @@ from .credentials import Credentials
 from .day_close import DayCloser
 from .day_close_report import DEFAULT_CLOSE_POLICY, ClosePolicy, DayCloseReport
 from .errors import LinkLostError, RefusedBySwitchError, SwitchUnreachableError
+from .key_change import KeyChanger
 from .masking import mask
 from .operators import Build, OperatorCalls
 from .outcome import Outcome, Verdict, meaning_of, name_code
 from .policy import DEFAULT_POLICY, Policy
 from .reconnect import KeptLink
 from .settlement import Settler
+from .terminal_key import TerminalKey
 from .till_calls import TillCalls
 from .trace import OpenRequest, TraceStore
 
@@ -58,7 +60,7 @@ class Client(OperatorCalls, TillCalls):
         self,
         host: str,
         port: int,
-        credentials: Credentials,
+        credentials: Credentials | TerminalKey,
         trace: TraceStore,
         *,
         policy: Policy = DEFAULT_POLICY,
@@ -69,6 +71,8 @@ class Client(OperatorCalls, TillCalls):
         self._trace = trace
         self._policy = policy
         self._surroundings = surroundings
+        key = credentials if isinstance(credentials, TerminalKey) else None
+        self._changer = KeyChanger(key, self._kept, self._settler, trace, self._keyed, policy, surroundings)
 
     async def __aenter__(self) -> Self:
         return self
@@ -180,8 +184,23 @@ class Client(OperatorCalls, TillCalls):
         self._settler.learn_date(reply.business_date)
         return reply
 
+    async def change_key(self) -> Outcome:
+        """Go over to a new key of the terminal's own drawing, or finish a change that was begun; see `key_change.py`.
+
+        APPROVED: the key file has the new key alone.  Otherwise call again.
+        Takes a client made with `TerminalKey(path)`; one made so also does it by
+        itself at a quiet moment when the switch asks for it.
+        """
+        return await self._changer.change()
+
+    @property
+    def keys_changed(self) -> int:
+        """Changes of key that this client has brought to their end."""
+        return self._changer.changed_count
+
     async def sign_off(self) -> None:
         """End the session; the next call signs on again."""
+        self._changer.stop()
         await self._kept.close()
 
     def cut(self) -> None:

@@ -36,18 +36,24 @@ class Credentials:
         return f"Credentials(terminal_id={self.terminal_id}, key=<hidden>)"
 
 
-class _KeyFile(msgspec.Struct, forbid_unknown_fields=True):
+class _KeyFile(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     terminal_id: int
     key: str
+    next_key: str = ""
 
 
 def read_credentials(path: Path) -> Credentials:
     """Credentials from a key file `{"terminal_id": 1, "key": "64 hexadecimal digits"}`.
 
     `CredentialsError` when the file is missing, is readable by group or
-    others, or does not hold exactly these two fields.  The key never appears
-    in an error.
+    others, or does not hold exactly these two fields, and `next_key` while the
+    key is being changed (`terminal_key.py`).  A key never appears in an error.
     """
+    return read_key_file(path)[0]
+
+
+def read_key_file(path: Path) -> tuple[Credentials, Credentials | None]:
+    """The key of a key file, and the next one while it is being changed; errors as for `read_credentials`."""
     try:
         with open(path, "rb") as file:  # disk
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
@@ -67,22 +73,28 @@ def read_credentials(path: Path) -> Credentials:
     except msgspec.DecodeError as error:
         raise CredentialsError(f"{path}: {error}{hint}") from None  # the chain would show the file's bytes
     try:
-        key = bytes.fromhex(parsed.key)
+        key, next_key = bytes.fromhex(parsed.key), bytes.fromhex(parsed.next_key)
     except ValueError:
         raise CredentialsError(f"{path}: key: expected hexadecimal digits, got something else{hint}") from None
     try:
-        return Credentials(parsed.terminal_id, key)
+        credentials = Credentials(parsed.terminal_id, key)
+        return credentials, Credentials(parsed.terminal_id, next_key) if parsed.next_key else None
     except CredentialsError as error:
         raise CredentialsError(f"{path}: {error}") from None
 
 
+def encode_key_file(key: Credentials, next_key: Credentials | None = None) -> bytes:
+    """Content of a key file."""
+    return msgspec.json.encode(_KeyFile(key.terminal_id, key.key.hex(), next_key.key.hex() if next_key else "")) + b"\n"
+
+
 def write_credentials(path: Path, credentials: Credentials) -> None:
     """Write a new key file with mode 0600; `CredentialsError` when it exists already or cannot be written."""
-    content = msgspec.json.encode(_KeyFile(credentials.terminal_id, credentials.key.hex()))
+    content = encode_key_file(credentials)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)  # disk
         with os.fdopen(descriptor, "wb") as file:
-            file.write(content + b"\n")
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
     except FileExistsError:

@@ -42,6 +42,7 @@ class Link(asyncio.Protocol):
 
     def __init__(self, credentials: Credentials, surroundings: Surroundings) -> None:
         self._loop = asyncio.get_running_loop()
+        self._credentials = credentials
         self._session = TerminalSession(credentials.terminal_id, credentials.key, surroundings.ephemeral_private())
         self._now_ms = surroundings.now_ms
         self._who = f"terminal {credentials.terminal_id}"
@@ -107,6 +108,20 @@ class Link(asyncio.Protocol):
     def alive(self) -> bool:
         """Whether requests can still be sent."""
         return self._error is None
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing is in flight, and nothing waits to be sent."""
+        return not self._pending and not self._waiting
+
+    @property
+    def sent_count(self) -> int:
+        """Requests sent so far (modulo 2^32)."""
+        return self._sequence
+
+    def is_of(self, credentials: Credentials) -> bool:
+        """Whether the link was made with exactly this key."""
+        return self._credentials == credentials
 
     @property
     def in_flight_count(self) -> int:

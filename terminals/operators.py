@@ -54,6 +54,8 @@ Build = Callable[[int, int, int], Packed]
 """Makes a request from trace number, business date (days) and stamp (milliseconds)."""
 
 WIRE_KEY_BYTES = 40
+KEEPS_KEYS = b""
+"""Instead of a key: the terminal keeps those that it has."""
 SETS_LIMITS, SETS_LEVEL, SETS_MEMBER, SETS_SEGMENTS = 1, 2, 4, 8
 """Bits of `SetCardRequest.sets`."""
 _SETS = {"level": SETS_LEVEL, "member": SETS_MEMBER, "segments": SETS_SEGMENTS}
@@ -118,8 +120,9 @@ class OperatorCalls:
         store_id: int = 0,
         rights: int = Right.PAY,
         status: int = TerminalStatus.ACTIVE,
+        flags: int = 0,
     ) -> Outcome:
-        """Create or change a terminal with its 32-byte key; `store_id` 0 is an operator's workplace."""
+        """Create or change a terminal with its 32-byte key, or KEEPS_KEYS; `store_id` 0 is an operator's workplace."""
         return await self._order(
             MessageType.PUT_TERMINAL,
             PutTerminalRequest,
@@ -127,6 +130,7 @@ class OperatorCalls:
             store_id=store_id,
             rights=rights,
             status=status,
+            flags=flags,
             key=key.ljust(WIRE_KEY_BYTES, b"\0"),
         )
 

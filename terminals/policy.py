@@ -25,12 +25,20 @@ class Policy:
     """Longest wait that the switch may ask for with BUSY, DISK_FULL or WINDOW_FULL."""
     renumber_count_max: int = 2
     """A request refused for its business date is sent again under the date learnt, this many times."""
+    renew_quiet_ms: int = 2_000
+    """A key that the switch wants changed is changed when nothing was asked for this long: between two customers."""
+    renew_latest_ms: int = 600_000
+    """Or after this long without such a moment: the change disturbs nobody, it is only not begun in the middle."""
+    renew_retry_ms: int = 60_000
+    """Pause before a change of key that did not come to its end goes on."""
 
     def __post_init__(self) -> None:
         if self.request_timeout_ms <= 0 or self.connect_timeout_ms <= 0 or self.settle_deadline_ms <= 0:
             raise ValueError(f"time-outs: expected milliseconds above 0, got {self}")
         if self.resend_count_max < 0 or self.renumber_count_max < 0:
             raise ValueError(f"counts: expected 0 or more, got {self}")
+        if self.renew_quiet_ms <= 0 or self.renew_latest_ms <= 0 or self.renew_retry_ms <= 0:
+            raise ValueError(f"change of key: expected milliseconds above 0, got {self}")
         if not 0 < self.backoff_first_ms <= self.backoff_max_ms:
             raise ValueError(f"back-off: expected 0 < backoff_first_ms <= backoff_max_ms, got {self}")
 

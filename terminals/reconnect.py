@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+
+from switch.protocol.codes import ResponseCode
 
 from ._clock import Surroundings
 from .credentials import Credentials
 from .errors import LinkLostError, SignOnRefusedError, SwitchUnreachableError
 from .link import Link
 from .policy import Policy
+from .terminal_key import TerminalKey
+
+DRAIN_LOOK_MS = 5
+"""How often a session that another one has replaced is looked at, whether its last answer has come."""
 
 
 class KeptLink:
     """Holds the current link of one terminal; all its callers share one attempt to connect."""
 
     def __init__(
-        self, host: str, port: int, credentials: Credentials, policy: Policy, surroundings: Surroundings
+        self, host: str, port: int, key: Credentials | TerminalKey, policy: Policy, surroundings: Surroundings
     ) -> None:
         self._address = (host, port)
-        self._credentials = credentials
+        self._key = key
+        self._prefers_next = False
+        self.on_sign_on: Callable[[Link], None] = lambda link: None
         self._policy = policy
         self._surroundings = surroundings
         self._link: Link | None = None
@@ -62,10 +71,7 @@ class KeptLink:
         if pause_ms > 0:
             await self._surroundings.sleep_ms(pause_ms)
         try:
-            timeout_ms = max(1, min(self._policy.connect_timeout_ms, deadline_ms - self._surroundings.monotonic_ms()))
-            self._link = await Link.connect(
-                *self._address, self._credentials, self._surroundings, timeout_ms=timeout_ms
-            )
+            self._link = await self._sign_on(deadline_ms)
         except LinkLostError as error:
             self._failure_count += 1
             asked_ms = error.retry_after_ms if isinstance(error, SignOnRefusedError) else 0
@@ -73,7 +79,48 @@ class KeptLink:
             return error
         self._retry_after_ms = 0
         self.connect_count += 1
+        self.on_sign_on(self._link)
         return None
+
+    async def _sign_on(self, deadline_ms: int) -> Link:
+        """With the key or, while it is being changed, with whichever of the two the switch accepts."""
+        key, next_key = (self._key, None) if isinstance(self._key, Credentials) else (self._key.key, self._key.next)
+        if next_key is None:
+            self._prefers_next = False
+            return await self._connect(key, deadline_ms)
+        first, second = (next_key, key) if self._prefers_next else (key, next_key)
+        try:
+            return await self._connect(first, deadline_ms)
+        except SignOnRefusedError as error:
+            if error.code != ResponseCode.SIGN_ON_REFUSED:
+                raise
+        link = await self._connect(second, deadline_ms)
+        self._prefers_next = not self._prefers_next
+        return link
+
+    async def _connect(self, credentials: Credentials, deadline_ms: int) -> Link:
+        timeout_ms = max(1, min(self._policy.connect_timeout_ms, deadline_ms - self._surroundings.monotonic_ms()))
+        return await Link.connect(*self._address, credentials, self._surroundings, timeout_ms=timeout_ms)
+
+    async def go_over(self, credentials: Credentials, deadline_ms: int) -> Link:
+        """A session made with another key takes the place of this one, which ends when all of its are answered.
+
+        `SwitchUnreachableError` when the switch does not take that key by now; this session then goes on.
+        """
+        async with self._connecting:
+            try:
+                link = await self._connect(credentials, deadline_ms)
+            except LinkLostError as error:
+                raise SwitchUnreachableError(f"expected a session with the next key, got none: {error}") from error
+            before, self._link = self._link, link
+            self._prefers_next = True
+            self.connect_count += 1
+        if before is not None:
+            latest_ms = self._surroundings.monotonic_ms() + self._policy.request_timeout_ms
+            while before.alive and not before.is_idle and self._surroundings.monotonic_ms() < latest_ms:
+                await self._surroundings.sleep_ms(DRAIN_LOOK_MS)
+            await before.close()
+        return link
 
     def note_answer(self) -> None:
         """The switch has answered a request: only now is the line good, and the back-off begins anew."""

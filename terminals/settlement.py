@@ -137,7 +137,8 @@ class Settler:
                 if not await self.wait_as_told(reply, deadline_ms):
                     return self._out_of_time(request, is_uncertain, code, meaning_of(code))
                 continue
-            if is_uncertain and code in (ResponseCode.BUSINESS_DATE, ResponseCode.NOT_PERMITTED):
+            is_late_key = request.type == MessageType.CHANGE_KEY  # the key file knows how to go on, whatever came of it
+            if is_uncertain and not is_late_key and code in (ResponseCode.BUSINESS_DATE, ResponseCode.NOT_PERMITTED):
                 # Judged before the key: an earlier copy may have been applied all the same.
                 if is_debit:
                     return await self.undo(request, deadline_ms)

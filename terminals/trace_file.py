@@ -92,6 +92,10 @@ class FileTrace(TraceStore):
             self.shut()
             raise
 
+    def compact(self) -> None:
+        """Write the file anew, with what it must not forget and nothing else."""
+        self._rewrite()
+
     def shut(self) -> None:
         """Close the file and let another process have it."""
         for descriptor in (self._descriptor, self._lock):

@@ -210,6 +210,18 @@ TERMINAL_FAILS_MAX = 20
 KEY_VERSION_MAX = 255
 """Largest version of a key: one byte in every format."""
 
+SIGN_ON_FAILURES_MAX = 256
+"""Refused sign-ons of one address at once, then BUSY: 25 ms of the switch; tills of a store are fewer."""
+
+SIGN_ON_FAILURES_PER_S = 8
+"""Refused sign-ons of one address that are looked at in each second beyond that: a thousandth of the switch's time."""
+
+SIGN_ON_STRANGER_FAILURES_MAX = 4_096
+"""The same of all addresses together from which no terminal has signed on in the last week: half a second of work."""
+
+SIGN_ON_STRANGER_FAILURES_PER_S = 256
+"""The same in each second beyond that: a fortieth of the switch's time, however many addresses take part."""
+
 REKEY_FRAMES = 65_536
 """Frames of one direction after which its session key is changed (Noise rekey): bounds what one key seals."""
 

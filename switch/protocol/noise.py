@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from .errors import ProtocolError
-from .limits import NOISE_KEY_BYTES, TAG_BYTES
+from .limits import NOISE_KEY_BYTES, REKEY_FRAMES, TAG_BYTES
 
 PROTOCOL_NAME: Final = b"Noise_NNpsk0_25519_AESGCM_SHA256"
 DH_BYTES: Final = 32
@@ -43,19 +43,34 @@ class NoiseError(ProtocolError):
 
 
 class CipherState:
-    """Section 5.1: a key and the counter of messages sealed or opened with it, one direction of a session."""
+    """Section 5.1: a key and the counter of messages sealed or opened with it, one direction of a session.
 
-    __slots__ = ("_aead", "key", "nonce")
+    Before the message whose number is a multiple of `rekey_frames` the key is
+    changed by `rekey` (section 11.3 leaves to the application when): both sides
+    count, so both do it at the same place, and nothing is sent for it.
+    """
 
-    def __init__(self, key: bytes) -> None:
+    __slots__ = ("_aead", "_rekey_at", "_rekey_frames", "key", "nonce")
+
+    def __init__(self, key: bytes, rekey_frames: int = REKEY_FRAMES) -> None:
         if len(key) != NOISE_KEY_BYTES:
             raise NoiseError(f"key: expected {NOISE_KEY_BYTES} bytes, got {len(key)}")
         self.key = key
         self.nonce = 0
+        self._rekey_at = self._rekey_frames = rekey_frames
         self._aead = AESGCM(key)
+
+    def rekey(self) -> None:
+        """Section 4.2: the key becomes the first 32 bytes of ENCRYPT(k, 2^64 - 1, empty, 32 zeros); n goes on."""
+        sealed = self._aead.encrypt(NONCE_MAX.to_bytes(12, "big"), bytes(NOISE_KEY_BYTES), b"")
+        self.key = sealed[:NOISE_KEY_BYTES]
+        self._aead = AESGCM(self.key)
+        self._rekey_at += self._rekey_frames
 
     def encrypt(self, plaintext: bytes, ad: bytes = b"") -> bytes:
         """EncryptWithAd: ciphertext and tag; the counter goes up."""
+        if self.nonce == self._rekey_at:
+            self.rekey()
         sealed = self._aead.encrypt(self._nonce_bytes(), plaintext, ad)
         self.nonce += 1
         return sealed
@@ -64,6 +79,8 @@ class CipherState:
         """DecryptWithAd: plaintext; `NoiseError` for a wrong tag, and then the counter stays as it is."""
         if len(ciphertext) < TAG_BYTES:
             raise NoiseError(f"sealed message: expected at least {TAG_BYTES} bytes, got {len(ciphertext)}")
+        if self.nonce == self._rekey_at:
+            self.rekey()
         try:
             plaintext = self._aead.decrypt(self._nonce_bytes(), ciphertext, ad)
         except InvalidTag:
@@ -153,7 +170,8 @@ class _Handshake:
             raise NoiseError(f"ephemeral private key: expected {DH_BYTES} bytes, got {len(ephemeral_private)}")
         self._symmetric = SymmetricState(prologue)
         self._psk = psk
-        self._private = X25519PrivateKey.from_private_bytes(ephemeral_private)
+        self._private_bytes = ephemeral_private
+        self._private_key: X25519PrivateKey | None = None
         self._remote_public: bytes = b""
         self._turn = "message 1"
 
@@ -166,6 +184,13 @@ class _Handshake:
         if self._turn != turn:
             raise NoiseError(f"handshake: {turn} is not due, but {self._turn}")
         self._turn = self._FAILED  # until the step has succeeded
+
+    @property
+    def _private(self) -> X25519PrivateKey:
+        # Made when it is needed: a responder refuses a stranger before that, at half the price.
+        if self._private_key is None:
+            self._private_key = X25519PrivateKey.from_private_bytes(self._private_bytes)
+        return self._private_key
 
     def _mix_psk(self) -> None:
         """Token "psk": MixKeyAndHash, sections 9.1 and 9.2."""

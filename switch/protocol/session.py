@@ -35,7 +35,7 @@ from .codes import ResponseCode
 from .errors import LocalProtocolError, PeerError
 from .frames import FrameCutter, FrameError, frame
 from .layout import LayoutError, Packed
-from .limits import FRAME_BYTES_MAX, REPLY_FRAME_BYTES_MAX, SIGN_ON_FRAME_BYTES, TAG_BYTES
+from .limits import FRAME_BYTES_MAX, REKEY_FRAMES, REPLY_FRAME_BYTES_MAX, SIGN_ON_FRAME_BYTES, TAG_BYTES
 from .messages import (
     KEYED_TYPES,
     MAGIC,
@@ -361,9 +361,9 @@ class SwitchSession(_Session):
     session goes on.
     """
 
-    def __init__(self, receive_key: bytes, send_key: bytes) -> None:
+    def __init__(self, receive_key: bytes, send_key: bytes, rekey_frames: int = REKEY_FRAMES) -> None:
         super().__init__(State.OPEN, FRAME_BYTES_MAX, REPLY_FRAME_BYTES_MAX)
-        self._receive, self._send = CipherState(receive_key), CipherState(send_key)
+        self._receive, self._send = CipherState(receive_key, rekey_frames), CipherState(send_key, rekey_frames)
 
     def _step_sent(self, type: int) -> Step:
         return Step.SIGNED_OFF if type == MessageType.SIGN_OFF | REPLY_BIT else Step.REPLY

@@ -2,13 +2,15 @@
 
 import socket
 
+import msgspec
 import pytest
 
 from switch.protocol.codes import ResponseCode
 from switch.protocol.messages import MessageType, SignOnAnswer, SignOnHeader, TerminalStatus
 from terminals.credentials import Credentials
-from tests.fuzz.peer import framed, message
+from tests.fuzz.peer import Peer, framed, message
 from tests.fuzz.running import CARD, EVERY_RIGHT, Watch, running_switch
+from tests.support.switch_process import SwitchProcess
 
 REFUSED = SignOnAnswer(code=ResponseCode.SIGN_ON_REFUSED).encode()
 OTHER_VERSION = SignOnAnswer(code=ResponseCode.VERSION).encode()
@@ -238,25 +240,45 @@ def test_a_sign_on_in_the_middle_of_a_session_ends_it(switch):
     assert watch.moved()["closed: frame forged, replayed or out of order"] == 1
 
 
-def test_a_recorded_sign_on_sent_again_gives_a_session_that_cannot_be_used(switch):
-    credentials = switch.new_terminal()
-    with switch.connect(credentials) as peer:
-        recorded = peer.sign_on_frame()
-        peer.send(recorded)
+def recorded_session(switch):
+    """The first two frames of a session, as somebody on the wire has them."""
+    with switch.connect(switch.new_terminal()) as peer:
+        sign_on = peer.sign_on_frame()
+        peer.send(sign_on)
         peer.finish_sign_on(peer.read_frame())
         request = peer.request(MessageType.DEBIT, card_number=CARD, amount_minor=1).encode()
-        debit = peer.seal(message(MessageType.DEBIT, request))
+        return sign_on, peer.seal(message(MessageType.DEBIT, request))
+
+
+def test_a_recorded_sign_on_sent_again_is_refused_without_a_handshake(switch):
+    sign_on, _ = recorded_session(switch)
     watch = Watch(switch)
 
     with switch.connect() as thief:
-        thief.send(recorded)
-        answer = thief.read_frame()
-        thief.send(debit)
+        thief.send(sign_on)
+        assert thief.read_frame() == REFUSED
         thief.wait_closed()
 
+    moved = watch.moved()
+    assert moved["sign_ons_refused"] == 1
+    assert "handshakes" not in moved
+
+
+def test_a_recorded_sign_on_that_the_switch_has_forgotten_gives_a_session_that_cannot_be_used(tmp_path):
+    with running_switch(tmp_path) as switch:
+        sign_on, debit = recorded_session(switch)
+    with SwitchProcess(switch.process.data) as restarted:
+        with Peer(restarted.address) as thief:
+            thief.send(sign_on)
+            answer = thief.read_frame()
+            thief.send(debit)
+            thief.wait_closed()
+        with Peer(restarted.address, switch.operator).sign_on() as desk:
+            figures = msgspec.json.decode(desk.ask(MessageType.STATISTICS).body)
+
     assert SignOnAnswer.decode(answer[:8]).code == ResponseCode.APPROVED  # as docs/protocol.md says
-    assert watch.moved()["closed: frame forged, replayed or out of order"] == 1
-    assert watch.entries() == []
+    assert figures["closed: frame forged, replayed or out of order"] == 1
+    assert "type_debit" not in figures or figures["type_debit"] == 0
 
 
 def test_a_refused_sign_on_cannot_be_tried_again_on_the_same_connection(switch):

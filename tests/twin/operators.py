@@ -229,7 +229,7 @@ def decide_put_terminal(state: State, ask: Ask, form: PutTerminalRequest, decisi
         "flags": form.flags,
     }
     if any(form.key):
-        key_version = known.key_version + 1 if known else 1
+        key_version = known.key_version + 1 + any(known.wrapped_next) if known else 1
         fields |= {"key_version": key_version % 2**16, "storage_version": form.storage_version}
         fields |= {"wrapped_key": form.key, "wrapped_next": bytes(len(form.key))}
     elif known is None:

@@ -15,9 +15,16 @@ from tests.vectors.errors import errors_file
 from tests.vectors.example import sign_on_file
 from tests.vectors.journal import journal_file
 from tests.vectors.messages import messages_file
+from tests.vectors.rekey import rekey_file
 
 HERE = Path(__file__).parent
-MAKERS = {"sign_on": sign_on_file, "messages": messages_file, "errors": errors_file, "journal": journal_file}
+MAKERS = {
+    "sign_on": sign_on_file,
+    "rekey": rekey_file,
+    "messages": messages_file,
+    "errors": errors_file,
+    "journal": journal_file,
+}
 NAMES = tuple(MAKERS)
 
 

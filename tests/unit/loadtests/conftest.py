@@ -12,6 +12,7 @@ import pytest
 from loadtests._generator import Generator
 from loadtests.plan import LinkState
 from switch.protocol.frames import FrameCutter
+from switch.protocol.limits import REKEY_FRAMES
 from switch.protocol.messages import REPLY_BIT, REQUESTS, DebitRequest, MessageType, Reply, SignOnTerms
 from switch.protocol.session import Message, SwitchSession, answer_sign_on, parse_sign_on
 
@@ -21,7 +22,17 @@ LINK_KEYS = tuple((bytes([n]) * 32, bytes([n + 100]) * 32) for n in range(100))
 class MiniSwitch(threading.Thread):
     """Approves every request; `change(reply, request)` and `spoil(frame)` may make something else of the answer."""
 
-    def __init__(self, links, window, change=None, spoil=None, shuffle=False, chunk_bytes=None, stall=None):
+    def __init__(
+        self,
+        links,
+        window,
+        change=None,
+        spoil=None,
+        shuffle=False,
+        chunk_bytes=None,
+        stall=None,
+        rekey_frames=REKEY_FRAMES,
+    ):
         super().__init__(daemon=True)
         self.change, self.spoil, self.shuffle = change, spoil, shuffle
         self.chunk_bytes = chunk_bytes
@@ -36,9 +47,15 @@ class MiniSwitch(threading.Thread):
         self.theirs = [theirs for _, theirs in pairs]
         for theirs in self.theirs:
             theirs.setblocking(False)
-        self.sessions = [SwitchSession(receive, send) for receive, send in LINK_KEYS[:links]]
+        self.sessions = [SwitchSession(receive, send, rekey_frames) for receive, send in LINK_KEYS[:links]]
         states = [
-            LinkState(fd=theirs.fileno(), terminal_id=n + 1, send_key=LINK_KEYS[n][0], receive_key=LINK_KEYS[n][1])
+            LinkState(
+                fd=theirs.fileno(),
+                terminal_id=n + 1,
+                send_key=LINK_KEYS[n][0],
+                receive_key=LINK_KEYS[n][1],
+                rekey_frames=rekey_frames,
+            )
             for n, theirs in enumerate(self.theirs)
         ]
         self.generator = Generator(states, window)

@@ -238,3 +238,14 @@ def test_a_window_out_of_range_is_refused(window):
 def test_a_key_of_another_length_is_refused():
     with pytest.raises(ValueError, match="32 bytes"):
         Generator([LinkState(fd=0, send_key=b"short")], 1)
+
+
+def test_long_sessions_change_their_keys_in_both_directions(mini_switch):
+    switch = mini_switch(links=2, window=4, rekey_frames=7)
+
+    for _ in range(2):
+        result = switch.generator.run(DEBITS, duration_s=10, message_count=200)
+        assert result.answered == 200
+
+    assert len(switch.requests) == 400
+    assert all(session._send.nonce > 10 * 7 for session in switch.sessions)

@@ -260,3 +260,69 @@ def test_hkdf_gives_the_bytes_of_rfc_5869_without_info():
 
     expected = "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8"
     assert (first + second).hex().startswith(expected)
+
+
+# --------------------------------------------------------------------------- rekey
+
+
+def changed(key):
+    """REKEY of section 4.2, written out: ENCRYPT(k, maxnonce, zerolen, zeros), its first 32 bytes."""
+    return AESGCM(key).encrypt(bytes(4) + b"\xff" * 8, bytes(32), b"")[:32]
+
+
+def test_a_changed_key_is_what_the_specification_says_and_the_counter_goes_on():
+    cipher = CipherState(PSK)
+    cipher.nonce = 3
+
+    cipher.rekey()
+
+    assert (cipher.key, cipher.nonce) == (changed(PSK), 3)
+    assert cipher.encrypt(b"pay") == AESGCM(changed(PSK)).encrypt(bytes(11) + b"\x03", b"pay", b"")
+
+
+def test_the_other_implementation_changes_its_key_to_the_same_one():
+    initiator, responder = Initiator(PSK, PROLOGUE, OURS), other("responder")
+    responder.read_message(initiator.write_message())
+    initiator.read_message(bytes(responder.write_message()))
+    send, receive = initiator.split()
+
+    responder.rekey_inbound_cipher()
+    responder.rekey_outbound_cipher()
+    send.rekey()
+    receive.rekey()
+
+    assert bytes(responder.decrypt(send.encrypt(b"there"))) == b"there"
+    assert receive.decrypt(bytes(responder.encrypt(b"and back"))) == b"and back"
+
+
+@given(frames=st.integers(1, 9), count=st.integers(1, 40))
+def test_both_sides_change_the_key_before_each_message_whose_number_is_a_multiple(frames, count):
+    ours, theirs = CipherState(PSK, frames), CipherState(PSK, frames)
+
+    key = PSK
+    for number in range(count):
+        if number and number % frames == 0:
+            key = changed(key)
+        sealed = ours.encrypt(b"%d" % number)
+        assert sealed == AESGCM(key).encrypt(number.to_bytes(12, "big"), b"%d" % number, b"")
+        assert theirs.decrypt(sealed) == b"%d" % number
+
+
+@given(frames=st.integers(1, 9))
+def test_a_side_that_changes_its_key_elsewhere_is_not_understood(frames):
+    ours, theirs = CipherState(PSK, frames), CipherState(PSK, frames + 1)
+    for _ in range(frames):
+        theirs.decrypt(ours.encrypt(b"same key"))
+
+    with pytest.raises(NoiseError, match="wrong tag"):
+        theirs.decrypt(ours.encrypt(b"another key"))
+
+
+def test_a_forged_message_at_the_boundary_does_not_change_the_key_twice():
+    ours, theirs = CipherState(PSK, 1), CipherState(PSK, 1)
+    theirs.decrypt(ours.encrypt(b"first"))
+    for _ in range(3):
+        with pytest.raises(NoiseError, match="wrong tag"):
+            theirs.decrypt(bytes(20))
+
+    assert theirs.decrypt(ours.encrypt(b"second")) == b"second"

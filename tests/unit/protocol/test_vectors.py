@@ -99,6 +99,22 @@ def test_the_terms_of_the_example_have_the_documented_places():
     assert by_hand == STEPS["sign-on terms"]
 
 
+# --------------------------------------------------------------------------- rekey
+
+
+def test_the_key_of_a_direction_changes_at_the_numbers_that_the_file_shows():
+    key, frames = STEPS["key terminal to switch"], FILES["rekey"]["rekey_frames"]
+    seen = []
+    for message in FILES["rekey"]["messages"]:
+        while len(seen) < message["nonce"] // frames:
+            key = AESGCM(key).encrypt(bytes(4) + b"\xff" * 8, bytes(32), b"")[:32]
+            seen.append(message["nonce"])
+        sealed = AESGCM(key).encrypt(message["nonce"].to_bytes(12, "big"), bytes.fromhex(message["plaintext"]), b"")
+        assert (message["key"], message["sealed"]) == (key.hex(), sealed.hex())
+
+    assert seen == [frames, 2 * frames]
+
+
 # --------------------------------------------------------------------------- messages
 
 

@@ -14,6 +14,7 @@ from switch.protocol.layout import Packed
 from switch.protocol.limits import FRAME_BYTES_MAX
 from switch.protocol.messages import (
     REPLY_BIT,
+    ChangeKeyRequest,
     CreditRequest,
     EchoReply,
     EchoRequest,
@@ -25,12 +26,14 @@ from switch.protocol.messages import (
     PutTerminalRequest,
     Reply,
     Right,
+    SignOnHeader,
     SignOnTerms,
     SwitchMode,
 )
 from switch.protocol.session import (
     Message,
     SignOnError,
+    SignOnSuccess,
     SwitchSession,
     answer_sign_on,
     parse_sign_on,
@@ -68,6 +71,8 @@ class Peer:
         self.replay = replay
         self.now_ms = now_ms
         self.keys = {OPERATOR_ID: OPERATOR_KEY, TERMINAL_ID: TERMINAL_KEY}
+        self.next_keys: dict[int, bytes] = {}
+        self.flags = 0
         self.rights = {OPERATOR_ID: ALL_RIGHTS, TERMINAL_ID: ALL_RIGHTS}
         self.faults: list[Fault] = []
         self.judge: Judge = lambda message: Fault.NONE
@@ -136,6 +141,21 @@ class Peer:
             assert Reply.decode(reply).code == ResponseCode.APPROVED
         return self
 
+    def register(self) -> Self:
+        """Let the twin have a record of the till, as a change of key needs it."""
+        keyed: dict[str, Any] = {"business_date": self.now_ms // DAY_MS, "stamp_ms": self.now_ms}
+        request = PutTerminalRequest(
+            trace_number=101,
+            **keyed,
+            terminal_id=TERMINAL_ID,
+            store_id=0,
+            rights=ALL_RIGHTS,
+            key=TERMINAL_KEY.ljust(40, b"\0"),
+        )
+        message = Message(Header(type=MessageType.PUT_TERMINAL, sequence=0), request.encode())
+        assert Reply.decode(self.decide(OPERATOR_ID, message)[1]).code == ResponseCode.APPROVED
+        return self
+
     def balance_of(self, card: int) -> int:
         """Balance that the twin's tables hold, minor units."""
         account = self.twin.tables.account_of(card)
@@ -150,6 +170,13 @@ class Peer:
             request = PutTerminalRequest.decode(message.body)
             self.keys[request.terminal_id] = request.key[:32]
             self.rights[request.terminal_id] = Right(request.rights)
+        elif message.header.type == MessageType.CHANGE_KEY and Reply.decode(reply[8:]).code == 0:
+            change = ChangeKeyRequest.decode(message.body)
+            if not change.confirm:
+                self.next_keys[terminal_id] = change.key[:32]
+            elif terminal_id in self.next_keys:  # else a repeat
+                self.keys[terminal_id] = self.next_keys.pop(terminal_id)
+                self.flags = 0
         return Header.decode(reply[:8]).type, reply[8:]
 
     # ------------------------------------------------------------------- one connection
@@ -179,13 +206,7 @@ class Peer:
             header, noise_message = parse_sign_on(payloads[0])
             if header.terminal_id not in self.keys:
                 raise SignOnError(ResponseCode.SIGN_ON_REFUSED, "terminal unknown")
-            success = answer_sign_on(
-                header.encode(),
-                noise_message,
-                self.keys[header.terminal_id],
-                self._terms(header.terminal_id),
-                b"e" * 32,
-            )
+            success = self._shake_hands(header, noise_message)
         except SignOnError as error:
             writer.write(refuse_sign_on(error.code))
             await writer.drain()
@@ -199,6 +220,16 @@ class Peer:
                 if not self._answer(header.terminal_id, session, writer, message):
                     return
             await writer.drain()
+
+    def _shake_hands(self, header: SignOnHeader, noise_message: bytes) -> SignOnSuccess:
+        """With the terminal's key, or with the one that it goes over to."""
+        terms, ephemeral = self._terms(header.terminal_id), b"e" * 32
+        try:
+            return answer_sign_on(header.encode(), noise_message, self.keys[header.terminal_id], terms, ephemeral)
+        except SignOnError:
+            if header.terminal_id not in self.next_keys:
+                raise
+        return answer_sign_on(header.encode(), noise_message, self.next_keys[header.terminal_id], terms, ephemeral)
 
     def _answer(self, terminal_id: int, session: SwitchSession, writer: asyncio.StreamWriter, message: Message) -> bool:
         """Whether the connection goes on."""
@@ -247,5 +278,6 @@ class Peer:
             idle_timeout_ms=self.idle_timeout_ms,
             in_flight_max=self.in_flight_max,
             mode=SwitchMode.REPLAY if self.replay else SwitchMode.PRODUCTION,
+            flags=self.flags,
             rights=self.rights[terminal_id],
         )
