@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 BLOCK_HEADER = struct.Struct("<4sHHIIQQIIq32s32sI12s")
 ENTRY_HEADER = struct.Struct("<IIQqIIBBHHHII")
-IMAGE_BYTES = {1: 128, 2: 128, 3: 256, 10: 128, 16: 128, 18: 128, 21: 128}
+IMAGE_BYTES = {1: 128, 2: 128, 3: 256, 5: 128, 10: 128, 12: 128, 16: 128, 18: 128, 21: 128, 24: 128, 27: 128}
 """Lengths of the kinds of records that are not 64 bytes long."""
 
 

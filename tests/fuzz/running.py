@@ -28,7 +28,7 @@ PATIENCE_S = 10.0
 """A debit of the well-behaved terminal that takes longer has been disturbed; usually it is a few milliseconds."""
 PAUSE_S = 0.004
 """Between two of its debits: a till has other things to do, and so has this machine."""
-EVERY_RIGHT = int(Right.PAY | Right.CREDIT | Right.CONFIGURE | Right.FOLLOW | Right.CARDS)
+EVERY_RIGHT = int(Right.PAY | Right.CREDIT | Right.CONFIGURE | Right.FOLLOW | Right.CARDS | Right.SECURITY)
 STORE, CARD_TYPE = 1, 1
 CARD, OTHER_CARD, NEIGHBOUR_CARD = 6_200_000_000_000_001, 6_200_000_000_000_002, 6_200_000_000_000_009
 BALANCE_MINOR = 10**12
