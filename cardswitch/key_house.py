@@ -140,7 +140,8 @@ class KeyHouse:
 
     def signer(self) -> HeadSigner:
         """What signs journal heads, with the highest version of the signing key."""
-        version = max(facts.version for facts in self.backend.keys() if facts.use == KeyUse.SIGN)
+        resident = self.backend.keys()
+        version = max(facts.version for facts in resident if facts.use == KeyUse.SIGN)
         return HeadSigner(
             lambda key_version, message: self.backend.sign(key_version, message),  # the backend may be opened anew
             lambda key_version: self.backend.public_key(key_version),

@@ -99,7 +99,8 @@ cdef const evidence_t* evidence_in(uint8_t request_type, const uint8_t* body, ui
     return <const evidence_t*>(body + body_bytes - EVIDENCE_BYTES)
 
 
-cdef inline bint evidence_is_clean(const uint8_t* body, uint32_t at, uint32_t body_bytes, fault_t* fault) noexcept nogil:
+cdef inline bint evidence_is_clean(const uint8_t* body, uint32_t at, uint32_t body_bytes,
+                                   fault_t* fault) noexcept nogil:
     """Flags of the evidence behind a body, if there is some. (What was found is zero on the wire: `_examine` asks.)"""
     return at == body_bytes or flags_are_known(
         (<const evidence_t*>(body + at)).flags, EVIDENCE_FLAGS_KNOWN, at + EVIDENCE_FLAGS_AT, fault)

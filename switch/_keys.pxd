@@ -36,8 +36,7 @@ cdef enum:
 cdef struct cmac_t:
     # A block cipher under one key, and what AES-CMAC (RFC 4493) needs beside it.
     EVP_CIPHER_CTX* ctx
-    uint8_t k1[BLOCK_BYTES]
-    uint8_t k2[BLOCK_BYTES]
+    uint8_t k1[BLOCK_BYTES]          # K2 is its double, made where it is needed
 
 
 cdef struct cvk_t:

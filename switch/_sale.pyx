@@ -284,7 +284,7 @@ cdef void scale_points(const card_type_record_t* card_type, sale_t* sale) noexce
 cdef uint16_t plan(Tables tables, Rules rules, const ask_t* ask, const debit_request_t* request, card_record_t* card,
                    const card_type_record_t* card_type, account_record_t* account, const card_limit_record_t* limits,
                    bint is_quote, sale_t* sale, bint* recharged, decision_t* decision) noexcept nogil:
-    """Rows 3 to 14: what would be taken. Changes the account only by automatic recharges, a card's PIN tries, its medium."""
+    """Rows 3 to 14: what would be taken. Changes only by automatic recharges, PIN tries, and the card's medium."""
     cdef reply_t* reply = &decision.reply
     cdef bill_t* bill = &sale.bill
     cdef verdict_t verdict

@@ -300,7 +300,7 @@ cdef uint16_t rewrap_key(Tables tables, const ask_t* ask, const rewrap_key_reque
 
 cdef uint16_t change_key(Tables tables, const ask_t* ask, const change_key_request_t* request,
                          decision_t* decision) noexcept nogil:
-    """A terminal goes over to another key: first both are accepted, then, when it has signed on with it, the new one."""
+    """A terminal goes over to another key: both are accepted, until a session of the new one says that it is in use."""
     cdef terminal_record_t* terminal = tables.terminal(ask.terminal_id)
     if request.confirm > 1:
         return invalid(&decision.reply, 16)

@@ -45,10 +45,18 @@ SHOWN = {
     MessageType.SET_CARD: ("sets", "level"),
     MessageType.CUT_OVER: ("next_date",),
     MessageType.PUT_SWITCH: ("partition", "mode"),
+    MessageType.CONFIRM_WRITE: ("counter",),
+    MessageType.PUT_MEDIUM: ("medium", "state", "key_version", "counter", "operator_id"),
+    MessageType.PUT_MEDIUM_POLICY: ("code", "flags", "media", "operator_id", "approver_id"),
+    MessageType.PUT_KEY: ("purpose", "key_version", "state", "operator_id", "approver_id"),
+    MessageType.PUT_TRAVEL: ("store_id", "other_store_id", "minutes", "operator_id"),
+    MessageType.HANDLE_ALARM: ("alarm", "state", "operator_id"),
+    MessageType.REWRAP_KEY: ("kind", "storage_version"),
+    MessageType.CHANGE_KEY: ("confirm",),
 }
 """Fields of a request that its line names, beside card and amount.
 
-A terminal's key, a PIN's hash and the number of another card are never among them.
+A terminal's key, a PIN's hash, a medium's number and that of another card are never among them.
 """
 
 
@@ -97,6 +105,9 @@ def line(header: EntryHeader, request_body: bytes, reply: Reply) -> str:
         parts.append(f"asked {request.amount_minor} done {reply.amount_minor} balance {reply.balance_minor}")
         earned, points = hundredths(reply.points_hundredths, "+"), hundredths(reply.points_balance_hundredths)
         parts.append(f"points {earned} = {points}")
+    evidence = getattr(request, "evidence", None)
+    if evidence is not None:
+        parts.append(f"medium {evidence.medium} outcome {evidence.outcome} counter {evidence.found_counter}")
     parts += [f"{name} {getattr(request, name)}" for name in SHOWN.get(kind, ())]
     return "  ".join(parts)
 

@@ -14,13 +14,13 @@ from switch._arrays cimport NumberedTable, append, record_array_t, release, rele
 from switch._card_types cimport CardTypes
 from switch._index cimport GrowingIndex, slot_t
 from switch._layout cimport (
-    CARD_RELEASED, CARD_TYPE_CODE_MAX, FIRST_WIDE_KEY_KIND, KIND_ACCOUNT, KIND_ALARM, KIND_CARD, KIND_CARD_KEY, KIND_CARD_LIMIT, KIND_KEY, KIND_MEDIUM, KIND_MEDIUM_POLICY,
-    KIND_CARD_TYPE, KIND_DAY_CLOSE,
-    KIND_GIFT, KIND_HOLD, KIND_MARK, KIND_ORGANISATION, KIND_PENDING_POINTS, KIND_POINTS_CATEGORY, KIND_PRICE,
-    KIND_PURSE, KIND_RULE, KIND_RULESET, KIND_STORE, KIND_SWITCH, KIND_TERMINAL, KIND_TRAVEL, KIND_TYPE_STATE, RECORD_BYTES_OF,
-    STATUSES_ENDED, STATUSES_LIVE,
-    account_record_t, card_record_t, card_type_record_t, gift_record_t, organisation_record_t, points_category_record_t,
-    ruleset_record_t, store_record_t, switch_record_t, terminal_record_t, type_state_record_t)
+    CARD_RELEASED, CARD_TYPE_CODE_MAX, FIRST_WIDE_KEY_KIND, KIND_ACCOUNT, KIND_ALARM, KIND_CARD, KIND_CARD_KEY,
+    KIND_CARD_LIMIT, KIND_KEY, KIND_MEDIUM, KIND_MEDIUM_POLICY, KIND_CARD_TYPE, KIND_DAY_CLOSE, KIND_GIFT,
+    KIND_HOLD, KIND_MARK, KIND_ORGANISATION, KIND_PENDING_POINTS, KIND_POINTS_CATEGORY, KIND_PRICE, KIND_PURSE,
+    KIND_RULE, KIND_RULESET, KIND_STORE, KIND_SWITCH, KIND_TERMINAL, KIND_TRAVEL, KIND_TYPE_STATE, RECORD_BYTES_OF,
+    STATUSES_ENDED, STATUSES_LIVE, account_record_t, card_record_t, card_type_record_t, gift_record_t,
+    organisation_record_t, points_category_record_t, ruleset_record_t, store_record_t, switch_record_t,
+    terminal_record_t, type_state_record_t)
 from switch._wide cimport WideTable
 from switch._wide import HASH_KEY_BYTES
 
@@ -93,8 +93,8 @@ cdef class Tables:
         self.card_keys = WideTable(KIND_CARD_KEY, card_keys_max, hash_key)
         for table in (self.stores, self.terminals, self.organisations, self.type_states, self.points_categories,
                       self.gifts, self.rulesets, self.card_limits, self.purses, self.holds, self.pending, self.marks,
-                      self.rules, self.prices, self.day_closes, self.medium_policies, self.media, self.keys, self.travels,
-                      self.alarms, self.card_keys):
+                      self.rules, self.prices, self.day_closes, self.medium_policies, self.media, self.keys,
+                      self.travels, self.alarms, self.card_keys):
             self.tables_by_kind[<int>table.kind] = <void*>table
 
     def __dealloc__(self):

@@ -112,7 +112,7 @@ cdef void reverse(Tables tables, AnswerWindow answers, GroupCommit commit, const
 
 cdef uint64_t number_found(AnswerWindow answers, GroupCommit commit, const ask_t* ask,
                            const reversal_request_t* request) noexcept nogil:
-    """Card of an original whose terminal knew no number: the switch found it by a code or a tag. 0: no such original."""
+    """Card of an original whose terminal knew no number: the switch found it by a code or a tag. 0: there is none."""
     cdef uint32_t date = request.original_business_date
     cdef slot_t* slot
     cdef const entry_header_t* original

@@ -46,6 +46,8 @@ KEYED_BY_CARD = frozenset(
     }
 )
 """Kinds whose first number is, or may be, that of a card: it is shown masked."""
+KEYED_BY_MEDIUM = frozenset({RecordKind.MEDIUM, RecordKind.CARD_KEY})
+"""Kinds whose second number is that of a medium, a stripe's is its card's: it is shown masked."""
 
 
 @dataclass(slots=True)
@@ -191,8 +193,12 @@ class Verifier:
 def shown(record: bytes) -> str:
     """A record's kind and key for people."""
     kind, (first, *others) = RecordKind(record[0]), record_key(record)
-    name = masked(first) if kind in KEYED_BY_CARD else str(first)
-    return " ".join([kind.name.lower(), "/".join([name, *map(str, others)])])
+    numbers = [str(number) for number in (first, *others)]
+    if kind in KEYED_BY_CARD:
+        numbers[0] = masked(first)
+    elif kind in KEYED_BY_MEDIUM:
+        numbers[1] = masked(others[0])
+    return f"{kind.name.lower()} {'/'.join(numbers)}"
 
 
 def masked(card_number: int) -> str:

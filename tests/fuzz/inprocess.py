@@ -37,7 +37,7 @@ from .peer import HEADER_BYTES, STAMP_MS, Answer, framed, message
 
 NOW_MS = STAMP_MS
 TODAY = NOW_MS // 86_400_000
-OPERATOR_ID, TERMINAL_ID, LIMITED_ID, EVERY_RIGHT = 1, 7, 8, 31
+OPERATOR_ID, TERMINAL_ID, LIMITED_ID, EVERY_RIGHT = 1, 7, 8, 63
 TERMINAL_KEY = b"t" * 32
 CARD, OTHER_CARD, UNKNOWN_CARD = 6_200_000_000_000_001, 6_200_000_000_000_002, 6_200_000_000_000_003
 BALANCE_MINOR = 10_000
@@ -96,6 +96,7 @@ PIN_PLACES: dict[int, tuple[int, tuple[int, ...]]] = {
     MessageType.SET_PIN: (64, (32, 48)),
 }
 DEBIT_BYTES, DEBIT_FLAGS_AT, PIN_FLAG, PIN_BYTES = 40, 35, 4, 16
+EVIDENCE_BYTES = 88
 PIN_KEY = bytes(32)
 
 
@@ -105,7 +106,13 @@ def pins_hidden(plaintext: bytes, twin: Twin) -> tuple[bytes, int | None]:
     size, places = PIN_PLACES.get(type_, (0, ()))
     if type_ in (MessageType.DEBIT, MessageType.QUOTE):
         has_pin = len(body) >= DEBIT_BYTES + PIN_BYTES and body[DEBIT_FLAGS_AT] & PIN_FLAG
-        size, places = len(body), (len(body) - PIN_BYTES,) if has_pin else ()
+        end = len(body)
+        if len(body) >= DEBIT_BYTES:
+            with_rows = DEBIT_BYTES + 32 * body[32] + 16 * body[34] + PIN_BYTES * bool(has_pin)
+            end -= EVIDENCE_BYTES * (len(body) == with_rows + EVIDENCE_BYTES)
+        size, places = len(body), (end - PIN_BYTES,) if has_pin else ()
+    elif type_ == MessageType.HOLD and len(body) == size + EVIDENCE_BYTES:
+        size = len(body)
     if len(body) != size:
         return plaintext, None
     for at in places:

@@ -8,16 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
 from hypothesis import strategies as st
 
 from switch.protocol.layout import Packed, PlacedField, layout_of
 from switch.protocol.messages import (
     REQUESTS,
+    WITH_EVIDENCE,
     BackfillRequest,
     BillLine,
     DayTotal,
     DayTotalsRequest,
     DebitRequest,
+    Evidence,
     MessageType,
     RefundLine,
     RefundRequest,
@@ -33,6 +36,7 @@ PINS = (
     *(wrong.ljust(16, b"\0") for wrong in (b"123", b"1234567890123", b"12345x", b"1234\0001")),
 )
 """Two of nothing, two of digits, and what no PIN may be."""
+MEDIUM_ID = 77
 AMOUNTS = (1, 99, 100, 5_000, 10_000, 10_001, 0, -1, 10**12, 10**12 + 1, 2**63 - 1, -(2**63))
 
 
@@ -61,9 +65,9 @@ def values(type_: MessageType, today: int) -> dict[str, Sequence[Any]]:
         "store_id": (1, 2, 0, 2**32 - 1),
         "organisation_id": (0, 2**32 - 1),
         "terminal_id": (50, 51, 0, 2**32 - 1, TERMINAL_ID, LIMITED_ID),
-        "rights": (31, 1, 0, 32, 2**32 - 1),
-        "status": (1, 2, 0, 255),
-        "key": (b"k" * 32 + bytes(8), bytes(40), b"\xff" * 40),
+        "rights": (63, 1, 0, 64, 2**32 - 1),
+        "status": (1, 2, 0, 3, 255),
+        "key": (b"k" * 32 + bytes(8), bytes(40), b"\xff" * 40, b"k" * 24, bytes(24)),
         "account_number": (0, CARD, UNKNOWN_CARD),
         "card_type": (1, 2, 0, 2**16 - 1),
         "functions": (7, 63, 2, 0, 64),
@@ -147,12 +151,33 @@ def values(type_: MessageType, today: int) -> dict[str, Sequence[Any]]:
         "old_pin": PINS,
         "new_pin": PINS,
         "pin": PINS,
-        "kind": (1, 2, 16, 255),
+        "kind": (1, 2, 5, 16, 28, 255),
         "partition": (0, 1),
         "mode": (0, 1, 255),
         "timezone": (b"UTC".ljust(32, b"\0"),),
         "bytes_max": (0, 1, 65_000, 2**32 - 1),
         "position": (0, 1, 100, 2**64 - 1),
+        "counter": (0, 1, 5, 2**32 - 1),
+        "medium_id": (CARD, MEDIUM_ID, MEDIUM_ID, 0, 2**56),
+        "medium": (1, 2, 3, 4, 0, 5, 255),
+        "key_version": (1, 1, 2, 0),
+        "key_version_held": (1, 1, 2, 0),
+        "storage_version": (1, 0, 2),
+        "chain": (0, 7),
+        "media": (31, 2, 0, 32),
+        "travel_minutes": (0, 60),
+        "number_minor_max": (2**32 - 1, 4_000),
+        "number_pin_minor": (2**32 - 1, 98),
+        "purpose": (1, 4, 4, 5, 0, 9),
+        "check_value": (b"value\0\0\0", bytes(8)),
+        "other_store_id": (1, 2, 0),
+        "minutes": (0, 60, 2**16 - 1),
+        "alarm": (10, 11, 12, 0),
+        "key_a": (TERMINAL_ID, 1, 2, 0),
+        "key_b": (MEDIUM_ID, 0),
+        "key_c": (1, 0),
+        "wrapped": (b"w" * 80, bytes(80)),
+        "confirm": (0, 1, 2),
     }
     return named
 
@@ -161,7 +186,7 @@ def fitting(field: PlacedField, options: Sequence[Any]) -> Sequence[Any]:
     """Those of the options that the field can hold; 0 when there are none."""
     low, high = INTEGER_RANGES.get(field.wire.format, (None, None))
     if low is None or high is None:
-        return [option for option in options if isinstance(option, bytes)]
+        return [option for option in options if isinstance(option, bytes) and len(option) == field.wire.width_bytes]
     return [option for option in options if isinstance(option, int) and low <= option <= high] or [0]
 
 
@@ -185,8 +210,30 @@ ROWS_OF: dict[type[Packed], dict[str, type[Packed]]] = {
 }
 
 
-def body_of(type_: MessageType, today: int, choose: Choose) -> bytes:
-    """A body of the right form."""
+def evidence_of(choose: Choose, examined: bool) -> Evidence:
+    """What a medium may have shown, and what may have been found of it."""
+    counter = choose((1, 2, 5, 70, 2_000, 0))
+    shown = Evidence(
+        medium=choose((1, 2, 3, 4, 0, 5, 255)),
+        flags=choose((0, 0, 4, 8, 15, 16)),
+        counter=counter,
+        medium_id=choose((MEDIUM_ID, 0)),
+        chain=choose((0, 7, 8)),
+    )
+    if not examined:
+        return shown
+    return msgspec.structs.replace(
+        shown,
+        found_counter=counter,
+        found_medium_id=choose((MEDIUM_ID, MEDIUM_ID, CARD, 0)),
+        found_key_version=choose((1, 1, 2, 0)),
+        outcome=choose((1, 1, 1, 1, 0, 2, 3, 4, 5, 6, 7)),
+        next=choose((0, 7, 2**32 - 1)),
+    )
+
+
+def body_of(type_: MessageType, today: int, choose: Choose, *, examined: bool = False) -> bytes:
+    """A body of the right form, as it comes from a terminal, or as it is when its evidence was examined."""
     form, domain = REQUESTS[type_], values(type_, today)
     fields: dict[str, Any] = {}
     for field in layout_of(form).fields:
@@ -197,15 +244,17 @@ def body_of(type_: MessageType, today: int, choose: Choose) -> bytes:
         fields["pin"] = choose(PINS)
     for name, row in ROWS_OF.get(form, {}).items():
         fields[name] = tuple(row_of(row, choose) for _ in range(choose((0, 0, 1, 2, 5))))
+    if type_ in WITH_EVIDENCE and choose((False, False, True)):
+        fields["evidence"] = evidence_of(choose, examined)
     return form(**fields).encode()
 
 
-def bodies(type_: MessageType, today: int) -> st.SearchStrategy[bytes]:
+def bodies(type_: MessageType, today: int, *, examined: bool = False) -> st.SearchStrategy[bytes]:
     """Bodies of one type, for hypothesis."""
 
     @st.composite
     def draw_body(draw: st.DrawFn) -> bytes:
-        return body_of(type_, today, lambda options: draw(st.sampled_from(options)))
+        return body_of(type_, today, lambda options: draw(st.sampled_from(options)), examined=examined)
 
     return draw_body()
 
@@ -243,4 +292,4 @@ def mutated(plaintext: bytes, changes: Sequence[Mutation]) -> bytes:
             plaintext = plaintext[:place] + plaintext[value % (len(plaintext) + 1) :]
         elif how == 5:
             plaintext += plaintext[place:]
-    return plaintext[:8_432]
+    return plaintext[:8_496]

@@ -30,14 +30,14 @@ def plaintexts(draw):
     header = (
         {"version": 1, "flags": 0} if draw(st.integers(0, 9)) else {"version": draw(st.integers(0, 255)), "flags": 1}
     )
-    plaintext = message(type_, draw(bodies(type_, TODAY)), draw(st.integers(0, 2**32 - 1)), **header)
+    plaintext = message(type_, draw(bodies(type_, TODAY, examined=True)), draw(st.integers(0, 2**32 - 1)), **header)
     plaintext = mutated(plaintext, draw(mutations()) if draw(st.integers(0, 2)) == 0 else [])
     return plaintext.ljust(HEADER_BYTES, b"\0")
 
 
 steps = st.tuples(
     st.sampled_from([TERMINAL_ID, 9]),
-    st.sampled_from([EVERY_RIGHT, EVERY_RIGHT, EVERY_RIGHT, 0, 1, 2, 4, 8, 16]),
+    st.sampled_from([EVERY_RIGHT, EVERY_RIGHT, EVERY_RIGHT, 0, 1, 2, 4, 8, 16, 32]),
     plaintexts(),
     st.sampled_from([0, 0, 0, 1, -1, 1_000, DAY_MS // 2, DAY_MS, 3 * DAY_MS, -DAY_MS]),
 )

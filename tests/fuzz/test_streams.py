@@ -15,10 +15,14 @@ from switch.protocol.errors import PeerError
 from switch.protocol.frames import FrameCutter, FrameError
 from switch.protocol.limits import ERRORS_MAX, FRAME_BYTES_MAX
 from switch.protocol.messages import (
+    EVIDENCE_BYTES,
+    FOUND_BYTES,
     PROTOCOL_VERSION,
     REQUESTS,
+    WITH_EVIDENCE,
     EchoReply,
     ErrorReply,
+    EvidenceFlag,
     Header,
     MessageType,
     Reply,
@@ -40,7 +44,9 @@ from tests.fuzz.inprocess import (
 )
 from tests.fuzz.mutations import Mutation, bodies, body_of, mutated, mutations
 from tests.fuzz.peer import HEADER_BYTES, framed, message
+from tests.fuzz.samples import length_wanted
 from tests.support.keys import wrapped
+from tests.twin.examine import Challenges, examine
 from tests.twin.wire import DECIDED_TYPES, form_error, read_header
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -52,7 +58,9 @@ COLD_TYPES = {
     MessageType.STATISTICS,
     MessageType.READ_RECORDS,
 }
-BESIDE = {MessageType.PUT_TERMINAL, MessageType.DAY_DIGESTS, MessageType.DAY_LIST}
+KEY_TYPES = {MessageType.PUT_MEDIUM, MessageType.PUT_KEY, MessageType.REWRAP_KEY, MessageType.CHANGE_KEY}
+"""The key desk wraps what is in them before they are decided: tests/unit/switch/test_key_desk.py."""
+BESIDE = {MessageType.PUT_TERMINAL, MessageType.DAY_DIGESTS, MessageType.DAY_LIST, *KEY_TYPES}
 """Decided by the twin's rules, but answered with the cold messages."""
 
 
@@ -60,6 +68,18 @@ BESIDE = {MessageType.PUT_TERMINAL, MessageType.DAY_DIGESTS, MessageType.DAY_LIS
 
 STORAGE_VERSION_AT = 29
 """In the body of a put terminal: zero on the wire."""
+
+
+def max_flags(flags):
+    return sum(flags)
+
+
+def place_of_evidence(type_, body):
+    """Offset of the evidence in a body that is as long as one with evidence should be, else None."""
+    if type_ not in WITH_EVIDENCE or len(body) < REQUESTS[MessageType(type_)].width_bytes():
+        return None
+    at = len(body) - EVIDENCE_BYTES
+    return at if at == length_wanted(type_, body) else None
 
 
 class Expected:
@@ -101,6 +121,18 @@ class Expected:
             error = ErrorReply(code=222, type=header.type, offset=wrong_pin_at, expected=0, got=0)
             return self.error(plaintext, error)
         if header.type in DECIDED_TYPES:
+            evidence_at = place_of_evidence(header.type, plaintext[HEADER_BYTES:])
+            if evidence_at is not None:
+                flags, found = plaintext[HEADER_BYTES + evidence_at + 2], plaintext[-FOUND_BYTES:]
+                wrong_at, got = (
+                    (evidence_at + 2, flags)
+                    if flags > max_flags(EvidenceFlag)
+                    else (evidence_at + EVIDENCE_BYTES - FOUND_BYTES, int.from_bytes(found[:4], "little"))
+                )
+                if flags > max_flags(EvidenceFlag) or any(found):
+                    error = ErrorReply(code=222, type=header.type, offset=wrong_at, expected=0, got=got)
+                    return self.error(plaintext, error)
+                plaintext = examine(self.twin.state, {}, self.terminal_id, plaintext, NOW_MS, Challenges())
             if header.type == MessageType.PUT_TERMINAL and form_error(plaintext, header) is None:
                 filled_in = plaintext[HEADER_BYTES + STORAGE_VERSION_AT]
                 got = filled_in or int.from_bytes(plaintext[-8:-4], "little")
@@ -207,11 +239,11 @@ def insert_noise(frames, at, bit):
 
 
 def insert_length(frames, at, bit):
-    frames.insert(at, [b"\0\0", b"\xff\xff", b"\x21\x01", framed(bytes(15)), framed(bytes(8_448))][bit % 5])
+    frames.insert(at, [b"\0\0", b"\xff\xff", b"\x21\x41", framed(bytes(15)), framed(bytes(8_512))][bit % 5])
 
 
 DAMAGES = [flip, lose, repeat, swap, shorten, insert_noise, insert_length]
-types = st.sampled_from([*REQUESTS, MessageType.DEBIT, MessageType.DEBIT, MessageType.REVERSAL])
+types = st.sampled_from([*(REQUESTS.keys() - KEY_TYPES), MessageType.DEBIT, MessageType.DEBIT, MessageType.REVERSAL])
 
 
 @st.composite

@@ -47,6 +47,7 @@ from switch.protocol.messages import (
     TerminalFlag,
     TypeState,
 )
+from switch.protocol.records import RecordKind
 
 from .table import number
 
@@ -141,7 +142,7 @@ DEFAULTS: dict[MessageType, dict[str, Any]] = {
     },
     MessageType.PUT_TRAVEL: {"store_id": 1, "other_store_id": 2, "minutes": 30},
     MessageType.HANDLE_ALARM: {"alarm": 0, "operator_id": 7},
-    MessageType.REWRAP_KEY: {"kind": 10, "storage_version": 1, "key_a": 0},
+    MessageType.REWRAP_KEY: {"kind": RecordKind.TERMINAL, "storage_version": 1, "key_a": 0},
     MessageType.CHANGE_KEY: {"confirm": 0, "key": bytes(40)},
     MessageType.PUT_SWITCH: {"partition": 0, "mode": 0, "timezone": b"UTC".ljust(32, b"\0")},
 }
@@ -196,6 +197,7 @@ _NAMES: dict[str, type[enum.IntEnum | enum.IntFlag]] = {
     "state": TypeState,
     "flags": CardFlag,
     "purpose": KeyPurpose,
+    "kind": RecordKind,
 }
 _BITS_OF_FEES = ("fees_from_balance", "fees_waivable")
 _PINS = ("pin", "old_pin", "new_pin")

@@ -41,7 +41,7 @@ from switch.protocol.messages import (
 from switch.protocol.records import EntryHeader, RecordKind, images_of
 
 SEGMENT_BYTES = 1 << 20
-ALL_RIGHTS = int(Right.PAY | Right.CREDIT | Right.CONFIGURE | Right.FOLLOW | Right.CARDS)
+ALL_RIGHTS = int(Right.PAY | Right.CREDIT | Right.CONFIGURE | Right.FOLLOW | Right.CARDS | Right.SECURITY)
 OPERATOR_ID, TILL_ID, STORE_ID, CARD_TYPE = 1, 7, 3, 1
 TILL_KEY = b"t" * 32
 CARD, OTHER_CARD = 6222_0201_0003_4533, 6222_0201_0005_3228

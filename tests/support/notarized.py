@@ -14,6 +14,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from cardswitch.key_house import KeyHouse, read_passphrase
 from switch import _signing
 from switch.__main__ import serve
 from switch._directory import open_directory
@@ -129,7 +130,8 @@ def run_switch(data: Path) -> int:
         return keys.sign(version, message)
 
     _signing.SIGN_INTERVAL_S, _signing.AGAIN_S = 0.05, 0.1
-    return serve(data, "127.0.0.1", 0, HeadSigner(sign, keys.public_key, KEY_VERSION))
+    house = KeyHouse.open(data / "keys", read_passphrase)
+    return serve(data, "127.0.0.1", 0, house, HeadSigner(sign, keys.public_key, KEY_VERSION))
 
 
 if __name__ == "__main__":

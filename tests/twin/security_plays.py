@@ -180,6 +180,8 @@ def step_key(till: Sender) -> Sent:
     record = till.twin.tables.find(RecordKind.KEY, purpose, key_version)
     if record is not None and record.state != KeyState.NEW and key_version == 1 and purpose in KEYED:
         state = rng.choice([*[KeyState.ACTIVE, KeyState.VERIFY_ONLY] * 5, state])  # most media have the first version
+    if purpose == KeyPurpose.STORAGE and record is not None and record.state == KeyState.VERIFY_ONLY:
+        state = KeyState.RETIRED if rng.random() < 0.7 else state
     return put_key(till, _staff(till), purpose, key_version, state, **fields)
 
 

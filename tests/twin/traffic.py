@@ -94,7 +94,8 @@ def _places(till: Sender, operator: int) -> Iterator[Sent]:
     for terminal_id in TERMINALS[:-1]:
         fields = {"terminal_id": terminal_id, "rights": till.world.rights[terminal_id]}
         store_id = STORES[terminal_id % len(STORES)]
-        yield till.keyed(PutTerminalRequest, operator, **fields, store_id=store_id, key=bytes(range(40)))
+        key = {"key": bytes(range(40)), "storage_version": 1}
+        yield till.keyed(PutTerminalRequest, operator, **fields, store_id=store_id, **key)
 
 
 def _business(till: Sender) -> Iterator[Sent]:

@@ -42,7 +42,7 @@ TERMS = SignOnTerms(
     idle_timeout_ms=IDLE_TIMEOUT_MS,
     in_flight_max=IN_FLIGHT_MAX,
     mode=0,
-    rights=Right.PAY | Right.CREDIT | Right.CONFIGURE | Right.FOLLOW | Right.CARDS,
+    rights=Right.PAY | Right.CREDIT | Right.CONFIGURE | Right.FOLLOW | Right.CARDS | Right.SECURITY,
 )
 KEY: dict[str, Any] = {"trace_number": 1, "business_date": DATE, "stamp_ms": NOW_MS}
 

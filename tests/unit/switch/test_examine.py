@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -43,7 +44,7 @@ PURPOSES = [
     for purpose in (KeyPurpose.CHIP, KeyPurpose.CODE, KeyPurpose.JITTER, KeyPurpose.STRIPE, KeyPurpose.TAG)
     for version in (1, 2)
 ]
-KEY = {"trace_number": 1, "business_date": 20_775, "stamp_ms": NOW_MS, "card_number": CARD}
+KEY: dict[str, Any] = {"trace_number": 1, "business_date": 20_775, "stamp_ms": NOW_MS, "card_number": CARD}
 
 
 class Bench:
@@ -61,7 +62,7 @@ class Bench:
     def examine(self, evidence, type_=MessageType.DEBIT, now_ms=NOW_MS, **fields):
         """The evidence as it would be decided, and the request it came with."""
         forms = {MessageType.HOLD: HoldRequest, MessageType.REDEEM: RedeemRequest, MessageType.CONVERT: ConvertRequest}
-        form = forms.get(type_, DebitRequest)
+        form: Any = forms.get(type_, DebitRequest)
         amounts = {"points_hundredths": 100} if form is RedeemRequest else {"amount_minor": 123_456}
         request = form(**(KEY | amounts | fields), evidence=evidence)
         message = Header(type=type_, sequence=1).encode() + request.encode()

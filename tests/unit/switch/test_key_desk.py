@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +27,7 @@ from switch.protocol.messages import (
 from switch.protocol.records import CardKeyRecord, KeyRecord, RecordKind, TerminalRecord
 from tests.support.keys import FixedKeys, Slot, check_value_of, key_of, key_record
 
-KEY = {"trace_number": 1, "business_date": 20_000, "stamp_ms": 0}
+KEY: dict[str, Any] = {"trace_number": 1, "business_date": 20_000, "stamp_ms": 0}
 TERMINAL_KEY = bytes(range(32))
 
 
