@@ -13,8 +13,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Group, Parameter
 
-<<<<<<< HEAD
-from . import (  # noqa: F401  they add commands to card, device and terminal
+from . import (  # noqa: F401  they add commands to card, device, keys and terminal
     card_points,
     card_settings,
     card_stops,
@@ -24,21 +23,17 @@ from . import (  # noqa: F401  they add commands to card, device and terminal
     device_chip,
     device_serial,
     device_virtual,
+    key_custody,
+    key_rotation,
     terminal_keys,
 )
-=======
-from . import card_points, card_settings, card_stops, card_value, card_view, key_custody, key_rotation  # noqa: F401  they add commands to card  # noqa: F401  they add commands to keys
->>>>>>> keys
 from .card import app as card_app
 from .card_types import app as type_app
 from .catalogue import gift_app, points_app, price_app
 from .configure import organisation_app, store_app, terminal_app
 from .day import app as day_app
-<<<<<<< HEAD
 from .device import app as device_app
-=======
 from .keys import app as keys_app
->>>>>>> keys
 from .plug_ins import app as plug_ins_app
 from .receipt import app as receipt_app
 from .rules import app as rules_app

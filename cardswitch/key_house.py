@@ -152,10 +152,6 @@ class KeyHouse:
             raise KeyUnavailableError(str(error)) from error
         return slot, entry.check_value
 
-<<<<<<< HEAD
-    def signer(self) -> HeadSigner:
-        """What signs journal heads, with the highest version of the signing key."""
-=======
     def check_restore(self) -> int:
         """Open the files anew, as a machine would that restores them, and open every key; how many. `HsmError`."""
         other = type(self).open(self.path, self._secret)
@@ -176,9 +172,8 @@ class KeyHouse:
         """Where slots come from, for `hsm.components`."""
         return self._page
 
-    def signer(self) -> tuple[Callable[[bytes], bytes], bytes, int]:
-        """What signs journal heads: the call, its public key (32 bytes) and the key's version, the highest there is."""
->>>>>>> keys
+    def signer(self) -> HeadSigner:
+        """What signs journal heads, with the highest version of the signing key."""
         resident = self.backend.keys()
         version = max(facts.version for facts in resident if facts.use == KeyUse.SIGN)
         return HeadSigner(

@@ -12,8 +12,8 @@ from libc.string cimport memcpy, memset
 
 from switch._form cimport evidence_in, fault_t
 from switch._keys cimport (
-    BLOCK_BYTES, CRYPTO_memcmp, EVP_DecryptInit_ex, EVP_DecryptUpdate, EVP_EncryptUpdate, KeyRing, OPENSSL_cleanse, cmac_t,
-    cvk_t, mac, rekey)
+    BLOCK_BYTES, CRYPTO_memcmp, EVP_DecryptInit_ex, EVP_DecryptUpdate, EVP_EncryptUpdate, KeyRing, OPENSSL_cleanse,
+    cmac_t, cvk_t, mac, rekey)
 from switch._layout cimport *
 from switch._tables cimport Tables
 

@@ -21,8 +21,8 @@ from switch._fastpath cimport ANSWER_BYTES_MAX, Engine
 from switch._layout cimport (
     CODE_LENGTH, ERRORS_MAX, FORMS, FRAME_BYTES_MAX, FRAME_LENGTH_BYTES, PROTOCOL_VERSION, REPLY_BIT, TAG_BYTES,
     TERMINAL_BLOCKED, TYPE_BALANCE, TYPE_CARD_QUERY, TYPE_CHANGE_KEY, TYPE_DEBIT, TYPE_ERROR, TYPE_PUT_KEY,
-    TYPE_PUT_MEDIUM, TYPE_PUT_TERMINAL, TYPE_QUOTE, TYPE_REWRAP_KEY, TYPE_SIGN_OFF, debit_request_t, error_reply_t, evidence_t,
-    header_t, terminal_record_t)
+    TYPE_PUT_MEDIUM, TYPE_PUT_TERMINAL, TYPE_QUOTE, TYPE_REWRAP_KEY, TYPE_SIGN_OFF, debit_request_t, error_reply_t,
+    evidence_t, header_t, terminal_record_t)
 from switch.duplicates cimport answer_key
 from switch._peer cimport GONE, link_drop, link_new
 from switch.group_commit cimport ANSWERS_BYTES_SOFT, GroupCommit

@@ -191,7 +191,7 @@ cdef uint16_t put_medium_policy(Tables tables, const ask_t* ask, const put_mediu
 # ------------------------------------------------------------------------ keys
 
 cdef inline bint may_become(uint8_t state, uint8_t next_state) noexcept nogil:
-    """Life of a key version: the same as in the keyring that it comes from, so that none of the two goes ahead alone."""
+    """Life of a key version: the same as in the keyring that it comes from, so that neither goes ahead alone."""
     if state == KEY_NEW or state == KEY_VERIFY_ONLY:
         return next_state == KEY_ACTIVE or next_state == KEY_RETIRED
     if state == KEY_ACTIVE:
