@@ -2,6 +2,7 @@
 
 import os
 import pty
+import select
 import sys
 
 import pytest
@@ -12,6 +13,7 @@ from hsm._memory import KeyPage
 from tests.support.key_shop import OFFICERS
 from tests.support.switch_process import ROOT, run_cardswitch
 
+SILENCE_S = 20
 COMPONENTS = ["00112233445566778899AABBCCDDEEFF" * 2, "0F1E2D3C4B5A69788796A5B4C3D2E1F0" * 2]
 
 
@@ -40,14 +42,14 @@ def typed(words, lines):
     shown = b""
     left = list(lines)
     try:
-        while chunk := os.read(terminal, 4096):
+        while select.select([terminal], [], [], SILENCE_S)[0] and (chunk := os.read(terminal, 4096)):
             shown += chunk
-            if left and shown.rstrip().endswith((b"(not shown):",)):
+            if left and shown.endswith(b"(not shown): "):
                 os.write(terminal, left.pop(0).encode() + b"\n")
     except OSError:  # the terminal is gone with its process
         pass
     finally:
-        os.close(terminal)
+        os.close(terminal)  # which ends who still waits for something to be typed
     return shown.decode(), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 

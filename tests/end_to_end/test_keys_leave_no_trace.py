@@ -13,6 +13,8 @@ from hsm.key_states import Purpose
 from switch._directory import open_directory
 from tests.support.key_shop import KeyShop
 
+PAGE_BYTES = 4096
+EMPTY_PAGE = bytes(PAGE_BYTES)
 PURPOSES = ("chip", "code", "jitter", "stripe", "tag")
 
 
@@ -30,13 +32,19 @@ def mapped(pid):
     return found
 
 
+def without_empty_pages(content):
+    """Tables that wait for their cards are nothing to search."""
+    pages = (content[at : at + PAGE_BYTES] for at in range(0, len(content), PAGE_BYTES))
+    return b"".join(page for page in pages if page != EMPTY_PAGE)
+
+
 def core_of(pid):
     """What a core dump would hold, range by range: all that may be written and is not excluded from dumps."""
     with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
         for start, end, rights, flags in mapped(pid):
             if rights.startswith("rw") and "dd" not in flags:
                 try:
-                    yield f"{start:x}", os.pread(memory.fileno(), end - start, start)
+                    yield f"{start:x}", without_empty_pages(os.pread(memory.fileno(), end - start, start))
                 except OSError:  # gone in between
                     continue
 
@@ -99,7 +107,7 @@ def test_no_key_stands_in_core_journal_store_or_logs(shop):
     searched = set()
     for path in [*shop.folder.rglob("*")]:
         if path.is_file():
-            assert found_in(path.read_bytes(), keys) == set(), path
+            assert found_in(without_empty_pages(path.read_bytes()), keys) == set(), path
             searched.add(f"{path.parent.name}/{path.name}")
     assert {"ledger/data.mdb", "keys/keyring", "keys/key.log"} <= searched
     assert any(name.startswith("journal/") for name in searched)
