@@ -64,7 +64,7 @@ def test_chip_keys_rotate_under_load(shop):
         assert moved
         assert pay_once(shop, moved[0], version=1) == ResponseCode.KEY_VERSION  # whoever has read out its old key
 
-        shop.killed_on_the_way("rollback", "chip", 1)
+        shop.killed_on_the_way("rollback", "chip", 1, restarting=True)
         shop.restart()
         shop.load.sell_on(20)
         assert shop.state_of("chip", 1) == ("ACTIVE", "ACTIVE")
@@ -81,11 +81,11 @@ def test_chip_keys_rotate_under_load(shop):
             assert str(chip.card_number) not in refusal
         with shop.lanes[0].lock:
             shop.lanes[0].chips = [chip for chip in shop.lanes[0].chips if chip not in olds]
-        shop.killed_on_the_way("retire", "chip", 1, "--yes-stop", len(olds))
+        shop.killed_on_the_way("retire", "chip", 1, "--yes-stop", len(olds), restarting=True)
         assert shop.state_of("chip", 1) == ("RETIRED", "RETIRED")
         shop.restart()
         shop.load.sell_on(20)
-        shop.killed_on_the_way("destroy", "chip", 1)
+        shop.killed_on_the_way("destroy", "chip", 1, restarting=True)
         assert shop.state_of("chip", 1) == ("DESTROYED", "DESTROYED")
         shop.restart()
         shop.load.sell_on(20)

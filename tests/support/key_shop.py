@@ -187,10 +187,13 @@ class KeyShop:
         assert "Traceback" not in ended.stderr
         return ended.stdout + ended.stderr
 
-    def killed_on_the_way(self, *words: Any, stride: int = 1) -> tuple[dict[str, Any], int]:
+    def killed_on_the_way(
+        self, *words: Any, stride: int = 1, restarting: bool = False
+    ) -> tuple[dict[str, Any], int]:
         """A command that dies at its first point, at its second when it is given again, and so on, until none is left.
 
-        What it said in the end, and how often it died.
+        What it said in the end, and how often it died. `restarting`: the switch dies with it each time, and starts with
+        what the two have left behind.
         """
         for death_count, fatal in enumerate(range(1, stride * TURNS_MAX, stride)):
             ended = subprocess.run(
@@ -204,6 +207,8 @@ class KeyShop:
             if ended.returncode == 0:
                 return json.loads(ended.stdout), death_count
             assert ended.returncode == -signal.SIGKILL, ended.stdout + ended.stderr
+            if restarting:
+                self.restart()
         raise AssertionError(f"{words}: never came to an end")
 
     def state_of(self, purpose: str, version: int) -> tuple[str, str]:
