@@ -1,4 +1,4 @@
-"""Keys in people's hands: components typed by custodians, key blocks of partners, the log, the public key; by commands."""
+"""Keys in people's hands: components typed by custodians, the log, the public key; by commands."""
 
 import os
 import pty

@@ -1,4 +1,4 @@
-"""Steady business with chips and codes while keys change: tills that pay, connect again after a kill, and count codes."""
+"""Steady business with chips and codes while keys change: tills that pay, come back after a kill, and count codes."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class Load:
             self._failures.append(error)
 
     def _sell(self, lane: Lane, till: Till, turn: int) -> None:
-        media = [*lane.chips, *lane.phones]
+        media: list[Chip | Phone] = [*lane.chips, *lane.phones]
         if media:
             pay(self, lane, till, media[turn % len(media)])
 

@@ -32,7 +32,7 @@ OFFICERS = "Li Wei:11,Chen Jie:12"
 TURNS_MAX = 60
 KILL_WAIT_S = 60
 
-# Runs `cardswitch` and dies at the call of that number, before or after it, of what changes keyring, keystore or switch.
+# Runs `cardswitch` and dies before or after what changes keyring, keystore or switch: at the point of that number.
 FATAL = """
 import functools, os, signal, sys
 fatal, calls = int(sys.argv[1]), 0
@@ -187,9 +187,7 @@ class KeyShop:
         assert "Traceback" not in ended.stderr
         return ended.stdout + ended.stderr
 
-    def killed_on_the_way(
-        self, *words: Any, stride: int = 1, restarting: bool = False
-    ) -> tuple[dict[str, Any], int]:
+    def killed_on_the_way(self, *words: Any, stride: int = 1, restarting: bool = False) -> tuple[dict[str, Any], int]:
         """A command that dies at its first point, at its second when it is given again, and so on, until none is left.
 
         What it said in the end, and how often it died. `restarting`: the switch dies with it each time, and starts with

@@ -39,9 +39,7 @@ class Chip:
         """Highest version that it holds."""
         return max(self.keys)
 
-    def pay(
-        self, amount_minor: int, challenge: bytes, terminal_id: int, stamp_ms: int, version: int = 0
-    ) -> Evidence:
+    def pay(self, amount_minor: int, challenge: bytes, terminal_id: int, stamp_ms: int, version: int = 0) -> Evidence:
         """GENERATE AC; with another version than its own as a copy of its older self would."""
         version = version or self.version
         self.counter += 1

@@ -85,12 +85,15 @@ def test_an_activation_is_seen_from_the_version_that_becomes_active():
 
 def test_a_key_that_keeps_a_switch_from_starting_comes_first():
     versions = [sides(ACTIVE, NEW, 2), sides(RETIRED, VERIFY_ONLY, 3)]
-    assert half_done(versions).act is Act.RETIRE
+    found = half_done(versions)
+    assert found is not None
+    assert found.act is Act.RETIRE
 
 
 def test_another_keyring_is_no_difference_to_mend():
     other = Version(1, ACTIVE, ACTIVE, b"12345", b"54321")
     found = half_done([other])
+    assert found is not None
     assert found.act is Act.RESTORE
     assert "check values differ" in found.why
 
