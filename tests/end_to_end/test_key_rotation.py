@@ -5,6 +5,7 @@ import pytest
 from hsm.key_states import Purpose
 from switch._verify import verify
 from switch.protocol.codes import ResponseCode
+from switch.protocol.messages import KeyPurpose, KeyState, MessageType, PutKeyRequest
 from tests.support.key_load import pay
 from tests.support.key_shop import KeyShop
 from tests.support.media import Phone
@@ -192,3 +193,32 @@ def test_a_running_switch_takes_keys_under_a_kek_that_is_younger(shop):
     assert {(line["author"], line["approver"]) for line in lines[6:]} == {("Li Wei", "Chen Jie")}
     shop.switch.use_environment(CARDSWITCH_PASSPHRASE="another passphrase than before")
     shop.restart()
+
+
+def test_a_purpose_pauses_and_what_is_retired_never_comes_back(shop):
+    """Withdrawn: what was made works, nothing new is; RETIRED is the end on both sides, as the keyring has it."""
+    chips = shop.chips(1, {1: begin(shop, Purpose.CHIP, "chip")})
+    shop.killed_on_the_way("withdraw", "chip", 1, restarting=True)
+    assert shop.state_of("chip", 1) == ("VERIFY_ONLY", "VERIFY_ONLY")
+    assert pay_once(shop, chips[0]) == ResponseCode.APPROVED
+    shop.keys("activate", "chip", 1)
+    assert "ACTIVE one" in shop.refused("retire", "chip", 1, "--yes-stop", 1)
+    shop.keys("withdraw", "chip", 1)
+    shop.keys("retire", "chip", 1, "--yes-stop", 1)
+    assert "no way back" in shop.refused("activate", "chip", 1)
+    with shop.officer() as till:
+        for state, code in ((KeyState.VERIFY_ONLY, ResponseCode.KEY_STATE), (KeyState.ACTIVE, ResponseCode.KEY_STATE)):
+            request = PutKeyRequest(
+                trace_number=shop.load.number(),
+                business_date=till.terms.business_date,
+                stamp_ms=0,
+                purpose=KeyPurpose.CHIP,
+                key_version=1,
+                state=state,
+                check_value=bytes.fromhex(shop.keys("show", "chip")["keys"][0]["check_value"]).ljust(8, b"\0"),
+                operator_id=11,
+                approver_id=12,
+            )
+            assert till.ask(MessageType.PUT_KEY, request).reply.code == code
+    for purpose in ("storage", "pin"):
+        assert "always needs" in shop.refused("withdraw", purpose, 1)
