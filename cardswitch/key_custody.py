@@ -338,9 +338,7 @@ def log(*, repair: bool = False, house: House = HOUSE, switch: Switch = DEFAULT)
         switch.output.json({"lines": rows, "last": head.sequence, "mac": head.mac.hex()})
         return 0
     switch.output.rows(rows, nothing="no lines")
-    print(
-        f"\n{len(lines)} lines, each follows from the one before; the last done is {head.sequence}, MAC {head.mac.hex()}"
-    )
+    print(f"\n{len(lines)} lines, each follows from the one before; last: {head.sequence}, MAC {head.mac.hex()}")
     return 0
 
 

@@ -153,19 +153,21 @@ class KeyHouse:
         return slot, entry.check_value
 
     def check_restore(self) -> int:
-        """Open the files anew, as a machine would that restores them, and open every key; how many. `HsmError`."""
-        other = type(self).open(self.path, self._secret)
+        """Open the files anew, as a machine would that restores them, and open every key; how many. `HsmError`.
+
+        A token is open once in a process: there the keyring alone is read again.
+        """
+        is_file = isinstance(self.backend, SoftwareBackend)
+        other = type(self).open(self.path, self._secret) if is_file else self
         try:
+            other.keyring.reload()
             entries = [entry for entry in other.keyring.entries if entry.state is not KeyState.DESTROYED]
             for entry in entries:
                 other.backend.check_value(entry.wrapped())
             return len(entries)
         finally:
-            other.close()
-
-    def slot(self, key_bytes: int) -> KeySlot:
-        """Room for a key on its way in; whoever takes it wipes it."""
-        return self._page.take(key_bytes)
+            if is_file:
+                other.close()
 
     @property
     def page(self) -> KeyPage:

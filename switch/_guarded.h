@@ -4,6 +4,9 @@
  * glibc gives every piece pages of its own (M_MMAP_THRESHOLD), so the pages that are new afterwards are those pieces:
  * they are locked, left out of core dumps and wiped in forked children.  They go back to the system when freed.
  * No Python runs in between, so nothing of the interpreter's is among them.
+ *
+ * glibc asks the system only when it has nothing free itself, so guard_begin first takes all that is free (drain):
+ * pieces of each size, from large to small, until one comes with pages of its own.  guard_end gives them back.
  */
 #ifndef CARDSWITCH_GUARDED_H
 #define CARDSWITCH_GUARDED_H
@@ -19,10 +22,13 @@
 enum {
     GUARD_RANGES_MAX = 65536,          /* mappings of a process: vm.max_map_count is 65,530 by default */
     GUARD_THRESHOLD_BYTES = 131072,    /* glibc's own default of M_MMAP_THRESHOLD, put back */
+    GUARD_DRAIN_BYTES_MAX = 1 << 20,   /* free memory is taken in pieces of this size first, so it is not many */
+    GUARD_STEPPED_BYTES = 2040,        /* from here down every size that glibc tells apart (16 bytes) */
 };
 
 typedef struct { uintptr_t start, end; } guard_range_t;
-typedef struct { guard_range_t *before, *after; int before_count; } guard_t;
+typedef struct guard_held { struct guard_held *next; } guard_held_t;
+typedef struct { guard_range_t *before, *after; int before_count; guard_held_t *held; } guard_t;
 
 /* Private anonymous writable mappings, ascending; -1 when they cannot be read. */
 static int guard_snapshot(guard_range_t *ranges) {
@@ -59,13 +65,52 @@ static int guard_snapshot(guard_range_t *ranges) {
     return count;
 }
 
+/* Whether glibc gave a piece pages of its own: bit 1 of the size before it. */
+static int guard_is_mapped(const void *piece) { return (int)(((const size_t *)piece)[-1] >> 1 & 1); }
+
+/* Hold pieces of a size until none is free any more. 0, -1: no memory. */
+static int guard_drain_size(guard_t *guard, size_t size_bytes) {
+    for (;;) {
+        guard_held_t *piece = (guard_held_t *)malloc(size_bytes);
+        if (piece == NULL) return -1;
+        if (guard_is_mapped(piece)) {
+            free(piece);
+            return 0;
+        }
+        piece->next = guard->held;
+        guard->held = piece;
+    }
+}
+
+static void guard_give_back(guard_t *guard) {
+    while (guard->held != NULL) {
+        guard_held_t *piece = guard->held;
+        guard->held = piece->next;
+        free(piece);
+    }
+}
+
+static int guard_drain(guard_t *guard) {
+    for (size_t size_bytes = GUARD_DRAIN_BYTES_MAX; size_bytes > GUARD_STEPPED_BYTES; size_bytes /= 2)
+        if (guard_drain_size(guard, size_bytes)) return -1;
+    for (size_t size_bytes = GUARD_STEPPED_BYTES; size_bytes >= 24; size_bytes -= 16)
+        if (guard_drain_size(guard, size_bytes)) return -1;
+    return 0;
+}
+
 static int guard_begin(guard_t *guard) {
     guard->before = (guard_range_t *)malloc(2 * GUARD_RANGES_MAX * sizeof(guard_range_t));
     if (guard->before == NULL) return -1;
     guard->after = guard->before + GUARD_RANGES_MAX;
-    guard->before_count = guard_snapshot(guard->before);
-    if (guard->before_count < 0) { free(guard->before); return -1; }
+    guard->held = NULL;
     mallopt(M_MMAP_THRESHOLD, 1);
+    guard->before_count = guard_drain(guard) ? -1 : guard_snapshot(guard->before);
+    if (guard->before_count < 0) {
+        mallopt(M_MMAP_THRESHOLD, GUARD_THRESHOLD_BYTES);
+        guard_give_back(guard);
+        free(guard->before);
+        return -1;
+    }
     return 0;
 }
 
@@ -93,6 +138,7 @@ static int guard_end(guard_t *guard) {
             at = stop;
         }
     }
+    guard_give_back(guard);
     free(guard->before);
     return result;
 }

@@ -47,12 +47,14 @@ class KeyCalls:
 
     async def rewrap_key(self, record: TerminalRecord | CardKeyRecord, storage_version: int) -> Outcome:
         """Wrap the keys of one record under the active storage key."""
-        is_terminal = isinstance(record, TerminalRecord)
-        key = (record.terminal_id, 0, 0) if is_terminal else (record.medium, record.medium_id, record.key_version)
+        if isinstance(record, TerminalRecord):
+            kind, key = RecordKind.TERMINAL, (record.terminal_id, 0, 0)
+        else:
+            kind, key = RecordKind.CARD_KEY, (record.medium, record.medium_id, record.key_version)
         return await self._order(
             MessageType.REWRAP_KEY,
             RewrapKeyRequest,
-            kind=RecordKind.TERMINAL if is_terminal else RecordKind.CARD_KEY,
+            kind=kind,
             storage_version=storage_version,
             key_a=key[0],
             key_b=key[1],

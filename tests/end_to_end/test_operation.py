@@ -255,7 +255,7 @@ def test_a_missing_file_of_the_keys_stops_the_start_with_one_line(shop, name):
 
     result = run_cardswitch("serve", "--data", shop, "--listen", "127.0.0.1:0")
 
-    assert_one_line(result, str(shop / "keys"), "restore")
+    assert_one_line(result, str(shop / "keys"), "expected", "check the path" if name != "backend.json" else "restore")
 
 
 def test_a_wrong_passphrase_stops_the_start_with_one_line(shop, monkeypatch):
