@@ -249,8 +249,8 @@ def without_secrets(request: OpenRequest) -> OpenRequest:
     body = request.body
     if request.type >= MessageType.PUT_CARD_TYPE:
         body = b""
-    elif request.type == MessageType.DEBIT and DebitRequest.decode(body).flags & DebitFlag.PIN:
-        body = body[:-PIN_BYTES] + bytes(PIN_BYTES)
+    elif request.type == MessageType.DEBIT and (debit := DebitRequest.decode(body)).flags & DebitFlag.PIN:
+        body = msgspec.structs.replace(debit, pin=bytes(PIN_BYTES)).encode()  # evidence may follow the PIN
     elif request.type == MessageType.HOLD and any(HoldRequest.decode(body).pin):
         body = b""
     else:
