@@ -90,6 +90,4 @@ def issuer_answer_bytes(answer: IssuerAnswer) -> bytes:
 def renewed_stripe(read: StripeRead, answer: IssuerAnswer) -> StripeRead:
     """The stripe with the ticket that the switch has answered with."""
     (digits,) = struct.unpack_from("<I", answer.mac)
-    return replace(
-        read, ticket_shown=answer.next % TICKET_SHOWN, ticket_mac=f"{digits:0{TICKET_MAC_DIGITS}d}"
-    )
+    return replace(read, ticket_shown=answer.next % TICKET_SHOWN, ticket_mac=f"{digits:0{TICKET_MAC_DIGITS}d}")

@@ -181,6 +181,10 @@ class TraceStore:
         entries = [entry for (date, _), entry in self._book.items() if date == business_date]
         return sorted(entries, key=lambda entry: entry.request.trace_number)
 
+    def book(self) -> list[BookedRequest]:
+        """All that the book has, of both business dates."""
+        return list(self._book.values())
+
     def correct(self, entry: BookedRequest) -> None:
         """Let the book have this for a request: the switch has said so."""
         self._persist(Booked(entry))
