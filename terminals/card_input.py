@@ -106,11 +106,11 @@ class CardInput:
         hearing = asyncio.create_task(self._heard.get())
         try:
             while (left_ms := deadline_ms - self._surroundings.monotonic_ms()) > 0:
-                waited: set[asyncio.Task[object]] = {hearing}  # type: ignore[arg-type]
+                waited: set[asyncio.Task[object]] = {hearing}
                 if with_chip and self._chips:
                     if self._looking is None:
                         self._looking = asyncio.create_task(self._look())
-                    waited.add(self._looking)  # type: ignore[arg-type]
+                    waited.add(self._looking)
                 await asyncio.wait(waited, timeout=left_ms / 1000, return_when=asyncio.FIRST_COMPLETED)
                 if hearing.done():
                     return hearing.result()

@@ -97,7 +97,7 @@ class Pos:
         return await self._give_back(record, record.trace_number, record.business_date)
 
     async def refund(self, number: int, amount_minor: int) -> Outcome:
-        """Give back a part or all of a sale, however old; `ValueError` for one by code, whose card only a desk knows."""
+        """Give back a part or all of a sale, however old; `ValueError` for one by code: only a desk knows its card."""
         record = self.journal.sale(number)
         asked = record.debit
         if not asked.card_number or not record.reply:
@@ -109,6 +109,8 @@ class Pos:
     async def print_copy(self, number: int) -> bool:
         """Print the receipt of a paid sale once more, marked as a copy: whether it is on paper."""
         record = self.journal.sale(number)
+        if not record.reply or record.step is SaleStep.UNDONE:
+            raise ValueError(f"sale {number}: expected a paid one, got one that is {record.step}; it has no receipt")
         if record.step is SaleStep.DONE:
             record = self.journal.put(record.to(SaleStep.PRINTING, copy_number=max(1, record.copy_number)))  # disk
         return (await self.print_receipt(record)).step is SaleStep.DONE
@@ -164,7 +166,9 @@ class Pos:
                 await asyncio.to_thread(self._print, sale)
                 return self.journal.put(sale.to(SaleStep.DONE, copy_number=copy_number + 1))  # disk
             except (PrinterNotReadyError, PortUnavailableError) as error:
-                fault: DeviceError = error  # nothing was sent
+                fault: Exception = error  # nothing was sent
+            except ValueError as error:
+                fault = error  # figures that do not add up, a name that does not fit: the sale holds all the same
             except DeviceError as error:
                 fault, copy_number = error, copy_number + 1
             sale = self.journal.put(sale.to(SaleStep.DECIDED, copy_number=copy_number))  # disk

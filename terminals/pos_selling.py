@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from switch.protocol.codes import ResponseCode
 from switch.protocol.messages import IssuerAnswer, MediumKind, Reply
 
-from .card_input import CardInput, ChipFound, NumberTyped
+from .card_input import ChipFound, NumberTyped
 from .chip.errors import CardBlockedError, ChipError
 from .device_errors import DeviceError
 from .errors import RefusedBySwitchError, SwitchUnreachableError

@@ -93,8 +93,10 @@ def make_card(
 
     May be repeated with the same chain value after `CardLostError` or `ReaderTimeoutError`: a card that has all of it
     already is only read back and proven. `later_keys` are issuer keys of later versions, ascending, for the card to go
-    over to (the highest is `key_version_held` of its medium record). `CardNotBlankError` for another's card, `LiveKeyError`, `CardMismatchError`,
-    ValueError for a number that no card can have.
+    over to (the highest is `key_version_held` of its medium record).
+
+    `CardNotBlankError` for another's card, `LiveKeyError`, `CardMismatchError`, ValueError for a number that no card
+    can have.
     """
     encode_number(card_number)
     selected = select_applet(reader)
