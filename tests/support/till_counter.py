@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -41,6 +42,8 @@ HASTY = Policy(request_timeout_ms=300, settle_deadline_ms=700, backoff_first_ms=
 """Gives up soon, for a switch that stays away."""
 CARD_AT = slice(16, 24)
 """Place of the card number in debits, reversals and refunds."""
+
+_first_numbers = itertools.count(1, 1_000)
 
 
 class PlugPulled(BaseException):
@@ -172,6 +175,8 @@ class Counter:
     printer: VirtualPrinter
     encoder: VirtualEncoder
     stripe: Path
+    first_number: int
+    """Trace number to begin with: the terminal has used others today, with files of other tests."""
     with_chips: bool = True
     has_encoder: bool = True
     clerk: Clerk = field(default_factory=Clerk)
@@ -200,7 +205,7 @@ class Counter:
         self.clerk = Clerk()
         self.line = Line(self.switch)
         await self.line.open()
-        trace = FileTrace(self.folder / "till.trace", TILL_ID)
+        trace = FileTrace(self.folder / "till.trace", TILL_ID, first_number=self.first_number)
         journal = SaleJournal(self.folder / "till.sales")
         client = Client(*self.line.address, Credentials(TILL_ID, TILL_KEY), trace, policy=policy)
         workstation = self.workstation()
@@ -263,7 +268,7 @@ def counter(shop: MediaShop, switch: SwitchProcess, folder: Path) -> Iterator[Co
         VirtualPrinter(folder / "printer") as printer,
         VirtualEncoder(stripe, folder / "encoder") as encoder,
     ):
-        yield Counter(shop, switch, folder, swipe, scanner, printer, encoder, stripe)
+        yield Counter(shop, switch, folder, swipe, scanner, printer, encoder, stripe, next(_first_numbers))
 
 
 def effects_in(data: Path, card: int) -> list[Effect]:
