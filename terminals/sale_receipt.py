@@ -32,7 +32,8 @@ class ShopFacts:
     terminal: str
     cashier: str = ""
     language: Language = Language.CHINESE
-    zone: datetime.tzinfo = datetime.UTC
+    zone: datetime.tzinfo | None = None
+    """Of the times on it; nothing: the machine's."""
     footer: str = ""
 
     @property
@@ -47,7 +48,8 @@ def receipt_of(sale: SaleRecord, shop: ShopFacts) -> Receipt:
     which = shop.which
     results = answer.lines[: len(asked.lines)]
     rows: Sequence[BillLine] = asked.lines or (BillLine(amount_minor=asked.amount_minor),)
-    names = sale.names or tuple(str(line.item or _BILL[which]) for line in rows)
+    given = sale.names or ("",) * len(rows)
+    names = tuple(name or str(line.item or _BILL[which]) for name, line in zip(given, rows, strict=True))
     is_priced = bool(asked.flags & DebitFlag.PRICED)
     if len(results) < len(asked.lines):  # none of them has points, a discount or a price of the list
         results = (LineResult(),) * len(rows)
@@ -63,7 +65,7 @@ def receipt_of(sale: SaleRecord, shop: ShopFacts) -> Receipt:
         store=shop.store,
         terminal=shop.terminal,
         cashier=shop.cashier,
-        time=datetime.datetime.fromtimestamp(asked.stamp_ms / MILLI, shop.zone),
+        time=datetime.datetime.fromtimestamp(asked.stamp_ms / MILLI, datetime.UTC).astimezone(shop.zone),
         sequence=answer.journal_sequence,
         code=format_receipt_code(answer.receipt_code),
         lines=lines,

@@ -15,7 +15,6 @@ from switch.protocol.messages import (
     CardStatus,
     MediumKind,
     MessageType,
-    NO_COUNT_LIMIT,
     PolicyFlag,
     Tender,
     TenderKind,
@@ -33,9 +32,11 @@ from terminals.sale_journal import SaleStep
 from terminals.stripe_card import Written
 from terminals.trace import MemoryTrace
 from terminals.virtual_serial import Fault
+from terminals.workstation import write_workstation
 from tests.support.desk import OPENING_MINOR
 from tests.support.media_shop import CARD, CHIP_SERVICE, CHIP_UID, CODE_TOKEN, MediaDesk, make_media_shop
 from tests.support.pcsc import CONTACT, CONTACTLESS, CardProcess
+from tests.support.pos_process import kill_at
 from tests.support.switch_process import SwitchProcess
 from tests.support.till_counter import HASTY, Effect, PlugPulled, counter
 
@@ -86,9 +87,13 @@ def switch(chip_world, shop):
         yield switch
 
 
+def operator_of(switch):
+    host, port = switch.address
+    return Client(host, port, read_credentials(switch.data / "operator.key"), MemoryTrace("a test"))
+
+
 async def _set_pin(switch):
-    credentials = read_credentials(switch.data / "operator.key")
-    async with Client(*switch.address, credentials, MemoryTrace("a test")) as operator:
+    async with operator_of(switch) as operator:
         assert (await operator.reset_pin(CARD, PIN, 7)).approved
 
 
@@ -279,7 +284,8 @@ def test_who_wants_no_receipt_gets_none(counter_, chip):
 @pytest.mark.feature("K3-102")
 def test_cash_beside_the_card_gives_change(counter_, chip):
     bill = SaleBill(
-        12_50, tenders=(Tender(kind=TenderKind.CARD, amount_minor=10_00), Tender(kind=TenderKind.CASH, amount_minor=5_00))
+        12_50,
+        tenders=(Tender(kind=TenderKind.CARD, amount_minor=10_00), Tender(kind=TenderKind.CASH, amount_minor=5_00)),
     )
     before = Before(counter_)
     sale = run(sell_next(counter_, bill))
@@ -503,8 +509,8 @@ def test_a_printer_that_is_unplugged_owes_the_receipt_to_the_next_start(counter_
 
 # --------------------------------------------------------------------------- a till that loses its power
 
-# Where the plug is pulled: (notice, money that moved in the end, receipts, whether the receipt is a copy).
-PLUG = [
+# Where the process is killed: (notice, money that moved in the end, receipts, whether the receipt is a copy).
+KILLED_AT = [
     (Notice.PRESENT_CARD, [], 0, False),
     (Notice.READING, [], 0, False),
     (Notice.QUOTED, [], 0, False),
@@ -516,28 +522,19 @@ PLUG = [
 ]
 
 
-def pull_plug():
-    raise PlugPulled
-
-
-@pytest.mark.parametrize(("notice", "effects", "printed", "is_copy"), PLUG)
-def test_a_till_whose_plug_is_pulled_at_any_step_has_sold_once_or_not_at_all(
-    counter_, chip, notice, effects, printed, is_copy
+@pytest.mark.parametrize(("notice", "effects", "printed", "is_copy"), KILLED_AT)
+def test_a_till_that_is_killed_at_any_step_has_sold_once_or_not_at_all(
+    counter_, chip, tmp_path, notice, effects, printed, is_copy
 ):
     before = Before(counter_)
-
-    async def die():
-        async with counter_.till() as pos:
-            counter_.clerk.at(notice, pull_plug)
-            await pos.sale(BILL)
-            raise AssertionError("the plug was not pulled")
+    write_workstation(tmp_path / "till.toml", counter_.workstation())
 
     async def start():
         async with counter_.till() as pos:
             await pos.recover()
             assert pos.journal.open_sales() == []
 
-    run(die())
+    kill_at(notice, *counter_.switch.address, tmp_path / "till.toml", tmp_path, counter_.first_number)
     run(start())
 
     assert before.effects == effects
@@ -608,8 +605,7 @@ def test_a_copy_of_a_chip_is_caught_and_the_card_stopped(chip_world, counter_, s
     assert before.effects == [] and "冻结" in second.words.chinese and "frozen" in second.words.english
 
     async def look():
-        credentials = read_credentials(switch.data / "operator.key")
-        async with Client(*switch.address, credentials, MemoryTrace("a test")) as operator:
+        async with operator_of(switch) as operator:
             card = await operator.record(RecordKind.CARD, CARD)
             return card, [alarm async for alarm in operator.records(RecordKind.ALARM)]
 

@@ -16,18 +16,14 @@ from pathlib import Path
 
 from switch.protocol.messages import MessageType, Reply
 from terminals._clock import SYSTEM
-from terminals.card_input import CardInput
-from terminals.client import Client
 from terminals.credentials import Credentials
-from terminals.device_test import open_printer
 from terminals.policy import Policy
 from terminals.pos import Pos
+from terminals.pos_setup import open_pos
 from terminals.pos_words import Notice, Words
 from terminals.receipts import Language
-from terminals.sale_journal import SaleJournal
 from terminals.sale_receipt import ShopFacts
 from terminals.swipe import check_character
-from terminals.trace_file import FileTrace
 from terminals.virtual_encoder import VirtualEncoder, read_stripe, write_stripe
 from terminals.virtual_printer import Paper, VirtualPrinter
 from terminals.virtual_serial import VirtualSpeaker
@@ -205,32 +201,23 @@ class Counter:
         self.clerk = Clerk()
         self.line = Line(self.switch)
         await self.line.open()
-        trace = FileTrace(self.folder / "till.trace", TILL_ID, first_number=self.first_number)
-        journal = SaleJournal(self.folder / "till.sales")
-        client = Client(*self.line.address, Credentials(TILL_ID, TILL_KEY), trace, policy=policy)
-        workstation = self.workstation()
         try:
-            async with CardInput(workstation) as card_input:
-                paper = workstation.device("paper")
-                pos = Pos(
-                    client,
-                    trace,
-                    card_input,
-                    lambda: open_printer(paper),
-                    journal,
-                    self.clerk,
-                    ShopFacts("宏大超市", "7", "张三", Language.ENGLISH),
-                    TILL_ID,
-                    workstation.currency,
-                    card_wait_ms=card_wait_ms,
-                )
-                with contextlib.suppress(PlugPulled):
+            async with open_pos(
+                self.line.address,
+                Credentials(TILL_ID, TILL_KEY),
+                self.workstation(),
+                self.folder,
+                self.clerk,
+                ShopFacts("宏大超市", "7", "张三", Language.ENGLISH),
+                policy=policy,
+                card_wait_ms=card_wait_ms,
+                first_number=self.first_number,
+            ) as pos:
+                try:
                     yield pos
+                except PlugPulled:
+                    pos.client.cut()
         finally:
-            client.cut()
-            await client.sign_off()
-            trace.shut()
-            journal.shut()
             await self.line.close()
 
     def effects(self, card: int) -> list[Effect]:
