@@ -108,7 +108,7 @@ class MediaShop:
 
 
 def make_media_shop(path: Path, chip_versions: int = 1, **settings: Any) -> MediaShop:
-    """A furnished directory (`Desk.furnish`) with keys of every medium; chips have several versions, the last active."""
+    """A furnished directory (`Desk.furnish`) with keys of every medium; chips have several, the last active."""
     make_directory(path, **settings)
     shop = MediaShop(path)
     people = TwoPeople("first officer", "second officer", now_ms())

@@ -38,6 +38,7 @@ HASTY = Policy(request_timeout_ms=300, settle_deadline_ms=700, backoff_first_ms=
 """Gives up soon, for a switch that stays away."""
 CARD_AT = slice(16, 24)
 """Place of the card number in debits, reversals and refunds."""
+TILL = Credentials(TILL_ID, TILL_KEY)
 
 _first_numbers = itertools.count(1, 1_000)
 
@@ -173,6 +174,7 @@ class Counter:
     stripe: Path
     first_number: int
     """Trace number to begin with: the terminal has used others today, with files of other tests."""
+    credentials: Credentials = TILL
     with_chips: bool = True
     has_encoder: bool = True
     clerk: Clerk = field(default_factory=Clerk)
@@ -204,7 +206,7 @@ class Counter:
         try:
             async with open_pos(
                 self.line.address,
-                Credentials(TILL_ID, TILL_KEY),
+                self.credentials,
                 self.workstation(),
                 self.folder,
                 self.clerk,
