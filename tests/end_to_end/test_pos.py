@@ -4,7 +4,9 @@ pcscd, its virtual reader and the training card are the real programs; printer, 
 virtual devices behind pseudo-terminals.
 """
 
+import json
 import shutil
+import threading
 
 import pytest
 
@@ -16,11 +18,14 @@ from switch.protocol.messages import (
 )
 from switch.protocol.receipt_code import parse_receipt_code
 from switch.protocol.records import RecordKind
+from terminals.credentials import write_credentials
 from terminals.pos_bill import SaleBill
 from terminals.pos_cashier import SaleResult
 from terminals.pos_words import Notice
 from terminals.stripe_card import Written
+from terminals.swipe import check_character
 from terminals.virtual_serial import Fault
+from terminals.workstation import write_workstation
 from tests.support.media_shop import CARD, CODE_TOKEN
 from tests.support.pcsc import CONTACTLESS, CardProcess
 from tests.support.pos_world import (
@@ -34,6 +39,8 @@ from tests.support.pos_world import (
     PLAIN_CARD,
     REFUND,
     REVERSAL,
+    SHELL_CARD,
+    SHELL_TILL,
     STRIPE_CARD,
     TAP_CARD,
     TAP_UID,
@@ -44,6 +51,7 @@ from tests.support.pos_world import (
     run,
     sell_next,
 )
+from tests.support.switch_process import run_cardswitch
 from tests.support.till_counter import HASTY, Effect
 
 # --------------------------------------------------------------------------- honest sales
@@ -277,3 +285,41 @@ def test_a_copy_of_a_chip_is_caught_and_the_card_stopped(chip_world, pos_counter
 
     third = run(sell_next(pos_counter))
     assert (third.result, third.code) == (SaleResult.DECLINED, ResponseCode.CARD_STATUS)
+
+
+# --------------------------------------------------------------------------- the command
+
+
+def test_the_till_in_a_shell_sells_copies_voids_and_refunds(pos_counter, pos_switch, pos_shop, tmp_path):
+    pos_counter.with_chips = pos_counter.has_encoder = False
+    write_workstation(tmp_path / "till.toml", pos_counter.workstation())
+    write_credentials(tmp_path / "till.key", SHELL_TILL)
+    bill = {"lines": [{"name": "Tea", "amount": "10.00", "quantity": "2"}, {"name": "Milk", "amount": "2.50"}]}
+    (tmp_path / "bill.json").write_text(json.dumps(bill))
+    before = Before(pos_counter, SHELL_CARD)
+
+    def pos(command, *words, status=0):
+        where = ["--key-file", tmp_path / "till.key", "--folder", tmp_path / "shell", "--language", "en", "--json"]
+        host, port = pos_switch.address
+        done = run_cardswitch(
+            *("device", "pos", command, tmp_path / "till.toml", *words, *where, "--connect", f"{host}:{port}")
+        )
+        assert done.returncode == status, done.stdout + done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    track_2 = pos_shop.track_2(SHELL_CARD, 1)
+    swiper = threading.Thread(target=pos_counter.swipe.emit, args=(track_2 + check_character(track_2),))
+    swiper.start()  # it swipes when the till listens
+    *notices, sale = pos("sell", tmp_path / "bill.json")
+    swiper.join()
+    assert [row["notice"] for row in notices] == ["present_card", "quoted", "paying", "decided", "printing", "done"]
+    assert (sale["result"], sale["sale"], sale["printed"]) == ("paid", 1, True)
+
+    *_, refused = pos("sell", tmp_path / "bill.json", "--card", SHELL_CARD, status=1)
+    assert (refused["result"], refused["code"]) == ("declined", ResponseCode.MEDIUM_REQUIRED)
+    pos("copy", 1)
+    assert pos("refund", 1, "2.50")[0]["result"] == "approved"
+    assert pos("void", 1, status=1)[0]["result"] == "declined"  # a part of it went back already
+    assert pos("recover") == []
+    assert before.effects == [*PAID, Effect(REFUND, 0, 2_50)]
+    assert receipts(pos_counter) == 2 and "COPY" in pos_counter.paper.text
