@@ -130,7 +130,7 @@ def setup(
         "contactless": contactless,
     }
     device = replace(device, **{key: value for key, value in chosen.items() if value is not None})
-    facts = {"name": workstation, "store": store, "currency": currency}
+    facts: dict[str, Any] = {"name": workstation, "store": store, "currency": currency}
     station = replace(station, **{key: value for key, value in facts.items() if value is not None}).with_device(device)
     write_workstation(file, station)
     Output(as_json=json).rows(_rows(station))

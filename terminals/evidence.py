@@ -18,8 +18,6 @@ from .swipe import StripeRead
 PROOF_BYTES = 16
 DEBIT_TYPE = 0
 """Kind of transaction in a chip's cryptogram."""
-CHIP_AMOUNT_MINOR_MAX = 10**12 - 1
-"""Twelve digits."""
 TICKET_SHOWN = 1000
 """A stripe shows its ticket modulo this."""
 TICKET_MAC_DIGITS = 5

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from switch.protocol.messages import AMOUNT_MINOR_MAX, BillLine, DebitFlag, DebitRequest, Tender
+from switch.protocol.messages import BillLine, DebitFlag, DebitRequest, Tender
 
+SALE_MINOR_MAX = 10**12 - 1
+"""Twelve digits: what a chip's cryptogram has room for."""
 FLAGS_ALLOWED = DebitFlag.PRICED
 """Of a bill. A part of a bill needs a second means of payment, so it is tendered as one; a PIN is asked for later."""
 
@@ -29,8 +31,8 @@ class SaleBill:
         if self.is_priced:
             if self.amount_minor or not self.lines or any(line.amount_minor for line in self.lines):
                 raise ValueError("priced: expected lines without amounts and no amount; the switch has the prices")
-        elif not 0 < self.amount_minor <= AMOUNT_MINOR_MAX:
-            raise ValueError(f"amount_minor: expected 1 to {AMOUNT_MINOR_MAX}, got {self.amount_minor}; refund instead")
+        elif not 0 < self.amount_minor <= SALE_MINOR_MAX:
+            raise ValueError(f"amount_minor: expected 1 to {SALE_MINOR_MAX}, got {self.amount_minor}; refund instead")
         elif self.lines and sum(line.amount_minor for line in self.lines) != self.amount_minor:
             raise ValueError(f"amount_minor: expected the sum of the lines, got {self.amount_minor}; correct the bill")
         if self.names and len(self.names) != len(self.lines):

@@ -45,6 +45,7 @@ class Selling:
         self._pos, self._bill, self._prints = pos, bill, prints
         self._chip_failures = 0
         self._attempt_count = 0
+        self._has_told_away = False
         self._pin = b""
         self._written: Written | None = None
 
@@ -74,9 +75,11 @@ class Selling:
         """The next card that can be tried; nothing when the customer has none."""
         pos, show = self._pos, self._show
         show(Notice.PRESENT_CARD)
+        deadline_ms = pos.surroundings.monotonic_ms() + pos.card_wait_ms
         while True:
             with_chip = self._chip_failures < CHIP_FAILURES_MAX
-            found = await pos.card_input.wait(pos.card_wait_ms, with_chip=with_chip)
+            left_ms = deadline_ms - pos.surroundings.monotonic_ms()
+            found = await pos.card_input.wait(left_ms, with_chip=with_chip)
             if found is None:
                 return None
             if isinstance(found, ChipFound):
@@ -100,7 +103,9 @@ class Selling:
                     return NumberMedium(int(found.text), EntryMode.BAR_CODE)
                 show(Notice.NOT_A_CARD)
             elif isinstance(found, PortEvent | ChipError):
-                show(Notice.READER_AWAY)
+                if not self._has_told_away:  # it is looked for again every second
+                    show(Notice.READER_AWAY)
+                self._has_told_away = True
             elif isinstance(found, DeviceError):
                 show(Notice.READ_AGAIN, Words(Notice.READ_AGAIN.value.chinese, str(found)))
 

@@ -14,7 +14,7 @@ from terminals.pos_words import Notice
 from terminals.sale_journal import SaleStep
 from terminals.stripe_card import Written
 from terminals.virtual_serial import Fault
-from terminals.workstation import write_workstation
+from terminals.workstation import Device, write_workstation
 from tests.support.desk import OPENING_MINOR
 from tests.support.media_shop import CARD, CHIP_SERVICE, MediaDesk, make_media_shop
 from tests.support.pos_process import kill_at
@@ -121,6 +121,8 @@ def test_a_stripe_whose_rewriting_fails_stays_good(tmp_path, chip_world, fault, 
         assert (sale.result, sale.written) == (SaleResult.PAID, Written.NEW)
         assert made.stripe_now() == shop.track_2(STRIPE_CARD, 2)
         assert made.effects(STRIPE_CARD) == PAID + PAID
+        copied = run(sell(track_2))  # the new one was confirmed: whoever shows the old one now has a copy
+        assert (copied.result, copied.code) == (SaleResult.DECLINED, ResponseCode.CLONE)
 
 
 # --------------------------------------------------------------------------- faults of the line and the switch
@@ -304,3 +306,16 @@ def test_a_till_that_dies_between_trace_and_sale_journal_gives_the_money_back(po
     run(die())
     assert run(sell_next(pos_counter)).result is SaleResult.PAID
     assert before.effects == [*PAID, Effect(REVERSAL, 0, 12_50), *PAID] and receipts(pos_counter) == 1
+
+
+def test_a_chip_reader_that_is_away_is_told_once_and_the_sale_ends_in_time(pos_counter, monkeypatch):
+    pos_counter.with_chips = False
+    station = pos_counter.workstation().with_device(Device("slot", "chip", "pcsc", "unplugged"))
+    monkeypatch.setattr(pos_counter, "workstation", lambda: station)
+
+    async def sell():
+        async with pos_counter.till(card_wait_ms=3_500) as pos:  # the reader is looked for every second
+            return await pos.sale(BILL), pos_counter.clerk.notices
+
+    sale, notices = run(sell())
+    assert (sale.result, notices.count(Notice.READER_AWAY)) == (SaleResult.CANCELLED, 1)

@@ -16,7 +16,7 @@ from switch.protocol.messages import (
     Right,
     TerminalStatus,
 )
-from switch.protocol.records import RecordKind
+from switch.protocol.records import RecordKind, TerminalRecord
 from switch.protocol.session import Message
 from terminals.errors import SwitchUnreachableError
 from terminals.outcome import Verdict
@@ -374,7 +374,9 @@ def test_a_debit_that_hears_of_a_quarantine_after_a_silence_may_have_been_applie
                 put = Message(Header(type=MessageType.PUT_TERMINAL, sequence=0), request.encode())
                 _, answer = peer.decide(OPERATOR_ID, put)
                 assert Reply.decode(answer).code == ResponseCode.APPROVED
-                peer.twin.tables.find(RecordKind.TERMINAL, TERMINAL_ID).status = TerminalStatus.QUARANTINED
+                terminal = peer.twin.tables.find(RecordKind.TERMINAL, TERMINAL_ID)
+                assert isinstance(terminal, TerminalRecord)
+                terminal.status = TerminalStatus.QUARANTINED
                 return Fault.NONE
 
             peer.judge = quarantine

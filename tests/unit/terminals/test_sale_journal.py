@@ -1,5 +1,6 @@
 """A sale's steps, what is kept of them, and what a till does with what it finds."""
 
+import functools
 import itertools
 import os
 
@@ -73,6 +74,11 @@ def booked(sale, code=None):
     return BookedRequest(request=open_request(sale), heard=heard)
 
 
+def booked_of(trace, trace_number):
+    (entry,) = (entry for entry in trace.book() if entry.request.trace_number == trace_number)
+    return entry
+
+
 SALE = begun()
 REMEDIES = [
     (BEGUN, Found(), Remedy.FORGET),
@@ -103,13 +109,14 @@ def test_a_sale_is_found_by_its_stamp_among_others():
     trace = MemoryTrace("a test", keeps_book=True)
     mine, other = begun(stamp_ms=STAMP_MS), begun(2, stamp_ms=STAMP_MS + 1)
     for sale in (other, mine):
-        trace.begin(MessageType.DEBIT, 5, lambda number, sale=sale: sale.request)
+        trace.begin(MessageType.DEBIT, 5, functools.partial(lambda request, number: request, sale.request))
     trace.begin(MessageType.CONFIRM_WRITE, 5, lambda number: bytes(40))
 
-    assert find(mine, trace.open_requests(), trace.book()).open.trace_number == 2
+    still_open = find(mine, trace.open_requests(), trace.book()).open
+    assert still_open is not None and still_open.trace_number == 2
     trace.close(2, Heard(code=0, amount_minor=12_50, journal_sequence=77))
     found = find(mine, trace.open_requests(), trace.book())
-    assert (found.open, found.booked.heard.journal_sequence) == (None, 77)
+    assert found == Found(booked=booked_of(trace, 2))
     assert find(begun(3, STAMP_MS + 2), trace.open_requests(), trace.book()) == Found()
 
 

@@ -124,7 +124,8 @@ def test_currency_store_and_readers_without_contact_are_kept(tmp_path):
     assert read_workstation(tmp_path / "till.toml") == station
     assert "currency" not in Workstation("till", (field,)).to_toml()
     assert station.without_device("field").with_device(field) == station
-    text = 'workstation = "till"\ncurrency = 0\nstore = 7\n[[devices]]\nname = "a"\nkind = "chip"\nmodel = "pcsc"\nport = ""\n'
+    device = '[[devices]]\nname = "a"\nkind = "chip"\nmodel = "pcsc"\nport = ""\n'
+    text = f'workstation = "till"\ncurrency = 0\nstore = 7\n{device}'
     with pytest.raises(WorkstationError) as caught:
         parse_workstation(text + "contactless = 1\n")
     assert [problem.field for problem in caught.value.problems] == ["currency", "store", "devices[0].contactless"]
