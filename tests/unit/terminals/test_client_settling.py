@@ -16,7 +16,7 @@ from switch.protocol.messages import (
     Right,
     TerminalStatus,
 )
-from switch.protocol.records import RecordKind, TerminalRecord
+from switch.protocol.records import RecordKind
 from switch.protocol.session import Message
 from terminals.errors import SwitchUnreachableError
 from terminals.outcome import Verdict
@@ -375,7 +375,7 @@ def test_a_debit_that_hears_of_a_quarantine_after_a_silence_may_have_been_applie
                 _, answer = peer.decide(OPERATOR_ID, put)
                 assert Reply.decode(answer).code == ResponseCode.APPROVED
                 terminal = peer.twin.tables.find(RecordKind.TERMINAL, TERMINAL_ID)
-                assert isinstance(terminal, TerminalRecord)
+                assert terminal is not None
                 terminal.status = TerminalStatus.QUARANTINED
                 return Fault.NONE
 
