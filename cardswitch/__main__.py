@@ -21,6 +21,7 @@ from . import (  # noqa: F401  they add commands to card, device, keys and termi
     card_view,
     device_card,
     device_chip,
+    device_pos,
     device_serial,
     device_virtual,
     key_custody,
