@@ -2,8 +2,11 @@
  *
  * OpenSSL keeps a cipher's key schedule in memory from malloc, and has no way to say where.  glibc gives each thread
  * an arena, so contexts are made by a thread of their own, which does nothing else and never ends: what it allocates
- * lies in its arena, and that is locked, left out of core dumps and wiped in forked children.  Contexts may be used
- * and freed by any thread; a new key for the same cipher stays in the same memory.
+ * lies in its arena, and that is locked and left out of core dumps.  Contexts may be used and freed by any thread; a
+ * new key for the same cipher stays in the same memory.
+ *
+ * It is not wiped in forked children (MADV_WIPEONFORK): what a thread has freed of an arena that same thread may get
+ * again for other things, and a child would find zeros in them before it reaches its exec.
  *
  * With AddressSanitizer malloc has no arenas: then nothing is guarded.
  */
@@ -23,7 +26,7 @@ enum {
     GUARD_BYTES_MAX = 4 << 20,         /* half of the 8 MiB that may be locked by default: some thousand keys */
     GUARD_UNREADABLE = -1,             /* the mappings of this process cannot be read */
     GUARD_NOT_LOCKED = -2,
-    GUARD_NOT_KEPT_OUT = -3,           /* of dumps and forks */
+    GUARD_NOT_KEPT_OUT = -3,           /* of core dumps */
     GUARD_NO_ARENA = -4,               /* the thread shares the main arena, or an arena too large to lock */
     GUARD_NO_THREAD = -5,
 };
@@ -79,9 +82,7 @@ static int guard_arena_of(const void *made) {
                 locked += end - start;
                 if (locked > GUARD_BYTES_MAX) result = GUARD_NO_ARENA;
                 else if (mlock2((void *)start, end - start, 0) != 0) result = GUARD_NOT_LOCKED;
-                else if (madvise((void *)start, end - start, MADV_DONTDUMP)
-                         || madvise((void *)start, end - start, MADV_WIPEONFORK))
-                    result = GUARD_NOT_KEPT_OUT;
+                else if (madvise((void *)start, end - start, MADV_DONTDUMP) != 0) result = GUARD_NOT_KEPT_OUT;
             }
             at = i + 1;
         }

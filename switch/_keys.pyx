@@ -7,8 +7,8 @@ their own and are overwritten by the next card's.
 
 A context holds the key's bytes, and OpenSSL takes its memory from malloc, so
 every context is made by a thread whose arena is guarded (`_guarded.h`).
-Invariant: no key that is loaded here stands in memory that is swapped, dumped
-or inherited by a fork.
+Invariant: no key that is loaded here stands in memory that is swapped or
+dumped.
 """
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
@@ -123,7 +123,7 @@ GUARD_ERRORS = {
     GUARD_UNREADABLE: "that /proc/self/maps can be read, got a refusal of the system; mount /proc",
     GUARD_NOT_LOCKED: "that it can be locked, got a refusal of the system; raise RLIMIT_MEMLOCK (ulimit -l, "
                       "LimitMEMLOCK=) to 8 MiB or more",
-    GUARD_NOT_KEPT_OUT: "that it can be kept out of dumps and forks, got a refusal; use Linux 4.14 or newer",
+    GUARD_NOT_KEPT_OUT: "that it can be kept out of core dumps, got a refusal; use Linux 4.14 or newer",
     GUARD_NO_ARENA: "an arena of its own from glibc, got another; leave MALLOC_ARENA_MAX and other allocators away",
     GUARD_NO_THREAD: "a thread of its own, got a refusal of the system; raise the limit on threads",
 }
@@ -145,7 +145,7 @@ cdef void* make_context(void* argument) noexcept nogil:
 
 
 cdef EVP_CIPHER_CTX* guarded_context(const EVP_CIPHER* cipher, const uint8_t* key, bint opens=False) except NULL:
-    """A context with a key, in memory that is locked, not dumped and not inherited."""
+    """A context with a key, in memory that is locked and not dumped."""
     cdef context_job_t job
     cdef void* made = NULL
     cdef int result
