@@ -174,13 +174,16 @@ def serve(*, data: DataOption, listen: str = "127.0.0.1:7464") -> int:
         HOST:PORT to listen on; port 0 takes any free one.
     """
     from cardswitch.key_house import KeyHouse, read_passphrase
+    from hsm._memory import harden_process
     from switch.__main__ import serve as serve_switch
     from switch._directory import open_directory
 
     host, colon, port = listen.rpartition(":")
     if not colon or not port.isdecimal() or int(port) > 65_535:
         raise ValueError(f"--listen: expected HOST:PORT with a port from 0 to 65535, got {listen}")
-    keys = KeyHouse.open(open_directory(data).keys, read_passphrase)
+    directory = open_directory(data)
+    harden_process()  # before the first key: no core file, no debugger of the same user
+    keys = KeyHouse.open(directory.keys, read_passphrase)
     try:
         return serve_switch(data, host, int(port), keys, keys.signer())
     finally:

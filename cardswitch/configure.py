@@ -209,7 +209,7 @@ def put_terminal(
     key_file
         Key file of the terminal; a new one is made when there is none.
     rights
-        What it may send, with commas: pay, credit, configure, follow, cards.
+        What it may send, with commas: pay, credit, configure, follow, cards, security.
     store
         Its store; 0: an operator's workplace.
     block

@@ -168,7 +168,7 @@ def read(path: Path) -> bytes:
             content = file.read(FILE_BYTES_MAX + 1)  # disk
     except FileNotFoundError:
         raise KeystoreMissingError(
-            f"expected a keystore at {path}, got no file: create one or check the path"
+            f"expected a keystore at {path}, got no file: restore it, or check the path"
         ) from None
     except OSError as error:
         raise KeystoreMissingError(

@@ -429,7 +429,7 @@ class Keyring:
                 text = file.read(FILE_BYTES_MAX + 1)
         except FileNotFoundError as error:
             raise KeyringMissingError(
-                f"expected a keyring {self.path}, got no file: check the path, or create one"
+                f"expected a keyring {self.path}, got no file: restore it, or check the path"
             ) from error
         try:
             whole = msgspec.json.decode(text, type=_File)

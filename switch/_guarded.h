@@ -1,5 +1,6 @@
-/* Guarded memory for what malloc gives out between guard_begin and guard_end.
+/* Guarded memory for what malloc gives out to one thread.
  *
+<<<<<<< HEAD
  * OpenSSL keeps a cipher's key schedule in memory from malloc, and has no way to say where.  Between the two calls
  * glibc gives every piece pages of its own (M_MMAP_THRESHOLD), so the pages that are new afterwards are those pieces:
  * they are locked, left out of core dumps and wiped in forked children.  They go back to the system when freed.
@@ -7,19 +8,31 @@
  *
  * glibc asks the system only when it has nothing free itself, so guard_begin first takes all that is free (drain):
  * pieces of each size, from large to small, until one comes with pages of its own.  guard_end gives them back.
+=======
+ * OpenSSL keeps a cipher's key schedule in memory from malloc, and has no way to say where.  glibc gives each thread
+ * an arena, so contexts are made by a thread of their own, which does nothing else and never ends: what it allocates
+ * lies in its arena, and that is locked and left out of core dumps.  Contexts may be used and freed by any thread; a
+ * new key for the same cipher stays in the same memory.
+ *
+ * It is not wiped in forked children (MADV_WIPEONFORK): what a thread has freed of an arena that same thread may get
+ * again for other things, and a child would find zeros in them before it reaches its exec.
+ *
+ * With AddressSanitizer malloc has no arenas: then nothing is guarded.
+>>>>>>> secdoc
  */
 #ifndef CARDSWITCH_GUARDED_H
 #define CARDSWITCH_GUARDED_H
 
 #include <fcntl.h>
-#include <malloc.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 enum {
+<<<<<<< HEAD
     GUARD_RANGES_MAX = 65536,          /* mappings of a process: vm.max_map_count is 65,530 by default */
     GUARD_THRESHOLD_BYTES = 131072,    /* glibc's own default of M_MMAP_THRESHOLD, put back */
     GUARD_DRAIN_BYTES_MAX = 1 << 20,   /* free memory is taken in pieces of this size first, so it is not many */
@@ -29,20 +42,56 @@ enum {
 typedef struct { uintptr_t start, end; } guard_range_t;
 typedef struct guard_held { struct guard_held *next; } guard_held_t;
 typedef struct { guard_range_t *before, *after; int before_count; guard_held_t *held; } guard_t;
+=======
+    GUARD_HEAP_BYTES = 64 << 20,       /* glibc's heaps of arenas begin at multiples of it, and are no longer */
+    GUARD_BYTES_MAX = 4 << 20,         /* half of the 8 MiB that may be locked by default: some thousand keys */
+    GUARD_UNREADABLE = -1,             /* the mappings of this process cannot be read */
+    GUARD_NOT_LOCKED = -2,
+    GUARD_NOT_KEPT_OUT = -3,           /* of core dumps */
+    GUARD_NO_ARENA = -4,               /* the thread shares the main arena, or an arena too large to lock */
+    GUARD_NO_THREAD = -5,
+};
 
-/* Private anonymous writable mappings, ascending; -1 when they cannot be read. */
-static int guard_snapshot(guard_range_t *ranges) {
-    static char text[1 << 16];
-    size_t kept = 0;
-    int count = 0, fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return -1;
+typedef void *(*guard_work_t)(void *argument);
+>>>>>>> secdoc
+
+static struct {
+    pthread_mutex_t turn;              /* one caller at a time */
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    pid_t process_id;                  /* whose thread it is: a forked child has none */
+    guard_work_t work;
+    void *argument, *made;
+} guard = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, NULL, NULL, NULL};
+
+static void *guard_thread(void *unused) {
+    (void)unused;
+    pthread_mutex_lock(&guard.mutex);
     for (;;) {
+        while (guard.work == NULL) pthread_cond_wait(&guard.changed, &guard.mutex);
+        guard.made = guard.work(guard.argument);
+        guard.work = NULL;
+        pthread_cond_broadcast(&guard.changed);
+    }
+    return NULL;
+}
+
+/* Lock and hide the writable mappings of the arena in which `made` lies. */
+static int guard_arena_of(const void *made) {
+    static char text[1 << 16];
+    uintptr_t base = (uintptr_t)made & ~(uintptr_t)(GUARD_HEAP_BYTES - 1), locked = 0;
+    size_t kept = 0;
+    int has_made = 0, result = 0, fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return GUARD_UNREADABLE;
+    while (result == 0) {
         ssize_t got = read(fd, text + kept, sizeof text - 1 - kept);
-        if (got < 0) { close(fd); return -1; }
-        if (got == 0) break;
+        if (got <= 0) {
+            if (got < 0) result = GUARD_UNREADABLE;
+            break;
+        }
         size_t size = kept + (size_t)got, at = 0;
         text[size] = 0;
-        for (size_t i = 0; i < size; i++) {
+        for (size_t i = 0; i < size && result == 0; i++) {
             if (text[i] != '\n') continue;
             text[i] = 0;
             unsigned long start, end, inode;
@@ -50,21 +99,24 @@ static int guard_snapshot(guard_range_t *ranges) {
             int name_at = 0;
             if (sscanf(text + at, "%lx-%lx %4s %*s %*s %lu %n", &start, &end, mode, &inode, &name_at) == 4
                 && mode[1] == 'w' && mode[3] == 'p' && inode == 0 && (name_at == 0 || text[at + name_at] == 0)
-                && count < GUARD_RANGES_MAX) {
-                ranges[count].start = start;
-                ranges[count].end = end;
-                count++;
+                && start >= base && end <= base + GUARD_HEAP_BYTES) {
+                if (start <= (uintptr_t)made && (uintptr_t)made < end) has_made = 1;
+                locked += end - start;
+                if (locked > GUARD_BYTES_MAX) result = GUARD_NO_ARENA;
+                else if (mlock2((void *)start, end - start, 0) != 0) result = GUARD_NOT_LOCKED;
+                else if (madvise((void *)start, end - start, MADV_DONTDUMP) != 0) result = GUARD_NOT_KEPT_OUT;
             }
             at = i + 1;
         }
         kept = size - at;
-        for (size_t i = 0; i < kept; i++) text[i] = text[at + i];
-        if (kept == sizeof text - 1) { close(fd); return -1; }
+        memmove(text, text + at, kept);
+        if (kept == sizeof text - 1) result = GUARD_UNREADABLE;
     }
     close(fd);
-    return count;
+    return result != 0 || has_made ? result : GUARD_NO_ARENA;
 }
 
+<<<<<<< HEAD
 /* Whether glibc gave a piece pages of its own: bit 1 of the size before it. */
 static int guard_is_mapped(const void *piece) { return (int)(((const size_t *)piece)[-1] >> 1 & 1); }
 
@@ -140,6 +192,34 @@ static int guard_end(guard_t *guard) {
     }
     guard_give_back(guard);
     free(guard->before);
+=======
+/* Have the thread call `work`, and guard what it made: a pointer from malloc, or NULL. 0, or one of the errors above;
+ * what was made is in `*made` in either case, and the caller's to free. */
+static int guard_make(guard_work_t work, void *argument, void **made) {
+    int result = 0;
+    pthread_mutex_lock(&guard.turn);
+    pthread_mutex_lock(&guard.mutex);
+    *made = NULL;
+    if (guard.process_id != getpid()) {
+        pthread_t thread;
+        if (pthread_create(&thread, NULL, guard_thread, NULL) == 0) {
+            pthread_detach(thread);
+            guard.process_id = getpid();
+        } else result = GUARD_NO_THREAD;
+    }
+    if (result == 0) {
+        guard.argument = argument;
+        guard.work = work;
+        pthread_cond_broadcast(&guard.changed);
+        while (guard.work != NULL) pthread_cond_wait(&guard.changed, &guard.mutex);
+        *made = guard.made;
+    }
+    pthread_mutex_unlock(&guard.mutex);
+#ifndef __SANITIZE_ADDRESS__
+    if (*made != NULL) result = guard_arena_of(*made);
+#endif
+    pthread_mutex_unlock(&guard.turn);
+>>>>>>> secdoc
     return result;
 }
 

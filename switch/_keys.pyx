@@ -6,8 +6,9 @@ Master keys stay set; a card's and a session's key pass through two contexts of
 their own and are overwritten by the next card's.
 
 A context holds the key's bytes, and OpenSSL takes its memory from malloc, so
-every context is made in guarded pages (`_guarded.h`).  Invariant: no key that
-is loaded here stands in memory that is swapped, dumped or inherited by a fork.
+every context is made by a thread whose arena is guarded (`_guarded.h`).
+Invariant: no key that is loaded here stands in memory that is swapped or
+dumped.
 """
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
@@ -24,10 +25,13 @@ cdef extern from "endian.h" nogil:
     uint64_t htobe64(uint64_t value)
 
 cdef extern from "_guarded.h" nogil:
-    ctypedef struct guard_t:
-        pass
-    int guard_begin(guard_t* guard)
-    int guard_end(guard_t* guard)
+    enum:
+        GUARD_UNREADABLE
+        GUARD_NOT_LOCKED
+        GUARD_NOT_KEPT_OUT
+        GUARD_NO_ARENA
+        GUARD_NO_THREAD
+    int guard_make(void* (*work)(void*) noexcept nogil, void* argument, void** made)
 
 LONG_KEY_BYTES = 32
 """STORAGE and PIN; all others are MASTER_KEY_BYTES long."""
@@ -110,18 +114,23 @@ cdef EVP_CIPHER_CTX* new_context(const EVP_CIPHER* cipher, const uint8_t* key, b
     return ctx
 
 
-cdef int check_guard(int result) except -1:
-    if result == -2:
-        raise KeyMemoryError("memory for keys: expected that it can be locked, got a refusal of the system; "
-                             "raise RLIMIT_MEMLOCK (ulimit -l, LimitMEMLOCK=) to 8 MiB or more")
-    if result != 0:
-        raise KeyMemoryError("memory for keys: expected that it can be kept out of dumps and forks, got a refusal; "
-                             "use Linux 4.14 or newer, with /proc")
-    return 0
+ctypedef struct context_job_t:
+    const EVP_CIPHER* cipher
+    const uint8_t* key
+    bint opens
+
+GUARD_ERRORS = {
+    GUARD_UNREADABLE: "that /proc/self/maps can be read, got a refusal of the system; mount /proc",
+    GUARD_NOT_LOCKED: "that it can be locked, got a refusal of the system; raise RLIMIT_MEMLOCK (ulimit -l, "
+                      "LimitMEMLOCK=) to 8 MiB or more",
+    GUARD_NOT_KEPT_OUT: "that it can be kept out of core dumps, got a refusal; use Linux 4.14 or newer",
+    GUARD_NO_ARENA: "an arena of its own from glibc, got another; leave MALLOC_ARENA_MAX and other allocators away",
+    GUARD_NO_THREAD: "a thread of its own, got a refusal of the system; raise the limit on threads",
+}
 
 
 cdef void warm_up() noexcept nogil:
-    """A first context makes OpenSSL load what it keeps for ever, outside of guarded pages."""
+    """A first context makes OpenSSL load what it keeps for ever, outside of guarded memory."""
     cdef uint8_t zeros[32]
     memset(zeros, 0, 32)
     EVP_CIPHER_CTX_free(new_context(EVP_aes_128_ecb(), zeros, False))
@@ -129,24 +138,27 @@ cdef void warm_up() noexcept nogil:
     EVP_CIPHER_CTX_free(new_context(EVP_des_ede3_ecb(), zeros, False))
 
 
+cdef void* make_context(void* argument) noexcept nogil:
+    """In the thread whose arena is guarded."""
+    cdef const context_job_t* job = <const context_job_t*>argument
+    return new_context(job.cipher, job.key, job.opens)
+
+
 cdef EVP_CIPHER_CTX* guarded_context(const EVP_CIPHER* cipher, const uint8_t* key, bint opens=False) except NULL:
-    """A context with a key, in memory that is locked, not dumped and not inherited."""
-    cdef guard_t guard
-    cdef EVP_CIPHER_CTX* ctx
+    """A context with a key, in memory that is locked and not dumped."""
+    cdef context_job_t job
+    cdef void* made = NULL
     cdef int result
+    job.cipher, job.key, job.opens = cipher, key, opens
     with nogil:
         warm_up()
-        result = guard_begin(&guard)
-        ctx = NULL
-        if result == 0:
-            ctx = new_context(cipher, key, opens)
-            result = guard_end(&guard)
+        result = guard_make(make_context, &job, &made)
     if result != 0:
-        EVP_CIPHER_CTX_free(ctx)
-        check_guard(result)
-    if ctx == NULL:
+        EVP_CIPHER_CTX_free(<EVP_CIPHER_CTX*>made)
+        raise KeyMemoryError(f"memory for keys: expected {GUARD_ERRORS[result]}")
+    if made == NULL:
         raise KeyMemoryError("keys: expected a context of OpenSSL, got none; is its default provider there?")
-    return ctx
+    return <EVP_CIPHER_CTX*>made
 
 
 cdef class KeyRing:
@@ -269,7 +281,12 @@ cdef class KeyRing:
 
     cdef bint stored(self, Tables tables, uint32_t medium, uint64_t medium_id, uint32_t version) noexcept nogil:
         """Set the key of a medium that has one of its own, kept wrapped (RFC 3394, 128-bit key); False: none opens."""
+<<<<<<< HEAD
         cdef const card_key_record_t* record
+=======
+        cdef const card_key_record_t* record = <const card_key_record_t*>tables.card_keys.find(
+            medium, medium_id, version)
+>>>>>>> secdoc
         cdef uint8_t block[16]
         cdef uint8_t rest[16]
         cdef uint64_t intact = 0

@@ -6,6 +6,7 @@ import shutil
 import signal
 import stat
 import time
+from pathlib import Path
 
 import pytest
 
@@ -256,6 +257,15 @@ def test_a_missing_file_of_the_keys_stops_the_start_with_one_line(shop, name):
     result = run_cardswitch("serve", "--data", shop, "--listen", "127.0.0.1:0")
 
     assert_one_line(result, str(shop / "keys"), "expected", "check the path" if name != "backend.json" else "restore")
+
+
+def test_a_running_switch_leaves_no_core_file_and_lets_no_debugger_of_its_user_in(shop):
+    with SwitchProcess(shop) as switch:
+        limits = (Path("/proc") / str(switch.pid) / "limits").read_text()
+        owner = (Path("/proc") / str(switch.pid) / "mem").stat()
+
+    assert re.search(r"^Max core file size +0 +0 ", limits, re.M)
+    assert (owner.st_uid, stat.S_IMODE(owner.st_mode)) == (0, 0o600)  # root's, whoever runs the switch
 
 
 def test_a_wrong_passphrase_stops_the_start_with_one_line(shop, monkeypatch):

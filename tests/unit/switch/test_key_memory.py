@@ -1,0 +1,106 @@
+"""Keys that the decision uses stand in locked memory, out of core dumps, and nowhere else in the process."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from switch.protocol.messages import KeyPurpose
+
+pytestmark = pytest.mark.skipif(
+    os.environ.get("SWITCH_SANITIZE") == "1", reason="AddressSanitizer's malloc has no arenas to guard"
+)
+
+KEY_BYTES = {KeyPurpose.CHIP: 16, KeyPurpose.STORAGE: 32}
+
+# The key comes as two masks that say nothing, and is whole in locked memory only: the test itself puts it nowhere else.
+CHILD = """
+import sys
+from hsm._memory import KeyPage
+from switch._keys import KeyRing
+
+purpose, left, right = int(sys.argv[1]), bytes.fromhex(sys.argv[2]), bytes.fromhex(sys.argv[3])
+ring = KeyRing()
+with KeyPage(1).take(len(left)) as slot:
+    with memoryview(slot) as view:
+        for i in range(len(left)):
+            view[i] = left[i] ^ right[i]
+    ring.load(purpose, 1, slot)
+print("loaded", flush=True)
+sys.stdin.readline()
+ring.forget(purpose, 1)
+print("forgotten", flush=True)
+sys.stdin.readline()
+"""
+
+
+def places(process_id, secret):
+    """(flags of the mapping) for each writable mapping that holds the secret."""
+    found = []
+    with open(f"/proc/{process_id}/smaps") as file:
+        mappings = re.findall(r"^(\w+)-(\w+) (\S+)[^\n]*\n(?:[A-Z][^\n]*\n)*?VmFlags: ([^\n]*)", file.read(), re.M)
+    with open(f"/proc/{process_id}/mem", "rb", buffering=0) as memory:
+        for start, end, mode, flags in mappings:
+            if mode.startswith("rw"):
+                memory.seek(int(start, 16))
+                try:
+                    content = memory.read(int(end, 16) - int(start, 16))
+                except OSError:  # reserved by the kernel
+                    continue
+                if secret in content:
+                    found.append(set(flags.split()))
+    return found
+
+
+@pytest.mark.parametrize("purpose", KEY_BYTES)
+def test_a_loaded_key_stands_in_guarded_memory_only_and_nowhere_once_forgotten(purpose):
+    left, right = os.urandom(KEY_BYTES[purpose]), os.urandom(KEY_BYTES[purpose])
+    key = bytes(a ^ b for a, b in zip(left, right, strict=True))
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(int(purpose)), left.hex(), right.hex()],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with child:
+        assert child.stdout.readline() == "loaded\n"
+        loaded = places(child.pid, key[:16])  # one round key of AES, in either direction
+        child.stdin.write("\n")
+        child.stdin.flush()
+        assert child.stdout.readline() == "forgotten\n"
+        forgotten = places(child.pid, key[:16])
+        child.stdin.write("\n")
+
+    assert loaded, "the key is in no mapping: this test looks in the wrong place"
+    assert [flags for flags in loaded if not {"lo", "dd"} <= flags] == []
+    assert forgotten == []
+
+
+def test_memory_that_cannot_be_locked_is_refused_by_name():
+    program = (
+        "import os, resource\n"
+        "from switch._keys import KeyMemoryError, KeyRing\n"
+        "resource.setrlimit(resource.RLIMIT_MEMLOCK, (0, 0))\n"
+        "if os.geteuid() == 0:\n    os.setuid(65534)\n"  # root may lock whatever the limit says
+        "try:\n    KeyRing()\nexcept KeyMemoryError as error:\n    print(error)\n"
+    )
+
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+
+    assert "raise RLIMIT_MEMLOCK" in said
+
+
+def test_an_allocator_without_arenas_is_refused_by_name():
+    program = (
+        "from switch._keys import KeyMemoryError, KeyRing\n"
+        "try:\n    KeyRing()\nexcept KeyMemoryError as error:\n    print(error)\n"
+    )
+    environment = os.environ | {"MALLOC_ARENA_MAX": "1"}
+
+    said = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment
+    ).stdout
+
+    assert "MALLOC_ARENA_MAX" in said
