@@ -281,12 +281,7 @@ cdef class KeyRing:
 
     cdef bint stored(self, Tables tables, uint32_t medium, uint64_t medium_id, uint32_t version) noexcept nogil:
         """Set the key of a medium that has one of its own, kept wrapped (RFC 3394, 128-bit key); False: none opens."""
-<<<<<<< HEAD
         cdef const card_key_record_t* record
-=======
-        cdef const card_key_record_t* record = <const card_key_record_t*>tables.card_keys.find(
-            medium, medium_id, version)
->>>>>>> secdoc
         cdef uint8_t block[16]
         cdef uint8_t rest[16]
         cdef uint64_t intact = 0
