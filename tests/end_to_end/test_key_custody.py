@@ -6,6 +6,7 @@ import select
 import sys
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from hsm._cipher import check_value
@@ -99,7 +100,9 @@ def test_a_wrong_component_ends_the_ceremony_and_one_person_is_not_two(data):
 
 def test_the_public_key_is_told_in_both_forms_and_renewed(data):
     raw = run("public").strip()
-    assert load_pem_public_key(run("public", "--pem").encode()).public_bytes_raw().hex() == raw
+    key = load_pem_public_key(run("public", "--pem").encode())
+    assert isinstance(key, Ed25519PublicKey)
+    assert key.public_bytes_raw().hex() == raw
     assert "signing key 2 was made" in run("rotate", "sign", "--to", 2)
     assert "signing key 2 is the newest" in run("rotate", "sign", "--to", 2)
     assert run("public").strip() != raw

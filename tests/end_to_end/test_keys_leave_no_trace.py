@@ -10,6 +10,7 @@ import pytest
 
 from cardswitch.key_house import KeyHouse, read_passphrase
 from hsm.key_states import Purpose
+from hsm.software import SoftwareBackend
 from switch._directory import open_directory
 from tests.support.key_shop import KeyShop
 
@@ -53,6 +54,7 @@ def keys_of(data):
     """Every key by name: the keyring's, and those that the keystore keeps."""
     house = KeyHouse.open(open_directory(data).keys, read_passphrase)
     try:
+        assert isinstance(house.backend, SoftwareBackend)
         found = {}
         for entry in house.keyring.entries:
             slot, _ = house.take(entry.purpose, entry.version)
