@@ -7,6 +7,8 @@ BUILT   := $(VENV)/.stamp-built-$(FLAVOUR)
 CYTHON  := $(wildcard $(foreach ext,pyx pxd pxi h c,switch/*.$(ext) hsm/*.$(ext) loadtests/*.$(ext)))
 # A sanitized extension needs its runtime loaded before Python; CPython's own leaks at exit are not ours to report.
 RUN     := $(if $(filter 1,$(SWITCH_SANITIZE)),ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD=$$(gcc -print-file-name=libasan.so)) $(BIN)/python
+# Test files at a time. Most tests wait for disks and time-outs, so that two cores serve four of them.
+WORKERS ?= 4
 export SWITCH_DEBUG SWITCH_SANITIZE
 
 .PHONY: help setup demo test bench crash year fuzz lint lock clean FORCE
@@ -20,7 +22,7 @@ demo: setup  ## show the switch at work
 	@$(BIN)/cardswitch demo
 
 test: setup lint  ## lint, then the default test run
-	@$(RUN) -m pytest
+	@$(RUN) -m pytest --numprocesses $(WORKERS) --dist loadfile
 
 bench: setup  ## measure; prints machine, method and figures
 	@$(RUN) -m loadtests.bench

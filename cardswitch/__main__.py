@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Group, Parameter
 
-from . import (  # noqa: F401  they add commands to card, device and terminal
+from . import (  # noqa: F401  they add commands to card, device, keys and terminal
     card_points,
     card_settings,
     card_stops,
@@ -21,8 +21,11 @@ from . import (  # noqa: F401  they add commands to card, device and terminal
     card_view,
     device_card,
     device_chip,
+    device_pos,
     device_serial,
     device_virtual,
+    key_custody,
+    key_rotation,
     terminal_keys,
 )
 from .card import app as card_app
@@ -31,6 +34,7 @@ from .catalogue import gift_app, points_app, price_app
 from .configure import organisation_app, store_app, terminal_app
 from .day import app as day_app
 from .device import app as device_app
+from .keys import app as keys_app
 from .plug_ins import app as plug_ins_app
 from .receipt import app as receipt_app
 from .rules import app as rules_app
@@ -80,6 +84,7 @@ for running in (
     price_app,
     day_app,
     plug_ins_app,
+    keys_app,
 ):
     running.group = (RUNNING,)
     running.group_commands = WITHIN

@@ -1,4 +1,4 @@
-"""A bill in a JSON file, for `rules try` and `card backfill`."""
+"""A bill in a JSON file, for `rules try`, `card backfill` and `device pos sell`."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ from .form import Form, names_of, read_json
 
 U16_MAX, U64_MAX = 2**16 - 1, 2**64 - 1
 I32_MAX = 2**31 - 1
+NAME_BYTES_MAX = 600
+"""Of an article: 200 Chinese characters, as many as a receipt prints."""
 
 EXAMPLE = """{
   "amount": "18.50",
@@ -41,6 +43,8 @@ class Bill(NamedTuple):
     tenders: tuple[Tender, ...]
     flags: int
     settlement: int
+    names: tuple[str, ...] = ()
+    """Of the lines, for receipts; a line without one is known by its article number."""
 
 
 def read_bill(path: Path) -> Bill:
@@ -55,6 +59,7 @@ def read_bill(path: Path) -> Bill:
         problems.add("lines", f"expected at most {LINE_COUNT_MAX}, got {len(lines)}")
     if len(tenders) > TENDER_COUNT_MAX:
         problems.add("tenders", f"expected at most {TENDER_COUNT_MAX}, got {len(tenders)}")
+    names = tuple(form.text("name", NAME_BYTES_MAX, "") for form in lines)
     read_lines = tuple(_line(form, is_priced=is_priced) for form in lines)
     read_tenders = tuple(_tender(form) for form in tenders)
     lines_sum = sum(line.amount_minor for line in read_lines)
@@ -63,7 +68,7 @@ def read_bill(path: Path) -> Bill:
     top.finish("amount, settlement, priced, partial, lines, tenders")
     problems.raise_if_any()
     flags = (DebitFlag.PRICED if is_priced else 0) | (DebitFlag.PARTIAL if is_partial else 0)
-    return Bill(amount_minor, read_lines, read_tenders, flags, settlement)
+    return Bill(amount_minor, read_lines, read_tenders, flags, settlement, names)
 
 
 def _line(form: Form, *, is_priced: bool) -> BillLine:
@@ -80,7 +85,7 @@ def _line(form: Form, *, is_priced: bool) -> BillLine:
         brand=form.number("brand", 0, U16_MAX, 0),
         flags=flags,
     )
-    form.finish("item, amount, quantity, department, category, brand, no_discount, no_points")
+    form.finish("name, item, amount, quantity, department, category, brand, no_discount, no_points")
     return line
 
 

@@ -72,7 +72,10 @@ def setup(
     lrc_tracks: str | None = None,
     prefix: str | None = None,
     card_digits: str | None = None,
+    contactless: bool | None = None,
     workstation: str | None = None,
+    store: str | None = None,
+    currency: int | None = None,
     json: bool = False,
 ) -> int:
     """Put a device into a workstation's file, or change the one of its name.
@@ -104,8 +107,14 @@ def setup(
         Of a scanner: what it sends before each code.
     card_digits
         Of a scanner: lengths of printed card numbers, such as 16,19.
+    contactless
+        Of a chip reader: it reads without contact, so that the limits of that hold.
     workstation
         Name of the workstation; of a new file that of the file when not given.
+    store
+        Name of the store, for receipts.
+    currency
+        ISO 4217 number of the till's currency, which chips are told; 156 when never given.
     """
     from terminals.workstation import Device, Workstation, read_workstation, write_workstation
 
@@ -118,9 +127,11 @@ def setup(
         "lrc_tracks": _numbers("lrc-tracks", lrc_tracks),
         "prefix": prefix,
         "card_digits": _numbers("card-digits", card_digits),
+        "contactless": contactless,
     }
     device = replace(device, **{key: value for key, value in chosen.items() if value is not None})
-    station = replace(station, name=workstation or station.name).with_device(device)
+    facts: dict[str, Any] = {"name": workstation, "store": store, "currency": currency}
+    station = replace(station, **{key: value for key, value in facts.items() if value is not None}).with_device(device)
     write_workstation(file, station)
     Output(as_json=json).rows(_rows(station))
     return 0

@@ -27,8 +27,8 @@ from hsm._files import replace_file
 from hsm._memory import KeyPage, KeySlot
 from hsm._seal import LIVE_COST, TRAINING_COST
 from hsm.backend import Backend, KeyUse
-from hsm.errors import HsmError, KeyNotFoundError
-from hsm.key_states import KEY_BYTES, Purpose
+from hsm.errors import HsmError, KeyNotFoundError, KeystoreNotOpenedError
+from hsm.key_states import KEY_BYTES, KeyState, Purpose
 from hsm.keyring import Keyring
 from hsm.people import TwoPeople
 from hsm.software import SoftwareBackend
@@ -55,9 +55,7 @@ class BackendChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def read_passphrase(what: str = "passphrase of the keys") -> bytes:
     """From CARDSWITCH_PASSPHRASE_FILE, systemd's credentials, CARDSWITCH_PASSPHRASE, or the terminal, in this order."""
-    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
-    named = os.environ.get("CARDSWITCH_PASSPHRASE_FILE") or (credentials and f"{credentials}/cardswitch-passphrase")
-    if named and (named == os.environ.get("CARDSWITCH_PASSPHRASE_FILE") or Path(named).exists()):
+    if (named := _passphrase_file()) is not None:
         try:
             return Path(named).read_bytes().rstrip(b"\r\n")
         except OSError as error:
@@ -72,6 +70,19 @@ def read_passphrase(what: str = "passphrase of the keys") -> bytes:
         f"{what}: expected it in the file that CARDSWITCH_PASSPHRASE_FILE names (or in CARDSWITCH_PASSPHRASE), "
         "got neither; set one, or start from a terminal"
     )
+
+
+def is_passphrase_given() -> bool:
+    """Whether `read_passphrase` asks nobody."""
+    return _passphrase_file() is not None or "CARDSWITCH_PASSPHRASE" in os.environ
+
+
+def _passphrase_file() -> str | None:
+    if named := os.environ.get("CARDSWITCH_PASSPHRASE_FILE"):
+        return named
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    named = f"{credentials}/cardswitch-passphrase" if credentials else ""
+    return named if named and Path(named).exists() else None
 
 
 class KeyHouse:
@@ -124,19 +135,44 @@ class KeyHouse:
 
     def take(self, purpose: int, version: int) -> tuple[KeySlot, bytes]:
         """A key of the keyring in a slot of locked memory, and its check value; `KeyUnavailableError`."""
-        slot = self._page.take(KEY_BYTES[Purpose(purpose)])
+        try:
+            slot = self._page.take(KEY_BYTES[Purpose(purpose)])
+        except HsmError as error:
+            raise KeyUnavailableError(str(error)) from error
         try:
             self.keyring.reload()  # somebody may have added the key since
             entry = self.keyring.entry(Purpose(purpose), version)
             try:
                 self.keyring.load_into(entry.purpose, version, slot)
             except KeyNotFoundError:  # wrapped under a KEK that is younger than this process
-                self._reopen()
+                self._look_again()
                 self.keyring.load_into(entry.purpose, version, slot)
-        except HsmError as error:
+        except (HsmError, DirectoryError, OSError) as error:
             slot.wipe()
             raise KeyUnavailableError(str(error)) from error
         return slot, entry.check_value
+
+    def check_restore(self) -> int:
+        """Open the files anew, as a machine would that restores them, and open every key; how many. `HsmError`.
+
+        A token is open once in a process: there the keyring alone is read again.
+        """
+        is_file = isinstance(self.backend, SoftwareBackend)
+        other = type(self).open(self.path, self._secret) if is_file else self
+        try:
+            other.keyring.reload()
+            entries = [entry for entry in other.keyring.entries if entry.state is not KeyState.DESTROYED]
+            for entry in entries:
+                other.backend.check_value(entry.wrapped())
+            return len(entries)
+        finally:
+            if is_file:
+                other.close()
+
+    @property
+    def page(self) -> KeyPage:
+        """Where slots come from, for `hsm.components`."""
+        return self._page
 
     def signer(self) -> HeadSigner:
         """What signs journal heads, with the highest version of the signing key."""
@@ -153,12 +189,21 @@ class KeyHouse:
         self.backend.close()
         self._page.close()
 
-    def _reopen(self) -> None:
-        choice = msgspec.json.decode((self.path / "backend.json").read_bytes(), type=BackendChoice)
-        backend = _open_backend(self.path, choice, self._secret(), False)
-        self.backend.close()
-        self.backend = backend
-        self.keyring = Keyring.open(self.path / "keyring", self.path / "key.log", backend, LOG_KEY_VERSION, self._page)
+    def _look_again(self) -> None:
+        """See KEKs that another process has made. A token shows them by itself."""
+        if not isinstance(self.backend, SoftwareBackend):
+            return
+        try:
+            self.backend.refresh()
+        except KeystoreNotOpenedError:  # sealed anew since: by a passphrase that is given, or else a person starts us
+            if not is_passphrase_given():
+                raise
+            backend = SoftwareBackend.open(self.path / "keystore", self._secret(), writable=False)
+            self.backend.close()
+            self.backend = backend
+            self.keyring = Keyring.open(
+                self.path / "keyring", self.path / "key.log", backend, LOG_KEY_VERSION, self._page
+            )
 
 
 def _create_backend(path: Path, choice: BackendChoice, secret: bytes) -> Backend:

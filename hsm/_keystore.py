@@ -103,9 +103,12 @@ def encode(seal: Seal, sealing_key: KeySlot, keys: Sequence[Resident]) -> bytes:
 
 
 def decode(
-    path: Path, content: bytes, secret: Secret, page: KeyPage, sealing_key: KeySlot
+    path: Path, content: bytes, secret: Secret, page: KeyPage, sealing_key: KeySlot, known: Seal | None = None
 ) -> tuple[Seal, list[Resident]]:
-    """Open a file's content: fills `sealing_key`, takes a slot of the page for each key."""
+    """Open a file's content: fills `sealing_key`, takes a slot of the page for each key.
+
+    With a `known` seal, `sealing_key` is what it gave, and the secret is not looked at.
+    """
     if len(content) < HEADER.size and MAGIC.startswith(content[: len(MAGIC)]):
         raise torn(path, HEADER.size, len(content))
     if content[: len(MAGIC)] != MAGIC:
@@ -124,7 +127,10 @@ def decode(
     if key_count > KEY_COUNT_MAX or file_bytes(key_count) != size:
         raise altered(path)
     seal = read_seal(path, method, SealCost(iterations, memory_kib, lanes), salt)
-    seal.derive_into(sealing_key, secret)
+    if known is None:
+        seal.derive_into(sealing_key, secret)
+    elif seal != known:
+        raise KeystoreNotOpenedError(f"expected {path} under the seal that it was opened with, got another: open anew")
     if not equal(check_value(sealing_key), value):
         raise KeystoreNotOpenedError(
             f"expected the secret that seals {path}, got another (or salt, cost or check value in the file were "

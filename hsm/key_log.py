@@ -31,7 +31,10 @@ _MAC_TAIL_BYTES = len(_MAC_FIELD) + 2 * MAC_BYTES + len(b'"}')
 
 
 class LogLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One act. `revision` is the keyring's after the act; `purpose` is empty and `version` 0 for acts on no one key."""
+    """One act. `revision` is the keyring's after the act.
+
+    `purpose` is empty for acts on a key of the backend (`version` is its version), and on no one key (0).
+    """
 
     sequence: int
     time_ms: int

@@ -62,6 +62,11 @@ class KeyAct(StrEnum):
     REWRAP = "REWRAP"
     EXPORT = "EXPORT"
     REPAIR_LOG = "REPAIR_LOG"
+    GENERATE_KEK = "GENERATE_KEK"
+    DESTROY_KEK = "DESTROY_KEK"
+    GENERATE_SIGN = "GENERATE_SIGN"
+    RESEAL = "RESEAL"
+    """The keystore, under another secret."""
 
 
 TRANSITIONS: dict[tuple[KeyState, KeyAct], KeyState] = {

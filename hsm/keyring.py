@@ -317,6 +317,16 @@ class Keyring:
                 return removed
         return 0
 
+    def note(self, people: TwoPeople, act: KeyAct, version: int = 0) -> None:
+        """Log an act on a key that the backend keeps (of that version) or on its file; whoever does it does it after.
+
+        Killed between the two, it is logged again when it is done again.
+        """
+        facts: dict[str, str | int] = {"version": version}
+        with sole_writer(self.path):
+            self._check_unchanged()
+            self._commit(people, act, facts, self._content.keys)
+
     # Within
 
     def _check_new(self, purpose: Purpose, version: int, partner: str) -> None:

@@ -135,6 +135,19 @@ class SoftwareBackend(Backend):
             self._sealing_key.wipe()
             self._seal, self._sealing_key = seal, sealing_key
 
+    def refresh(self) -> None:
+        """Read the file again, for the keys that another process has made or destroyed; needs no secret.
+
+        `KeystoreNotOpenedError` when it was sealed anew since; else errors as `open`, and nothing has changed.
+        """
+        with self._turn:
+            self._check_open()
+            content = _keystore.read(self._path)
+            _, keys = _keystore.decode(self._path, content, b"", self._page, self._sealing_key, self._seal)
+            before, self._keys = self._keys, {(key.facts.use, key.facts.version): key for key in keys}
+            for key in before.values():
+                key.slot.wipe()
+
     # Resident keys
 
     def generate(self, use: KeyUse, version: int, created_ms: int) -> KeyFacts:

@@ -52,6 +52,7 @@ cdef inline sale_t sale_of(const bill_t* bill, int64_t bill_minor) noexcept nogi
     sale.holder = holder_of(bill.card_type.code, bill.level)
     sale.store_id, sale.terminal_id = bill.store_id, bill.terminal_id
     sale.date, sale.minute = bill.date, bill.minute
-    sale.settlement_bit = <uint16_t>(<uint32_t>1 << bill.settlement) if bill.settlement < 16 else 0
+    # A number that no settlement has: only rules that do not ask for one match.
+    sale.settlement_bit = <uint16_t>(<uint32_t>1 << (bill.settlement if bill.settlement < 15 else 15))
     sale.weekday_bit = <uint8_t>(1 << (bill.weekday - 1))
     return sale

@@ -68,6 +68,8 @@ cdef inline bint is_key_accepted(Tables tables, const evidence_t* evidence,
             return False
         if medium.flags & MEDIUM_FLAG_STORED_KEY:
             return True
+    if not MEDIUM_CHIP <= evidence.medium <= MEDIUM_TAG:
+        return False
     key = <const key_record_t*>tables.keys.find(purpose_of(evidence.medium), evidence.found_key_version, 0)
     return key != NULL and (key.state == KEY_NEW or key.state == KEY_ACTIVE
                             or key.state == KEY_VERIFY_ONLY)

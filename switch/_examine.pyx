@@ -12,8 +12,8 @@ from libc.string cimport memcpy, memset
 
 from switch._form cimport evidence_in, fault_t
 from switch._keys cimport (
-    BLOCK_BYTES, CRYPTO_memcmp, EVP_DecryptInit_ex, EVP_DecryptUpdate, EVP_EncryptUpdate, KeyRing, OPENSSL_cleanse, cmac_t,
-    cvk_t, mac, rekey)
+    BLOCK_BYTES, CRYPTO_memcmp, EVP_DecryptInit_ex, EVP_DecryptUpdate, EVP_EncryptUpdate, KeyRing, OPENSSL_cleanse,
+    cmac_t, cvk_t, mac, rekey)
 from switch._layout cimport *
 from switch._tables cimport Tables
 
@@ -35,6 +35,7 @@ cdef enum:
     COMMAND_KEY = 0x0100
 
 cdef uint64_t STRIPE_NUMBER_MAX = 9999999999999999
+cdef int64_t STAMP_S_MAX = 0xFFFFFFFF            # four bytes of the cryptogram
 
 
 # ------------------------------------------------------------------------ numbers as bytes
@@ -118,7 +119,7 @@ cdef uint8_t examine_chip(Tables tables, KeyRing keys, const challenges_t* chall
     elif not derive(keys, PURPOSE_CHIP, evidence.key_version, DERIVE_CHIP, uid, UID_BYTES):
         return OUTCOME_KEY_MISSING
     if (amount_minor < 0 or amount_minor >= AMOUNT_MINOR_MAX or evidence.currency > 999
-            or evidence.counter > 0xFFFFFF):
+            or evidence.counter > 0xFFFFFF or request.stamp_ms < 0 or request.stamp_ms // 1000 > STAMP_S_MAX):
         return OUTCOME_WRONG
     # Session key: CMAC(card key, 01 | "AC" | 00 | counter | UID | 0080), one block.
     memcpy(message, b"\x01AC\x00", 4)

@@ -281,13 +281,13 @@ cdef class KeyRing:
 
     cdef bint stored(self, Tables tables, uint32_t medium, uint64_t medium_id, uint32_t version) noexcept nogil:
         """Set the key of a medium that has one of its own, kept wrapped (RFC 3394, 128-bit key); False: none opens."""
-        cdef const card_key_record_t* record = <const card_key_record_t*>tables.card_keys.find(
-            medium, medium_id, version)
+        cdef const card_key_record_t* record
         cdef uint8_t block[16]
         cdef uint8_t rest[16]
         cdef uint64_t intact = 0
         cdef int step, i, out_bytes = 0
         cdef bint is_set = False
+        record = <const card_key_record_t*>tables.card_keys.find(medium, medium_id, version)
         if record == NULL or self.storage[record.storage_version] == NULL:
             return False
         memcpy(block, record.wrapped_key, 8)

@@ -1837,7 +1837,7 @@ cdef enum:  # KeyState
     KEY_NEW = 1  # Loaded by the switch; nothing is made with it yet, and what is made with it is accepted already.
     KEY_ACTIVE = 2  # New media and new values are made with it; one version of a purpose at most.
     KEY_VERIFY_ONLY = 3  # What was made with it still passes.
-    KEY_RETIRED = 4  # Nothing made with it passes any more; can be taken back.
+    KEY_RETIRED = 4  # Nothing made with it passes any more. No way back: the keyring gives it out no more.
     KEY_DESTROYED = 5  # The key is gone; for good.
 
 

@@ -16,12 +16,13 @@ from libc.string cimport memcmp, memcpy, memmove, memset
 
 from switch._aead cimport seal, unseal
 from switch._examine cimport CHALLENGE_BYTES
+from switch._form cimport evidence_in
 from switch._fastpath cimport ANSWER_BYTES_MAX, Engine
 from switch._layout cimport (
     CODE_LENGTH, ERRORS_MAX, FORMS, FRAME_BYTES_MAX, FRAME_LENGTH_BYTES, PROTOCOL_VERSION, REPLY_BIT, TAG_BYTES,
     TERMINAL_BLOCKED, TYPE_BALANCE, TYPE_CARD_QUERY, TYPE_CHANGE_KEY, TYPE_DEBIT, TYPE_ERROR, TYPE_PUT_KEY,
     TYPE_PUT_MEDIUM, TYPE_PUT_TERMINAL, TYPE_QUOTE, TYPE_REWRAP_KEY, TYPE_SIGN_OFF, debit_request_t, error_reply_t,
-    header_t, terminal_record_t)
+    evidence_t, header_t, terminal_record_t)
 from switch.duplicates cimport answer_key
 from switch._peer cimport GONE, link_drop, link_new
 from switch.group_commit cimport ANSWERS_BYTES_SOFT, GroupCommit
@@ -296,18 +297,35 @@ cdef class Round:
         """First step of fetching ahead: where the card and the answer stand."""
         cdef const header_t* header = <const header_t*>frame.plaintext
         cdef const debit_request_t* keyed = <const debit_request_t*>(frame.plaintext + sizeof(header_t))
+        cdef const evidence_t* evidence
         if header.type == TYPE_DEBIT and frame.bytes >= sizeof(header_t) + sizeof(debit_request_t):
             self.engine.tables.card_index.prefetch(keyed.card_number)
             self.engine.answers.prefetch(keyed.business_date,
                                          answer_key((<Link>frame.link).terminal_id, keyed.trace_number))
+            evidence = self._evidence_of(frame)
+            if evidence != NULL:
+                self.engine.tables.media.fetch_bucket(evidence.medium, evidence.medium_id, 0)
 
     cdef inline void _fetch_records(self, const opened_t* frame) noexcept:
         """Second step: card and account themselves, and the key that will seal the answer."""
         cdef const header_t* header = <const header_t*>frame.plaintext
         cdef const debit_request_t* keyed = <const debit_request_t*>(frame.plaintext + sizeof(header_t))
+        cdef const evidence_t* evidence
         fetch_line((<Link>frame.link).link.send.ctx)
         if header.type == TYPE_DEBIT and frame.bytes >= sizeof(header_t) + sizeof(debit_request_t):
             self.engine.tables.fetch(keyed.card_number)
+            evidence = self._evidence_of(frame)
+            if evidence != NULL:
+                self.engine.tables.media.fetch_first(evidence.medium, evidence.medium_id, 0)
+
+    cdef inline const evidence_t* _evidence_of(self, const opened_t* frame) noexcept:
+        """Evidence that names its medium (a chip's, a code's), or NULL."""
+        cdef const evidence_t* evidence
+        if self.engine.tables.media.count == 0:
+            return NULL
+        evidence = evidence_in(TYPE_DEBIT, frame.plaintext + sizeof(header_t),
+                               frame.bytes - <uint32_t>sizeof(header_t))
+        return evidence if evidence != NULL and evidence.medium_id else NULL
 
     cdef int finish(self, int64_t now_ms) except -1:
         """Decide what was opened, at one moment, under the mutex of the batch."""

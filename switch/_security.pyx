@@ -191,10 +191,12 @@ cdef uint16_t put_medium_policy(Tables tables, const ask_t* ask, const put_mediu
 # ------------------------------------------------------------------------ keys
 
 cdef inline bint may_become(uint8_t state, uint8_t next_state) noexcept nogil:
-    """Life of a key version."""
+    """Life of a key version: the same as in the keyring that it comes from, so that neither goes ahead alone."""
     if state == KEY_NEW or state == KEY_VERIFY_ONLY:
         return next_state == KEY_ACTIVE or next_state == KEY_RETIRED
-    return state == KEY_RETIRED and (next_state == KEY_VERIFY_ONLY or next_state == KEY_DESTROYED)
+    if state == KEY_ACTIVE:
+        return next_state == KEY_VERIFY_ONLY
+    return state == KEY_RETIRED and next_state == KEY_DESTROYED
 
 
 cdef bint wraps_something(Tables tables, uint8_t storage_version) noexcept nogil:

@@ -42,6 +42,16 @@ cdef inline void sip_round(uint64_t* v) noexcept nogil:
     v[2] = turned(v[2], 32)
 
 
+cdef extern from *:
+    """
+    #define fetch_line(p) __builtin_prefetch((p), 1, 3)
+    """
+    void fetch_line(const void* p) noexcept nogil
+
+cdef enum:
+    LINE_BYTES = 64
+
+
 cdef inline uint32_t hash_of(uint64_t key_a, uint64_t key_b, uint64_t a, uint64_t b, uint64_t c) noexcept nogil:
     """SipHash-1-3 (Aumasson and Bernstein) of the 24 bytes of a key."""
     cdef uint64_t v[4]
@@ -149,6 +159,18 @@ cdef class WideTable:
                     return record
             at = self.chains[at - 1].next_plus_one
         return NULL
+
+    cdef void fetch_bucket(self, uint64_t a, uint64_t b, uint64_t c) noexcept nogil:
+        """Ask for the memory where a search begins."""
+        fetch_line(&self.heads_plus_one[self._bucket(hash_of(self.hash_key_a, self.hash_key_b, a, b, c))])
+
+    cdef void fetch_first(self, uint64_t a, uint64_t b, uint64_t c) noexcept nogil:
+        """Once the bucket is here: ask for its first record, as a rule the one that is searched."""
+        cdef uint32_t at = self.heads_plus_one[self._bucket(hash_of(self.hash_key_a, self.hash_key_b, a, b, c))]
+        if at:
+            fetch_line(&self.chains[at - 1])
+            fetch_line(self.places + <uint64_t>(at - 1) * self.width_bytes)
+            fetch_line(self.places + <uint64_t>(at - 1) * self.width_bytes + LINE_BYTES)
 
     cdef uint8_t* make(self, uint64_t a, uint64_t b, uint64_t c) noexcept nogil:
         """A new record, zero but for kind, version 1 and key; NULL when the table is full. The key must be absent."""

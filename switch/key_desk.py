@@ -82,13 +82,12 @@ class KeyDesk:
 
     def settle(self) -> None:
         """Forget versions that are not in use any more."""
-        for record in self._records():
-            loaded = (record.purpose, record.key_version) in self._ring.loaded
-            if loaded and record.state not in IN_USE:
-                self._ring.forget(record.purpose, record.key_version)
-                storage = self._storage.pop(record.key_version, None) if record.purpose == KeyPurpose.STORAGE else None
-                if storage is not None:
-                    storage.wipe()
+        in_use = {(record.purpose, record.key_version) for record in self._records() if record.state in IN_USE}
+        for purpose, version in set(self._ring.loaded) - in_use:  # retired, or loaded for a request that was refused
+            self._ring.forget(purpose, version)
+            storage = self._storage.pop(version, None) if purpose == KeyPurpose.STORAGE else None
+            if storage is not None:
+                storage.wipe()
 
     def _records(self) -> Iterator[KeyRecord]:
         return (KeyRecord.decode(record) for record in self._tables.records(RecordKind.KEY))
@@ -175,7 +174,8 @@ class KeyDesk:
     def _put_key(self, body: bytes) -> bytes:
         request = PutKeyRequest.decode(body)
         known = self._tables.get(RecordKind.KEY, (request.purpose, request.key_version, 0))
-        is_wanted = request.state == KeyState.NEW or (known is not None and request.state in IN_USE)
+        # One that is known is loaded already, or will not be used again.
+        is_wanted = known is None and request.state == KeyState.NEW
         if is_wanted and request.purpose in set(KeyPurpose) and request.key_version:
             self._load(request.purpose, request.key_version, request.check_value[:CHECK_VALUE_BYTES])
         return body

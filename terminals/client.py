@@ -25,6 +25,7 @@ from switch.protocol.messages import (
     EchoReply,
     EchoRequest,
     ErrorReply,
+    Evidence,
     MessageType,
     RechargeChannel,
     Reply,
@@ -96,8 +97,13 @@ class Client(OperatorCalls, TillCalls):
         settlement: int = 0,
         pin: bytes = b"",
         stamp_ms: int | None = None,
+        evidence: Evidence | None = None,
     ) -> Outcome:
-        """Pay a bill from a card.  APPROVED: hand over the goods.  DECLINED: no money moved, or it was given back."""
+        """Pay a bill from a card.  APPROVED: hand over the goods.  DECLINED: no money moved, or it was given back.
+
+        `evidence` is what was read from the card's medium (`evidence.py`); a chip's is about `amount_minor` and
+        `stamp_ms`, and about one debit only: another one needs another reading.
+        """
         bill, parts = tuple(lines), tuple(tenders)
         choices = flags | (DebitFlag.PIN if pin else 0)
         return await self._keyed(
@@ -114,6 +120,7 @@ class Client(OperatorCalls, TillCalls):
                 lines=bill,
                 tenders=parts,
                 pin=pin,
+                evidence=evidence,
             ),
         )
 
@@ -197,6 +204,13 @@ class Client(OperatorCalls, TillCalls):
     def keys_changed(self) -> int:
         """Changes of key that this client has brought to their end."""
         return self._changer.changed_count
+
+    async def challenge(self) -> bytes:
+        """What a chip is asked now (8 bytes): the session's, which the switch takes until the session after the next.
+
+        Connects first if there is no link; `SwitchUnreachableError` when there is none by the deadline.
+        """
+        return (await self._kept.get(self._settler.deadline_ms())).challenge
 
     async def sign_off(self) -> None:
         """End the session; the next call signs on again."""

@@ -105,6 +105,11 @@ class Link(asyncio.Protocol):
         return self._signed_on.result()
 
     @property
+    def challenge(self) -> bytes:
+        """What chips are asked in this session, 8 bytes."""
+        return self._session.challenge
+
+    @property
     def alive(self) -> bool:
         """Whether requests can still be sent."""
         return self._error is None

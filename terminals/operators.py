@@ -40,6 +40,7 @@ from switch.protocol.messages import (
     TerminalStatus,
 )
 
+from .key_calls import KeyCalls
 from .operator_fields import (
     CardFields,
     CardOperationFields,
@@ -61,7 +62,7 @@ SETS_LIMITS, SETS_LEVEL, SETS_MEMBER, SETS_SEGMENTS = 1, 2, 4, 8
 _SETS = {"level": SETS_LEVEL, "member": SETS_MEMBER, "segments": SETS_SEGMENTS}
 
 
-class OperatorCalls:
+class OperatorCalls(KeyCalls):
     """The operator's half of `Client`."""
 
     async def _keyed(self, type_: MessageType, build: Build) -> Outcome:

@@ -8,7 +8,7 @@ which some copy may have reached the switch without an answer.
 | an answer of class final or 0  | that is the outcome            | that is the outcome (a repeat hears it)    |
 | BUSY, DISK_FULL, WINDOW_FULL   | wait as told, same bytes again | the same                                   |
 | BUSINESS_DATE                  | nothing recorded: declined     | debit: reverse it; others: stuck           |
-| NOT_PERMITTED                  | nothing recorded: declined     | debit: reverse it; others: unknown         |
+| NOT_PERMITTED, QUARANTINED     | nothing recorded: declined     | debit: reverse it; others: unknown         |
 | no answer                      | becomes uncertain              | same bytes again; debit: at last reverse it|
 | deadline                       | never sent: declined           | unknown, stays open                        |
 """
@@ -34,6 +34,9 @@ REASON_UNKNOWN_OUTCOME = 0
 _NEVER_APPLIED = frozenset({ResponseCode.ORIGINAL_MISMATCH, ResponseCode.ORIGINAL_NOT_REVERSIBLE})
 """Answers to a reversal which say that the original's number belongs to another request: ours was refused as
 TRACE_REUSED and will always be."""
+
+_BEFORE_THE_KEY = (ResponseCode.BUSINESS_DATE, ResponseCode.NOT_PERMITTED, ResponseCode.QUARANTINED)
+"""Answers that the switch gives without looking whether it knows the request."""
 
 
 def heard_of(request: OpenRequest, reply: Reply | None) -> Heard | None:
@@ -138,7 +141,7 @@ class Settler:
                     return self._out_of_time(request, is_uncertain, code, meaning_of(code))
                 continue
             is_late_key = request.type == MessageType.CHANGE_KEY  # the key file knows how to go on, whatever came of it
-            if is_uncertain and not is_late_key and code in (ResponseCode.BUSINESS_DATE, ResponseCode.NOT_PERMITTED):
+            if is_uncertain and not is_late_key and code in _BEFORE_THE_KEY:
                 # Judged before the key: an earlier copy may have been applied all the same.
                 if is_debit:
                     return await self.undo(request, deadline_ms)

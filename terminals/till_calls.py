@@ -18,8 +18,10 @@ from switch.protocol.messages import (
     BillLine,
     CaptureRequest,
     CardQueryRequest,
+    ConfirmWriteRequest,
     ConvertRequest,
     DebitRequest,
+    Evidence,
     HoldRequest,
     LoadVisitsRequest,
     MessageType,
@@ -70,8 +72,12 @@ class TillCalls:
         *,
         flags: int = 0,
         settlement: int = 0,
+        evidence: Evidence | None = None,
     ) -> Reply:
-        """What a debit of this bill would be answered; takes nothing, a PIN is not asked for."""
+        """What a debit of this bill would be answered; takes nothing, a PIN is not asked for.
+
+        A code or a tag finds its card by its `evidence` (card number 0), which stays good for the debit.
+        """
         request = DebitRequest(
             trace_number=0,
             business_date=0,
@@ -82,6 +88,7 @@ class TillCalls:
             settlement=settlement,
             lines=tuple(lines),
             tenders=tuple(tenders),
+            evidence=evidence,
         )
         return await self._inquire(MessageType.QUOTE, request)
 
@@ -182,6 +189,12 @@ class TillCalls:
             card_number=card_number,
             amount_minor=amount_minor,
             to_card_number=to_card_number,
+        )
+
+    async def confirm_write(self, card_number: int, counter: int) -> Outcome:
+        """The stripe was rewritten with `next` of an issuer answer and read back: its old counter is a copy's now."""
+        return await self._order(
+            MessageType.CONFIRM_WRITE, ConfirmWriteRequest, card_number=card_number, counter=counter
         )
 
     # ------------------------------------------------------------------- points and visits

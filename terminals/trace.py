@@ -181,6 +181,10 @@ class TraceStore:
         entries = [entry for (date, _), entry in self._book.items() if date == business_date]
         return sorted(entries, key=lambda entry: entry.request.trace_number)
 
+    def book(self) -> list[BookedRequest]:
+        """All that the book has, of both business dates."""
+        return list(self._book.values())
+
     def correct(self, entry: BookedRequest) -> None:
         """Let the book have this for a request: the switch has said so."""
         self._persist(Booked(entry))
@@ -252,8 +256,8 @@ def without_secrets(request: OpenRequest) -> OpenRequest:
     body = request.body
     if request.type >= MessageType.PUT_CARD_TYPE:
         body = b""
-    elif request.type == MessageType.DEBIT and DebitRequest.decode(body).flags & DebitFlag.PIN:
-        body = body[:-PIN_BYTES] + bytes(PIN_BYTES)
+    elif request.type == MessageType.DEBIT and (debit := DebitRequest.decode(body)).flags & DebitFlag.PIN:
+        body = msgspec.structs.replace(debit, pin=bytes(PIN_BYTES)).encode()  # evidence may follow the PIN
     elif request.type == MessageType.HOLD and any(HoldRequest.decode(body).pin):
         body = b""
     else:

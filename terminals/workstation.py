@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import os
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,15 @@ MODELS: dict[str, dict[str, str]] = {
 """What can be chosen, with what it is."""
 WITHOUT_SPEED = ("escpos-network", "escpos-file", "pcsc")
 """Models whose speed is not ours to set: over PC/SC the reader settles it with each card."""
-_OPTIONS = {"swipe": ("lrc_tracks",), "scanner": ("prefix", "card_digits"), "printer": ("columns", "flow")}
+_OPTIONS = {
+    "swipe": ("lrc_tracks",),
+    "scanner": ("prefix", "card_digits"),
+    "printer": ("columns", "flow"),
+    "chip": ("contactless",),
+}
+DEFAULT_CURRENCY = 156
+"""ISO 4217 number of the renminbi."""
+CURRENCY_MAX = 999
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +93,8 @@ class Device:
     """What a scanner sends before each code."""
     card_digits: tuple[int, ...] = (16,)
     """Lengths of our printed card numbers."""
+    contactless: bool = False
+    """Whether a chip reader reads without contact, and so under the limits of that."""
 
     def settings(self) -> PortSettings:
         """The serial port of a device that has one."""
@@ -106,6 +116,10 @@ class Workstation:
 
     name: str
     devices: tuple[Device, ...] = field(default=())
+    currency: int = DEFAULT_CURRENCY
+    """ISO 4217 number; in chips' cryptograms."""
+    store: str = ""
+    """Name on receipts; empty: the workstation's."""
 
     def device(self, name: str) -> Device:
         """The device of that name; `WorkstationError` when there is none."""
@@ -123,16 +137,20 @@ class Workstation:
         """This workstation with a device added, or in the place of the one of its name."""
         others = [other for other in self.devices if other.name != device.name]
         place = next((i for i, other in enumerate(self.devices) if other.name == device.name), len(others))
-        return Workstation(self.name, (*others[:place], device, *others[place:]))
+        return replace(self, devices=(*others[:place], device, *others[place:]))
 
     def without_device(self, name: str) -> Workstation:
         """This workstation without a device; `WorkstationError` when it is not there."""
         gone = self.device(name)
-        return Workstation(self.name, tuple(device for device in self.devices if device is not gone))
+        return replace(self, devices=tuple(device for device in self.devices if device is not gone))
 
     def to_toml(self) -> str:
         """The file's text."""
         parts = [f"workstation = {_quote(self.name)}\n"]
+        if self.currency != DEFAULT_CURRENCY:
+            parts.append(f"currency = {self.currency}\n")
+        if self.store:
+            parts.append(f"store = {_quote(self.store)}\n")
         for device in self.devices:
             rows = [("name", device.name), ("kind", device.kind), ("model", device.model), ("port", device.port)]
             lines = [f"{key} = {_quote(value)}" for key, value in rows]
@@ -140,7 +158,7 @@ class Workstation:
                 lines.append(f"speed_baud = {device.speed_baud}")
             for option in _OPTIONS.get(device.kind, ()):
                 value = getattr(device, option)
-                lines.append(f"{option} = {_quote(value) if isinstance(value, str) else _numbers(value)}")
+                lines.append(f"{option} = {_value(value)}")
             parts.append("\n[[devices]]\n" + "".join(f"{line}\n" for line in lines))
         return "".join(parts)
 
@@ -150,7 +168,11 @@ def _quote(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def _numbers(value: int | tuple[int, ...]) -> str:
+def _value(value: str | bool | int | tuple[int, ...]) -> str:
+    if isinstance(value, str):
+        return _quote(value)
+    if isinstance(value, bool):
+        return str(value).lower()
     return str(value) if isinstance(value, int) else str([*value])
 
 
@@ -161,13 +183,18 @@ def parse_workstation(text: str) -> Workstation:
     except tomllib.TOMLDecodeError as error:
         raise WorkstationError([Problem("file", f"expected TOML, got a fault: {error}")]) from error
     problems = [
-        Problem(key, "expected workstation and devices only; is it misspelt?")
+        Problem(key, "expected workstation, currency, store and devices only; is it misspelt?")
         for key in table
-        if key not in ("workstation", "devices")
+        if key not in ("workstation", "currency", "store", "devices")
     ]
     name = table.get("workstation")
     if not _is_name(name):
         problems.append(Problem("workstation", f"expected a name of 1 to {NAME_CHARS_MAX} characters, got {name!r}"))
+    currency, store = table.get("currency", DEFAULT_CURRENCY), table.get("store", "")
+    if type(currency) is not int or not 0 < currency <= CURRENCY_MAX:
+        problems.append(Problem("currency", f"expected an ISO 4217 number such as 156, got {currency!r}"))
+    if store != "" and not _is_name(store):
+        problems.append(Problem("store", f"expected a name of at most {NAME_CHARS_MAX} characters, got {store!r}"))
     rows = table.get("devices", [])
     if not isinstance(rows, list) or len(rows) > DEVICES_MAX or not all(isinstance(row, dict) for row in rows):
         problems.append(Problem("devices", f"expected at most {DEVICES_MAX} tables [[devices]]"))
@@ -180,7 +207,7 @@ def parse_workstation(text: str) -> Workstation:
             problems.append(Problem("devices", f"expected each {key} once, got {value} more than once"))
     if problems:
         raise WorkstationError(problems)
-    return Workstation(str(name), tuple(_device(row) for row in rows))
+    return Workstation(str(name), tuple(_device(row) for row in rows), int(currency), str(store))
 
 
 def _device(row: dict[str, Any]) -> Device:
@@ -228,6 +255,8 @@ def _wrong(row: dict[str, Any]) -> list[tuple[str, str]]:
         wrong.append(("lrc_tracks", f"expected track numbers such as [1, 2], got {row['lrc_tracks']!r}"))
     if not _are_numbers(row.get("card_digits", [16]), 8, 19):
         wrong.append(("card_digits", f"expected numbers of digits from 8 to 19, got {row['card_digits']!r}"))
+    if not isinstance(row.get("contactless", False), bool):
+        wrong.append(("contactless", f"expected true or false, got {row['contactless']!r}"))
     if not isinstance(row.get("prefix", ""), str):
         wrong.append(("prefix", f"expected the characters before each code, got {row['prefix']!r}"))
     return wrong

@@ -48,7 +48,7 @@ HEAD_ENTRIES_MAX = 1 << 20
 PROOF_FORMAT = "cardswitch receipt proof 1"
 CARD_AT = 16  # in the body of a request that has a card
 REPLY_CODE_AT, REPLY_TRACE_AT, REPLY_AMOUNT_AT, REPLY_SEQUENCE_AT = 0, 4, 16, 48
-RECEIPT_CODE_AT: int | None = 96  # u64 in the reply
+RECEIPT_CODE_AT = 96  # u64 in the reply
 APPROVED, PARTIAL = 0, 10
 # Requests by their type: name, whether it has a card, where its amount is.
 REQUESTS: dict[int, tuple[str, bool, int | None]] = {
@@ -67,6 +67,7 @@ REQUESTS: dict[int, tuple[str, bool, int | None]] = {
     0x20: ("DAY_TOTALS", False, None),
     0x23: ("BACKFILL", True, 24),
     0x24: ("LOAD_VISITS", True, None),
+    0x26: ("CONFIRM_WRITE", True, None),
     0x40: ("PUT_CARD_TYPE", False, None),
     0x41: ("PUT_STORE", False, None),
     0x42: ("PUT_TERMINAL", False, None),
@@ -84,6 +85,13 @@ REQUESTS: dict[int, tuple[str, bool, int | None]] = {
     0x4E: ("PUT_ALLOWED", False, None),
     0x4F: ("PUT_SWITCH", False, None),
     0x50: ("CUT_OVER", False, None),
+    0x51: ("PUT_MEDIUM", True, None),
+    0x52: ("PUT_MEDIUM_POLICY", False, None),
+    0x53: ("PUT_KEY", False, None),
+    0x54: ("PUT_TRAVEL", False, None),
+    0x55: ("HANDLE_ALARM", False, None),
+    0x56: ("REWRAP_KEY", False, None),
+    0x57: ("CHANGE_KEY", False, None),
 }
 INPUT_BYTES_MAX = 16 << 20  # a proof has one entry; a longer file is not one
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"

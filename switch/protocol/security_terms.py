@@ -118,7 +118,7 @@ class KeyState(enum.IntEnum):
     VERIFY_ONLY = 3
     """What was made with it still passes."""
     RETIRED = 4
-    """Nothing made with it passes any more; can be taken back."""
+    """Nothing made with it passes any more. No way back: the keyring gives it out no more."""
     DESTROYED = 5
     """The key is gone; for good."""
 

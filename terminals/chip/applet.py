@@ -9,7 +9,8 @@ Short APDUs (ISO 7816-4). Numbers are big-endian.
 | READ_NUMBER   | `00 B2 01 04 00`                                  | card number, BCD, filled with F (10)       |
 | GENERATE_AC   | `80 AE 80 00 20` what is paid (32) `00`           | `hsm.cards.AcAnswer` (20)                  |
 | ISSUER_ANSWER | `80 82 00 00 10` chain(4) command(2) 0000 MAC(8)  | nothing                                    |
-| PERSONALISE   | `80 DA 00 C0 20` kv key(16) chain(4) number(10) 00 | nothing; blank cards only, all or nothing |
+| PERSONALISE   | `80 DA 00 C0` Lc kv key(16) chain(4) number(10) 00 | nothing; blank cards only, all or nothing |
+|               | and for each later version: kv key(16)            |                                            |
 
 GENERATE_AC and ISSUER_ANSWER are described in `hsm.cards`, which has their cryptography.
 
@@ -33,6 +34,9 @@ KEY_BYTES = 16
 NUMBER_BYTES = 10
 STATE_BYTES = 17
 PERSONAL_BYTES = 32
+HELD_KEY_BYTES = 17
+HELD_KEYS_MAX = 13
+"""Keys of later versions that fit a short APDU; one or two are usual."""
 DATA_BYTES_MAX = 255
 """Of a short APDU."""
 CARD_DIGITS_MIN, CARD_DIGITS_MAX = 8, 19
@@ -86,7 +90,19 @@ class IssuerCommand(IntEnum):
     NONE = 0
     BLOCK = 1
     CLEAR = 2
-    """Key, card number and chain value are erased; the counter stays."""
+    """Keys, card number and chain value are erased; the counter stays."""
+
+
+GO_OVER = 0x0100
+"""Issuer command, to which a key version is added: use the key of that later version, which the card holds, from now
+on. It never goes back."""
+KEY_VERSION_MAX = 255
+
+
+def version_to_go_over_to(command: int) -> int | None:
+    """The key version that an issuer command names; nothing for other commands."""
+    version = command - GO_OVER
+    return version if 0 < version <= KEY_VERSION_MAX else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,24 +199,38 @@ class PersonalData:
     key: bytes
     chain: bytes
     card_number: int
+    held_keys: tuple[tuple[int, bytes], ...] = ()
+    """Later versions and their keys, ascending: the card goes over to them when its issuer says so."""
 
     def __repr__(self) -> str:
         return f"PersonalData(key_version={self.key_version}, key=<hidden>, card_number=<hidden>)"
 
     def encode(self) -> bytes:
-        """The 32 bytes; ValueError where a figure does not fit."""
-        _fits("key_version", self.key_version, 1, 255)
+        """The 32 bytes, and 17 for each held key; ValueError where a figure does not fit."""
+        _fits("key_version", self.key_version, 1, KEY_VERSION_MAX)
         _fits("key bytes", len(self.key), KEY_BYTES, KEY_BYTES)
+        _fits("held keys", len(self.held_keys), 0, HELD_KEYS_MAX)
+        before = self.key_version
+        for version, key in self.held_keys:
+            _fits("version of a held key", version, before + 1, KEY_VERSION_MAX)
+            _fits("bytes of a held key", len(key), KEY_BYTES, KEY_BYTES)
+            before = version
         _fits("chain bytes", len(self.chain), CHAIN_BYTES, CHAIN_BYTES)
         number = encode_number(self.card_number)
-        return bytes([self.key_version]) + self.key + self.chain + number + bytes(1)
+        held = b"".join(bytes([version]) + key for version, key in self.held_keys)
+        return bytes([self.key_version]) + self.key + self.chain + number + bytes(1) + held
 
     @classmethod
     def decode(cls, content: bytes) -> PersonalData:
-        """From 32 bytes; ValueError where they do not have this form."""
-        _fits("personal bytes", len(content), PERSONAL_BYTES, PERSONAL_BYTES)
-        _fits("key_version", content[0], 1, 255)
-        return cls(content[0], content[1:17], content[17:21], _number(content[21:31]))
+        """From 32 bytes, and 17 for each held key; ValueError where they do not have this form."""
+        held, rest = divmod(len(content) - PERSONAL_BYTES, HELD_KEY_BYTES)
+        _fits("personal bytes", len(content), PERSONAL_BYTES, PERSONAL_BYTES + HELD_KEYS_MAX * HELD_KEY_BYTES)
+        _fits("bytes behind held keys", rest, 0, 0)
+        rows = [content[PERSONAL_BYTES + number * HELD_KEY_BYTES :][:HELD_KEY_BYTES] for number in range(held)]
+        keys = tuple((row[0], row[1:]) for row in rows)
+        data = cls(content[0], content[1:17], content[17:21], _number(content[21:31]), keys)
+        data.encode()  # versions that do not rise
+        return data
 
 
 SELECT = Apdu(Instruction.SELECT.value, APPLICATION_ID, 256)

@@ -59,6 +59,17 @@ class LogEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         )
 
 
+class HeldKey(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A key that the card goes over to when its issuer says so; left out of `repr`."""
+
+    key_version: int
+    key: str
+    """16 bytes in hex."""
+
+    def __repr__(self) -> str:
+        return f"HeldKey(key_version={self.key_version}, key=<hidden>)"
+
+
 class CardMemory(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """What a card keeps without power; the key is left out of `repr`."""
 
@@ -71,6 +82,8 @@ class CardMemory(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """The card's own derived key, 16 bytes in hex; nothing on a blank card."""
     counter: int = 0
     """The last that was used."""
+    held_keys: tuple[HeldKey, ...] = ()
+    """Keys of later versions, ascending."""
     chain: str = "00000000"
     """4 bytes in hex."""
     log: tuple[LogEntry, ...] = ()
@@ -146,6 +159,7 @@ def read_card_file(path: Path) -> CardMemory:
             (memory.format, memory.version) == (FORMAT, VERSION)
             and len(bytes.fromhex(memory.uid)) == UID_BYTES
             and len(bytes.fromhex(memory.key)) == (KEY_BYTES if memory.state != CardState.BLANK else 0)
+            and all(len(bytes.fromhex(held.key)) == KEY_BYTES for held in memory.held_keys)
             and memory.state in list(CardState)
             and 0 <= memory.counter <= ATC_MAX
             and len(bytes.fromhex(memory.chain)) == CHAIN_BYTES

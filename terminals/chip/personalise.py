@@ -7,6 +7,7 @@ its counter, which the switch allows for (`hsm.cards`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -85,25 +86,31 @@ def make_card(
     chain: bytes,
     proof: Proof,
     *,
+    later_keys: Sequence[IssuerKey] = (),
     allow_live_key_on_training_card: bool = False,
 ) -> CardFigures:
     """Make the card in the reader; its figures as read back, for the switch to begin with.
 
     May be repeated with the same chain value after `CardLostError` or `ReaderTimeoutError`: a card that has all of it
-    already is only read back and proven. `CardNotBlankError` for another's card, `LiveKeyError`, `CardMismatchError`,
-    ValueError for a number that no card can have.
+    already is only read back and proven. `later_keys` are issuer keys of later versions, ascending, for the card to go
+    over to (the highest is `key_version_held` of its medium record).
+
+    `CardNotBlankError` for another's card, `LiveKeyError`, `CardMismatchError`, ValueError for a number that no card
+    can have.
     """
     encode_number(card_number)
     selected = select_applet(reader)
     figures = read_figures(reader)
-    if figures.kind is CardKind.TRAINING and issuer_key.is_live and not allow_live_key_on_training_card:
+    has_live_key = any(key.is_live for key in (issuer_key, *later_keys))
+    if figures.kind is CardKind.TRAINING and has_live_key and not allow_live_key_on_training_card:
         raise LiveKeyError(
             "training card: expected a training key, got a live one; take a real card, or make the card with a"
             " training key"
         )
     if figures.state is CardState.BLANK:
         key = issuer_key.card_key(selected.uid)
-        write_personal_data(reader, PersonalData(issuer_key.key_version, key, chain, card_number))
+        held = tuple((later.key_version, later.card_key(selected.uid)) for later in later_keys)
+        write_personal_data(reader, PersonalData(issuer_key.key_version, key, chain, card_number, held))
     elif figures.state is not CardState.ISSUED or read_card_number(reader) != card_number:
         raise CardNotBlankError(
             f"card: expected a blank one, got one that is {figures.state.name}; clear it, or take another"

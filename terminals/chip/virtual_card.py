@@ -37,8 +37,9 @@ from .applet import (
     PersonalData,
     Selected,
     encode_number,
+    version_to_go_over_to,
 )
-from .card_file import LOG_ENTRIES_MAX, CardFileError, CardMemory, LogEntry, Memory
+from .card_file import LOG_ENTRIES_MAX, CardFileError, CardMemory, HeldKey, LogEntry, Memory
 from .errors import StatusWord, WrongCommandError
 from .faults import Fault, FaultKind, FaultPlan
 
@@ -181,7 +182,9 @@ class VirtualCard:
         if not hmac.compare_digest(right[0], data[8:]):
             raise _Refused(StatusWord.SECURITY_STATUS)
         command = int.from_bytes(data[4:6], "big")
-        if command not in list(IssuerCommand) or data[6:8] != bytes(2):
+        version = version_to_go_over_to(command)
+        is_known = command in list(IssuerCommand) or any(held.key_version == version for held in self._memory.held_keys)
+        if not is_known or data[6:8] != bytes(2):
             raise _Refused(StatusWord.WRONG_DATA)
         self._step("chain", lambda: self._keep(_answered(self._memory, data[:4], command)))
         return b""
@@ -199,6 +202,7 @@ class VirtualCard:
             card_number=personal.card_number,
             key_version=personal.key_version,
             key=personal.key.hex(),
+            held_keys=tuple(HeldKey(version, key.hex()) for version, key in personal.held_keys),
             chain=personal.chain.hex(),
         )
         self._step("person", lambda: self._keep(made))
@@ -233,7 +237,13 @@ def _answered(memory: CardMemory, chain: bytes, command: int) -> CardMemory:
         return CardMemory(uid=memory.uid, counter=memory.counter)
     log = (*memory.log[:-1], replace(memory.log[-1], answered=True))
     state = CardState.BLOCKED if command == IssuerCommand.BLOCK else memory.state
-    return replace(memory, chain=chain.hex(), state=state, log=log)
+    after = replace(memory, chain=chain.hex(), state=state, log=log)
+    version = version_to_go_over_to(command)
+    if version is None:
+        return after
+    (key,) = (held.key for held in memory.held_keys if held.key_version == version)
+    later = tuple(held for held in memory.held_keys if held.key_version > version)
+    return replace(after, key_version=version, key=key, held_keys=later)
 
 
 def _why_unknown(header: bytes) -> StatusWord:

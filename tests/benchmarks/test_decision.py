@@ -41,7 +41,7 @@ class Bench:
     """An engine with cards, one link, and a sealer of its terminal's frames."""
 
     def __init__(self) -> None:
-        bounds = {"cards_max": CARDS, "media_max": CARDS, "answers_per_date_max": 100_000_000}
+        bounds: dict[str, Any] = {"cards_max": CARDS, "media_max": CARDS, "answers_per_date_max": 100_000_000}
         self.switch = InProcessEngine(timezone="UTC", replay=False, **bounds)
         self._trace = 0
         self._ask(MessageType.PUT_CARD_TYPE, PutCardTypeRequest(**self._key(), code=1, points_percent=100))

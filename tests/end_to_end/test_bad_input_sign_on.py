@@ -276,6 +276,7 @@ def test_a_recorded_sign_on_that_the_switch_has_forgotten_gives_a_session_that_c
         with Peer(restarted.address, switch.operator).sign_on() as desk:
             figures = msgspec.json.decode(desk.ask(MessageType.STATISTICS).body)
 
+    assert answer is not None
     assert SignOnAnswer.decode(answer[:8]).code == ResponseCode.APPROVED  # as docs/protocol.md says
     assert figures["closed: frame forged, replayed or out of order"] == 1
     assert "type_debit" not in figures or figures["type_debit"] == 0

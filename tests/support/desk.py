@@ -54,7 +54,17 @@ def make_directory(
     """An initialized data directory with small segments."""
     bounds = {"segment_bytes": SEGMENT_BYTES, "cards_max": 10_000, **settings}
     people = TwoPeople("first officer", "second officer", now_ms())
-    initialize(path, timezone, mode, Settings(**bounds), lambda keys: KeyHouse.create(keys, read_passphrase, people))
+    houses: list[KeyHouse] = []
+
+    def make_keys(folder: Path) -> KeyHouse:
+        houses.append(KeyHouse.create(folder, read_passphrase, people))
+        return houses[0]
+
+    try:
+        initialize(path, timezone, mode, Settings(**bounds), make_keys)
+    finally:
+        for house in houses:
+            house.close()
     return path
 
 

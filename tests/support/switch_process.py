@@ -71,6 +71,10 @@ class SwitchProcess:
         """All that it has said since its last start."""
         return self._log.read_text(encoding="utf-8", errors="replace")
 
+    def use_environment(self, **environment: str) -> None:
+        """Other variables from the next start on."""
+        self._environment |= environment
+
     def spawn(self) -> None:
         """Start the process and do not wait for it."""
         with self._log.open("wb") as log:

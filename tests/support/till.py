@@ -69,6 +69,11 @@ class Till:
     def __exit__(self, *_: object) -> None:
         self._socket.close()
 
+    @property
+    def challenge(self) -> bytes:
+        """What chips answer in this session."""
+        return self._session.challenge
+
     def send(self, type_: MessageType, body: Packed | bytes = b"") -> int:
         """Send one request; its sequence number. HungUpError when the switch is gone."""
         self._sequence += 1

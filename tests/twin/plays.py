@@ -248,7 +248,7 @@ HONEST: dict[Play, int] = {
     tills.refund: 12,
     tills.transfer: 4,
     tills.convert: 4,
-    tills.redeem: 6,
+    tills.redeem: 10,
     tills.load_visits: 4,
     tills.adjust: 4,
     tills.transfer_points: 3,

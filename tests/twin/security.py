@@ -160,12 +160,12 @@ def decide_put_medium_policy(state: State, ask: Ask, form: PutMediumPolicyReques
 NEW, ACTIVE, VERIFY_ONLY, RETIRED, DESTROYED = KeyState
 NEXT_STATES = {
     NEW: (ACTIVE, RETIRED),
-    ACTIVE: (),
+    ACTIVE: (VERIFY_ONLY,),
     VERIFY_ONLY: (ACTIVE, RETIRED),
-    RETIRED: (VERIFY_ONLY, DESTROYED),
+    RETIRED: (DESTROYED,),
     DESTROYED: (),
 }
-"""The life of a version of a key; ACTIVE ends when another version becomes it."""
+"""The life of a version of a key; ACTIVE ends when another version becomes it, or when it is withdrawn."""
 
 
 def decide_put_key(state: State, ask: Ask, form: PutKeyRequest, decision: Decision) -> ResponseCode:

@@ -180,9 +180,23 @@ def step_key(till: Sender) -> Sent:
     record = till.twin.tables.find(RecordKind.KEY, purpose, key_version)
     if record is not None and record.state != KeyState.NEW and key_version == 1 and purpose in KEYED:
         state = rng.choice([*[KeyState.ACTIVE, KeyState.VERIFY_ONLY] * 5, state])  # most media have the first version
-    if purpose == KeyPurpose.STORAGE and record is not None and record.state == KeyState.VERIFY_ONLY:
-        state = KeyState.RETIRED if rng.random() < 0.7 else state
+    if rng.random() < 0.3:
+        return _step_storage(till)
     return put_key(till, _staff(till), purpose, key_version, state, **fields)
+
+
+def _step_storage(till: Sender) -> Sent:
+    """From one storage key to the next; the old one cannot be retired while something is wrapped under it."""
+    keys = {key.key_version: key.state for key in till.twin.tables.all(RecordKind.KEY) if key.purpose == 1}
+    verified = [version for version, state in keys.items() if state == KeyState.VERIFY_ONLY]
+    new = [version for version, state in keys.items() if state == KeyState.NEW]
+    if verified:
+        step = (verified[0], KeyState.RETIRED)
+    elif new:
+        step = (new[0], KeyState.ACTIVE)
+    else:
+        step = (max(keys) + 1, KeyState.NEW)
+    return put_key(till, _staff(till), KeyPurpose.STORAGE, *step)
 
 
 def put_travel(till: Sender) -> Sent:

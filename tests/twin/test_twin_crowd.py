@@ -45,13 +45,15 @@ class EngineDecider:
         return self.engine.decide(*asked)
 
     def medium(self, kind, medium_id):
-        return MediumRecord.decode(self.engine.tables.get(RecordKind.MEDIUM, (kind, medium_id, 0)))
+        image = self.engine.tables.get(RecordKind.MEDIUM, (kind, medium_id, 0))
+        assert image is not None
+        return MediumRecord.decode(image)
 
     def alarms(self):
         return [AlarmRecord.decode(image) for image in self.engine.tables.records(RecordKind.ALARM)]
 
 
-DECIDERS = {"engine": EngineDecider, "twin": TwinDecider}
+DECIDERS: dict[str, type[EngineDecider | TwinDecider]] = {"engine": EngineDecider, "twin": TwinDecider}
 
 
 def crowd_of(decider, *, seed, size):

@@ -6,9 +6,13 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.keywrap import aes_key_wrap
 
+from switch.protocol.codes import ResponseCode
 from switch.protocol.messages import (
+    EVIDENCE_BYTES,
     FOUND_BYTES,
     REQUESTS,
+    CardOperation,
+    CreditRequest,
     EvidenceFlag,
     EvidenceOutcome,
     Header,
@@ -17,11 +21,13 @@ from switch.protocol.messages import (
     MediumKind,
     MessageType,
     OpenCardRequest,
+    OperateCardRequest,
     PutCardTypeRequest,
     PutKeyRequest,
     PutMediumRequest,
     PutStoreRequest,
     PutTerminalRequest,
+    Reply,
 )
 from switch.protocol.records import RecordKind
 
@@ -29,6 +35,7 @@ from . import wallet
 from .examine import Challenges, examine
 from .model import Twin
 from .sender import TYPE_OF
+from .wire import HEADER_BYTES
 from .world import EVERY_RIGHT
 
 START_MS = 1_795_000_000_000
@@ -110,6 +117,7 @@ def enrolled(pair, rng):
     stored = {}
     for card in (CARD, CARD + 1, CARD + 2, LONG_CARD):
         pair.operate(OpenCardRequest, card_number=card, account_number=0, card_type=1)
+        pair.operate(CreditRequest, card_number=card, amount_minor=10**9, channel=1)
     for card, version in ((CARD, 1), (CARD + 1, 2), (CARD + 2, 12)):
         held: dict[str, Any] = {"card_number": card, "key_version": version, "operator_id": 1}
         chip, token, tag = rng.randrange(2**56), rng.randrange(10**11), rng.randrange(2**56)
@@ -149,7 +157,7 @@ def read(pair, rng, record, stored, purchase):
 def damaged(rng, message):
     """Some bit of the evidence or of what its cryptogram covers is another; or a field is at its end."""
     bad = bytearray(message)
-    start, end = len(message) - 88, len(message) - FOUND_BYTES
+    start, end = len(message) - EVIDENCE_BYTES, len(message) - FOUND_BYTES
     if rng.random() < 0.5:
         place = rng.randrange(start, end)
         bad[place] ^= 1 << rng.randrange(8)
@@ -167,7 +175,7 @@ def damaged(rng, message):
 def test_the_switch_finds_what_the_twin_finds(seed):
     rng, pair = random.Random(seed), Pair()
     stored = enrolled(pair, rng)
-    outcomes = set()
+    outcomes, receipts = set(), 0
     for _ in range(700):
         pair.now_ms += rng.randrange(90_000)
         record = rng.choice(pair.twin.tables.all(RecordKind.MEDIUM))
@@ -198,9 +206,24 @@ def test_the_switch_finds_what_the_twin_finds(seed):
 
         prepared = pair.examined(message)
 
-        pair.decide(prepared, TILL, EVERY_RIGHT)
+        reply = Reply.decode(pair.decide(prepared, TILL, EVERY_RIGHT)[HEADER_BYTES:])
+        is_approved = reply.code == ResponseCode.APPROVED and message_type != MessageType.QUOTE
+        assert bool(reply.receipt_code) == is_approved
+        receipts += is_approved
+        if reply.code == ResponseCode.CLONE and message_type != MessageType.QUOTE:
+            card = pair.twin.tables.get(RecordKind.MEDIUM, prepared[-EVIDENCE_BYTES], examined_id(prepared)).card_number
+            fields = {"operation": CardOperation.UNFREEZE, "operator_id": 1}
+            pair.operate(OperateCardRequest, card_number=card, **fields)
+        if reply.code == ResponseCode.QUARANTINED:
+            pair.operate(PutTerminalRequest, terminal_id=TILL, store_id=1, rights=1, key=bytes(40))
         outcomes.add(prepared[-FOUND_BYTES + 20])
     assert outcomes == set(EvidenceOutcome)
+    assert receipts > 50
+
+
+def examined_id(message):
+    """Whose medium the proof is of."""
+    return int.from_bytes(message[-FOUND_BYTES + 8 : -FOUND_BYTES + 16], "little")
 
 
 def as_fields(form):

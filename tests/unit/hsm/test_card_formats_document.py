@@ -40,6 +40,7 @@ def code_values():
         CardPurpose.BAR: token_unique(TOKEN),
         CardPurpose.JITTER: card_number_unique(NUMBER),
         CardPurpose.SUN: UID,
+        CardPurpose.SUN_META: bytes(7),
     }
     keys = {purpose: card_key(MASTER, purpose, 1, unique[purpose]) for purpose in CardPurpose}
     data = AcData(bytes(range(1, 9)), 12345, 156, 0, 1_795_000_000, b"TERM0001").pack()

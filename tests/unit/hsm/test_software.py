@@ -272,6 +272,29 @@ def test_a_second_writer_waits_its_turn_and_readers_do_not(path, filled):
     assert len(opened(path)) == 4
 
 
+def test_a_reader_sees_later_keys_when_it_looks_again_and_needs_no_secret(path, filled):
+    with (
+        SoftwareBackend.open(path, PASSPHRASE) as writer,
+        SoftwareBackend.open(path, PASSPHRASE, writable=False) as reader,
+    ):
+        made = writer.generate(KEK, 2, NOW_MS)
+        slots_taken = reader._page.taken_count
+        for _ in range(100):
+            reader.refresh()
+        assert reader.facts(KEK, 2) == made
+        assert reader._page.taken_count == slots_taken + 1
+        wrapped = writer.generate_wrapped(2, 16)
+        assert reader.check_value(wrapped) == wrapped.check_value
+        writer.destroy(KEK, 1)
+        reader.refresh()
+        kept = reader.keys()
+        assert (KEK, 1) not in {(facts.use, facts.version) for facts in kept}
+        writer.reseal(b"another passphrase altogether", cost=TRAINING_COST)
+        with pytest.raises(KeystoreNotOpenedError):
+            reader.refresh()
+        assert reader.check_value(wrapped) == wrapped.check_value  # it goes on with what it has
+
+
 ANOTHER_WRITER = """
 import sys
 from hsm.software import SoftwareBackend

@@ -104,7 +104,7 @@ def test_the_terms_of_the_example_have_the_documented_places():
 
 def test_the_key_of_a_direction_changes_at_the_numbers_that_the_file_shows():
     key, frames = STEPS["key terminal to switch"], FILES["rekey"]["rekey_frames"]
-    seen = []
+    seen: list[int] = []
     for message in FILES["rekey"]["messages"]:
         while len(seen) < message["nonce"] // frames:
             key = AESGCM(key).encrypt(bytes(4) + b"\xff" * 8, bytes(32), b"")[:32]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from switch._show import show
@@ -61,7 +63,7 @@ class Shop(Desk):
 
     def __init__(self, path):
         super().__init__(path)
-        people = {"operator_id": 5, "approver_id": 6}
+        people: dict[str, Any] = {"operator_id": 5, "approver_id": 6}
         for medium, purpose in PURPOSES.items():
             for state in (KeyState.NEW, KeyState.ACTIVE):
                 request = PutKeyRequest(
@@ -73,7 +75,7 @@ class Shop(Desk):
 
     def enrol(self, medium: MediumKind, card: int = CARD) -> None:
         chain = FIRST_CHAIN if medium == MediumKind.CHIP else 0
-        fields = {"medium": medium, "medium_id": IDS[medium], "counter": 10, "chain": chain}
+        fields: dict[str, Any] = {"medium": medium, "medium_id": IDS[medium], "counter": 10, "chain": chain}
         self.approve(MessageType.PUT_MEDIUM, PutMediumRequest(**self.key(), card_number=card, operator_id=5, **fields))
 
     def send(self, request: Packed, terminal_id: int = TILL_ID) -> tuple[Reply, bytes]:
@@ -90,7 +92,9 @@ class Shop(Desk):
         return self.send(request, terminal_id)[0]
 
     def medium(self, kind: MediumKind) -> MediumRecord:
-        return MediumRecord.decode(self.engine.tables.get(RecordKind.MEDIUM, (kind, IDS[kind], 0)))
+        found = self.engine.tables.get(RecordKind.MEDIUM, (kind, IDS[kind], 0))
+        assert found is not None
+        return MediumRecord.decode(found)
 
     def alarms(self) -> list[AlarmRecord]:
         return [AlarmRecord.decode(record) for record in self.engine.tables.records(RecordKind.ALARM)]

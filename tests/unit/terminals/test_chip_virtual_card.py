@@ -2,8 +2,8 @@
 
 import pytest
 
-from hsm.cards import ATC_MAX, cryptogram_fits
-from terminals.chip.applet import READ_STATE, SELECT, CardState, IssuerCommand, PersonalData, generate_ac
+from hsm.cards import ATC_MAX, CardPurpose, card_key, cryptogram_fits, issuer_answer
+from terminals.chip.applet import GO_OVER, READ_STATE, SELECT, CardState, IssuerCommand, PersonalData, generate_ac
 from terminals.chip.card import (
     generate_cryptogram,
     give_issuer_answer,
@@ -12,7 +12,7 @@ from terminals.chip.card import (
     select_applet,
     write_personal_data,
 )
-from terminals.chip.card_file import LOG_ENTRIES_MAX
+from terminals.chip.card_file import LOG_ENTRIES_MAX, HeldKey
 from terminals.chip.errors import (
     CardBlockedError,
     CardConditionsError,
@@ -22,7 +22,19 @@ from terminals.chip.errors import (
     StatusWord,
 )
 from terminals.chip.virtual_card import CardGone
-from tests.unit.terminals.chip import CHAIN, KEY, NUMBER, PAYMENT, UID, Wire, answer_of_issuer, blank, made
+from tests.unit.terminals.chip import (
+    CHAIN,
+    KEY,
+    MASTER_KEY,
+    NEXT_CHAIN,
+    NUMBER,
+    PAYMENT,
+    UID,
+    Wire,
+    answer_of_issuer,
+    blank,
+    made,
+)
 
 
 def test_the_golden_cryptogram_and_issuer_answer():
@@ -238,3 +250,58 @@ def test_a_card_says_that_it_is_for_training():
 
     assert read_figures(wire).kind.name == "TRAINING"
     assert read_figures(wire).state is CardState.ISSUED
+
+
+LATER_KEY = card_key(MASTER_KEY, CardPurpose.AC, 2, UID)
+LATEST_KEY = card_key(MASTER_KEY, CardPurpose.AC, 3, UID)
+
+
+def test_a_card_goes_over_to_a_later_key_when_its_issuer_says_so_and_not_back():
+    wire = Wire(blank())
+    select_applet(wire)
+    write_personal_data(wire, PersonalData(1, KEY, CHAIN, NUMBER, ((2, LATER_KEY), (3, LATEST_KEY))))
+    give_issuer_answer(wire, answer_of_issuer(generate_cryptogram(wire, PAYMENT), command=GO_OVER + 2))
+
+    assert (wire.memory.load().chain, select_applet(wire).key_version) == (NEXT_CHAIN.hex(), 2)
+    answer = generate_cryptogram(wire, PAYMENT)
+    assert answer.key_version == 2 and cryptogram_fits(LATER_KEY, UID, PAYMENT.pack(), answer)
+    assert [held.key_version for held in wire.memory.load().held_keys] == [3]
+    for version in (1, 2, 4):
+        answer = generate_cryptogram(wire, PAYMENT)
+        with pytest.raises(CardStatusError) as raised:
+            give_issuer_answer(wire, issuer_answer(LATER_KEY, UID, answer, CHAIN, GO_OVER + version))
+        assert raised.value.status == StatusWord.WRONG_DATA
+    assert (wire.memory.load().key_version, wire.memory.load().chain) == (2, NEXT_CHAIN.hex())
+
+
+@pytest.mark.parametrize("fault", ["cut-before:chain", "cut-after:chain"])
+def test_going_over_is_one_step_with_the_chain_value(fault):
+    memory = made(held_keys=(HeldKey(2, LATER_KEY.hex()),))
+    wire = Wire(memory, fault)
+    select_applet(wire)
+    with pytest.raises(CardGone):
+        give_issuer_answer(wire, answer_of_issuer(generate_cryptogram(wire, PAYMENT), command=GO_OVER + 2))
+
+    after = wire.memory.load()
+    gone_over = (NEXT_CHAIN.hex(), 2, LATER_KEY.hex(), ())
+    stayed = (CHAIN.hex(), 1, KEY.hex(), memory.held_keys)
+    assert (after.chain, after.key_version, after.key, after.held_keys) == (gone_over if "after" in fault else stayed)
+
+
+@pytest.mark.parametrize(
+    "held", [((1, LATER_KEY),), ((3, LATER_KEY), (2, LATEST_KEY)), ((2, b"short"),), ((256, LATER_KEY),)]
+)
+def test_keys_to_go_over_to_are_later_ones_in_order(held):
+    with pytest.raises(ValueError, match="held key"):
+        PersonalData(1, KEY, CHAIN, NUMBER, held).encode()
+
+
+def test_personal_data_with_held_keys_is_read_as_it_was_written():
+    data = PersonalData(1, KEY, CHAIN, NUMBER, ((2, LATER_KEY), (3, LATEST_KEY)))
+
+    assert PersonalData.decode(data.encode()) == data
+    assert len(data.encode()) == 32 + 2 * 17
+    for cut in (31, 33, 65):
+        with pytest.raises(ValueError, match="bytes"):
+            PersonalData.decode(data.encode()[:cut])
+    assert LATER_KEY.hex() not in repr(data) and LATER_KEY.hex() not in repr(HeldKey(2, LATER_KEY.hex()))

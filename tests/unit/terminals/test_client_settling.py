@@ -7,13 +7,32 @@ from pathlib import Path
 import pytest
 
 from switch.protocol.codes import ResponseCode
-from switch.protocol.messages import BillLine
+from switch.protocol.messages import (
+    BillLine,
+    Header,
+    MessageType,
+    PutTerminalRequest,
+    Reply,
+    Right,
+    TerminalStatus,
+)
+from switch.protocol.records import RecordKind
+from switch.protocol.session import Message
 from terminals.errors import SwitchUnreachableError
 from terminals.outcome import Verdict
 from terminals.policy import Policy
 from terminals.trace import MemoryTrace
 from terminals.trace_file import FileTrace
-from tests.unit.terminals.peer import CARD, DAY_MS, TERMINAL_ID, Fault, Peer
+from tests.unit.terminals.peer import (
+    CARD,
+    DAY_MS,
+    OPERATOR_ID,
+    STORE_ID,
+    TERMINAL_ID,
+    TERMINAL_KEY,
+    Fault,
+    Peer,
+)
 from tests.unit.terminals.till import (
     APPROVED,
     DEBIT,
@@ -332,5 +351,39 @@ def test_card_numbers_are_not_in_outcomes_and_open_requests():
                 ]
             assert all(str(CARD) not in text and CARD.to_bytes(8, "little").hex() not in text for text in texts)
             assert "999901******4533" in texts[2]
+
+    asyncio.run(scenario())
+
+
+def test_a_debit_that_hears_of_a_quarantine_after_a_silence_may_have_been_applied_and_is_reversed():
+    async def scenario():
+        async with Peer().prepare() as peer:
+            before_minor = peer.balance_of(CARD)
+            peer.faults = [Fault.CUT_AFTER]
+
+            def quarantine(message):
+                request = PutTerminalRequest(
+                    trace_number=900,
+                    business_date=peer.now_ms // DAY_MS,
+                    stamp_ms=peer.now_ms,
+                    terminal_id=TERMINAL_ID,
+                    store_id=STORE_ID,
+                    rights=Right.PAY,
+                    key=TERMINAL_KEY.ljust(40, b"\0"),
+                )
+                put = Message(Header(type=MessageType.PUT_TERMINAL, sequence=0), request.encode())
+                _, answer = peer.decide(OPERATOR_ID, put)
+                assert Reply.decode(answer).code == ResponseCode.APPROVED
+                terminal = peer.twin.tables.find(RecordKind.TERMINAL, TERMINAL_ID)
+                assert terminal is not None
+                terminal.status = TerminalStatus.QUARANTINED
+                return Fault.NONE
+
+            peer.judge = quarantine
+            async with till(peer) as client:
+                outcome = await client.debit(CARD, 10_00)
+
+            assert end_of(outcome) == REVERSED
+            assert peer.types()[-1] == REVERSAL and peer.balance_of(CARD) == before_minor
 
     asyncio.run(scenario())

@@ -259,6 +259,17 @@ async def test_a_key_is_changed_by_itself_when_the_switch_asks_for_it(path):
 
 
 @played
+async def test_a_client_that_is_asked_by_both_the_switch_and_its_program_changes_its_key_once(path):
+    async with Peer().prepare().register() as peer, till_of(path, peer, SOON) as client:
+        peer.flags = TerminalFlag.RENEW_KEY
+        await client.echo()
+        assert (await client.change_key()).verdict is Verdict.APPROVED
+        await asyncio.sleep(0.1)
+
+        assert (confirms(peer), client.keys_changed) == ([0, 1], 1)
+
+
+@played
 async def test_without_being_asked_to_no_key_is_changed(path):
     async with Peer().prepare().register() as peer, till_of(path, peer, SOON) as client:
         await client.echo()

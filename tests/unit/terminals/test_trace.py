@@ -4,9 +4,9 @@ import stat
 
 import pytest
 
-from switch.protocol.messages import MessageType
+from switch.protocol.messages import PIN_BYTES, DebitFlag, DebitRequest, Evidence, MediumKind, MessageType
 from terminals.errors import TooManyOpenRequestsError, TraceFileError
-from terminals.trace import MemoryTrace
+from terminals.trace import Heard, MemoryTrace
 from terminals.trace_file import COMPACT_BYTES, FileTrace
 
 DATE = 20_000
@@ -188,3 +188,24 @@ def test_forgetting_needs_a_reason():
 
 def test_requests_hide_their_bytes_from_logs():
     assert "body" not in repr(begin(MemoryTrace("a test")))
+
+
+def test_the_book_keeps_no_pin_of_a_debit_with_evidence_and_all_the_rest_of_it():
+    evidence = Evidence(medium=MediumKind.CHIP, counter=42, proof=b"p" * 16)
+    debit = DebitRequest(
+        trace_number=1,
+        business_date=DATE,
+        stamp_ms=5,
+        card_number=6221_2600_1234_5674,
+        amount_minor=100,
+        flags=DebitFlag.PIN,
+        pin=b"1234".ljust(PIN_BYTES, b"\0"),
+        evidence=evidence,
+    )
+    trace = MemoryTrace("a test", keeps_book=True)
+    request = trace.begin(MessageType.DEBIT, DATE, lambda number: debit.encode())
+    trace.close(request.trace_number, Heard(code=0, amount_minor=100, journal_sequence=7))
+
+    (entry,) = trace.book()
+    kept = DebitRequest.decode(entry.request.body)
+    assert (kept.pin, kept.evidence, kept.amount_minor) == (bytes(PIN_BYTES), evidence, 100)

@@ -114,3 +114,18 @@ def test_devices_are_added_replaced_and_taken_out():
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(WorkstationError, match="nowhere"):
         read_workstation(tmp_path / "nowhere.toml")
+
+
+def test_currency_store_and_readers_without_contact_are_kept(tmp_path):
+    field = Device("field", "chip", "pcsc", "Reader 01", contactless=True)
+    station = Workstation("till", (field,), currency=978, store="Markt 12")
+    write(tmp_path / "till.toml", station)
+
+    assert read_workstation(tmp_path / "till.toml") == station
+    assert "currency" not in Workstation("till", (field,)).to_toml()
+    assert station.without_device("field").with_device(field) == station
+    device = '[[devices]]\nname = "a"\nkind = "chip"\nmodel = "pcsc"\nport = ""\n'
+    text = f'workstation = "till"\ncurrency = 0\nstore = 7\n{device}'
+    with pytest.raises(WorkstationError) as caught:
+        parse_workstation(text + "contactless = 1\n")
+    assert [problem.field for problem in caught.value.problems] == ["currency", "store", "devices[0].contactless"]

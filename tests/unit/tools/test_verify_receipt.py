@@ -30,7 +30,8 @@ from tests.support.notarized import Keys, verify_apart, write_public_key
 tool = verifier()
 NOTARY = Keys()
 
-SEQUENCE = 14
+SEQUENCE = 20
+"""A debit: behind the settings, six entries of keys, and what furnishes the shop."""
 
 
 # --------------------------------------------------------------------------- the verifier knows the layouts
@@ -57,6 +58,7 @@ def test_it_finds_what_it_shows_where_requests_and_replies_have_it():
         request = REQUESTS[MessageType(type_)]
         assert name == MessageType(type_).name
         assert place(request, "card_number") == ((tool.CARD_AT, "Q") if has_card else None)
+        assert place(Reply, "receipt_code") == (tool.RECEIPT_CODE_AT, "Q")
         assert place(request, "amount_minor") == (None if amount_at is None else (amount_at, "q"))
     assert place(Reply, "code") == (tool.REPLY_CODE_AT, "H")
     assert place(Reply, "trace_number") == (tool.REPLY_TRACE_AT, "I")
@@ -179,11 +181,9 @@ def test_another_key_another_leaf_and_an_unsigned_head_are_named(signed, run, wr
     assert run(write_proof(proof | {"head": unsigned.hex()})) == (1, "WRONG: head: it is not signed\n")
 
 
-def test_the_code_on_paper_is_compared(signed, run, write_proof, monkeypatch):
-    """Until replies have a code, their balance stands in for it: any u64 of the reply will do."""
-    monkeypatch.setattr(tool, "RECEIPT_CODE_AT", 24)
+def test_the_code_on_paper_is_compared(signed, run, write_proof):
     proof = write_proof(_proof.prove(signed, SEQUENCE))
-    code = format_receipt_code(int.from_bytes(entries_of(signed)[SEQUENCE - 1].reply[24:32], "little"))
+    code = format_receipt_code(int.from_bytes(entries_of(signed)[SEQUENCE - 1].reply[96:104], "little"))
 
     status, printed = run(proof, "--code", f"{code[:4]}-{code[4:]}".lower())
     assert status == 0
