@@ -11,6 +11,7 @@ from typing import Annotated, NamedTuple
 from cyclopts import Group, Parameter
 
 from switch.protocol.limits import CARD_NUMBER_MAX, RANGE_CARDS_MAX
+from terminals.luhn import luhn_digit
 
 from .output import CommandError
 from .units import CardNumber, parse_card_number
@@ -54,21 +55,12 @@ class Piece(NamedTuple):
     related: int = 0
 
 
-def luhn_digit(digits: int) -> int:
-    """Check digit to write behind these digits."""
-    total = 0
-    for place, character in enumerate(reversed(str(digits))):
-        value = int(character) * (2 if place % 2 == 0 else 1)
-        total += value - 9 if value > 9 else value
-    return -total % 10
-
-
 def successor(number: int, *, check_digit: bool) -> int:
     """Next number of a range, as the switch counts it."""
     if not check_digit:
         return number + 1
     stem = number // 10 + 1
-    return stem * 10 + luhn_digit(stem)
+    return stem * 10 + luhn_digit(str(stem))
 
 
 def select(numbers: tuple[int, ...], selection: Selection, *, pairs: bool = False) -> list[Card]:
@@ -98,9 +90,9 @@ def select(numbers: tuple[int, ...], selection: Selection, *, pairs: bool = Fals
 
 
 def _range(first: int, selection: Selection) -> list[int]:
-    if selection.check_digit and first % 10 != luhn_digit(first // 10):
+    if selection.check_digit and first % 10 != luhn_digit(str(first // 10)):
         raise CommandError(
-            f"--check-digit: expected a first number that ends in its Luhn digit {luhn_digit(first // 10)},"
+            f"--check-digit: expected a first number that ends in its Luhn digit {luhn_digit(str(first // 10))},"
             f" got {first % 10}; correct the number"
         )
     last = selection.to if selection.to is not None else CARD_NUMBER_MAX

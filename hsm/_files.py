@@ -16,8 +16,14 @@ _SUFFIX_LOCK = ".lock"
 def replace_file(path: Path, content: bytes) -> None:
     """Write a file so that at every moment the old or the new content stands there. Durable when it returns.
 
-    A `.new` beside it is what an earlier crash left; it is written over. The caller holds `sole_writer`.
+    A `.new` beside it is what an earlier crash left; it is written over. The caller is the only writer.
     """
+    put_file(path, content)
+    sync_folder(path.parent)
+
+
+def put_file(path: Path, content: bytes) -> None:
+    """As `replace_file`, whole, but the name is durable only after `sync_folder`."""
     new = path.with_name(path.name + _SUFFIX_NEW)
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE)
     try:
@@ -27,7 +33,6 @@ def replace_file(path: Path, content: bytes) -> None:
     finally:
         os.close(descriptor)
     os.replace(new, path)
-    sync_folder(path.parent)
 
 
 def append_file(path: Path, content: bytes) -> None:

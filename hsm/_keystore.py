@@ -36,6 +36,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hsm._cipher import GCM_NONCE_BYTES, GCM_TAG_BYTES, check_value, equal, gcm_open, gcm_seal, random_bytes
+from hsm._files import FILE_MODE, put_file, sync_folder
 from hsm._memory import KeyPage, KeySlot
 from hsm._seal import NO_COST, Seal, SealCost, SealMethod, Secret
 from hsm.backend import RESIDENT_KEY_BYTES, KeyFacts, KeyUse
@@ -60,7 +61,6 @@ KEY_COUNT_MAX = 96  # a few versions of three uses over decades; with the workin
 FILE_BYTES_MAX = HEADER.size + KEY_COUNT_MAX * (FACTS.size + RESIDENT_KEY_BYTES) + GCM_TAG_BYTES + DIGEST_BYTES
 USES = {1: KeyUse.KEK, 2: KeyUse.SIGN, 3: KeyUse.LOG}
 USE_NUMBERS = {use: number for number, use in USES.items()}
-FILE_MODE = 0o600
 
 assert HEADER.size == 72 and FACTS.size == 24 and GCM_NONCE_BYTES == 12
 
@@ -185,30 +185,15 @@ def write(path: Path, content: bytes) -> None:
     Raises `KeystoreUnwritableError` (the old one is as it was), `KeystoreUncertainError` (the new one is there, but
     the directory could not be synced).
     """
-    new = path.with_name(path.name + ".new")
     try:
-        # Only the holder of the lock comes here, so a leftover is from a crash.
-        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)
-        try:
-            os.fchmod(handle, FILE_MODE)
-            view = memoryview(content)
-            while view:
-                view = view[os.write(handle, view) :]  # disk
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-        os.rename(new, path)
+        put_file(path, content)
     except OSError as error:
         raise KeystoreUnwritableError(
             f"expected to write {path}, got {error.strerror}: the change did not happen; free space or mend rights, "
             f"then do it again"
         ) from None
     try:
-        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        sync_folder(path.parent)
     except OSError as error:
         raise KeystoreUncertainError(
             f"expected to sync the directory of {path}, got {error.strerror}: the change happened, a power cut may "

@@ -9,8 +9,8 @@ from pathlib import Path
 from switch._blocks import BlockReader
 from switch._directory import DirectoryError, open_directory
 from switch._entries import cut, entries_in
-from switch._verify import masked
 from switch.protocol.codes import ResponseCode
+from switch.protocol.masking import mask
 from switch.protocol.messages import REQUESTS, MessageType, Reply
 from switch.protocol.records import EntryHeader
 
@@ -100,7 +100,7 @@ def line(header: EntryHeader, request_body: bytes, reply: Reply) -> str:
     if reply.detail:
         parts.append(f"detail {reply.detail}")
     if hasattr(request, "card_number"):
-        parts.append(f"card {masked(request.card_number)}")
+        parts.append(f"card {mask(request.card_number)}")
     if hasattr(request, "amount_minor"):
         parts.append(f"asked {request.amount_minor} done {reply.amount_minor} balance {reply.balance_minor}")
         earned, points = hundredths(reply.points_hundredths, "+"), hundredths(reply.points_balance_hundredths)

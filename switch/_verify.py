@@ -29,6 +29,7 @@ from switch._zone import zone_table
 from switch.duplicates import AnswerWindow
 from switch.group_commit import GroupCommit
 from switch.ledger import Ledger, Snapshot
+from switch.protocol.masking import mask
 from switch.protocol.messages import SwitchMode
 from switch.protocol.records import RecordKind, SwitchRecord, record_key
 
@@ -195,16 +196,10 @@ def shown(record: bytes) -> str:
     kind, (first, *others) = RecordKind(record[0]), record_key(record)
     numbers = [str(number) for number in (first, *others)]
     if kind in KEYED_BY_CARD:
-        numbers[0] = masked(first)
+        numbers[0] = mask(first)
     elif kind in KEYED_BY_MEDIUM:
-        numbers[1] = masked(others[0])
+        numbers[1] = mask(others[0])
     return f"{kind.name.lower()} {'/'.join(numbers)}"
-
-
-def masked(card_number: int) -> str:
-    """A card number for people: first six and last four digits; short ones are hidden whole."""
-    digits = str(card_number)
-    return digits[:6] + "*" * (len(digits) - 10) + digits[-4:] if len(digits) > 12 else "*" * len(digits)
 
 
 def verify(path: Path) -> int:

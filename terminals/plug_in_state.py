@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from pathlib import Path
 
 import msgspec
 
+from hsm._files import replace_file
+
+from ._files import take_lock
 from .errors import TerminalError
 
 FORMAT = "cardswitch plug-ins"
@@ -53,7 +55,7 @@ class StateFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lock = self._take_lock()
+        self._lock = take_lock(path, StateFileError)
 
     def load(self) -> State | None:
         """What was saved, or nothing at the first start."""
@@ -77,19 +79,8 @@ class StateFile:
 
     def save(self, state: State) -> None:
         """Replace the file; when this returns the new one is durable."""
-        temporary = self._path.with_name(self._path.name + ".new")
         try:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)  # disk
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(msgspec.json.encode(state) + b"\n")
-                file.flush()
-                os.fsync(file.fileno())  # disk
-            os.replace(temporary, self._path)
-            folder = os.open(self._path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)  # disk
-            finally:
-                os.close(folder)
+            replace_file(self._path, msgspec.json.encode(state) + b"\n")  # disk
         except OSError as error:
             raise StateFileError(
                 f"{self._path}: expected to write the file, got {error.strerror}; make room and start again"
@@ -98,18 +89,3 @@ class StateFile:
     def close(self) -> None:
         """Let another runner have it."""
         os.close(self._lock)
-
-    def _take_lock(self) -> int:
-        path = self._path.with_name(self._path.name + ".lock")
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)  # disk
-        except OSError as error:
-            raise StateFileError(f"{path}: expected to create it, got {error.strerror}; check the folder") from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(descriptor)
-            raise StateFileError(
-                f"{self._path}: expected to be its only user, got another process that holds it; stop that one first"
-            ) from None
-        return descriptor

@@ -14,8 +14,9 @@ place, synced with its folder.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+
+from hsm._files import replace_file
 
 from .credentials import Credentials, encode_key_file, read_key_file
 from .errors import CredentialsError
@@ -60,20 +61,8 @@ class TerminalKey:
                 f"{self._path}: expected the key file as this program read it, got another one;"
                 " let one program at a time use it, and start this one again"
             )
-        beside = self._path.with_name(f"{self._path.name}.new")
         try:
-            beside.unlink(missing_ok=True)  # of a write that was cut off
-            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)  # disk
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(encode_key_file(key, next_key))
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(beside, self._path)
-            folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            replace_file(self._path, encode_key_file(key, next_key))  # disk
         except OSError as error:
             raise CredentialsError(
                 f"{self._path}: expected to write the key file anew, got {error.strerror}; make room and call again"

@@ -14,7 +14,6 @@ file.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import zlib
 from pathlib import Path
@@ -22,6 +21,9 @@ from typing import Final
 
 import msgspec
 
+from hsm._files import sync_folder
+
+from ._files import take_lock
 from .errors import TraceFileError
 from .trace import (
     OPEN_REQUESTS_MAX,
@@ -83,7 +85,7 @@ class FileTrace(TraceStore):
         self._appended_bytes = 0
         self._size_bytes = 0
         self._kept_bytes = 0
-        self._lock = self._take_lock()
+        self._lock = take_lock(path, TraceFileError)
         try:
             if path.exists():
                 self._load()
@@ -193,7 +195,7 @@ class FileTrace(TraceStore):
                     view = view[os.write(descriptor, view) :]
                 os.fsync(descriptor)  # disk
                 os.rename(temporary, self._path)
-                _sync_folder(self._path.parent)
+                sync_folder(self._path.parent)
             except BaseException:
                 os.close(descriptor)
                 raise
@@ -205,21 +207,6 @@ class FileTrace(TraceStore):
             os.close(self._descriptor)
         self._descriptor = descriptor
         self._appended_bytes, self._size_bytes, self._kept_bytes = 0, len(lines), len(lines)
-
-    def _take_lock(self) -> int:
-        path = self._path.with_name(self._path.name + ".lock")
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)  # disk
-        except OSError as error:
-            raise TraceFileError(f"{path}: expected to create it, got {error.strerror}; check the folder") from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(descriptor)
-            raise TraceFileError(
-                f"{self._path}: expected to be its only user, got another process that holds it; stop that one first"
-            ) from None
-        return descriptor
 
     def _damaged(self, line_number: int, expected: str) -> TraceFileError:
         return TraceFileError(
@@ -242,11 +229,3 @@ def _parse(line: bytes) -> _Record | None:
     except (ValueError, msgspec.DecodeError):
         return None
     return record
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)  # disk
-    finally:
-        os.close(descriptor)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from switch.protocol.layout import layout_of
 from switch.protocol.messages import LINE_COUNT_MAX, BillLine
+from terminals.luhn import luhn_digit
 
 if TYPE_CHECKING:
     import polars as pl
@@ -262,6 +263,4 @@ def card_type_index(household_id: int, year: Year, card_types: tuple[CardTypeRul
 def card_number(household_id: int, card_type: int, clone: int = 0) -> int:
     """`9999`, two digits of card type (from 1), nine of household (clones in the first three), Luhn digit."""
     body = f"9999{card_type + 1:02d}{clone * (HOUSEHOLD_ID_MAX + 1) + household_id:09d}"
-    doubled = sum(sum(divmod(2 * int(digit), 10)) for digit in body[::-2])
-    plain = sum(int(digit) for digit in body[-2::-2])
-    return int(body) * 10 + -(doubled + plain) % 10
+    return int(body) * 10 + luhn_digit(body)

@@ -6,7 +6,6 @@ personaliser refuses it (`personalise`). The file has mode 0600 all the same.
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +13,10 @@ from typing import Protocol
 
 import msgspec
 
+from hsm._files import replace_file
 from hsm.cards import ATC_MAX, CHAIN_BYTES, UID_BYTES, AcData
 
+from .._files import take_lock
 from .applet import KEY_BYTES, CardState
 from .errors import ChipError
 
@@ -110,7 +111,7 @@ class CardFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = _take_lock(path)
+        self._lock = take_lock(path, CardFileError)
 
     @staticmethod
     def make(path: Path, uid: bytes) -> None:
@@ -132,19 +133,8 @@ class CardFile:
 
     def store(self, memory: CardMemory) -> None:
         """Replace the file; when this returns the new one is durable."""
-        temporary = self.path.with_name(self.path.name + ".new")
         try:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)  # disk
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(msgspec.json.encode(memory) + b"\n")
-                file.flush()
-                os.fsync(file.fileno())  # disk
-            os.replace(temporary, self.path)
-            folder = os.open(self.path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)  # disk
-            finally:
-                os.close(folder)
+            replace_file(self.path, msgspec.json.encode(memory) + b"\n")  # disk
         except OSError as error:
             raise CardFileError(f"{self.path}: expected to store, got {error.strerror}; make room") from error
 
@@ -213,19 +203,3 @@ def fault_collector(path: Path) -> Callable[[], str]:
             return ""
 
     return collect
-
-
-def _take_lock(path: Path) -> int:
-    lock = path.with_name(path.name + ".lock")
-    try:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)  # disk
-    except OSError as error:
-        raise CardFileError(f"{lock}: expected to create it, got {error.strerror}; check the folder") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        raise CardFileError(
-            f"{path}: expected to be the card's only user, got another process; stop that one first"
-        ) from None
-    return descriptor

@@ -335,7 +335,7 @@ def test_a_fork_has_no_keys_and_does_not_give_the_lock_away(path, filled):
         assert len(backend.mac(1, b"entry")) == 16
 
 
-@pytest.mark.parametrize("call", ["open", "write", "fsync", "rename"])
+@pytest.mark.parametrize("call", ["open", "write", "fsync", "replace"])
 def test_what_could_not_be_written_did_not_happen(path, filled, monkeypatch, call):
     with SoftwareBackend.open(path, PASSPHRASE) as backend:
         before = path.read_bytes()
@@ -402,12 +402,12 @@ def test_the_new_file_is_on_disk_before_it_takes_the_name(path, filled, monkeypa
 
         return does
 
-    for call in ("write", "fsync", "rename"):
+    for call in ("write", "fsync", "replace"):
         monkeypatch.setattr(os, call, watched(call))
     with SoftwareBackend.open(path, PASSPHRASE) as backend:
         backend.generate(KEK, 2, NOW_MS)
 
-    assert calls == ["write", "fsync", "rename", "fsync"]
+    assert calls == ["write", "fsync", "replace", "fsync"]
 
 
 def test_a_destroyed_key_leaves_the_memory(path, filled):

@@ -8,7 +8,7 @@ import pytest
 from switch._blocks import HEADER_BYTES, crc32c
 from switch._directory import open_directory
 from switch._entries import cut
-from switch._verify import Verifier, masked, verify
+from switch._verify import Verifier, verify
 from switch.ledger import Ledger
 from switch.protocol.layout import layout_of
 from switch.protocol.messages import Reply
@@ -230,17 +230,3 @@ def test_a_journal_is_clean_although_the_clock_went_back_over_a_restart(shop, ca
     status = verify(shop)
 
     assert status == 0
-
-
-@pytest.mark.parametrize(
-    ("number", "shown"),
-    [
-        (6222020100034533, "622202******4533"),
-        (6222020100034533123, "622202*********3123"),
-        (1234567890123, "123456***0123"),
-        (123456789012, "************"),
-        (12345678, "********"),
-    ],
-)
-def test_a_card_number_shows_six_and_four_digits_when_enough_stay_hidden(number, shown):
-    assert masked(number) == shown

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import pytest
 
+from hsm import _files
 from switch.protocol.messages import ChangeKeyRequest, MessageType, TerminalFlag
-from terminals import terminal_key
 from terminals._clock import SYSTEM
 from terminals.client import Client
 from terminals.credentials import Credentials, write_credentials
@@ -150,7 +150,7 @@ class FilesOf:
 
 
 STEPS = {
-    "before the next key is on disk": lambda m: m.setattr(terminal_key, "os", FilesOf()),
+    "before the next key is on disk": lambda m: m.setattr(_files, "os", FilesOf()),
     "behind the next key on disk": lambda m: kill_behind(m, TerminalKey, "begin"),
     "before the second session": lambda m: kill_before(m, KeptLink, "go_over"),
     "behind the second session": lambda m: kill_behind(m, KeptLink, "go_over"),
