@@ -11,6 +11,8 @@ flock 9 # two makes at once take turns
 touch build/started # what is edited while a step runs is newer than its stamp
 
 log=build/setup.log
+# No user of its own for downloads: that fails where /dev or /tmp are stricter than apt expects, as in some containers.
+APT=(apt-get -o DPkg::Lock::Timeout=300 -o APT::Sandbox::User=root)
 
 say() { echo "setup: $*"; }
 fail() { echo "setup: $*" >&2; exit 1; }
@@ -36,8 +38,6 @@ missing_debian_packages() {
     has_header stdio.h || echo libc6-dev
     has_header openssl/evp.h || echo libssl-dev
     pkg-config --exists libpcsclite 2>/dev/null || echo libpcsclite-dev
-    # The tests' token; a software module, so that no HSM is needed.
-    [ -e /usr/lib/softhsm/libsofthsm2.so ] && command -v softhsm2-util >/dev/null || echo softhsm2
     command -v pkg-config >/dev/null || echo pkg-config
     "$python" -c 'import ensurepip, venv' 2>/dev/null || echo "$version-venv"
     "$python" -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' ||
@@ -54,18 +54,20 @@ install_debian_packages() {
     sudo apt-get update && sudo apt-get install -y --no-install-recommends $missing"
     say "Debian packages: $missing"
     export DEBIAN_FRONTEND=noninteractive
-    quietly apt-get -o DPkg::Lock::Timeout=300 update
+    quietly "${APT[@]}" update
     # shellcheck disable=SC2086  # a list
-    quietly apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends $missing
+    quietly "${APT[@]}" install -y --no-install-recommends $missing
     missing=$(missing_debian_packages "$python" | tr '\n' ' ')
     [ -z "$missing" ] || fail "$python still lacks what Debian calls: $missing"
 }
 
-# What only tests need: pcscd, and a reader that is not there. Where systemd would start pcscd, the driver of that reader
-# opens a port to everybody, so there a person decides; without them the tests of chip cards are skipped and say so.
+# What only tests need: a token in software, pcscd, and a reader that is not there. Where systemd would start pcscd, the driver of that reader
+# opens a port to everybody, so there a person decides; without them the tests of chip cards and tokens are skipped and say so.
 missing_test_packages() {
     [ -x /usr/sbin/pcscd ] || command -v pcscd >/dev/null || echo pcscd
     [ -e /usr/lib/pcsc/drivers/serial/libifdvpcd.so ] || echo vsmartcard-vpcd
+    # A token in software, so that no HSM is needed.
+    [ -e /usr/lib/softhsm/libsofthsm2.so ] && command -v softhsm2-util >/dev/null || echo softhsm2
 }
 
 install_test_packages() {
@@ -80,9 +82,9 @@ install_test_packages() {
     fi
     say "Debian packages for tests: $missing"
     export DEBIAN_FRONTEND=noninteractive
-    quietly apt-get -o DPkg::Lock::Timeout=300 update
     # shellcheck disable=SC2086  # a list
-    quietly apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends $missing
+    { "${APT[@]}" update && "${APT[@]}" install -y --no-install-recommends $missing; } >"$log" 2>&1 </dev/null ||
+        say "they cannot be had now: tests of chip cards and tokens will be skipped, and say so"
 }
 
 packages() {
