@@ -45,6 +45,8 @@ AUDIT_LINKS = 16
 AUDIT_SECONDS_MAX = 60
 DECISION_BENCHMARK = "tests/benchmarks/test_decision.py"
 """Run by pytest-benchmark in a process of its own."""
+EVIDENCE_BENCHMARK = "tests/benchmarks/test_evidence.py"
+"""Likewise."""
 
 
 class Shape(msgspec.Struct, frozen=True):
@@ -202,6 +204,22 @@ def decision_aead_ns(directory: Path) -> float:
     return float(benchmark["stats"]["median"] / benchmark["extra_info"]["debits_per_round"] * 1e9)
 
 
+def evidence_ns(directory: Path) -> Figures:
+    """What the proof of a medium adds to one debit in process, nanoseconds: difference of the medians of one run."""
+    results = directory / "evidence.json"
+    subprocess.run(
+        [sys.executable, "-m", "pytest", EVIDENCE_BENCHMARK, "-q", "--benchmark-only", f"--benchmark-json={results}"],
+        check=True,
+        capture_output=True,
+        timeout=300,
+    )
+    median_ns = {
+        benchmark["params"]["medium"]: benchmark["stats"]["median"] / benchmark["extra_info"]["debits_per_round"] * 1e9
+        for benchmark in json.loads(results.read_text())["benchmarks"]
+    }
+    return {f"evidence_{name}_ns": round(median_ns[name] - median_ns["number"]) for name in ("chip", "code")}
+
+
 def bench(arguments: argparse.Namespace, directory: Path, say: Callable[[str], None]) -> Figures:
     """All measurements in their order; the figures by name."""
     cards = CardRange(FIRST_CARD, arguments.cards)
@@ -217,6 +235,7 @@ def bench(arguments: argparse.Namespace, directory: Path, say: Callable[[str], N
     )
     sync_us = fdatasync_p50_us(directory)
     figures["decision_aead_ns"] = decision_aead_ns(directory)
+    figures |= evidence_ns(directory)
     with (
         Switch(directory / "data", directory / "switch.log") as switch,
         Child(["-m", "loadtests.echo"], directory / "echo.log") as echo,

@@ -49,6 +49,7 @@ def goals(figures: Figures) -> list[Goal]:
         Goal("durable_256x1_per_s", echo_256, "at or above the echo's rate", at_least=True),
         Goal("lone_p50_us", echo_lone + sync + 60, "echo p50 + fdatasync p50 + 60 µs"),
         Goal("decision_aead_ns", 1_000, "frame opened, decided, reply sealed, in process"),
+        Goal("evidence_chip_ns", 300, "what a chip's cryptogram adds to a debit in process"),
         Goal("rss_1m_cards_bytes", RSS_BYTES_MAX, "1,000,000 cards in 400 MB"),
         Goal("restart_1m_cards_s", 2, "SIGKILL to first answer"),
         Goal("ratio_standard", 0.9, "3 lines, one of 200 rules hits, beside flat debits in turn", at_least=True),

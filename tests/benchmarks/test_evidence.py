@@ -129,9 +129,9 @@ def receive(bench: EvidenceBench, size: int) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::pytest_benchmark.logger.PytestBenchmarkWarning")
-@pytest.mark.parametrize("medium", [MediumKind.NUMBER, MediumKind.CHIP, MediumKind.CODE], ids=lambda m: m.name.lower())
+@pytest.mark.parametrize("medium", ["number", "chip", "code"])
 def test_debits_with_evidence_are_examined_and_decided(benchmark, medium):
-    bench = EvidenceBench(medium)
+    bench = EvidenceBench(MediumKind[medium.upper()])
 
     benchmark.extra_info["debits_per_round"] = FRAMES
     benchmark.pedantic(receive, setup=bench.frames, rounds=20, warmup_rounds=2)

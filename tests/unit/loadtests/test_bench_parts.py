@@ -52,6 +52,7 @@ def test_goals_are_met_missed_or_not_measured():
         "durable_256x1_per_s": True,
         "lone_p50_us": True,  # 100 of echo, 60 of disk and 60 allowed
         "decision_aead_ns": None,
+        "evidence_chip_ns": None,
         "rss_1m_cards_bytes": True,
         "restart_1m_cards_s": False,
         "ratio_standard": None,
