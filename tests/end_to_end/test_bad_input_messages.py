@@ -253,10 +253,11 @@ def test_every_integer_of_put_terminal_at_its_extremes_is_answered_by_a_named_co
             peer.ask(MessageType.PUT_TERMINAL, altered.body).code
             for altered in integers_at_extremes(MessageType.PUT_TERMINAL, whole)
         ]
-        # Number 1, one of the extremes, is the operator: put it back.
-        rights = Right.CREDIT | Right.CONFIGURE | Right.FOLLOW | Right.CARDS
+        # Number 1, one of the extremes, is the operator: put it back. Another key has ended its session.
+        rights = Right.CREDIT | Right.CONFIGURE | Right.FOLLOW | Right.CARDS | Right.SECURITY
         fields = {"terminal_id": operator.terminal_id, "store_id": 0, "rights": rights}
         put_back = peer.do(MessageType.PUT_TERMINAL, **fields, key=operator.key.ljust(40, b"\0"))
+    switch.hang_up_desk()
 
     assert {*codes} <= {*ResponseCode} and {ResponseCode.APPROVED, ResponseCode.FIELD_INVALID} <= {*codes}
     assert put_back.code == ResponseCode.APPROVED

@@ -51,7 +51,7 @@ def test_what_was_put_is_listed(operator):
     assert [row["organisation"] for row in operator.json("organisation", "list")] == [1, 10]
     assert operator.json("store", "list") == [{"store": 12, "organisation": 10, "round_off": "0.10"}]
     assert [(row["terminal"], row["rights"]) for row in operator.json("terminal", "list")] == [
-        (1, "credit, configure, follow, cards"),
+        (1, "credit, configure, follow, cards, security"),
         (7, "pay, credit"),
         (900, "pay, credit, configure, follow, cards"),
     ]

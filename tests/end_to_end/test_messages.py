@@ -12,13 +12,16 @@ from switch.protocol.messages import (
     BillLine,
     FollowReply,
     FollowRequest,
+    KeyPurpose,
     MessageType,
     Right,
 )
+from switch.protocol.records import RecordKind
 from tests.fuzz.peer import Answer, message
 from tests.fuzz.reader import JournalReader, crc32c
 from tests.fuzz.running import BALANCE_MINOR, CARD, EVERY_RIGHT, OTHER_CARD, Watch, running_switch
 from tests.fuzz.samples import sample
+from tests.support.key_samples import decided_sample
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +99,7 @@ def test_the_same_sequence_may_be_used_again_and_stands_for_nothing(switch):
 def test_a_repeat_is_answered_byte_for_byte_and_other_content_under_its_trace_number_is_refused(switch, type_):
     credentials = switch.new_terminal()
     with switch.signed_on(credentials) as peer:
-        body = sample(peer, type_)
+        body = decided_sample(peer, type_)
         first = peer.ask(type_, body)
         watch = Watch(switch)
 
@@ -110,6 +113,27 @@ def test_a_repeat_is_answered_byte_for_byte_and_other_content_under_its_trace_nu
     assert confused.code == ResponseCode.TRACE_REUSED
     assert watch.entries() == []
     assert watch.moved()["repeats"] == 4
+
+
+@pytest.mark.parametrize(
+    ("type_", "fields"),
+    [
+        (MessageType.PUT_KEY, {"purpose": KeyPurpose.TAG, "key_version": 9, "check_value": bytes(8)}),
+        (MessageType.REWRAP_KEY, {"kind": RecordKind.TERMINAL, "storage_version": 9, "key_a": 1}),
+    ],
+)
+def test_a_request_with_a_key_that_cannot_be_had_leaves_no_trace(switch, type_, fields):
+    with switch.signed_on() as peer:
+        body = peer.request(type_, **fields).encode()
+        trace_number = int.from_bytes(body[:4], "little")
+        watch = Watch(switch)
+
+        answers = [peer.ask(type_, body), peer.ask(type_, body[:8] + b"\1" + body[9:])]
+        after = peer.do(MessageType.DEBIT, trace_number=trace_number, card_number=CARD, amount_minor=1)
+
+    assert {answer.code for answer in answers} == {ResponseCode.KEY_MATERIAL}
+    assert after.code == ResponseCode.APPROVED  # the trace number was not used
+    assert [entry.request_type for entry in watch.entries()] == [MessageType.DEBIT]
 
 
 def test_a_repeat_of_a_decline_is_the_same_decline_even_when_there_is_money_now(switch):
@@ -140,7 +164,7 @@ def test_a_follower_that_begins_at_zero_can_check_the_whole_journal_by_itself(sw
     reader = JournalReader(partition=0)
     with switch.signed_on(switch.new_terminal(Right.FOLLOW)) as peer:
         durable = ask_follow(peer, 0).durable_position
-        stop = durable if bytes_max > 127 else min(durable, 1_500 * bytes_max)
+        stop = durable if bytes_max > 127 else min(durable, 3_000 * bytes_max)
         position = 0
         while position < stop:
             # Others go on meanwhile: the last reply must not reach into a block that came after `durable`.

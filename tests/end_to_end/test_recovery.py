@@ -29,6 +29,7 @@ from tests.support.switch_process import SwitchProcess
 from tests.support.till import HungUpError, Till
 
 PATIENCE_S = 20
+CHECKPOINTER, NOTARY = "switch._checkpointer", "switch._notary_process"
 LONG_BILL = tuple(BillLine(item=n, amount_minor=1) for n in range(255))
 
 
@@ -167,10 +168,7 @@ def test_a_segment_whose_preparation_was_cut_short_does_no_harm(shop):
 
 def test_a_switch_whose_checkpoint_process_was_killed_goes_on_answering_and_says_so(shop):
     with SwitchProcess(shop) as switch:
-        wait_until(lambda: len(switch.children()) == 1, "the checkpoint process")
-        (child,) = switch.children()
-
-        os.kill(child, signal.SIGKILL)
+        os.kill(child_of(switch, CHECKPOINTER), signal.SIGKILL)
 
         with sign_on(switch) as till:
             cashier = Cashier(till)
@@ -188,8 +186,7 @@ def test_a_switch_whose_checkpoint_process_was_killed_goes_on_answering_and_says
 
 def test_a_switch_whose_checkpoint_process_was_killed_does_not_claim_a_store_that_is_up_to_date(shop):
     with SwitchProcess(shop) as switch:
-        wait_until(lambda: len(switch.children()) == 1, "the checkpoint process")
-        os.kill(switch.children()[0], signal.SIGKILL)
+        os.kill(child_of(switch, CHECKPOINTER), signal.SIGKILL)
         with sign_on(switch) as till:
             Cashier(till).debit(5)
 
@@ -199,14 +196,34 @@ def test_a_switch_whose_checkpoint_process_was_killed_does_not_claim_a_store_tha
     assert claim == (store_position(shop) == blocks_of(shop)[-1].end)
 
 
-def test_the_checkpoint_process_ends_with_a_switch_that_was_killed(shop):
+@pytest.mark.parametrize("module", [CHECKPOINTER, NOTARY])
+def test_a_process_of_the_switch_ends_with_a_switch_that_was_killed(shop, module):
     with SwitchProcess(shop) as switch:
-        wait_until(lambda: len(switch.children()) == 1, "the checkpoint process")
-        (child,) = switch.children()
+        child = child_of(switch, module)
 
         switch.kill()
 
         wait_until(lambda: not is_running(child), "its end")
+
+
+def child_of(switch, module):
+    """Number of the process that runs a module for the switch, once it does."""
+
+    def found():
+        return [pid for pid in switch.children() if module.encode() in command_of(pid)]
+
+    wait_until(found, f"the process of {module}")
+    (child,) = found()
+    return child
+
+
+def command_of(pid):
+    """Its command line in words; none when it is not there any more."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return file.read().split(b"\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return []
 
 
 def is_running(pid):

@@ -65,6 +65,7 @@ def test_a_loaded_key_stands_in_guarded_memory_only_and_nowhere_once_forgotten(p
         text=True,
     )
     with child:
+        assert child.stdin is not None and child.stdout is not None
         assert child.stdout.readline() == "loaded\n"
         loaded = places(child.pid, key[:16])  # one round key of AES, in either direction
         child.stdin.write("\n")
