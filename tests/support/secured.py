@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cardswitch.key_house import KeyHouse, read_passphrase
 from hsm import cards, stripe
-from hsm.keyring import Purpose
+from hsm.key_states import Purpose
 from hsm.people import TwoPeople
 from switch.protocol.codes import ResponseCode
 from switch.protocol.messages import (
@@ -72,7 +72,7 @@ def _add_keys(business: Business) -> dict[KeyPurpose, tuple[bytes, bytes]]:
     for purpose, version in ADDED.items():
         house.keyring.add(Purpose(purpose), version, 1, people)
         slot, check_value = house.take(purpose, version)
-        found[purpose] = bytes(memoryview(slot)), check_value  # type: ignore[arg-type]  # a buffer
+        found[purpose] = bytes(memoryview(slot)), check_value
         slot.wipe()
     house.close()
     return found
