@@ -171,6 +171,28 @@ def test_a_terminals_clear_key_is_wrapped_under_the_active_storage_key(bench):
     assert bench.desk.unwrap(prepared.key, 2) == TERMINAL_KEY
 
 
+@pytest.mark.parametrize(("states", "version"), [({1: KeyState.VERIFY_ONLY}, 1), ({1: KeyState.RETIRED}, 2)])
+def test_a_repeat_is_wrapped_as_it_was_while_that_storage_key_is_there(bench, states, version):
+    request = PutTerminalRequest(**KEY, terminal_id=5, store_id=0, rights=1, key=TERMINAL_KEY + bytes(8))
+    message = Header(type=MessageType.PUT_TERMINAL, sequence=1).encode() + request.encode()
+    answered = bench.desk.prepare(message)[Header.width_bytes() :]
+    bench.desk.prepare(put_key(KeyPurpose.STORAGE, 2))
+    bench.tables.load([key_record(KeyPurpose.STORAGE, 2)])
+    bench.tables.load([key_record(KeyPurpose.STORAGE, was, state) for was, state in states.items()])
+    bench.desk.settle()
+
+    repeat = bench.desk.prepare(message, answered)[Header.width_bytes() :]
+
+    assert PutTerminalRequest.decode(repeat).storage_version == version
+    assert (repeat == answered) == (version == 1)
+
+
+def test_a_repeat_of_a_put_key_loads_nothing(bench):
+    message = put_key(KeyPurpose.CODE, 2, value=b"other")  # another key than the source has, by now
+
+    assert bench.desk.prepare(message, message[Header.width_bytes() :]) == message
+
+
 def test_a_terminals_key_of_zeros_stays_as_it_is(bench):
     request = PutTerminalRequest(**KEY, terminal_id=5, store_id=0, rights=1, key=bytes(40))
 
