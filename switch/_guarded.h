@@ -5,6 +5,9 @@
  * lies in its arena, and that is locked and left out of core dumps.  Contexts may be used and freed by any thread; a
  * new key for the same cipher stays in the same memory.
  *
+ * glibc shares arenas out when there are many threads (8 for each core).  So guard_start, called when the module is
+ * loaded, raises that bound before it is used for the first time, and takes the arena at once.
+ *
  * It is not wiped in forked children (MADV_WIPEONFORK): what a thread has freed of an arena that same thread may get
  * again for other things, and a child would find zeros in them before it reaches its exec.
  *
@@ -14,15 +17,18 @@
 #define CARDSWITCH_GUARDED_H
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 enum {
     GUARD_HEAP_BYTES = 64 << 20,       /* glibc's heaps of arenas begin at multiples of it, and are no longer */
+    GUARD_ARENAS_MAX = 4096,           /* more than a switch has threads: nobody shares ours */
     GUARD_BYTES_MAX = 4 << 20,         /* half of the 8 MiB that may be locked by default: some thousand keys */
     GUARD_UNREADABLE = -1,             /* the mappings of this process cannot be read */
     GUARD_NOT_LOCKED = -2,
@@ -94,20 +100,31 @@ static int guard_arena_of(const void *made) {
     return result != 0 || has_made ? result : GUARD_NO_ARENA;
 }
 
+/* With both mutexes held: start the thread, if this process has none yet. */
+static int guard_thread_up(void) {
+    pthread_t thread;
+    if (guard.process_id == getpid()) return 0;
+    mallopt(M_ARENA_MAX, GUARD_ARENAS_MAX);
+    if (pthread_create(&thread, NULL, guard_thread, NULL) != 0) return GUARD_NO_THREAD;
+    pthread_detach(thread);
+    guard.process_id = getpid();
+    return 0;
+}
+
+/* In the thread: its first piece of memory is what glibc gives an arena for. */
+static void *guard_first_piece(void *unused) {
+    (void)unused;
+    return malloc(1);
+}
+
 /* Have the thread call `work`, and guard what it made: a pointer from malloc, or NULL. 0, or one of the errors above;
  * what was made is in `*made` in either case, and the caller's to free. */
 static int guard_make(guard_work_t work, void *argument, void **made) {
-    int result = 0;
+    int result;
     pthread_mutex_lock(&guard.turn);
     pthread_mutex_lock(&guard.mutex);
     *made = NULL;
-    if (guard.process_id != getpid()) {
-        pthread_t thread;
-        if (pthread_create(&thread, NULL, guard_thread, NULL) == 0) {
-            pthread_detach(thread);
-            guard.process_id = getpid();
-        } else result = GUARD_NO_THREAD;
-    }
+    result = guard_thread_up();
     if (result == 0) {
         guard.argument = argument;
         guard.work = work;
@@ -121,6 +138,13 @@ static int guard_make(guard_work_t work, void *argument, void **made) {
 #endif
     pthread_mutex_unlock(&guard.turn);
     return result;
+}
+
+/* Take the arena; what goes wrong is said by the first `guard_make`. */
+static void guard_start(void) {
+    void *first;
+    guard_make(guard_first_piece, NULL, &first);
+    free(first);
 }
 
 #endif

@@ -32,6 +32,7 @@ cdef extern from "_guarded.h" nogil:
         GUARD_NO_ARENA
         GUARD_NO_THREAD
     int guard_make(void* (*work)(void*) noexcept nogil, void* argument, void** made)
+    void guard_start()
 
 LONG_KEY_BYTES = 32
 """STORAGE and PIN; all others are MASTER_KEY_BYTES long."""
@@ -127,6 +128,8 @@ GUARD_ERRORS = {
     GUARD_NO_ARENA: "an arena of its own from glibc, got another; leave MALLOC_ARENA_MAX and other allocators away",
     GUARD_NO_THREAD: "a thread of its own, got a refusal of the system; raise the limit on threads",
 }
+
+guard_start()
 
 
 cdef void warm_up() noexcept nogil:
