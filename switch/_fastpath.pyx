@@ -543,6 +543,22 @@ cdef class Engine:
             return None
         return bytes(prepared)
 
+    def answered(self, uint32_t terminal_id, uint32_t business_date, uint32_t trace_number):
+        """(type, body) of the request that was answered under this key, as journaled; None when there is none."""
+        cdef const entry_header_t* entry
+        cdef const uint8_t* request
+        cdef slot_t* slot
+        if not self.answers.covers(business_date):
+            return None
+        slot = self.answers.find(business_date, answer_key(terminal_id, trace_number))
+        if slot == NULL:
+            return None
+        entry = <const entry_header_t*>self.commit.entry_at(slot.value & ~<uint64_t>POSITION_MASK_LOW)
+        if entry == NULL:  # the journal cannot be read just now: the decision says BUSY
+            return None
+        request = request_of(entry)
+        return entry.request_type, request[:entry.request_bytes]
+
     def keys_changed(self):
         """Keys were loaded or forgotten beside the decision's messages."""
         self.find_receipt_key()

@@ -239,17 +239,21 @@ class Dispatcher:
 
     def _with_keys(self, link: Link, header: Header, message: bytes) -> Dispatched:
         needed = RIGHT_NEEDED[MessageType(header.type)]
+        body = message[HEADER_BYTES:]
+        trace_number, business_date = int.from_bytes(body[:4], "little"), int.from_bytes(body[4:8], "little")
+        answered = self.engine.answered(link.terminal_id, business_date, trace_number)
+        before = answered[1] if answered is not None and answered[0] == header.type else None
         try:
             if header.type == MessageType.CHANGE_KEY:
-                prepared = message[:HEADER_BYTES] + self._key_desk.change_key(message[HEADER_BYTES:], link.terminal_id)
+                prepared = message[:HEADER_BYTES] + self._key_desk.change_key(body, link.terminal_id, before)
             elif self._rights(link) & needed:
-                prepared = self._key_desk.prepare(message)
+                prepared = self._key_desk.prepare(message, before)
             else:
                 prepared = message  # the decision refuses it before it looks at the key
         except KeyUnavailableError:
             refusal = Reply(
                 code=ResponseCode.KEY_MATERIAL,
-                trace_number=int.from_bytes(message[HEADER_BYTES : HEADER_BYTES + 4], "little"),
+                trace_number=trace_number,
                 business_date=self._business_date(self._now_ms()),
             )
             return self._answer(link, header, header.type, refusal.encode(), ResponseCode.KEY_MATERIAL)

@@ -141,37 +141,50 @@ class KeyDesk:
 
     # -- messages
 
-    def prepare(self, message: bytes) -> bytes:
-        """A message with the clear keys in it wrapped, and the keys it names loaded; `KeyUnavailableError`."""
-        head, body = message[:HEADER_BYTES], message[HEADER_BYTES:]
-        return head + _PREPARED[MessageType(head[1])](self, body)
+    def prepare(self, message: bytes, before: bytes | None = None) -> bytes:
+        """A message with the clear keys in it wrapped, and the keys it names loaded; `KeyUnavailableError`.
 
-    def _put_terminal(self, body: bytes) -> bytes:
+        `before`: body of the request of this type that was answered under the same key, as journaled. A repeat of it
+        comes out as the same bytes, whatever has become of the keys since.
+        """
+        head, body = message[:HEADER_BYTES], message[HEADER_BYTES:]
+        return head + _PREPARED[MessageType(head[1])](self, body, before)
+
+    def _version(self, before: PutTerminalRequest | PutMediumRequest | ChangeKeyRequest | None) -> int | None:
+        """Storage key that wrapped the request that was answered before; None when that is not there any more."""
+        return before.storage_version if before is not None and before.storage_version in self._storage else None
+
+    def _put_terminal(self, body: bytes, before: bytes | None) -> bytes:
         request = PutTerminalRequest.decode(body)
         if not any(request.key):
             return body
-        version = self.active_storage_version()
+        answered = None if before is None else PutTerminalRequest.decode(before)
+        version = self._version(answered) or self.active_storage_version()
         key = self.wrap(request.key[:TERMINAL_KEY_BYTES], version)
         return _changed(request, key=key, storage_version=version)
 
-    def _put_medium(self, body: bytes) -> bytes:
+    def _put_medium(self, body: bytes, before: bytes | None) -> bytes:
         request = PutMediumRequest.decode(body)
         if not request.flags & MediumFlag.STORED_KEY or not any(request.key):
             return body
-        version = self.active_storage_version()
+        answered = None if before is None else PutMediumRequest.decode(before)
+        version = self._version(answered) or self.active_storage_version()
         key = self.wrap(request.key[:CARD_KEY_BYTES], version)
         return _changed(request, key=key, storage_version=version)
 
-    def change_key(self, body: bytes, terminal_id: int) -> bytes:
-        """A terminal's own new key, wrapped like the one it has."""
+    def change_key(self, body: bytes, terminal_id: int, before: bytes | None = None) -> bytes:
+        """A terminal's own new key, wrapped like the one it has; a repeat (`before`: see `prepare`) as it was."""
         request = ChangeKeyRequest.decode(body)
         record = self._tables.get(RecordKind.TERMINAL, terminal_id)
         if request.confirm or record is None:
             return body
-        version = TerminalRecord.decode(record).storage_version
+        answered = None if before is None else ChangeKeyRequest.decode(before)
+        version = self._version(answered) or TerminalRecord.decode(record).storage_version
         return _changed(request, key=self.wrap(request.key[:TERMINAL_KEY_BYTES], version), storage_version=version)
 
-    def _put_key(self, body: bytes) -> bytes:
+    def _put_key(self, body: bytes, before: bytes | None) -> bytes:
+        if body == before:
+            return body  # answered already: nothing is to be loaded
         request = PutKeyRequest.decode(body)
         known = self._tables.get(RecordKind.KEY, (request.purpose, request.key_version, 0))
         # One that is known is loaded already, or will not be used again.
@@ -180,8 +193,10 @@ class KeyDesk:
             self._load(request.purpose, request.key_version, request.check_value[:CHECK_VALUE_BYTES])
         return body
 
-    def _rewrap(self, body: bytes) -> bytes:
+    def _rewrap(self, body: bytes, before: bytes | None) -> bytes:
         request = RewrapKeyRequest.decode(body)
+        if before is not None and _changed(RewrapKeyRequest.decode(before), wrapped=request.wrapped) == body:
+            return before
         wide = (request.key_a, request.key_b, request.key_c)
         version = request.storage_version
         if request.kind == RecordKind.TERMINAL:

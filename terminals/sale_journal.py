@@ -18,15 +18,16 @@ Lines `<crc32> <json>`, each a whole sale; the last one of a sale holds. The fil
 from __future__ import annotations
 
 import enum
-import fcntl
 import os
 import zlib
 from pathlib import Path
 
 import msgspec
 
+from hsm._files import sync_folder
 from switch.protocol.messages import DebitRequest, Reply
 
+from ._files import take_lock
 from .errors import TerminalError
 
 ENDED_KEPT = 200
@@ -109,7 +110,7 @@ class SaleJournal:
         self._sales: dict[int, SaleRecord] = {}
         self._descriptor = -1
         self._appended_bytes = 0
-        self._lock = _take_lock(path)
+        self._lock = take_lock(path, SaleJournalError)
         try:
             if path.exists():
                 self._load()
@@ -196,11 +197,7 @@ class SaleJournal:
                 raise OSError(0, "only a part was written")
             os.fsync(descriptor)  # disk
             os.replace(temporary, self._path)
-            folder = os.open(self._path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)  # disk
-            finally:
-                os.close(folder)
+            sync_folder(self._path.parent)
         except OSError as error:
             raise SaleJournalError(f"{self._path}: expected to store, got {error.strerror}; make room") from error
         if self._descriptor >= 0:
@@ -221,20 +218,3 @@ def _parse(line: bytes) -> SaleRecord | None:
         return msgspec.json.decode(text, type=SaleRecord)
     except (ValueError, msgspec.DecodeError):
         return None
-
-
-def _take_lock(path: Path) -> int:
-    try:
-        descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)  # disk
-    except OSError as error:
-        raise SaleJournalError(
-            f"{path}: expected to create its lock, got {error.strerror}; check the folder"
-        ) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        raise SaleJournalError(
-            f"{path}: expected to be the journal's only user, got another process; stop that till first"
-        ) from None
-    return descriptor

@@ -67,7 +67,7 @@ def _message_types() -> str:
             f"`{type_.name}`",
             cls.__name__,
             _reply_name(type_),
-            messages.RIGHT_NEEDED[type_].name if type_ in messages.RIGHT_NEEDED else "",
+            messages.RIGHT_NEEDED[type_].name or "" if type_ in messages.RIGHT_NEEDED else "",
             "yes" if type_ in messages.KEYED_TYPES else "",
         )
         for type_, cls in messages.REQUESTS.items()

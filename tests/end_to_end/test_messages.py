@@ -20,7 +20,6 @@ from switch.protocol.records import RecordKind
 from tests.fuzz.peer import Answer, message
 from tests.fuzz.reader import JournalReader, crc32c
 from tests.fuzz.running import BALANCE_MINOR, CARD, EVERY_RIGHT, OTHER_CARD, Watch, running_switch
-from tests.fuzz.samples import sample
 from tests.support.key_samples import decided_sample
 
 

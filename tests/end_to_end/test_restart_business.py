@@ -19,6 +19,7 @@ from switch.protocol.messages import (
     MessageType,
 )
 from tests.support.desk import TILL_KEY, entries_of
+from tests.support.secured import work_with_keys
 from tests.support.whole_business import (
     CARD,
     CATEGORY,
@@ -67,6 +68,7 @@ def test_records_queries_and_every_answer_are_the_same_after_a_restart(business,
     business.plan_tomorrow()
     business.trade()
     business.work_at_the_desk()
+    work_with_keys(business)
     business.do(MessageType.CUT_OVER, next_date=business.today + 1)
     records = business.records()
     queries = [business.query(card) for card in CARDS]
