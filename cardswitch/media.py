@@ -112,6 +112,8 @@ def enrol(
         outcome = await desk.client.put_medium(
             card, medium, number, stored_key=key, operator_id=desk.operator_id, **fields
         )
+        if key:
+            desk.client.compact_trace()  # the request with the key in it was there too
         insist(outcome, shown, PutMediumRequest)
         desk.out.say(f"{shown}: enrolled for card {desk.out.card(card)}", **_told(desk, card, medium, number, "ACTIVE"))
         return 0

@@ -28,6 +28,7 @@ ALL_MEDIA = (1 << len(MediumKind)) - 1
 COUNT_MAX = (1 << 16) - 1
 TRAVEL_MINUTES_MAX = (1 << 16) - 1
 Approver = Annotated[int, Parameter(show_default=False, help="Number of a second person, who agrees; not yourself.")]
+Pairs = Annotated[tuple[str, ...], Parameter(negative="")]
 
 policy_app = group_of(
     "policy",
@@ -46,8 +47,8 @@ def put_policy(
     *,
     required: bool | None = None,
     media: str = "",
-    limit: tuple[str, ...] = (),
-    pin_above: tuple[str, ...] = (),
+    limit: Pairs = (),
+    pin_above: Pairs = (),
     fallback: Money | None = None,
     velocity_10: int | None = None,
     velocity_60: int | None = None,

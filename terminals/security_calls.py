@@ -43,7 +43,7 @@ class SecurityCalls:
     ) -> Outcome:
         """Enrol a medium, or tell the switch anew what to expect of it; `stored_key` (16 bytes) is its own random key.
 
-        The key stays in the trace store until there is an answer, as that of `put_terminal` does.
+        The key stands in the trace file too: `compact_trace` takes it out once there was an answer.
         """
         flags = fields.pop("flags", 0) | (MediumFlag.STORED_KEY if stored_key else 0)
         return await self._order(

@@ -1,6 +1,7 @@
 """Security staff at the command line: media enrolled and revoked, policies, ways between stores, and a copy's alarm."""
 
 import asyncio
+import base64
 import json
 import secrets
 import signal
@@ -23,7 +24,7 @@ from tests.support.media_shop import CARD, CODE_TOKEN, MediaDesk, make_media_sho
 from tests.support.operator import Operator
 from tests.support.switch_process import SwitchProcess
 
-WATCHED_CARD, TRAVEL_CARD, CODE_CARD, CHIP_CARD = (6221_2600_1234_5600 + n for n in (82, 90, 8, 16))
+FIRST_WATCHED, NEXT_WATCHED, TRAVEL_CARD, CODE_CARD, CHIP_CARD = (6221_2600_1234_5600 + n for n in (82, 116, 90, 8, 16))
 OTHER_STORE, OTHER_TILL = 4, 8
 PAY_MINOR = 12_50
 OWN_KEY_TOKEN = CODE_TOKEN + 1
@@ -69,7 +70,7 @@ def counter(tmp_path_factory):
     folder = tmp_path_factory.mktemp("security")
     shop = make_media_shop(folder / "data")
     desk = MediaDesk(shop.data)
-    for card in (CARD, WATCHED_CARD, TRAVEL_CARD, CODE_CARD, CHIP_CARD):
+    for card in (CARD, FIRST_WATCHED, NEXT_WATCHED, TRAVEL_CARD, CODE_CARD, CHIP_CARD):
         desk.open_card(card)
         assert desk.credit(OPENING_MINOR, card=card).code == 0
     desk.commit()
@@ -122,7 +123,8 @@ def test_a_copy_is_refused_and_its_alarm_is_listed_shown_acknowledged_and_confir
 
 def test_a_watch_prints_an_alarm_as_it_comes_beside_other_commands_of_its_key(counter):
     operator = counter.operator
-    copy = counter.copied_stripe(WATCHED_CARD)
+    assert counter.pay(FIRST_WATCHED, counter.copied_stripe(FIRST_WATCHED), elsewhere=True).code == ResponseCode.CLONE
+    copy = counter.copied_stripe(NEXT_WATCHED)
     with subprocess.Popen(
         [sys.executable, "-m", "cardswitch", "alarm", "watch", "--every", "0.1", "--json"],
         env=operator.environment,
@@ -131,10 +133,13 @@ def test_a_watch_prints_an_alarm_as_it_comes_beside_other_commands_of_its_key(co
         text=True,
     ) as watch:
         try:
+            assert watch.stdout is not None
+            assert watch.stderr is not None
+            assert json.loads(watch.stdout.readline())["card"] == "622126******5682", "nobody has looked at it yet"
             operator("alarm", "list")  # the same key, at the same time
-            assert counter.pay(WATCHED_CARD, copy, elsewhere=True).code == ResponseCode.CLONE
+            assert counter.pay(NEXT_WATCHED, copy, elsewhere=True).code == ResponseCode.CLONE
             row = json.loads(watch.stdout.readline())
-            assert (row["kind"], row["card"], row["terminal"]) == ("CLONE", "622126******5682", OTHER_TILL)
+            assert (row["kind"], row["card"], row["terminal"]) == ("CLONE", "622126******5716", OTHER_TILL)
             watch.send_signal(signal.SIGINT)
             assert watch.wait(30) == 0, watch.stderr.read()
         finally:
@@ -217,6 +222,9 @@ def test_a_device_with_a_key_of_its_own_pays_and_the_key_is_not_shown(counter):
     file.chmod(0o600)
     said = operator(*words) + operator("medium", "show", CODE_CARD, "--kind", "code", "--id", OWN_KEY_TOKEN)
     assert key.hex() not in said.lower()
+    traces = [path.read_bytes() for path in (counter.folder / "state").rglob("*") if path.is_file()]
+    assert traces
+    assert not any(form in trace for trace in traces for form in (key, key.hex().encode(), base64.b64encode(key)[:16]))
 
     token = f"{OWN_KEY_TOKEN:011d}"
     text = bar_code.make_bar_code(key, 1, token, bar_code.sequence_at(int(time.time()), 0))
