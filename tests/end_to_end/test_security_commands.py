@@ -45,9 +45,11 @@ class Counter:
         """A debit at one of the tills."""
         credentials = read_credentials(self.folder / "8.key") if elsewhere else Credentials(TILL_ID, TILL_KEY)
 
+        host, port = self.switch.address
+
         async def once():
             trace = MemoryTrace("a test", next_number=self.next_trace)
-            async with Client(*self.switch.address, credentials, trace) as till:
+            async with Client(host, port, credentials, trace) as till:
                 outcome = await till.debit(card, amount_minor, evidence=evidence)
             self.next_trace = trace.next_number
             return outcome
