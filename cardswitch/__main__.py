@@ -28,6 +28,7 @@ from . import (  # noqa: F401  they add commands to card, device, keys and termi
     key_rotation,
     terminal_keys,
 )
+from .alarms import app as alarm_app
 from .card import app as card_app
 from .card_types import app as type_app
 from .catalogue import gift_app, points_app, price_app
@@ -35,6 +36,8 @@ from .configure import organisation_app, store_app, terminal_app
 from .day import app as day_app
 from .device import app as device_app
 from .keys import app as keys_app
+from .media import app as medium_app
+from .media_policy import policy_app, travel_app
 from .plug_ins import app as plug_ins_app
 from .receipt import app as receipt_app
 from .rules import app as rules_app
@@ -85,6 +88,10 @@ for running in (
     day_app,
     plug_ins_app,
     keys_app,
+    medium_app,
+    policy_app,
+    travel_app,
+    alarm_app,
 ):
     running.group = (RUNNING,)
     running.group_commands = WITHIN

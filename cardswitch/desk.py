@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
+from zoneinfo import ZoneInfo
 
 from cyclopts import Group, Parameter
 
@@ -17,7 +18,7 @@ from switch._clock import now_ms
 from switch.protocol.codes import ResponseCode
 from switch.protocol.layout import Packed
 from switch.protocol.messages import Reply
-from switch.protocol.records import RecordKind
+from switch.protocol.records import RecordKind, SwitchRecord
 from terminals.client import Client
 from terminals.credentials import Credentials, read_credentials
 from terminals.errors import LinkLostError, RefusedBySwitchError, SwitchUnreachableError, TraceFileError
@@ -25,7 +26,7 @@ from terminals.link import Link
 from terminals.policy import Policy
 from terminals.terminal_key import TerminalKey
 from terminals.till_calls import RecordsNotListedError
-from terminals.trace import TRACE_NUMBER_MAX
+from terminals.trace import TRACE_NUMBER_MAX, MemoryTrace
 from terminals.trace_file import FileTrace
 
 from .output import CommandError, Output
@@ -133,6 +134,11 @@ class Desk:
         """The switch's business date."""
         return (await self.client.echo()).business_date
 
+    async def time_zone(self) -> ZoneInfo:
+        """The switch's time zone, in which its stores tell the time."""
+        switches = await self.records(RecordKind.SWITCH, SwitchRecord)
+        return ZoneInfo(switches[0].timezone.rstrip(b"\0").decode("ascii"))
+
 
 def _first_key(record: Packed | Any) -> int:
     return int.from_bytes(record.encode()[8:16], "little")
@@ -143,25 +149,33 @@ def at_desk(
     work: Callable[[Desk], Awaitable[int]],
     *,
     is_repeatable: bool = True,
+    only_reads: bool = False,
     key: TerminalKey | None = None,
 ) -> int:
     """Sign on, settle what an interrupted command has left open, do the work; the exit status.
 
     Work that is done twice when it is asked for twice is not repeatable: when
     something was open it may have been this very command, so nothing more is
-    done until the operator has seen what became of it.  `key` is the key file
-    for work that changes it.
+    done until the operator has seen what became of it.  Work that only reads
+    has no trace numbers: it may go on for days beside other commands of the same
+    key.  `key` is the key file for work that changes it.
     """
-    return asyncio.run(_at_desk(options, work, is_repeatable=is_repeatable, key=key))
+    return asyncio.run(_at_desk(options, work, is_repeatable=is_repeatable, only_reads=only_reads, key=key))
 
 
 async def _at_desk(
-    options: Switch, work: Callable[[Desk], Awaitable[int]], *, is_repeatable: bool, key: TerminalKey | None
+    options: Switch,
+    work: Callable[[Desk], Awaitable[int]],
+    *,
+    is_repeatable: bool,
+    only_reads: bool,
+    key: TerminalKey | None,
 ) -> int:
     credentials = options.credentials()
     if key is None or key.next is None:
         await _sign_on_once(options, credentials)
-    trace = open_trace(credentials, now_ms())
+    kept = None if only_reads else open_trace(credentials, now_ms())
+    trace = kept or MemoryTrace("nothing is sent that must not be done twice")
     try:
         async with Client(*options.address, key or credentials, trace, policy=POLICY) as client:
             desk = Desk(client, options)
@@ -179,7 +193,8 @@ async def _at_desk(
     except RecordsNotListedError as error:
         raise CommandError(f"{error}; name the one you want by its number") from None
     finally:
-        trace.shut()
+        if kept is not None:
+            kept.shut()
 
 
 async def _sign_on_once(options: Switch, credentials: Credentials) -> None:

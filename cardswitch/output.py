@@ -15,7 +15,7 @@ from rich.text import Text
 
 from switch.protocol.codes import ResponseCode
 from switch.protocol.layout import Packed, layout_of
-from switch.protocol.messages import CardStatus, TypeState
+from switch.protocol.messages import AlarmState, CardStatus, TypeState
 from terminals.masking import mask
 from terminals.outcome import Outcome, meaning_of, name_code
 
@@ -51,6 +51,10 @@ HINTS: dict[ResponseCode, str] = {
     ResponseCode.RULESET_STATE: "`cardswitch rules show` lists the sets; load under a new number or from another date",
     ResponseCode.CATEGORY_UNKNOWN: "`cardswitch points list` shows the categories",
     ResponseCode.GIFT_UNKNOWN: "`cardswitch gift list` shows the gifts and their dates",
+    ResponseCode.MEDIUM_UNKNOWN: "`cardswitch medium list` shows the media of a card",
+    ResponseCode.MEDIUM_EXISTS: "`cardswitch medium list` shows the media of a card; a revoked one never comes back",
+    ResponseCode.KEY_UNKNOWN: "`cardswitch keys show` has the versions; announce it first (`cardswitch keys announce`)",
+    ResponseCode.ALARM_UNKNOWN: "`cardswitch alarm list` shows the alarms and their numbers",
     ResponseCode.PIN_LOCKED: "`cardswitch card pin reset` opens it",
     ResponseCode.BUSY: "try again in a moment",
     ResponseCode.DISK_FULL: "make room on the switch's disk",
@@ -82,6 +86,8 @@ def explain(code: int, detail: int = 0, form: type[Packed] | None = None) -> str
         words += f" It is {name_in(CardStatus, detail)}."
     elif code == ResponseCode.TYPE_STATE and detail:
         words += f" It is {name_in(TypeState, detail)}."
+    elif code == ResponseCode.ALARM_STATE and detail:
+        words += f" It is {name_in(AlarmState, detail)}."
     elif code == ResponseCode.RULES_INVALID and detail:
         words += f" It is rule {detail}."
     elif code == ResponseCode.PRODUCT_FORBIDDEN:
@@ -120,7 +126,7 @@ class Output:
     """Prints in one of the two ways; card numbers are masked unless asked for otherwise."""
 
     def __init__(self, *, as_json: bool = False, unmasked: bool = False) -> None:
-        self.as_json, self._unmasked = as_json, unmasked
+        self.as_json, self.unmasked = as_json, unmasked
         is_terminal = sys.stdout.isatty()
         self._console = Console(width=None if is_terminal else PIPE_COLUMNS, highlight=False, soft_wrap=False)
 
@@ -128,7 +134,7 @@ class Output:
         """A card number as it may be shown; nothing for 0."""
         if not number:
             return ""
-        return str(number) if self._unmasked else mask(number)
+        return str(number) if self.unmasked else mask(number)
 
     def rows(self, rows: Sequence[Mapping[str, Any]], *, nothing: str = "nothing") -> None:
         """A table with a column per key, or a JSON array of objects."""

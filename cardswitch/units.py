@@ -11,6 +11,7 @@ import datetime
 import re
 from collections.abc import Sequence
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 from cyclopts import Parameter
 
@@ -100,6 +101,11 @@ def format_date(days: int) -> str:
 def format_moment(time_ms: int) -> str:
     """Milliseconds since 1970-01-01 UTC → `2026-03-01T17:30:00+00:00`."""
     return datetime.datetime.fromtimestamp(time_ms // 1000, datetime.UTC).isoformat()
+
+
+def format_local(time_ms: int, zone: ZoneInfo) -> str:
+    """Milliseconds since 1970-01-01 UTC → `2026-03-01T18:30:00+01:00`; nothing for 0."""
+    return datetime.datetime.fromtimestamp(time_ms // 1000, zone).isoformat() if time_ms else ""
 
 
 def parse_minute(text: str) -> int:

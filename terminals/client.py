@@ -262,6 +262,10 @@ class Client(OperatorCalls, TillCalls):
                 )
         self._trace.close(trace_number)  # disk
 
+    def compact_trace(self) -> None:
+        """Write the trace file anew without what was answered: after a request that had a key in it."""
+        self._trace.compact()  # disk
+
     # ------------------------------------------------------------------- day close
 
     async def close_day(

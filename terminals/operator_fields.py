@@ -134,3 +134,37 @@ class PointsCategoryFields(TypedDict, total=False):
     convert_rate: int
     convert_lot_minor: int
     name: bytes
+
+
+class MediumFields(TypedDict, total=False):
+    """Of `PutMediumRequest`."""
+
+    state: int
+    key_version: int
+    key_version_held: int
+    flags: int
+    counter: int
+    chain: int
+
+
+class MediumPolicyFields(TypedDict, total=False):
+    """Of `PutMediumPolicyRequest`."""
+
+    flags: int
+    media: int
+    travel_minutes: int
+    velocity_10_minutes_max: int
+    velocity_60_minutes_max: int
+    number_minor_max: int
+    chip_minor_max: int
+    contactless_minor_max: int
+    code_minor_max: int
+    stripe_minor_max: int
+    tag_minor_max: int
+    fallback_minor_max: int
+    number_pin_minor: int
+    chip_pin_minor: int
+    contactless_pin_minor: int
+    code_pin_minor: int
+    stripe_pin_minor: int
+    tag_pin_minor: int

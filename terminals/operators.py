@@ -50,6 +50,7 @@ from .operator_fields import (
     RuleFields,
 )
 from .outcome import Outcome
+from .security_calls import SecurityCalls
 
 Build = Callable[[int, int, int], Packed]
 """Makes a request from trace number, business date (days) and stamp (milliseconds)."""
@@ -62,7 +63,7 @@ SETS_LIMITS, SETS_LEVEL, SETS_MEMBER, SETS_SEGMENTS = 1, 2, 4, 8
 _SETS = {"level": SETS_LEVEL, "member": SETS_MEMBER, "segments": SETS_SEGMENTS}
 
 
-class OperatorCalls(KeyCalls):
+class OperatorCalls(KeyCalls, SecurityCalls):
     """The operator's half of `Client`."""
 
     async def _keyed(self, type_: MessageType, build: Build) -> Outcome:

@@ -48,7 +48,7 @@ def commands(page):
     """(words of the command, option names) of every `cardswitch …` on a page."""
     for code in code_of(page):
         for _, words, options in re.findall(r"(^|[\s/])cardswitch((?: [a-z][a-z-]*(?![\w/.-]))+)([^#`]*)", code):
-            yield words.split(), re.findall(r"--([a-z-]+)", options)
+            yield words.split(), re.findall(r"--([a-z][a-z0-9-]*)", options)
 
 
 @pytest.mark.parametrize("page", PAGES)

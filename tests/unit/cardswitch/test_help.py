@@ -9,6 +9,7 @@ from cardswitch.__main__ import app
 
 GROUPS = (
     *("card", "type", "rules", "organisation", "store", "terminal", "points", "gift", "price", "day", "plug-ins"),
+    *("medium", "policy", "travel", "alarm"),
     "device",
 )
 
