@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Self
 
@@ -21,6 +21,8 @@ from .workstation import Device, Workstation
 
 CHIP_SLICE_MS = 500
 """How long one look for a chip takes; what else happened meanwhile is seen afterwards."""
+PORTS_OPEN_TIMEOUT_MS = 2_000
+"""Opening a serial port takes milliseconds; a device that is not plugged in is told by its event."""
 READER_AWAY_PAUSE_MS = 1_000
 """Before a chip reader that is not there is looked for again."""
 
@@ -61,22 +63,37 @@ class CardInput:
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
 
-        def deliver(event: StripeRead | SwipeError | CodeRead | CodeError | PortEvent) -> None:
-            if event is not PortEvent.PRESENT:
-                loop.call_soon_threadsafe(self._heard.put_nowait, event)
+        def delivery() -> Callable[[StripeRead | SwipeError | CodeRead | CodeError | PortEvent], None]:
+            opened = asyncio.Event()
+            ports.append(opened)
 
+            def deliver(event: StripeRead | SwipeError | CodeRead | CodeError | PortEvent) -> None:
+                if isinstance(event, PortEvent):
+                    loop.call_soon_threadsafe(opened.set)
+                if event is not PortEvent.PRESENT:
+                    loop.call_soon_threadsafe(self._heard.put_nowait, event)
+
+            return deliver
+
+        ports: list[asyncio.Event] = []
         for device in self._workstation.devices:
             if device.kind == "swipe":
                 parser = SwipeParser(frozenset(device.lrc_tracks))
-                self._stack.enter_context(SwipeReader(device.settings(), parser, deliver))
+                self._stack.enter_context(SwipeReader(device.settings(), parser, delivery()))
             elif device.kind == "scanner":
                 self._stack.enter_context(
-                    ScannerReader(device.settings(), ScannerParser(device.scanner_rules()), deliver)
+                    ScannerReader(device.settings(), ScannerParser(device.scanner_rules()), delivery())
                 )
             elif device.kind == "chip":
                 name = device.port or await asyncio.to_thread(_first_reader)
                 reader = self._stack.enter_context(ChipReader(name))
                 self._chips.append((reader, device.contactless))
+        # What is swiped before a port is open is lost, so nobody is asked for a card before that; a port that cannot be
+        # opened keeps the others waiting no longer than this.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PORTS_OPEN_TIMEOUT_MS / 1000):
+                for opened in ports:
+                    await opened.wait()
         return self
 
     async def __aexit__(self, *_: object) -> None:
