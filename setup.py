@@ -16,7 +16,9 @@ PARALLEL_JOBS_MAX = 2
 
 sanitizers = ["-fsanitize=address", "-fno-omit-frame-pointer"] if SANITIZE else []
 # Frames and records are read in place through casts: no strict aliasing. No -march: the build must run on any such CPU.
-compile_args = ["-fno-strict-aliasing", "-Wall", "-Wno-unused-function", "-Wno-unused-variable", *sanitizers]
+# Python builds extensions with -Wsign-compare, and Cython's loops over constants compare signed with unsigned.
+compile_args = ["-fno-strict-aliasing", "-Wall", "-Wno-unused-function", "-Wno-unused-variable", "-Wno-sign-compare"]
+compile_args += sanitizers
 compile_args += ["-O1", "-g", "-UNDEBUG", "-DSWITCH_DEBUG"] if DEBUG else ["-O3"]
 
 

@@ -142,7 +142,7 @@ cdef inline int start_counter(EVP_CIPHER_CTX *ctx, uint64_t counter) noexcept no
 
 
 cdef inline int change_key(EVP_CIPHER_CTX *ctx, uint64_t counter) noexcept nogil:
-    """Noise's rekey, section 4.2: the key stream of nonce 2^64 - 1 becomes the key; goes on at `counter`. 1: it worked."""
+    """Noise's rekey, section 4.2: the key stream of nonce 2^64 - 1 becomes the key; goes on at `counter`. 1: done."""
     cdef uint8_t nonce[12]
     cdef uint8_t key[32]
     cdef int done_bytes

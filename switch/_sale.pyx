@@ -386,7 +386,7 @@ cdef void debit(Tables tables, Rules rules, const ask_t* ask, const debit_reques
     cdef account_record_t* account = NULL
     cdef card_record_t* card = tables.card(request.card_number, &account)
     cdef const card_type_record_t* card_type = NULL
-    cdef card_limit_record_t* limits
+    cdef card_limit_record_t* limits = NULL
     cdef bint recharged = False
     if card != NULL:
         card_type = tables.card_type(card.card_type, ask.today)
@@ -446,7 +446,7 @@ cdef void quote(Tables tables, Rules rules, const ask_t* ask, const debit_reques
     cdef card_record_t* card = tables.card(request.card_number, &account)
     cdef card_record_t card_copy
     cdef const card_type_record_t* card_type = NULL
-    cdef const card_limit_record_t* limits
+    cdef const card_limit_record_t* limits = NULL
     cdef card_limit_record_t limits_copy
     cdef bint recharged = False
     if card != NULL:

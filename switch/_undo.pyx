@@ -380,7 +380,9 @@ cdef uint16_t decide_refund(Tables tables, AnswerWindow answers, GroupCommit com
     if card == NULL:
         return CODE_CARD_UNKNOWN
     position = commit.position_of_sequence(request.original_sequence)
-    original = NULL if position == NOWHERE else <const entry_header_t*>commit.entry_at(position)
+    original = NULL
+    if position != NOWHERE:
+        original = <const entry_header_t*>commit.entry_at(position)
     if original == NULL or (original.request_type != TYPE_DEBIT and original.request_type != TYPE_CAPTURE):
         return CODE_ORIGINAL_UNKNOWN
     answer = reply_of(original)
