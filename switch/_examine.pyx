@@ -17,6 +17,10 @@ from switch._keys cimport (
 from switch._layout cimport *
 from switch._tables cimport Tables
 
+cdef extern from "endian.h" nogil:
+    uint64_t htobe64(uint64_t value)
+    uint64_t be64toh(uint64_t value)
+
 cdef enum:
     EVIDENCE_FLAGS_KNOWN = 15
     FLAGS_AT = 2                     # offset of the flags in an evidence
@@ -41,17 +45,14 @@ cdef int64_t STAMP_S_MAX = 0xFFFFFFFF            # four bytes of the cryptogram
 # ------------------------------------------------------------------------ numbers as bytes
 
 cdef inline void put_big(uint8_t* at, uint64_t value, int count) noexcept nogil:
-    cdef int i
-    for i in range(count):
-        at[count - 1 - i] = <uint8_t>(value >> 8 * i)
+    value = htobe64(value << 64 - 8 * count)
+    memcpy(at, &value, count)
 
 
 cdef inline uint64_t big(const uint8_t* at, int count) noexcept nogil:
     cdef uint64_t value = 0
-    cdef int i
-    for i in range(count):
-        value = value << 8 | at[i]
-    return value
+    memcpy(&value, at, count)
+    return be64toh(value) >> 64 - 8 * count
 
 
 cdef inline void put_digits(uint8_t* at, uint64_t value, int count) noexcept nogil:

@@ -20,6 +20,22 @@ from switch._layout cimport (
     PURPOSE_TAG, card_key_record_t)
 from switch._tables cimport Tables
 
+cdef extern from *:
+    """
+    #include <stdint.h>
+    #include <string.h>
+    /* Sixteen bytes at a time: two halves that are stored apart and loaded together stall the processor. */
+    typedef uint64_t cardswitch_block_t __attribute__((vector_size(16)));
+    static inline void xor_block(uint8_t *block, const uint8_t *other) {
+        cardswitch_block_t one, two;
+        memcpy(&one, block, 16);
+        memcpy(&two, other, 16);
+        one ^= two;
+        memcpy(block, &one, 16);
+    }
+    """
+    void xor_block(uint8_t* block, const uint8_t* other) noexcept nogil
+
 cdef extern from "endian.h" nogil:
     uint64_t be64toh(uint64_t value)
     uint64_t htobe64(uint64_t value)
@@ -56,11 +72,6 @@ cdef inline void doubled(const uint8_t* block, uint8_t* out) noexcept nogil:
 cdef inline void encrypt_block(EVP_CIPHER_CTX* ctx, const uint8_t* data, uint8_t* out) noexcept nogil:
     cdef int out_bytes = 0
     EVP_EncryptUpdate(ctx, out, &out_bytes, data, BLOCK_BYTES)
-
-
-cdef inline void xor_block(uint8_t* block, const uint8_t* other) noexcept nogil:
-    (<uint64_t*>block)[0] ^= (<const uint64_t*>other)[0]
-    (<uint64_t*>block)[1] ^= (<const uint64_t*>other)[1]
 
 
 cdef bint rekey(cmac_t* cmac, const uint8_t* key) noexcept nogil:
