@@ -20,4 +20,8 @@ class JournalError(AdminError):
 
 
 class RefusedError(AdminError):
-    """A change that the rules of the service forbid; the text is for the person who asked."""
+    """A change that the rules of the service forbid; `message` is English with `{names}`, and pages translate it."""
+
+    def __init__(self, message: str, **values: object) -> None:
+        super().__init__(message.format(**values))
+        self.message, self.values = message, values

@@ -72,3 +72,23 @@ entries = Table(
     Index("ix_entries_account", "account_number", "id"),
     Index("ix_entries_store", "store_id", "id"),
 )
+
+daily_totals = Table(
+    "daily_totals",
+    metadata,
+    Column("business_date", Integer, primary_key=True, autoincrement=False),
+    Column("store_id", BigInt, primary_key=True, autoincrement=False),
+    Column("issuing_organisation_id", BigInt, primary_key=True, autoincrement=False),
+    Column("accepting_organisation_id", BigInt, primary_key=True, autoincrement=False),
+    Column("type", Integer, primary_key=True, autoincrement=False),
+    Column("code", Integer, primary_key=True, autoincrement=False),
+    Column("entry_count", BigInt, nullable=False),  # entries, not rows: part 0 only
+    Column("amount_minor", BigInt, nullable=False),
+    Column("due_minor", BigInt, nullable=False),
+    Column("discount_minor", BigInt, nullable=False),
+    Column("recharged_minor", BigInt, nullable=False),
+    Column("value_minor", BigInt, nullable=False),
+    Column("points_hundredths", BigInt, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Sums of `entries`, kept by the follower, so that dashboards and reports need not read every entry."""

@@ -34,17 +34,26 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> No
 
 def upsert_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     """Put rows of a table in place of those with the same primary key; one row per key."""
+    _put_rows(connection, table, rows, _conflict_sql(table))
+
+
+def _put_rows(connection: Connection, table: Table, rows: Sequence[Row], on_conflict: str) -> None:
     if not rows:
         return
     driver = _driver(connection)
     if connection.dialect.name == "postgresql":
-        sql = _upsert_arrays_sql(table)
+        sql = _insert_arrays_sql(table) + on_conflict
         with driver.cursor() as cursor:
             for start in range(0, len(rows), ARRAY_ROWS_MAX):
                 columns = [list(values) for values in zip(*rows[start : start + ARRAY_ROWS_MAX], strict=True)]
                 cursor.execute(sql, columns)
         return
-    driver.executemany(_insert_sql(table) + _conflict_sql(table), rows)
+    driver.executemany(_insert_sql(table) + on_conflict, rows)
+
+
+def add_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+    """Add the numbers of rows to those with the same primary key; one row per key."""
+    _put_rows(connection, table, rows, _sum_sql(table))
 
 
 def delete_rows(connection: Connection, table: Table, keys: Sequence[Row]) -> None:
@@ -79,10 +88,18 @@ def _conflict_sql(table: Table) -> str:
 
 
 @cache
-def _upsert_arrays_sql(table: Table) -> str:
+def _sum_sql(table: Table) -> str:
+    keys = _quoted(column.name for column in table.primary_key.columns)
+    others = _quoted(column.name for column in table.columns if not column.primary_key)
+    sets = ", ".join(f"{name} = {table.name}.{name} + excluded.{name}" for name in others)
+    return f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {sets}"
+
+
+@cache
+def _insert_arrays_sql(table: Table) -> str:
     names = _quoted(column.name for column in table.columns)
     arrays = ", ".join(f"%s::{_postgresql_type(column.type)}[]" for column in table.columns)
-    return f"INSERT INTO {table.name} ({', '.join(names)}) SELECT * FROM unnest({arrays})" + _conflict_sql(table)
+    return f"INSERT INTO {table.name} ({', '.join(names)}) SELECT * FROM unnest({arrays})"
 
 
 def _postgresql_type(type_: Any) -> str:

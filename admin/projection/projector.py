@@ -10,11 +10,11 @@ from sqlalchemy import Connection, delete, select, update
 
 from admin.database import Database, to_signed
 from admin.errors import JournalError
-from admin.models.journal import FollowerState, JournalPosition, entries
+from admin.models.journal import FollowerState, JournalPosition, daily_totals, entries
 from admin.models.mirror import MIRRORS, Mirror, accounts, cards, pending_points, purses, terminals
 from switch.protocol.record_kinds import RecordKind
 
-from .bulk import delete_rows, insert_rows, upsert_rows
+from .bulk import add_rows, delete_rows, insert_rows, upsert_rows
 from .rows import Batch, Known
 
 KEYS_PER_QUESTION = 500
@@ -56,6 +56,7 @@ class Projector:
             self._move(connection, batch, position, block_hash)
             self._settle(connection, batch)
             insert_rows(connection, entries, batch.entries)
+            add_rows(connection, daily_totals, batch.daily_totals())
             for kind, images in batch.images.items():
                 mirror = MIRRORS[kind]
                 upsert_rows(connection, mirror.table, [mirror.row_of(image) for image in images.values() if image])
@@ -99,7 +100,7 @@ class Projector:
 def forget(database: Database, partition: int) -> None:
     """Empty all tables that the follower fills, so that it begins at the beginning."""
     with database.writer.begin() as connection:
-        for table in (entries, *(mirror.table for mirror in MIRRORS.values())):
+        for table in (entries, daily_totals, *(mirror.table for mirror in MIRRORS.values())):
             connection.execute(delete(table))
         for model in (JournalPosition, FollowerState):
             state: Any = model.__table__

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable
+from operator import add, itemgetter
 from typing import Any
 
 from admin.errors import JournalError
-from admin.models.journal import PART_BITS, entries
+from admin.models.journal import PART_BITS, daily_totals, entries
 from admin.models.mirror import MIRRORS
 from switch.protocol.entries import ENTRY_VERSION, EntryHeader
 from switch.protocol.envelope import Reply
@@ -86,6 +87,15 @@ _TERMINAL_KIND, _CARD_KIND = int(RecordKind.TERMINAL), int(RecordKind.CARD)
 _VALUE_COLUMN, _BALANCE_COLUMN, _POINTS_COLUMN = (
     [column.name for column in entries.columns].index(name)
     for name in ("value_minor", "balance_minor", "points_hundredths")
+)
+_PART_COLUMN = 2
+_TOTALS_KEY = itemgetter(*(entries.columns.keys().index(column.name) for column in daily_totals.primary_key.columns))
+_TOTALS_NUMBERS = itemgetter(
+    *(
+        entries.columns.keys().index(column.name)
+        for column in daily_totals.columns
+        if not column.primary_key and column.name != "entry_count"
+    )
 )
 KNOWN_MAX = 400_000
 """Accounts and purses whose last value is remembered; about 200 bytes each."""
@@ -304,3 +314,14 @@ class Batch:
             fields[_BALANCE_COLUMN] += balance
             fields[_POINTS_COLUMN] += points
             self.entries[row] = tuple(fields)
+
+    def daily_totals(self) -> list[Row]:
+        """Sums of the batch's entries, once they are settled: rows of the table `daily_totals`."""
+        sums: dict[Row, list[int]] = {}
+        for row in self.entries:
+            key, numbers = _TOTALS_KEY(row), _TOTALS_NUMBERS(row)
+            if (mine := sums.get(key)) is None:
+                mine = sums[key] = [0] * (1 + len(numbers))
+            mine[0] += row[_PART_COLUMN] == 0
+            mine[1:] = map(add, mine[1:], numbers)
+        return [(*key, *mine) for key, mine in sums.items()]

@@ -1,4 +1,4 @@
-"""Users, roles, sessions, and the audit log, which nobody may change.
+"""Daily totals; users, roles, sessions, and the audit log, which nobody may change.
 
 Revision ID: 0002
 Revises: 0001
@@ -19,6 +19,37 @@ depends_on = None
 
 def upgrade() -> None:
     """Apply."""
+    op.create_table(
+        "daily_totals",
+        sa.Column("business_date", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("store_id", columns.BigInt, autoincrement=False, nullable=False),
+        sa.Column("issuing_organisation_id", columns.BigInt, autoincrement=False, nullable=False),
+        sa.Column("accepting_organisation_id", columns.BigInt, autoincrement=False, nullable=False),
+        sa.Column("type", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("code", sa.Integer(), autoincrement=False, nullable=False),
+        *(
+            sa.Column(name, columns.BigInt, nullable=False)
+            for name in (
+                "entry_count",
+                "amount_minor",
+                "due_minor",
+                "discount_minor",
+                "recharged_minor",
+                "value_minor",
+                "points_hundredths",
+            )
+        ),
+        sa.PrimaryKeyConstraint(
+            "business_date",
+            "store_id",
+            "issuing_organisation_id",
+            "accepting_organisation_id",
+            "type",
+            "code",
+            name=op.f("pk_daily_totals"),
+        ),
+        sqlite_with_rowid=False,
+    )
     op.create_table(
         "audit",
         sa.Column("id", columns.BigInt, autoincrement=False, nullable=False),
@@ -124,3 +155,4 @@ def downgrade() -> None:
     op.drop_table("setup_tokens")
     op.drop_table("departments")
     op.drop_table("audit")
+    op.drop_table("daily_totals")
