@@ -88,7 +88,7 @@ def unseal(key: bytes, sealed: bytes, user_id: int) -> str:
     """The secret again; `RefusedError` when the service's secret was replaced."""
     try:
         return AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], f"totp {user_id}".encode()).decode()
-    except InvalidTag:
+    except (InvalidTag, ValueError):  # the second for something much too short
         raise RefusedError(
             "The dynamic password cannot be read: set it up anew, or restore the service's secret."
         ) from None
