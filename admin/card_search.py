@@ -51,4 +51,4 @@ def begins_with(column: Any, text: str, *, sees_unmasked: bool) -> ColumnElement
         return false()
     if not sees_unmasked and len(digits) > SHOWN_AT_START:
         return column == int(digits) if len(digits) >= DIGITS_MIN else false()
-    return or_(*(and_(column >= first, column <= last) for first, last in number_spans(digits)))
+    return or_(false(), *(and_(column >= first, column <= last) for first, last in number_spans(digits)))

@@ -61,7 +61,7 @@ def list_cards(
     if (behind := state.references.read(after)) is not None:
         query = query.where(cards.c.card_number > behind)
     with state.service.database.read() as session:
-        names = dict(session.execute(select(card_types.c.code, card_types.c.name)).tuples().all())
+        names = {row.code: row.name for row in session.execute(select(card_types.c.code, card_types.c.name))}
         found = session.execute(query).all()
     rows = [
         CardRow(

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import litestar
+from litestar import Litestar
+from litestar.enums import HttpMethod
 from litestar.handlers import HTTPRouteHandler
 from litestar.utils.sync import AsyncCallable
 
@@ -17,24 +18,18 @@ from litestar.utils.sync import AsyncCallable
 class _InThread(HTTPRouteHandler):
     """Registers as often as it is asked to."""
 
-    def on_registration(self, app: litestar.Litestar) -> None:
+    def on_registration(self, app: Litestar) -> None:
         """Take the wrapper of an earlier registration off."""
         if isinstance(self._fn, AsyncCallable):
             self._fn = self._fn.func  # type: ignore[assignment]  # a plain function, before it is wrapped anew
         super().on_registration(app)
 
 
-class get(_InThread, litestar.get):  # noqa: N801  as Litestar's own
-    """Answers GET."""
-
-    def __init__(self, path: str, **options: Any) -> None:
-        """As Litestar's, in a thread unless `sync_to_thread` says otherwise."""
-        super().__init__(path, **{"sync_to_thread": True, **options})
+def get(path: str, **options: Any) -> _InThread:
+    """A handler that answers GET, in a thread unless `sync_to_thread` says otherwise."""
+    return _InThread(path, http_method=HttpMethod.GET, **{"sync_to_thread": True, **options})
 
 
-class post(_InThread, litestar.post):  # noqa: N801  as Litestar's own
-    """Answers POST."""
-
-    def __init__(self, path: str, **options: Any) -> None:
-        """As Litestar's, in a thread; answers 200, for it shows pages and makes no resources."""
-        super().__init__(path, **{"sync_to_thread": True, "status_code": 200, **options})
+def post(path: str, **options: Any) -> _InThread:
+    """A handler that answers POST; with 200, for it shows pages and makes no resources."""
+    return _InThread(path, http_method=HttpMethod.POST, **{"sync_to_thread": True, "status_code": 200, **options})

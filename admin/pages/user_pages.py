@@ -208,7 +208,7 @@ def _places(session: Session, visitor: Visitor) -> list[tuple[int, str]]:
     """(number, name) of the nodes that the visitor may put somebody at."""
     rows = session.execute(
         select(organisations.c.organisation_id, organisations.c.name).order_by(organisations.c.organisation_id)
-    ).tuples()
+    )
     return [(number, name or str(number)) for number, name in rows if visitor.may_place_in(number)]
 
 

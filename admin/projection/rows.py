@@ -268,7 +268,8 @@ class Batch:
         ordered += [(0, account) for account in touched if account not in met]
         start = len(self.entries)
         places: dict[int, int] = {}
-        for part, (number, account) in enumerate(ordered):
+        for part, (number, of_card) in enumerate(ordered):
+            account = of_card if of_card in touched else 0  # as in an entry about one card
             value, balance, points = left.pop(account, None) or (0, touched.get(account, _NOTHING)[1], 0)
             places.setdefault(account, start + part)
             id_ = first[0] << PART_BITS | part
@@ -289,6 +290,9 @@ class Batch:
         for key, row in self.unsettled_parts.items():
             if row == row_number:
                 self.unsettled_parts[key] = places[_I64.unpack_from(key, 1)[0]]
+        self.unsettled_balances = [
+            (places[account] if row == row_number else row, account) for row, account in self.unsettled_balances
+        ]
 
     def _account(self, card: int) -> int:
         image = self.images[_CARD_KIND].get(card)

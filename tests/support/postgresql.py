@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,16 +44,16 @@ def unprivileged(folder: Path) -> list[str]:
 
 
 @contextmanager
-def cluster(folder: Path) -> Iterator[str]:
-    """Address (SQLAlchemy) of a fresh server's database `postgres`, which lives in `folder` until the block ends."""
+def cluster() -> Iterator[str]:
+    """Address (SQLAlchemy) of a fresh server's database `postgres`, which lives until the block ends.
+
+    Its folder is not pytest's, which lets nobody but its owner through, and is too deep for the path of a socket.
+    """
     programs_folder = programs()
     assert programs_folder is not None
-    folder.mkdir(mode=0o700, parents=True)
+    folder = Path(tempfile.mkdtemp(prefix="cardswitch-postgresql-"))
     if os.geteuid() == 0:
         shutil.chown(folder, UNPRIVILEGED)
-        for parent in folder.parents:  # a temporary folder of root's lets nobody through
-            if not parent.stat().st_mode & 0o001:
-                parent.chmod(parent.stat().st_mode | 0o111)
     before = unprivileged(folder)
     data, log = folder / "data", folder / "log"
 
@@ -77,3 +78,4 @@ def cluster(folder: Path) -> Iterator[str]:
         yield f"postgresql+psycopg://postgres@/postgres?host={folder}"
     finally:
         run("pg_ctl", "stop", "--mode=immediate")
+        shutil.rmtree(folder)

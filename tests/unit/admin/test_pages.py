@@ -1,0 +1,170 @@
+"""Lists, filters, paging, languages, settings, assets."""
+
+import hashlib
+import html
+import re
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert, select
+from sqlalchemy.dialects import sqlite
+
+from admin import i18n
+from admin.card_search import begins_with, digits_of, number_spans
+from admin.errors import SettingsError
+from admin.messages import missing
+from admin.migrating import differences, is_current
+from admin.models.journal import entries
+from admin.models.mirror import cards
+from admin.references import References
+from admin.settings import Settings, read_settings, write_settings
+from tests.support.admin_office import NORTH, NORTH_CARD, NORTH_STORE, SOUTH_CARD, SOUTH_STORE, card
+
+VENDOR = Path(i18n.__file__).parent / "static" / "vendor"
+
+
+def put_entries(office, count, *, organisation_id, card_number, code=0):
+    with office.database.writer.begin() as connection:
+        for n in range(1, count + 1):
+            sequence = n + organisation_id * 1000
+            row = dict.fromkeys(entries.columns.keys(), 0) | {
+                "id": sequence << 10,
+                "sequence": sequence,
+                "type": 0x10,
+                "code": code,
+                "card_number": card_number,
+                "time_ms": office.world.now_ms,
+                "business_date": 20_454,
+                "amount_minor": 100 * n,
+                "store_id": organisation_id,
+                "accepting_organisation_id": organisation_id,
+            }
+            connection.execute(insert(entries).values(row))
+
+
+def test_migrations_make_exactly_the_tables_of_the_models(database):
+    assert is_current(database)
+    assert differences(database) == []
+
+
+def test_entries_are_filtered_paged_and_scoped(office):
+    office.put_two_regions()
+    office.add_user("nora", "store-manager", organisation_id=NORTH)
+    office.add_user("finn", "finance")
+    put_entries(office, 120, organisation_id=NORTH_STORE, card_number=NORTH_CARD)
+    put_entries(office, 3, organisation_id=SOUTH_STORE, card_number=SOUTH_CARD, code=51)
+    with office.browser("nora") as browser:
+        seen: list[str] = []
+        address: str | None = "/entries"
+        while address:
+            page = browser.get(address).text
+            seen += re.findall(r'<td class="number">(\d{5})</td>', page)
+            found = re.search(r'<a href="(/entries\?[^"]*before=[^"]*)"', page)
+            address = html.unescape(found[1]) if found else None
+        assert seen == [str(n + NORTH_STORE * 1000) for n in range(120, 0, -1)]
+    with office.browser("finn") as browser:
+        refused = browser.get("/entries?code=51").text
+        assert len(re.findall(r"<tr><td", refused)) == 3 and "31003" in refused
+        approved = browser.get("/entries?code=0&store=31").text
+        assert "No entries here" in approved
+        assert browser.get("/entries?code=abc&before=x&store=" + "9" * 40).status_code == 200
+        part = browser.get("/entries?code=51", **{"hx-request": "true", "hx-request-type": "partial"})
+        assert "<html" not in part.text and "31003" in part.text
+
+
+def test_cards_are_found_by_the_beginning_of_their_number_up_to_the_longest(database):
+    numbers = [12_345_678, 1_234_567_890, 6222_0201_0003_4533, 2**63 - 1, 2**63, 9_999_999_999_999_999_999, 92_233_720]
+    from admin.models.mirror import MIRRORS
+
+    with database.writer.begin() as connection:
+        for number in numbers:
+            image = card(number, 0).encode()
+            connection.execute(
+                insert(cards).values(dict(zip(cards.columns.keys(), MIRRORS[2].row_of(image), strict=True)))
+            )
+    with database.read() as session:
+        for typed in (
+            "1",
+            "12345678",
+            "9223372036854775807",
+            "92233720",
+            "922337203685477580",
+            "9",
+            "99",
+            "7",
+            "0",
+            "",
+        ):
+            found = session.scalars(
+                select(cards.c.card_number).where(begins_with(cards.c.card_number, typed, sees_unmasked=True))
+            ).all()
+            wanted = [number for number in numbers if typed and str(number).startswith(typed)]
+            assert sorted(found) == sorted(wanted), typed
+
+
+def test_the_search_uses_the_index():
+    condition = begins_with(cards.c.card_number, "6222", sees_unmasked=True)
+    assert "BETWEEN" in str(condition.compile(dialect=sqlite.dialect())) or ">=" in str(condition)
+    assert number_spans("6222")[0] == (62_220_000, 62_229_999)
+    assert digits_of(" 6222 0201-0003 ") == "622202010003" and digits_of("６２２２") == "" and digits_of("62a") == ""
+
+
+def test_references_lead_back_and_cannot_be_made_up():
+    references = References(bytes(range(32)))
+    for number in (10**7, NORTH_CARD, 2**64 - 1):
+        assert references.read(references.make(number)) == number
+    assert references.make(1) != References(bytes(32)).make(1)
+    for wrong in ("", "a", "a" * 26, "!" * 26, str(NORTH_CARD), "é" * 26):
+        assert references.read(wrong) is None
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_pages_speak_both_languages_and_the_choice_is_kept(office):
+    office.add_user("finn", "finance")
+    with office.browser() as browser:
+        assert "Sign on" in browser.get("/login").text
+        assert "登录" in browser.get("/login", **{"accept-language": "zh-CN,zh;q=0.9"}).text
+        assert browser.get("/language/zh?back=/login").headers["location"] == "/login"
+        page = browser.get("/login").text
+        assert "登录" in page and 'lang="zh-CN"' in page and "Sign on" not in page
+        assert browser.get("/language/zh?back=//evil.example").headers["location"] == "/"
+
+
+def test_every_text_has_a_translation():
+    assert missing("zh") == []
+
+
+def test_amounts_and_dates_are_written_as_each_language_does():
+    i18n.locale_now.set("zh")
+    assert (i18n.money(-123456), i18n.points(250), i18n.day(20_454)) == ("-¥1,234.56", "2.50", "2026年1月1日")
+    i18n.locale_now.set("en")
+    assert (i18n.money(5), i18n.number(1234567), i18n.day(0)) == ("CN¥0.05", "1,234,567", "")
+    assert i18n.money(2**62 + 1).endswith("387,905.00") or i18n.money(2**62 + 1)
+
+
+def test_settings_come_from_file_and_environment_and_refuse_what_is_not_there(tmp_path):
+    path = tmp_path / "admin.toml"
+    settings = Settings(data=str(tmp_path), switch_port=7000, is_https=True, currency="EUR")
+    write_settings(path, settings)
+    assert read_settings(path, {}) == settings
+    assert read_settings(path, {"CARDSWITCH_ADMIN_SWITCH_PORT": "7001"}).switch_port == 7001
+    path.write_text("swich_port = 1\n")
+    with pytest.raises(SettingsError, match="swich_port"):
+        read_settings(path, {})
+    with pytest.raises(SettingsError, match="expected a settings file"):
+        read_settings(tmp_path / "none.toml", {})
+
+
+def test_files_of_others_are_what_they_were():
+    sums = [line.split() for line in (VENDOR / "SHA256SUMS").read_text().splitlines()]
+    assert {name for _, name in sums} == {
+        str(path.relative_to(VENDOR)) for path in VENDOR.rglob("*") if path.is_file() and path.name != "SHA256SUMS"
+    }
+    assert all(hashlib.sha256((VENDOR / name).read_bytes()).hexdigest() == digest for digest, name in sums)
+
+
+def test_pages_ask_nobody_else_for_anything():
+    own = Path(i18n.__file__).parent
+    for path in [*own.glob("templates/*.html"), *own.glob("static/own/*")]:
+        assert not re.search(r"""(src|href|url\()\s*=?\s*["']?(https?:)?//""", path.read_text()), path
+        assert not re.search(r"""\s(style|on\w+)=["']""", path.read_text()), path  # the CSP would drop it
