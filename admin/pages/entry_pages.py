@@ -45,7 +45,8 @@ class EntryRow:
     card_reference: str
     amount_minor: int
     value_minor: int
-    balance_minor: int
+    balance_minor: int | None
+    """None: the entry changed no account."""
     points_hundredths: int
     receipt: str
 
@@ -67,7 +68,7 @@ def entry_row(row: Row[Any], visitor: Visitor, references: References) -> EntryR
         card_reference=references.make(row.card_number) if row.card_number else "",
         amount_minor=row.amount_minor,
         value_minor=row.value_minor,
-        balance_minor=row.balance_minor,
+        balance_minor=row.balance_minor if row.account_number else None,
         points_hundredths=row.points_hundredths,
         receipt=format_receipt_code(row.receipt_code) if row.receipt_code else "",
     )

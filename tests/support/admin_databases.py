@@ -21,7 +21,7 @@ _numbers = count(1)
 @pytest.fixture(scope="session")
 def migrated_sqlite(tmp_path_factory) -> Path:
     """A SQLite file with all tables and no rows; copy it."""
-    path = tmp_path_factory.mktemp("sqlite") / "migrated.sqlite"
+    path: Path = tmp_path_factory.mktemp("sqlite") / "migrated.sqlite"
     database = Database(f"sqlite:///{path}")
     migrate(database)
     with database.writer.connect() as connection:
