@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 
 from .models.journal import entries
 from .models.mirror import cards, organisations, stores, terminals
-from .models.people import WHOLE_GROUP, User
+from .models.people import WHOLE_GROUP, Department, User
 from .rights import STEP_UP_RIGHTS, Action, right, rights_of
 
 SHOWN_AT_START, SHOWN_AT_END = 6, 4
@@ -101,6 +101,16 @@ class Visitor:
     def stores_seen(self, query: Select[Any]) -> Select[Any]:
         """A question about `stores`."""
         return query if self.sees_everything else query.where(stores.c.organisation_id.in_(self.organisation_ids))
+
+    def organisations_seen(self, query: Select[Any]) -> Select[Any]:
+        """A question about `organisations`: its node and those below it."""
+        if self.sees_everything:
+            return query
+        return query.where(organisations.c.organisation_id.in_(self.organisation_ids))
+
+    def departments_seen(self, query: Select[Any]) -> Select[Any]:
+        """A question about `departments`: those of its part of the organisation."""
+        return query if self.sees_everything else query.where(Department.organisation_id.in_(self.organisation_ids))
 
     def users_seen(self, query: Select[Any]) -> Select[Any]:
         """A question about `users`: those of its part of the organisation."""

@@ -37,6 +37,7 @@ from .pages import (
     card_pages,
     dashboard_pages,
     entry_pages,
+    organisation_pages,
     sign_in_pages,
     user_pages,
 )
@@ -124,6 +125,7 @@ def create_app(
         dashboard_pages,
         card_pages,
         entry_pages,
+        organisation_pages,
         user_pages,
         audit_pages,
     )

@@ -16,6 +16,7 @@ from admin.access import Visitor, needs
 from admin.errors import RefusedError
 from admin.models.mirror import organisations
 from admin.models.people import User
+from admin.people.departments import departments_seen
 from admin.people.users import add_user, change_user, reset_password, user_seen
 from admin.rights import FUNCTIONS, ROLES, Action, right, rights_of
 
@@ -30,9 +31,16 @@ class UserForm:
     name: str = ""
     full_name: str = ""
     organisation_id: int = 0
-    roles: list[str] = field(default_factory=list)
+    department_id: int = 0
+    """0: none."""
+    roles: list[str] | str = field(default_factory=list)
     is_enabled: str = ""
     password: str = ""
+
+    @property
+    def role_names(self) -> list[str]:
+        """The roles; a form with one ticked box sends a text, not a list."""
+        return [self.roles] if isinstance(self.roles, str) else self.roles
 
 
 @dataclass
@@ -90,7 +98,8 @@ def do_add_user(request: Request[Visitor, Any, Any], data: URLEncodedBody[UserFo
             name=data.name,
             full_name=data.full_name,
             organisation_id=data.organisation_id,
-            roles=data.roles,
+            department_id=data.department_id or None,
+            roles=data.role_names,
             password=data.password,
         )
     except RefusedError as error:
@@ -110,6 +119,7 @@ def show_user(request: Request[Visitor, Any, Any], user_id: FromPath[int]) -> Te
         name=shown["name"],
         full_name=shown["full_name"],
         organisation_id=shown["organisation_id"],
+        department_id=shown["department_id"] or 0,
         roles=shown["roles"],
         is_enabled="on" if shown["is_enabled"] else "",
     )
@@ -131,7 +141,8 @@ def do_change_user(
             user_id,
             full_name=data.full_name,
             organisation_id=data.organisation_id,
-            roles=data.roles,
+            department_id=data.department_id or None,
+            roles=data.role_names,
             is_enabled=bool(data.is_enabled),
         ),
     )
@@ -175,9 +186,11 @@ def _form(request: Request[Visitor, Any, Any], user: dict[str, Any] | None, form
     visitor = request.user
     with request.app.state.service.database.read() as session:
         places = _places(session, visitor)
+        departments = departments_seen(session, visitor)
     return page(
         request,
         "user.html",
+        departments=departments,
         http_status=409 if problem else 200,
         user=user,
         form=form,
@@ -196,6 +209,7 @@ def _shown(user: User) -> dict[str, Any]:
         "name": user.name,
         "full_name": user.full_name,
         "organisation_id": user.organisation_id,
+        "department_id": user.department_id,
         "is_enabled": user.is_enabled,
         "locked_until": user.locked_until,
         "has_totp": user.totp_sealed is not None,

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from admin.access import Visitor
 from admin.errors import RefusedError
-from admin.models.people import RoleAssignment, User
+from admin.models.people import Department, RoleAssignment, User
 from admin.rights import ROLES, rights_of
 from admin.service import Service
 
@@ -35,6 +35,7 @@ def add_user(
     organisation_id: int,
     roles: Iterable[str],
     password: str,
+    department_id: int | None = None,
 ) -> int:
     """A new user, who must change the password at the first sign-on; its number."""
     wanted = _checked_roles(visitor, roles)
@@ -49,6 +50,7 @@ def add_user(
             name=name,
             full_name=full_name.strip() or name,
             organisation_id=organisation_id,
+            department_id=_checked_department(session, visitor, department_id),
             password_hash=hashed,
             created_at=service.now(),
         )
@@ -75,6 +77,7 @@ def change_user(
     organisation_id: int,
     roles: Iterable[str],
     is_enabled: bool,
+    department_id: int | None = None,
 ) -> None:
     """Change a user; what it may do changes with its next request."""
     wanted = set(roles)
@@ -84,6 +87,7 @@ def change_user(
         before: dict[str, Any] = {
             "full_name": user.full_name,
             "organisation": user.organisation_id,
+            "department": user.department_id,
             "roles": sorted(held),
             "enabled": user.is_enabled,
         }
@@ -94,6 +98,8 @@ def change_user(
         _checked_roles(visitor, wanted ^ held)  # neither giving nor taking what one lacks
         user.full_name = full_name.strip() or user.name
         user.organisation_id, user.is_enabled = organisation_id, is_enabled
+        if department_id != user.department_id:
+            user.department_id = _checked_department(session, visitor, department_id)
         for assignment in [one for one in user.assignments if one.role not in wanted]:
             user.assignments.remove(assignment)
         session.flush()
@@ -103,6 +109,7 @@ def change_user(
         after = {
             "full_name": user.full_name,
             "organisation": organisation_id,
+            "department": department_id,
             "roles": sorted(wanted),
             "enabled": is_enabled,
         }
@@ -127,6 +134,15 @@ def _user(session: Session, visitor: Visitor, user_id: int) -> User:
     if (user := user_seen(session, visitor, user_id)) is None:
         raise RefusedError("There is no such user.")
     return user
+
+
+def _checked_department(session: Session, visitor: Visitor, department_id: int | None) -> int | None:
+    if department_id is None:
+        return None
+    found = session.scalar(visitor.departments_seen(select(Department.id).where(Department.id == department_id)))
+    if found is None:
+        raise RefusedError("There is no such department.")
+    return department_id
 
 
 def _checked_roles(visitor: Visitor, roles: Iterable[str]) -> set[str]:

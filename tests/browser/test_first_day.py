@@ -14,6 +14,7 @@ PAGES = (
     "/",
     "/cards",
     "/entries",
+    "/organisation",
     "/users",
     "/users/1",
     "/roles",

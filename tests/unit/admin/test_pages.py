@@ -16,6 +16,7 @@ from admin.messages import missing
 from admin.migrating import differences, is_current
 from admin.models.journal import entries
 from admin.models.mirror import cards
+from admin.models.people import User
 from admin.references import References
 from admin.settings import Settings, read_settings, write_settings
 from tests.support.admin_office import NORTH, NORTH_CARD, NORTH_STORE, SOUTH_CARD, SOUTH_STORE, card
@@ -168,3 +169,42 @@ def test_pages_ask_nobody_else_for_anything():
     for path in [*own.glob("templates/*.html"), *own.glob("static/own/*")]:
         assert not re.search(r"""(src|href|url\()\s*=?\s*["']?(https?:)?//""", path.read_text()), path
         assert not re.search(r"""\s(style|on\w+)=["']""", path.read_text()), path  # the CSP would drop it
+
+
+@pytest.mark.feature("K3-007", "K3-008", "K3-009")
+def test_departments_are_made_renamed_and_deleted_when_nobody_is_in_them(office):
+    office.put_two_regions()
+    office.add_user("hugo", "hq-supervisor")
+    office.add_user("boss", "administrator", totp=True)
+    with office.browser("hugo") as browser:
+        there = "/organisation"
+        fields = {"name": "客服", "organisation_id": NORTH}
+        assert browser.post("/departments", fields, page=there).headers["location"] == there
+        assert "already" in browser.post("/departments", fields, page=there).text
+        assert browser.post("/departments/1", {"name": "客户服务"}, page=there).status_code == 303
+        page = browser.get(there).text
+        assert "客户服务" in page and str(NORTH_STORE) in page
+    with office.browser("boss") as browser:
+        user = {"name": "finn", "full_name": "Finn", "organisation_id": NORTH, "department_id": 1}
+        user |= {"roles": ["finance"], "password": "correct horse battery staple"}
+        assert browser.post("/users/new", user).headers["location"] == "/users/3"
+    with office.browser("hugo") as browser:
+        refused = browser.post("/departments/1/delete", {}, page=there)
+        assert refused.status_code == 409 and "1 users belong" in refused.text
+        with office.database.write() as session:
+            session.get(User, 3).department_id = None
+        assert browser.post("/departments/1/delete", {}, page=there).status_code == 303
+        assert "客户服务" not in browser.get(there).text
+
+
+def test_the_tree_is_shown_from_the_top_down(office):
+    office.put_two_regions()
+    office.add_user("nora", "hq-supervisor", organisation_id=NORTH)
+    office.add_user("hugo", "hq-supervisor")
+    numbers = r'<td class="number">(\d+)</td></tr>'
+    with office.browser("hugo") as browser:
+        tree = browser.get("/organisation").text.partition("Stores</h2>")[0]
+        assert re.findall(numbers, tree) == ["1", "2", "21", "3", "31"]
+    with office.browser("nora") as browser:
+        tree = browser.get("/organisation").text.partition("Stores</h2>")[0]
+        assert re.findall(numbers, tree) == ["2", "21"]

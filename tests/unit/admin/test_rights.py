@@ -64,7 +64,9 @@ def test_each_role_reaches_exactly_what_its_rights_say(office):
             for method, path, needed, _ in handlers(office.app):
                 if not needed:
                     continue
-                address = path.replace("{reference}", reference).replace("{user_id}", "1")
+                address = (
+                    path.replace("{reference}", reference).replace("{user_id}", "1").replace("{department_id}", "1")
+                )
                 answer = (
                     browser.get(address)
                     if method == "GET"
