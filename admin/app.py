@@ -31,6 +31,7 @@ from ._clock import SYSTEM, Surroundings
 from .access import PasswordChangeNeededException, StepUpNeededException, Visitor
 from .database import Database
 from .errors import RefusedError
+from .figures import HoldingsKept
 from .pages import (
     account_pages,
     audit_pages,
@@ -147,7 +148,13 @@ def create_app(
         exception_handlers={HTTPException: show_error, RefusedError: show_error, Exception: show_error},
         plugins=[StructlogPlugin(StructlogConfig(_logging(), enable_middleware_logging=False))],
         openapi_config=None,
-        state=State({"service": service, "references": References(service.secret_for("card references"))}),
+        state=State(
+            {
+                "service": service,
+                "references": References(service.secret_for("card references")),
+                "holdings": HoldingsKept(),
+            }
+        ),
         response_headers=HEADERS,
         on_shutdown=[service.database.close],
     )

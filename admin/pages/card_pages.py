@@ -9,10 +9,10 @@ from litestar import Request
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, FromQuery
 from litestar.response import Template
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Row, Select, or_, select, true
 
 from admin.access import Visitor, needs
-from admin.card_search import begins_with
+from admin.card_search import conditions
 from admin.models.journal import entries
 from admin.models.mirror import accounts, card_limits, card_types, cards, holds, media, pending_points, purses
 from admin.rights import Action
@@ -53,16 +53,19 @@ def list_cards(
     query: Select[Any] = select(cards, accounts.c.balance_minor).outerjoin(
         accounts, accounts.c.account_number == cards.c.account_number
     )
-    query = visitor.cards_seen(query).order_by(cards.c.card_number).limit(PAGE_ROWS + 1)
-    if q:
-        query = query.where(begins_with(cards.c.card_number, q, sees_unmasked=sees_unmasked))
+    query = visitor.cards_seen(query).order_by(cards.c.card_number)
+    spans = conditions(cards.c.card_number, q, sees_unmasked=sees_unmasked) if q else [true()]
     if status.isdecimal() and len(status) <= NUMBER_DIGITS_MAX:
         query = query.where(cards.c.status == int(status))
     if (behind := state.references.read(after)) is not None:
         query = query.where(cards.c.card_number > behind)
     with state.service.database.read() as session:
         names = {row.code: row.name for row in session.execute(select(card_types.c.code, card_types.c.name))}
-        found = session.execute(query).all()
+        found: list[Row[Any]] = []
+        for span in spans:
+            found += session.execute(query.where(span).limit(PAGE_ROWS + 1 - len(found))).all()
+            if len(found) > PAGE_ROWS:
+                break
     rows = [
         CardRow(
             reference=state.references.make(row.card_number),
