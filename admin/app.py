@@ -18,7 +18,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.logging.config import StructLoggingConfig
 from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult, DefineMiddleware
 from litestar.plugins.jinja import JinjaTemplateEngine
-from litestar.plugins.prometheus import PrometheusConfig
+from litestar.plugins.prometheus import PrometheusConfig, PrometheusController
 from litestar.plugins.structlog import StructlogConfig, StructlogPlugin
 from litestar.response import Response
 from litestar.static_files import create_static_files_router
@@ -98,6 +98,12 @@ def health(request: Request[Any, Any, Any]) -> dict[str, str]:
     return {"status": "ok"}
 
 
+class OpenMetrics(PrometheusController):
+    """/metrics, for those who have decided to open it."""
+
+    opt = {"public": True}  # noqa: RUF012  Litestar reads it from the class
+
+
 def show_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """A page that says what went wrong and what to do; never what the code looks like inside."""
     here = f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
@@ -131,11 +137,12 @@ def create_app(
         audit_pages,
     )
     # Copies, for registration changes a handler, and a process may make several services (tests do).
+    metrics_pages: list[Any] = [OpenMetrics] if settings.is_metrics_open else []
     handlers: list[Any] = [copy(handler) for handler in (health, *chain.from_iterable(m.HANDLERS for m in modules))]
     statics = create_static_files_router(path="/static", directories=[HERE / "static"], opt={"public": True})
     metrics = PrometheusConfig(app_name="cardswitch_admin", prefix="cardswitch_admin", group_path=True)
     return Litestar(
-        route_handlers=[*handlers, statics],
+        route_handlers=[*handlers, *metrics_pages, statics],
         guards=[signed_on],
         middleware=[
             metrics.middleware,

@@ -37,6 +37,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     listen_port: int = 7480
     is_https: bool = False
     """Whether browsers come by HTTPS (through a proxy): then cookies are marked Secure."""
+    is_metrics_open: bool = False
+    """Whether /metrics answers Prometheus without signing on: only behind a proxy that keeps others away from it."""
     currency: str = "CNY"
     locale: str = "zh"
     """Language of a browser that has not chosen: zh or en."""

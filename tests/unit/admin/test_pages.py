@@ -5,10 +5,13 @@ import html
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
+from litestar.testing import TestClient
 from sqlalchemy import insert, select
 
 from admin import i18n
+from admin.app import create_app
 from admin.card_search import conditions, digits_of, number_spans
 from admin.database import to_signed
 from admin.errors import SettingsError
@@ -206,3 +209,16 @@ def test_the_tree_is_shown_from_the_top_down(office):
     with office.browser("nora") as browser:
         tree = browser.get("/organisation").text.partition("Stores</h2>")[0]
         assert re.findall(numbers, tree) == ["2", "21"]
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_metrics_are_closed_unless_somebody_opens_them(office, tmp_path):
+    with office.browser() as browser:
+        assert browser.get("/metrics").status_code == 404
+    opened = create_app(
+        msgspec.structs.replace(office.settings, is_metrics_open=True), office.database, office.world.surroundings()
+    )
+    with TestClient(opened) as client:
+        client.get("/cards/" + "a" * 26)
+        text = client.get("/metrics").text
+    assert 'path="/cards/{reference}"' in text and "a" * 26 not in text
