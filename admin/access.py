@@ -20,7 +20,7 @@ from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 
 from .models.journal import entries
-from .models.mirror import cards, organisations, stores, terminals
+from .models.mirror import alarms, cards, organisations, stores, terminals
 from .models.people import WHOLE_GROUP, Department, User
 from .rights import STEP_UP_RIGHTS, Action, right, rights_of
 
@@ -73,11 +73,10 @@ class Visitor:
         """A question about `cards`, of those that the visitor's part of the organisation issued or has in stock."""
         if self.sees_everything:
             return query
-        own_stores = select(stores.c.store_id).where(stores.c.organisation_id.in_(self.organisation_ids))
         return query.where(
             or_(
                 cards.c.issuing_organisation_id.in_(self.organisation_ids),
-                cards.c.custody_store_id.in_(own_stores),
+                cards.c.custody_store_id.in_(self._own_stores()),
             )
         )
 
@@ -97,6 +96,14 @@ class Visitor:
         if self.sees_everything:
             return query
         return query.where(terminals.c.store_id.in_(self._own_stores()))
+
+    def alarms_seen(self, query: Select[Any]) -> Select[Any]:
+        """A question about `alarms`: those that were seen in one of its stores."""
+        if self.sees_everything:
+            return query
+        return query.where(
+            or_(alarms.c.first_store_id.in_(self._own_stores()), alarms.c.second_store_id.in_(self._own_stores()))
+        )
 
     def stores_seen(self, query: Select[Any]) -> Select[Any]:
         """A question about `stores`."""

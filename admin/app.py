@@ -34,6 +34,7 @@ from .errors import RefusedError
 from .figures import HoldingsKept
 from .pages import (
     account_pages,
+    alarm_pages,
     audit_pages,
     card_pages,
     dashboard_pages,
@@ -132,6 +133,7 @@ def create_app(
         dashboard_pages,
         card_pages,
         entry_pages,
+        alarm_pages,
         organisation_pages,
         user_pages,
         audit_pages,

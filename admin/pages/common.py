@@ -40,6 +40,7 @@ MENU = (
     MenuItem("/", _("Dashboard"), "dashboard"),
     MenuItem("/cards", _("Cards"), "cards"),
     MenuItem("/entries", _("Entries"), "entries"),
+    MenuItem("/alarms", _("Alarms"), "alarms"),
     MenuItem("/organisation", _("Organisation"), "organisation"),
     MenuItem("/users", _("Users"), "users"),
     MenuItem("/audit", _("Audit log"), "audit"),

@@ -14,6 +14,7 @@ PAGES = (
     "/",
     "/cards",
     "/entries",
+    "/alarms",
     "/organisation",
     "/users",
     "/users/1",

@@ -22,6 +22,8 @@ from admin.models.mirror import cards
 from admin.models.people import User
 from admin.references import References
 from admin.settings import Settings, read_settings, write_settings
+from switch.protocol.messages import AlarmKind
+from switch.protocol.records import AlarmRecord
 from tests.support.admin_office import NORTH, NORTH_CARD, NORTH_STORE, SOUTH_CARD, SOUTH_STORE, card
 
 VENDOR = Path(i18n.__file__).parent / "static" / "vendor"
@@ -222,3 +224,22 @@ def test_metrics_are_closed_unless_somebody_opens_them(office, tmp_path):
         client.get("/cards/" + "a" * 26)
         text = client.get("/metrics").text
     assert 'path="/cards/{reference}"' in text and "a" * 26 not in text
+
+
+def test_alarms_of_a_store_are_seen_by_its_people_and_by_nobody_elsewhere(office):
+    office.put_two_regions()
+    office.add_user("nora", "store-manager", organisation_id=NORTH)
+    office.add_user("sue", "security")
+    kept = {"alarm": AlarmKind.CLONE, "second_ms": office.world.now_ms}
+    office.put(
+        AlarmRecord(sequence=9, state=1, card_number=NORTH_CARD, first_store_id=NORTH_STORE, **kept),
+        AlarmRecord(sequence=10, state=2, card_number=SOUTH_CARD, first_store_id=SOUTH_STORE, **kept),
+    )
+    with office.browser("sue") as browser:
+        page = browser.get("/alarms").text
+        assert page.index(str(SOUTH_CARD)) < page.index(str(NORTH_CARD))
+        acknowledged = browser.get("/alarms?stage=2").text
+        assert str(SOUTH_CARD) in acknowledged and str(NORTH_CARD) not in acknowledged
+    with office.browser("nora") as browser:
+        page = browser.get("/alarms").text
+        assert "622202******4533" in page and "622202******3228" not in page
