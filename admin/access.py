@@ -26,6 +26,8 @@ from .rights import STEP_UP_RIGHTS, Action, right, rights_of
 
 SHOWN_AT_START, SHOWN_AT_END = 6, 4
 """Digits of a card number that everybody who sees the card may see."""
+HIDDEN_MIN = 3
+"""With fewer hidden digits a number could be guessed from its check digit."""
 
 
 class StepUpNeededException(PermissionDeniedException):
@@ -137,10 +139,10 @@ class Visitor:
 
 
 def mask_number(digits: str) -> str:
-    """`620000******0001`; a short number keeps its end only."""
+    """`620000******0001`; a number with less than `HIDDEN_MIN` digits between is hidden whole."""
     hidden = len(digits) - SHOWN_AT_START - SHOWN_AT_END
-    if hidden <= 0:
-        return "*" * max(0, len(digits) - SHOWN_AT_END) + digits[-SHOWN_AT_END:]
+    if hidden < HIDDEN_MIN:
+        return "*" * len(digits)
     return digits[:SHOWN_AT_START] + "*" * hidden + digits[-SHOWN_AT_END:]
 
 

@@ -54,24 +54,21 @@ install_debian_packages() {
     sudo apt-get update && sudo apt-get install -y --no-install-recommends $missing"
     say "Debian packages: $missing"
     export DEBIAN_FRONTEND=noninteractive
-    quietly apt_get update
+    quietly apt-get -o DPkg::Lock::Timeout=300 update
     # shellcheck disable=SC2086  # a list
-    quietly apt_get install -y --no-install-recommends $missing
+    quietly apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends $missing
     missing=$(missing_debian_packages "$python" | tr '\n' ' ')
     [ -z "$missing" ] || fail "$python still lacks what Debian calls: $missing"
 }
 
-# /dev/null may be writable for root alone where containers are nested: apt's own unprivileged user then cannot fetch.
-apt_get() { apt-get -o APT::Sandbox::User=root -o DPkg::Lock::Timeout=300 "$@"; }
-
-# What only tests need: a browser with fonts for Chinese, a database server, pcscd, and a reader that is not there. Where
-# systemd would start them, the driver of that reader opens a port to everybody and the database server runs for nothing,
-# so there a person decides; without them the tests that need them are skipped and say so.
+# What only tests need: pcscd, and a reader that is not there. Where systemd would start pcscd, the driver of that reader
+# opens a port to everybody, so there a person decides; without them the tests of chip cards are skipped and say so.
 missing_test_packages() {
+    [ -x /usr/sbin/pcscd ] || command -v pcscd >/dev/null || echo pcscd
+    # The admin service's: a browser, letters for Chinese, a database server.
     command -v chromium >/dev/null || echo chromium
     ls /usr/share/fonts/*/noto/NotoSansCJK-*.ttc >/dev/null 2>&1 || echo fonts-noto-cjk
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || echo postgresql
-    [ -x /usr/sbin/pcscd ] || command -v pcscd >/dev/null || echo pcscd
     [ -e /usr/lib/pcsc/drivers/serial/libifdvpcd.so ] || echo vsmartcard-vpcd
 }
 
@@ -81,15 +78,15 @@ install_test_packages() {
     missing=${missing% }
     [ -n "$missing" ] || return 0
     if [ "$(id -u)" != 0 ] || [ -d /run/systemd/system ] || ! command -v apt-get >/dev/null; then
-        say "tests of chip cards, of PostgreSQL and in a browser will be skipped; for them:
+        say "tests of chip cards will be skipped; for them:
     sudo apt-get update && sudo apt-get install -y --no-install-recommends $missing"
         return 0
     fi
     say "Debian packages for tests: $missing"
     export DEBIAN_FRONTEND=noninteractive
-    quietly apt_get update
+    quietly apt-get -o DPkg::Lock::Timeout=300 update
     # shellcheck disable=SC2086  # a list
-    quietly apt_get install -y --no-install-recommends $missing
+    quietly apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends $missing
 }
 
 packages() {

@@ -157,7 +157,7 @@ def test_a_number_is_masked_for_those_who_may_not_see_it_in_every_byte_of_the_pa
 
 def test_masks():
     assert mask_number("6222020100034533") == "622202******4533"
-    assert mask_number("12345678") == "****5678"
+    assert mask_number("123456789012") == "*" * 12 and mask_number("1234567890123") == "123456***0123"
     assert mask_phone("13812345678") == "138****5678"
     assert mask_phone("12345") == "*****"
 
