@@ -22,9 +22,10 @@ from litestar.plugins.prometheus import PrometheusConfig, PrometheusController
 from litestar.plugins.structlog import StructlogConfig, StructlogPlugin
 from litestar.response import Response
 from litestar.static_files import create_static_files_router
-from litestar.status_codes import HTTP_500_INTERNAL_SERVER_ERROR
+from litestar.status_codes import HTTP_400_BAD_REQUEST, HTTP_500_INTERNAL_SERVER_ERROR
 from litestar.template.config import TemplateConfig
 from sqlalchemy import text
+from sqlalchemy.exc import DataError
 
 from . import i18n
 from ._clock import SYSTEM, Surroundings
@@ -61,7 +62,9 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
-EXPECTED_STATUSES: set[int | type[Exception]] = {400, 401, 403, 404, 405, 409, 413, 422, 429}
+NOT_STORABLE = (DataError, OverflowError)
+"""What a database says to numbers beyond 64 bits and to texts with a zero in them: a visitor's mistake, not ours."""
+EXPECTED: set[int | type[Exception]] = {400, 401, 403, 404, 405, 409, 413, 422, 429, *NOT_STORABLE}
 """Answers to visitors' mistakes: logged as requests, without a stack."""
 
 
@@ -117,7 +120,10 @@ def show_error(request: Request[Any, Any, Any], error: Exception) -> Response[An
         return go(request, with_query("/step-up", {"next": back}))
     if isinstance(error, RefusedError):
         return page(request, "error.html", http_status=409, code=409, detail=refusal_text(error))
-    status = error.status_code if isinstance(error, HTTPException) else HTTP_500_INTERNAL_SERVER_ERROR
+    if isinstance(error, NOT_STORABLE):
+        status = HTTP_400_BAD_REQUEST
+    else:
+        status = error.status_code if isinstance(error, HTTPException) else HTTP_500_INTERNAL_SERVER_ERROR
     return page(request, "error.html", http_status=status, code=status, detail="")
 
 
@@ -193,4 +199,4 @@ def make_environment() -> Environment:
 
 
 def _logging() -> StructLoggingConfig:
-    return StructLoggingConfig(log_exceptions="always", disable_stack_trace=EXPECTED_STATUSES, pretty_print_tty=False)
+    return StructLoggingConfig(log_exceptions="always", disable_stack_trace=EXPECTED, pretty_print_tty=False)

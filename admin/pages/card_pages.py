@@ -147,6 +147,7 @@ def show_card(request: Request[Visitor, Any, Any], reference: FromPath[str], bef
         request,
         "card.html",
         card=card,
+        reference=reference,
         shown_number=visitor.card_number(card.card_number),
         account=account,
         type=type_,
