@@ -1,1 +1,1 @@
-"""The control plane: people and paper; talks to the switch only by protocol and journal."""
+"""The people's side of the switch: a web service for operators, with SQL that follows the journal."""

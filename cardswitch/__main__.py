@@ -28,6 +28,8 @@ from . import (  # noqa: F401  they add commands to card, device, keys and termi
     key_rotation,
     terminal_keys,
 )
+from .admin import app as admin_app
+from .admin import up
 from .alarms import app as alarm_app
 from .card import app as card_app
 from .card_types import app as type_app
@@ -67,6 +69,10 @@ replay_app = App(
     help_format="plaintext",
     group_commands=WITHIN,
 )
+admin_app.group = (OWN,)
+admin_app.group_commands = WITHIN
+app.command(admin_app)
+app.command(up)
 receipt_app.group = (OWN,)
 receipt_app.group_commands = WITHIN
 app.command(journal_app)
@@ -299,6 +305,7 @@ def shopping_year(
 
 def main() -> None:
     """Entry point of the command; errors that a person can mend are one line, without a traceback."""
+    from admin.errors import AdminError
     from hsm.errors import HsmError
     from switch._directory import DirectoryError
     from switch.key_desk import KeyUnavailableError
@@ -306,7 +313,7 @@ def main() -> None:
 
     try:
         result = app()
-    except (DirectoryError, HsmError, KeyUnavailableError, TerminalError, ValueError) as error:
+    except (AdminError, DirectoryError, HsmError, KeyUnavailableError, TerminalError, ValueError) as error:
         if "--json" in sys.argv[1:]:  # a program that reads the output finds there what went wrong
             print(json_text.dumps({"error": str(error)}, ensure_ascii=False))
         print(f"cardswitch: {error}", file=sys.stderr)

@@ -227,6 +227,7 @@ def tell_next(data: Path) -> None:
         f"  {command_name} journal show --data {data} --start 10000 --count 5",
         f"  {command_name} verify --data {data}",
         f"  {command_name} serve --data {data}     (the switch again, on this data; stop it with Ctrl-C)",
+        f"  {command_name} up --data {data}        (the same with web pages at http://127.0.0.1:7480/)",
         "  README.md: the road of one debit, and the files to read",
     )
 

@@ -41,6 +41,8 @@ CLOCK_OR_CHANCE_FOR_A_REASON = {
 }
 
 WORKPLACE = re.compile(r"/[w]ork/|/[f]arm/|\.\./[s]hared|(?<!\w)\.[l]ibrary")
+AS_THEY_CAME = ("tests/fuzz/corpus/", "admin/static/vendor/")
+"""Files of others, byte for byte: SHA256SUMS beside them says what they must be."""
 BUILD_OUTPUT = re.compile(r"\.(so|o|a|pyc|whl)$|(^|/)(build|dist|\.venv|__pycache__|[^/]*\.egg-info)/")
 
 
@@ -144,6 +146,6 @@ def test_locks_name_no_registry():
 
 
 def test_text_files_end_in_a_newline():
-    contents = {name: (ROOT / name).read_bytes() for name in files() if not name.startswith("tests/fuzz/corpus/")}
+    contents = {name: (ROOT / name).read_bytes() for name in files() if not name.startswith(AS_THEY_CAME)}
     text_files = {name: content for name, content in contents.items() if content and b"\0" not in content}
     assert [name for name, content in text_files.items() if not content.endswith(b"\n")] == []

@@ -10,5 +10,5 @@ compile() {
         --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --output-file "$output" "$@" >/dev/null
 }
 compile locks/build.lock --group build "$@"
-compile locks/run.lock --constraints locks/build.lock pyproject.toml --extra devices --extra hsm "$@"
-compile locks/dev.lock --constraints locks/build.lock --constraints locks/run.lock --group dev --group data --group load "$@"
+compile locks/run.lock --constraints locks/build.lock pyproject.toml --extra admin --extra devices --extra hsm "$@"
+compile locks/dev.lock --constraints locks/build.lock --constraints locks/run.lock --group dev --group data --group load --group browser "$@"

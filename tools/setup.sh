@@ -65,6 +65,10 @@ install_debian_packages() {
 # opens a port to everybody, so there a person decides; without them the tests of chip cards and tokens are skipped and say so.
 missing_test_packages() {
     [ -x /usr/sbin/pcscd ] || command -v pcscd >/dev/null || echo pcscd
+    # The admin service's: a browser, letters for Chinese, a database server.
+    command -v chromium >/dev/null || echo chromium
+    ls /usr/share/fonts/*/noto/NotoSansCJK-*.ttc >/dev/null 2>&1 || echo fonts-noto-cjk
+    ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || echo postgresql
     [ -e /usr/lib/pcsc/drivers/serial/libifdvpcd.so ] || echo vsmartcard-vpcd
     # A token in software, so that no HSM is needed.
     [ -e /usr/lib/softhsm/libsofthsm2.so ] && command -v softhsm2-util >/dev/null || echo softhsm2
@@ -76,7 +80,7 @@ install_test_packages() {
     missing=${missing% }
     [ -n "$missing" ] || return 0
     if [ "$(id -u)" != 0 ] || [ -d /run/systemd/system ] || ! command -v apt-get >/dev/null; then
-        say "tests of chip cards will be skipped; for them:
+        say "tests of chip cards, tokens, browsers and PostgreSQL will be skipped; for them:
     sudo apt-get update && sudo apt-get install -y --no-install-recommends $missing"
         return 0
     fi
@@ -84,7 +88,7 @@ install_test_packages() {
     export DEBIAN_FRONTEND=noninteractive
     # shellcheck disable=SC2086  # a list
     { "${APT[@]}" update && "${APT[@]}" install -y --no-install-recommends $missing; } >"$log" 2>&1 </dev/null ||
-        say "they cannot be had now: tests of chip cards and tokens will be skipped, and say so"
+        say "they cannot be had now: tests of chip cards, tokens, browsers and PostgreSQL will be skipped, and say so"
 }
 
 packages() {

@@ -1,0 +1,202 @@
+"""Puts the web service together: middleware, guards, error pages, headers, pages."""
+
+from __future__ import annotations
+
+from copy import copy
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from anyio import to_thread
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from litestar import Litestar, Request
+from litestar.config.csrf import CSRFConfig
+from litestar.connection import ASGIConnection
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException, NotAuthorizedException
+from litestar.handlers import BaseRouteHandler
+from litestar.logging.config import StructLoggingConfig
+from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult, DefineMiddleware
+from litestar.plugins.jinja import JinjaTemplateEngine
+from litestar.plugins.prometheus import PrometheusConfig, PrometheusController
+from litestar.plugins.structlog import StructlogConfig, StructlogPlugin
+from litestar.response import Response
+from litestar.static_files import create_static_files_router
+from litestar.status_codes import HTTP_400_BAD_REQUEST, HTTP_500_INTERNAL_SERVER_ERROR
+from litestar.template.config import TemplateConfig
+from sqlalchemy import text
+from sqlalchemy.exc import DataError
+
+from . import i18n
+from ._clock import SYSTEM, Surroundings
+from .access import PasswordChangeNeededException, StepUpNeededException, Visitor
+from .database import Database
+from .errors import RefusedError
+from .figures import HoldingsKept
+from .pages import (
+    account_pages,
+    alarm_pages,
+    audit_pages,
+    card_pages,
+    dashboard_pages,
+    entry_pages,
+    organisation_pages,
+    sign_in_pages,
+    user_pages,
+)
+from .pages.common import go, page, refusal_text, with_query
+from .pages.handlers import get
+from .pages.sign_in_pages import LANGUAGE_COOKIE, cookie_name
+from .people.sign_in import find_visitor
+from .references import References
+from .service import Service
+from .settings import Settings, settings_of_process
+
+HERE = Path(__file__).parent
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none';"
+    " form-action 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+NOT_STORABLE = (DataError, OverflowError)
+"""What a database says to numbers beyond 64 bits and to texts with a zero in them: a visitor's mistake, not ours."""
+EXPECTED: set[int | type[Exception]] = {400, 401, 403, 404, 405, 409, 413, 422, 429, *NOT_STORABLE}
+"""Answers to visitors' mistakes: logged as requests, without a stack."""
+
+
+class Recognise(AbstractAuthenticationMiddleware):
+    """Finds the visitor of a request by its session cookie; nobody is not an error here, `signed_on` decides."""
+
+    async def authenticate_request(self, connection: ASGIConnection[Any, Any, Any, Any]) -> AuthenticationResult:
+        """The visitor, or None; and the language of the request."""
+        service: Service = connection.app.state.service
+        token = connection.cookies.get(cookie_name(Request(connection.scope)))
+        address = connection.client.host if connection.client else ""
+        visitor = await to_thread.run_sync(find_visitor, service, token, address) if token else None
+        chosen = connection.cookies.get(LANGUAGE_COOKIE) or (visitor.locale if visitor else "")
+        accepted = connection.headers.get("accept-language", "")
+        i18n.locale_now.set(i18n.choose(accepted, chosen, service.settings.locale))
+        return AuthenticationResult(user=visitor, auth=None)
+
+
+async def signed_on(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Guard of everything: only what says that it is public is open to those who have not signed on."""
+    if handler.opt.get("public"):
+        return
+    visitor = connection.scope.get("user")
+    if not isinstance(visitor, Visitor):
+        raise NotAuthorizedException(detail="Sign on first.")
+    if visitor.must_change_password and not handler.opt.get("before_password_change"):
+        raise PasswordChangeNeededException(detail="Change your password first.")
+
+
+@get("/health", opt={"public": True})
+def health(request: Request[Any, Any, Any]) -> dict[str, str]:
+    """Whether the service and its database answer."""
+    with request.app.state.service.database.read() as session:
+        session.execute(text("SELECT 1"))
+    return {"status": "ok"}
+
+
+class OpenMetrics(PrometheusController):
+    """/metrics, for those who have decided to open it."""
+
+    opt = {"public": True}  # noqa: RUF012  Litestar reads it from the class
+
+
+def show_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """A page that says what went wrong and what to do; never what the code looks like inside."""
+    here = f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
+    back = here if request.method == "GET" else "/"
+    if isinstance(error, NotAuthorizedException):
+        return go(request, with_query("/login", {"next": back if back != "/" else ""}))
+    if isinstance(error, PasswordChangeNeededException):
+        return go(request, "/account")
+    if isinstance(error, StepUpNeededException):
+        return go(request, with_query("/step-up", {"next": back}))
+    if isinstance(error, RefusedError):
+        return page(request, "error.html", http_status=409, code=409, detail=refusal_text(error))
+    if isinstance(error, NOT_STORABLE):
+        status = HTTP_400_BAD_REQUEST
+    else:
+        status = error.status_code if isinstance(error, HTTPException) else HTTP_500_INTERNAL_SERVER_ERROR
+    return page(request, "error.html", http_status=status, code=status, detail="")
+
+
+def create_app(
+    settings: Settings | None = None, database: Database | None = None, surroundings: Surroundings = SYSTEM
+) -> Litestar:
+    """The service; without arguments for a worker, with settings from the file that the environment names."""
+    settings = settings or settings_of_process()
+    service = Service(settings, database or Database(settings.url), surroundings)
+    modules = (
+        sign_in_pages,
+        account_pages,
+        dashboard_pages,
+        card_pages,
+        entry_pages,
+        alarm_pages,
+        organisation_pages,
+        user_pages,
+        audit_pages,
+    )
+    # Copies, for registration changes a handler, and a process may make several services (tests do).
+    metrics_pages: list[Any] = [OpenMetrics] if settings.is_metrics_open else []
+    handlers: list[Any] = [copy(handler) for handler in (health, *chain.from_iterable(m.HANDLERS for m in modules))]
+    statics = create_static_files_router(path="/static", directories=[HERE / "static"], opt={"public": True})
+    metrics = PrometheusConfig(app_name="cardswitch_admin", prefix="cardswitch_admin", group_path=True)
+    return Litestar(
+        route_handlers=[*handlers, *metrics_pages, statics],
+        guards=[signed_on],
+        middleware=[
+            metrics.middleware,
+            DefineMiddleware(Recognise, exclude="^/static/", exclude_http_methods=[]),
+        ],
+        csrf_config=CSRFConfig(
+            secret=service.secret_for("csrf").hex(), cookie_secure=settings.is_https, cookie_httponly=True
+        ),
+        template_config=TemplateConfig(instance=JinjaTemplateEngine.from_environment(make_environment())),
+        exception_handlers={HTTPException: show_error, RefusedError: show_error, Exception: show_error},
+        plugins=[StructlogPlugin(StructlogConfig(_logging(), enable_middleware_logging=False))],
+        openapi_config=None,
+        state=State(
+            {
+                "service": service,
+                "references": References(service.secret_for("card references")),
+                "holdings": HoldingsKept(),
+            }
+        ),
+        response_headers=HEADERS,
+        on_shutdown=[service.database.close],
+    )
+
+
+def make_environment() -> Environment:
+    """Templates with translations and the formats of numbers."""
+    environment = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.install_gettext_callables(  # type: ignore[attr-defined]  # added by the extension
+        i18n.translate, i18n.translate_many, newstyle=True
+    )
+    environment.filters |= {
+        "money": i18n.money,
+        "points": i18n.points,
+        "number": i18n.number,
+        "day": i18n.day,
+        "moment": i18n.moment,
+    }
+    return environment
+
+
+def _logging() -> StructLoggingConfig:
+    return StructLoggingConfig(log_exceptions="always", disable_stack_trace=EXPECTED, pretty_print_tty=False)

@@ -1,0 +1,137 @@
+"""The database: an engine to read, one to write, and column types that SQLite and PostgreSQL both keep exactly.
+
+SQLite's writers begin with BEGIN IMMEDIATE: without it, two transactions that
+read before they write lose updates or fail.  A transaction is committed
+inside the handler (`with database.write() as session:`), never by a hook
+behind the response, which would promise what the disk has not heard of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import BigInteger, Connection, Engine, Integer, create_engine, event
+from sqlalchemy.engine import Dialect, make_url
+from sqlalchemy.orm import Session
+from sqlalchemy.types import TypeDecorator
+
+BUSY_TIMEOUT_MS = 10_000
+"""Wait of a writer for another one; the follower's largest batch takes well below a second."""
+POOL_CONNECTIONS = 20
+"""Requests that read at a time; Litestar's threads are not more."""
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+SIGN = 1 << 63
+OWN_PRAGMAS = ("synchronous=FULL",)
+FOLLOWER_PRAGMAS = ("synchronous=NORMAL", "wal_autocheckpoint=8000")
+"""Checkpoints every 32 MB instead of every 4: batches are of that size."""
+
+BigInt = BigInteger().with_variant(Integer, "sqlite")
+"""64 bits; on SQLite a single such primary key is the row's own number."""
+
+
+class UnsignedBig(TypeDecorator[int]):
+    """A u64, such as a card number of 19 digits, kept as the i64 with the same bits, since SQL has no unsigned one.
+
+    The order is that of the signed numbers: `number_ranges` knows.
+    """
+
+    impl = BigInt
+    cache_ok = True
+
+    def process_bind_param(self, value: int | None, dialect: Dialect) -> int | None:
+        """As it is stored."""
+        return value if value is None else to_signed(value)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> int | None:
+        """As it is meant."""
+        return value if value is None else value & (2 * SIGN - 1)
+
+
+class Moment(TypeDecorator[datetime]):
+    """A moment in UTC, to the millisecond, kept as a number: SQLite would give naive times back."""
+
+    impl = BigInt
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        """Milliseconds since 1970."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"moment: expected a time with its zone, got {value!r}; make it with UTC")
+        return to_ms(value)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        """Time in UTC."""
+        return None if value is None else from_ms(value)
+
+
+def to_signed(value: int) -> int:
+    """The i64 with the bits of a u64."""
+    return value - 2 * SIGN if value >= SIGN else value
+
+
+def to_ms(moment: datetime) -> int:
+    """Milliseconds since 1970-01-01 UTC, rounded down."""
+    return (moment - EPOCH) // timedelta(milliseconds=1)
+
+
+def from_ms(value_ms: int) -> datetime:
+    """UTC time of milliseconds since 1970."""
+    return EPOCH + timedelta(milliseconds=value_ms)
+
+
+class Database:
+    """Two engines on one database; `read()` and `write()` give sessions, `writer` is for bulk work."""
+
+    def __init__(self, url: str, *, is_follower: bool = False) -> None:
+        """`is_follower`: a commit may be lost with the machine's power, since it can be made again from the journal."""
+        self.url = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        options: dict[str, Any] = {"pool_pre_ping": not self.is_sqlite}
+        if not self.is_sqlite or self.url.database not in (None, "", ":memory:"):
+            options |= {"pool_size": POOL_CONNECTIONS, "max_overflow": POOL_CONNECTIONS}
+        self.reader: Engine = create_engine(self.url, **options)
+        self.writer: Engine = create_engine(self.url, **options)
+        if self.is_sqlite:
+            for engine, begin in ((self.reader, "BEGIN"), (self.writer, "BEGIN IMMEDIATE")):
+                _prepare_sqlite(engine, begin, FOLLOWER_PRAGMAS if is_follower else OWN_PRAGMAS)
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session that sees one state and changes nothing: what it did is rolled back."""
+        with Session(self.reader) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A session that is committed when its block ends well, and rolled back when it does not."""
+        with Session(self.writer) as session, session.begin():
+            yield session
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.reader.dispose()
+        self.writer.dispose()
+
+
+def _prepare_sqlite(engine: Engine, begin: str, durability: tuple[str, ...]) -> None:
+    @event.listens_for(engine, "connect")
+    def connect(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # the driver must not begin by itself
+        for pragma in (
+            "journal_mode=WAL",
+            *durability,
+            f"busy_timeout={BUSY_TIMEOUT_MS}",
+            "foreign_keys=ON",
+            "cache_size=-65536",  # KiB
+            "temp_store=MEMORY",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def do_begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)

@@ -1,0 +1,208 @@
+"""Follows the switch's journal into the database, for as long as the process runs.
+
+A process of its own beside the web server: catching up must not slow a page,
+and may be killed at any moment (rows and position change together).  One
+thread fetches and checks blocks while the other writes the batch before.
+"""
+
+from __future__ import annotations
+
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import structlog
+from sqlalchemy import update
+from sqlalchemy.exc import SQLAlchemyError
+
+from ._clock import SYSTEM, Surroundings
+from .database import Database
+from .errors import AdminError, JournalError, SwitchLinkError
+from .journal_feed import JournalFeed
+from .models.journal import FollowerState
+from .projection.projector import Projector
+from .settings import Settings, settings_of_process
+from .switch_link import SwitchLink, read_key_file
+
+BATCH_BYTES = 6_000_000
+"""Journal bytes of one transaction while catching up: about 12,000 debits, half a second on SQLite."""
+BATCHES_WAITING_MAX = 2
+"""Batches fetched and not yet written."""
+IDLE_PAUSE_S = 0.2
+"""Between questions when there is nothing new: what a dashboard shows is at most this much older."""
+RETRY_PAUSE_S = 2.0
+"""Between attempts to reach the switch or the database."""
+TELL_EVERY_MS = 5_000
+"""The dashboard hears at least so often that the follower lives, also when nothing happens."""
+
+log = structlog.get_logger("follower")
+
+
+class Fetched:
+    """Whole blocks, and where the journal goes on behind them."""
+
+    def __init__(self, bodies: list[bytes], position: int, block_hash: bytes, durable_position: int) -> None:
+        self.bodies = bodies
+        self.position, self.block_hash = position, block_hash
+        self.durable_position = durable_position
+
+
+def fetch(link: SwitchLink, feed: JournalFeed) -> Fetched:
+    """What there is from the feed's position on, up to a batch; without bodies when there is nothing new."""
+    bodies: list[bytes] = []
+    taken_bytes = 0
+    while True:
+        reply = link.follow(feed.partition, feed.wanted_position)
+        bodies += feed.take(reply)
+        taken_bytes += len(reply.journal_bytes)
+        at_end = not reply.journal_bytes or reply.next_position >= reply.durable_position
+        # What is at the end ends with a block, since blocks become durable whole.
+        if at_end or (taken_bytes >= BATCH_BYTES and bodies):
+            return Fetched(bodies, feed.position, feed.block_hash, reply.durable_position)
+
+
+class Follower:
+    """Fetches, projects, waits, and begins again after a fault of the line."""
+
+    def __init__(
+        self,
+        database: Database,
+        partition: int,
+        connect: Callable[[], SwitchLink],
+        surroundings: Surroundings = SYSTEM,
+    ) -> None:
+        self._database = database
+        self._partition = partition
+        self._connect = connect
+        self._surroundings = surroundings
+        self.is_stopping = threading.Event()
+
+    def run(self) -> None:
+        """Until `is_stopping`; `JournalError` when the journal is not the one that was followed."""
+        while not self.is_stopping.is_set():
+            try:
+                with self._connect() as link:
+                    self._follow(link, until_caught_up=False)
+            except (SwitchLinkError, SQLAlchemyError) as error:
+                log.warning("following stands still", reason=str(error).partition("\n")[0])
+                self._tell(problem=str(error).partition("\n")[0])
+                self.is_stopping.wait(RETRY_PAUSE_S)
+            except JournalError as error:
+                self._tell(problem=str(error))
+                raise
+
+    def catch_up(self) -> int:
+        """Take over what is durable now; number of rows of entries."""
+        with self._connect() as link:
+            return self._follow(link, until_caught_up=True)
+
+    def _follow(self, link: SwitchLink, *, until_caught_up: bool) -> int:
+        projector = Projector(self._database, self._partition)
+        feed = JournalFeed(self._partition, projector.position, projector.block_hash)
+        fetched_batches: queue.Queue[Fetched | BaseException] = queue.Queue(BATCHES_WAITING_MAX)
+        ended = threading.Event()
+        fetcher = threading.Thread(
+            target=self._fetch_all, args=(link, feed, fetched_batches, ended, until_caught_up), daemon=True
+        )
+        fetcher.start()
+        row_count = told_ms = 0
+        try:
+            while not self.is_stopping.is_set():
+                try:
+                    fetched = fetched_batches.get(timeout=IDLE_PAUSE_S)
+                except queue.Empty:
+                    continue
+                if isinstance(fetched, BaseException):
+                    raise fetched
+                if fetched.bodies:
+                    batch = projector.begin()
+                    for body in fetched.bodies:
+                        batch.read_block(body)
+                    row_count += projector.commit(batch, fetched.position, fetched.block_hash)
+                now_ms = self._surroundings.now_ms()
+                if fetched.bodies or now_ms - told_ms >= TELL_EVERY_MS:
+                    self._tell(durable_position=fetched.durable_position)
+                    told_ms = now_ms
+                if until_caught_up and fetched.position >= fetched.durable_position:
+                    break
+        finally:
+            ended.set()
+        return row_count
+
+    def _fetch_all(
+        self,
+        link: SwitchLink,
+        feed: JournalFeed,
+        batches: queue.Queue[Fetched | BaseException],
+        ended: threading.Event,
+        until_caught_up: bool,
+    ) -> None:
+        try:
+            while not ended.is_set():
+                fetched = fetch(link, feed)
+                while not ended.is_set():
+                    try:
+                        batches.put(fetched, timeout=IDLE_PAUSE_S)
+                        break
+                    except queue.Full:
+                        continue
+                if fetched.position >= fetched.durable_position:
+                    if until_caught_up:
+                        return
+                    ended.wait(IDLE_PAUSE_S)
+        except BaseException as error:
+            batches.put(error)
+
+    def _tell(self, **values: Any) -> None:
+        """Note for the dashboard what was heard; failing to does no harm."""
+        values = {"problem": "", "heard_ms": self._surroundings.now_ms(), **values}
+        table: Any = FollowerState.__table__
+        try:
+            with self._database.writer.begin() as connection:
+                found = connection.execute(update(table).where(table.c.partition == self._partition).values(**values))
+                if not found.rowcount:
+                    values.setdefault("durable_position", 0)
+                    connection.execute(table.insert().values(partition=self._partition, **values))
+        except SQLAlchemyError as error:
+            log.warning("the follower's state could not be written", reason=str(error).partition("\n")[0])
+
+
+def follower_of(settings: Settings, database: Database, surroundings: Surroundings = SYSTEM) -> Follower:
+    """The follower that settings describe."""
+    key = read_key_file(Path(settings.switch_key))
+    return Follower(
+        database,
+        settings.partition,
+        lambda: SwitchLink(settings.switch_host, settings.switch_port, key, surroundings.random_bytes),
+        surroundings,
+    )
+
+
+def main() -> int:
+    """`python -m admin.follower`: follow until SIGTERM; settings from the file that the environment names."""
+    settings = settings_of_process()
+    database = Database(settings.url, is_follower=True)
+    try:
+        follower = follower_of(settings, database)
+
+        def stop(_signal: int, _frame: FrameType | None) -> None:
+            follower.is_stopping.set()
+
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+        follower.run()
+    except AdminError as error:
+        print(f"admin follower: {error}", file=sys.stderr)
+        return 1
+    finally:
+        database.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+"""Keeps the catalogs complete: `python -m admin.messages` writes what is new into admin/locale, to be translated.
+
+Texts are those of the templates, of `_("…")` and `translate("…")` in Python,
+of refusals, and names that are made from the switch's own words.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract_from_file
+from babel.messages.pofile import read_po, write_po
+
+from switch.protocol.messages import CardFlag, MediumKind, MediumState
+
+from .i18n import CATALOGS, LOCALES
+from .words import CODES, OPERATIONS
+
+HERE = Path(__file__).parent
+FUNCTIONS = {"_": None, "gettext": None, "ngettext": (1, 2), "translate": None, "RefusedError": None}
+Text = str | tuple[str, ...]
+
+
+def texts() -> Iterator[Text]:
+    """Every text that a page may show, in English; pairs are singular and plural."""
+    for path in sorted(HERE.rglob("*.py")):
+        for _line, message, _comments, _context in extract_from_file("python", path, FUNCTIONS):
+            yield message
+    for path in sorted((HERE / "templates").glob("*.html")):
+        for _line, message, _comments, _context in extract_from_file(
+            "jinja2.ext:babel_extract",
+            path,
+            FUNCTIONS,
+            options={"trim_blocks": "true"},
+        ):
+            yield message
+    yield from (*CODES.values(), *OPERATIONS.values())
+    for enumeration in (CardFlag, MediumKind, MediumState):
+        for member in enumeration:
+            yield str(member.name)
+    yield from _audit_words()
+
+
+def _audit_words() -> Iterator[str]:
+    """Modules, actions and outcomes that the audit log names: they are arguments of `append`, `refused`, `looked`."""
+    from .rights import FUNCTIONS as RIGHTS
+    from .rights import Action
+
+    yield from RIGHTS
+    yield from (action.value for action in Action)
+    yield from ("sign-in", "done", "refused", "failed", "looked")
+    for path in sorted((HERE / "people").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _APPENDING:
+                place = _APPENDING[node.func.attr]
+                if len(node.args) > place and isinstance(value := node.args[place], ast.Constant):
+                    yield str(value.value)
+
+
+_APPENDING = {"append": 3, "refused": 2}
+"""Calls that write to the log, and which argument names the action."""
+
+
+def read_catalog(locale: str) -> Catalog:
+    """A catalog as it is on disk; an empty one when there is none."""
+    path = CATALOGS / locale / "LC_MESSAGES" / "messages.po"
+    if not path.exists():
+        return Catalog(locale, charset="utf-8")
+    with path.open("rb") as file:
+        return read_po(file, locale)
+
+
+def missing(locale: str) -> list[Text]:
+    """Texts that have no translation."""
+    catalog = read_catalog(locale)
+    found = []
+    for text in dict.fromkeys(texts()):
+        message = catalog.get(text if isinstance(text, str) else text[0])
+        if message is None or not message.string or (isinstance(message.string, tuple) and not all(message.string)):
+            found.append(text)
+    return found
+
+
+def main() -> int:
+    """Add what is new, drop what is gone, and say what is not translated."""
+    for locale in LOCALES:
+        if locale == "en":
+            continue
+        old, new = read_catalog(locale), Catalog(locale, charset="utf-8", project="cardswitch", fuzzy=False)
+        for text in dict.fromkeys(texts()):
+            before = old.get(text if isinstance(text, str) else text[0])
+            new.add(text, before.string if before is not None else "")
+        path = CATALOGS / locale / "LC_MESSAGES" / "messages.po"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            write_po(file, new, width=120, omit_header=True, no_location=True, sort_output=True)
+        print(f"{locale}: {len(new)} texts, {len(missing(locale))} without a translation")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

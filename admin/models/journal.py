@@ -1,0 +1,94 @@
+"""How far the journal was followed, and what happened: one row per entry and account that it changed."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Index, Integer, LargeBinary, Table
+from sqlalchemy.orm import Mapped, mapped_column
+
+from admin.database import BigInt, UnsignedBig
+
+from .base import Base, metadata
+
+PART_BITS = 10
+"""An entry changes at most 600 records (`RANGE_IMAGES_MAX`), so 10 bits number its rows."""
+
+
+class JournalPosition(Base):
+    """Where following goes on; changes in the same transaction as the rows that it stands for."""
+
+    __tablename__ = "journal_positions"
+
+    partition: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    position: Mapped[int] = mapped_column(BigInt)
+    """Start of the next block, bytes."""
+    block_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
+    """Of the block before; the next one must name it."""
+    sequence: Mapped[int] = mapped_column(BigInt)
+    """Last entry taken over."""
+    time_ms: Mapped[int] = mapped_column(BigInt)
+    """Clock of that entry."""
+
+
+class FollowerState(Base):
+    """What the follower last heard; for the lag on the dashboard, no promise hangs on it."""
+
+    __tablename__ = "follower_states"
+
+    partition: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    durable_position: Mapped[int] = mapped_column(BigInt)
+    heard_ms: Mapped[int] = mapped_column(BigInt)
+    """When the switch last answered."""
+    problem: Mapped[str] = mapped_column(default="")
+    """Why following stands still; empty: it does not."""
+
+
+entries = Table(
+    "entries",
+    metadata,
+    Column("id", BigInt, primary_key=True, autoincrement=False),  # sequence << PART_BITS | part
+    Column("sequence", BigInt, nullable=False),
+    Column("part", Integer, nullable=False),  # 0: the entry itself; 1, 2, …: further accounts that it changed
+    Column("time_ms", BigInt, nullable=False),
+    Column("business_date", Integer, nullable=False),
+    Column("terminal_id", BigInt, nullable=False),
+    Column("store_id", BigInt, nullable=False),
+    Column("type", Integer, nullable=False),  # MessageType
+    Column("operation", Integer, nullable=False),  # CardOperation of a card operation, else 0
+    Column("code", Integer, nullable=False),  # ResponseCode
+    Column("trace_number", BigInt, nullable=False),
+    Column("card_number", UnsignedBig, nullable=False),  # 0: about no card
+    Column("account_number", UnsignedBig, nullable=False),  # 0: changed no account
+    Column("amount_minor", BigInt, nullable=False),  # what the reply says; 0 from part 1 on
+    Column("due_minor", BigInt, nullable=False),
+    Column("discount_minor", BigInt, nullable=False),
+    Column("recharged_minor", BigInt, nullable=False),
+    Column("value_minor", BigInt, nullable=False),  # by what the account's balance changed
+    Column("balance_minor", BigInt, nullable=False),  # the account's balance afterwards
+    Column("points_hundredths", BigInt, nullable=False),  # by what its points changed, all kinds, waiting ones too
+    Column("issuing_organisation_id", BigInt, nullable=False),
+    Column("accepting_organisation_id", BigInt, nullable=False),
+    Column("receipt_code", BigInt, nullable=False),  # 40 bits; 0: none
+    Index("ix_entries_card", "card_number", "id"),
+    Index("ix_entries_account", "account_number", "id"),
+    Index("ix_entries_store", "store_id", "id"),
+)
+
+daily_totals = Table(
+    "daily_totals",
+    metadata,
+    Column("business_date", Integer, primary_key=True, autoincrement=False),
+    Column("store_id", BigInt, primary_key=True, autoincrement=False),
+    Column("issuing_organisation_id", BigInt, primary_key=True, autoincrement=False),
+    Column("accepting_organisation_id", BigInt, primary_key=True, autoincrement=False),
+    Column("type", Integer, primary_key=True, autoincrement=False),
+    Column("code", Integer, primary_key=True, autoincrement=False),
+    Column("entry_count", BigInt, nullable=False),  # entries, not rows: part 0 only
+    Column("amount_minor", BigInt, nullable=False),
+    Column("due_minor", BigInt, nullable=False),
+    Column("discount_minor", BigInt, nullable=False),
+    Column("recharged_minor", BigInt, nullable=False),
+    Column("value_minor", BigInt, nullable=False),
+    Column("points_hundredths", BigInt, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Sums of `entries`, kept by the follower, so that dashboards and reports need not read every entry."""

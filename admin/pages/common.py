@@ -1,0 +1,101 @@
+"""What all pages share: rendering, going elsewhere, reading forms, paging by key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from litestar import Request
+from litestar.middleware.rate_limit import RateLimitConfig
+from litestar.response import Redirect, Response, Template
+from litestar.status_codes import HTTP_303_SEE_OTHER
+
+from admin.access import Visitor
+from admin.errors import RefusedError
+from admin.i18n import LOCALES, locale_now, translate
+from admin.rights import Action
+from admin.service import Service
+
+PAGE_ROWS = 50
+"""Rows of a list; the next page goes on behind the last key, however many came meanwhile."""
+SIGN_INS_PER_MINUTE = 30
+"""From one address: a guess costs 64 MB and a tenth of a second here, so many at once would be an attack by itself."""
+GUESSING = RateLimitConfig(rate_limit=("minute", SIGN_INS_PER_MINUTE)).middleware
+"""Middleware of handlers that take passwords and codes."""
+
+
+@dataclass(frozen=True, slots=True)
+class MenuItem:
+    """An entry of the menu, shown to those who may see its page."""
+
+    address: str
+    label: str
+    function: str
+
+
+_ = str
+MENU = (
+    MenuItem("/", _("Dashboard"), "dashboard"),
+    MenuItem("/cards", _("Cards"), "cards"),
+    MenuItem("/entries", _("Entries"), "entries"),
+    MenuItem("/alarms", _("Alarms"), "alarms"),
+    MenuItem("/organisation", _("Organisation"), "organisation"),
+    MenuItem("/users", _("Users"), "users"),
+    MenuItem("/audit", _("Audit log"), "audit"),
+)
+
+
+def page(request: Request[Any, Any, Any], template: str, *, http_status: int = 200, **context: Any) -> Template:
+    """A page in the visitor's language."""
+    visitor = request.scope.get("user")
+    service: Service = request.app.state.service
+    path = request.url.path
+    menu = [item for item in MENU if isinstance(visitor, Visitor) and visitor.may(item.function)]
+    return Template(
+        template,
+        context={
+            "visitor": visitor,
+            "menu": menu,
+            "path": path,
+            "here": f"{path}?{request.url.query}" if request.url.query else path,
+            "locale": locale_now.get(),
+            "locales": LOCALES,
+            "currency": service.settings.currency,
+            "Action": Action,
+            **context,
+        },
+        status_code=http_status,
+        headers={"Vary": "HX-Request-Type, Cookie", "Cache-Control": "no-store"},
+    )
+
+
+def is_part_wanted(request: Request[Any, Any, Any]) -> bool:
+    """Whether htmx asks for the list only, not for the page around it."""
+    return request.headers.get("hx-request-type") == "partial"
+
+
+def go(request: Request[Any, Any, Any], address: str) -> Response[Any]:
+    """Go to another page, also when htmx asks."""
+    if request.headers.get("hx-request"):
+        return Response(content=b"", status_code=200, headers={"HX-Redirect": address})
+    return Redirect(address, status_code=HTTP_303_SEE_OTHER)
+
+
+def safe_address(address: str | None) -> str:
+    """An address of our own to go back to; never one of somebody else."""
+    if address and address.startswith("/") and not address.startswith(("//", "/\\")) and "\n" not in address:
+        return address
+    return "/"
+
+
+def with_query(path: str, values: Mapping[str, Any]) -> str:
+    """An address with those values that are set."""
+    kept = {name: value for name, value in values.items() if value not in (None, "", 0)}
+    return f"{path}?{urlencode(kept)}" if kept else path
+
+
+def refusal_text(error: RefusedError) -> str:
+    """Why something was refused, in the visitor's language."""
+    return translate(error.message).format(**error.values)

@@ -1,0 +1,179 @@
+"""Who may do what: one table of functions and actions, and the roles that hold them.
+
+A right is `function.action`.  Every handler names the right that it needs
+(`access.needs`), the menu shows what a visitor may see, and a test walks the
+whole table: role by role, right by right.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+class Action(enum.Enum):
+    """What may be done with the things of a function."""
+
+    VIEW = "view"
+    ADD = "add"
+    CHANGE = "change"
+    DELETE = "delete"
+    APPROVE = "approve"
+    PRINT = "print"
+    EXPORT = "export"
+    SEE_UNMASKED = "see-unmasked"
+
+
+_ = str
+"""Marks English text for translation where it is declared; pages translate it when they show it."""
+
+V, A, C, D = Action.VIEW, Action.ADD, Action.CHANGE, Action.DELETE
+OK, P, X, S = Action.APPROVE, Action.PRINT, Action.EXPORT, Action.SEE_UNMASKED
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A part of the service that has rights of its own."""
+
+    name: str
+    label: str
+    actions: tuple[Action, ...]
+    steps_up: tuple[Action, ...] = ()
+    """Actions that need a fresh dynamic password."""
+
+
+FUNCTIONS: dict[str, Function] = {
+    function.name: function
+    for function in (
+        Function("dashboard", _("Dashboard"), (V,)),
+        Function("cards", _("Cards"), (V, A, C, OK, P, X, S), (OK,)),
+        Function("card-types", _("Card types"), (V, A, C, OK), (OK,)),
+        Function("entries", _("Entries"), (V, P, X)),
+        Function("members", _("Members"), (V, A, C, D, P, X, S)),
+        Function("money", _("Money"), (V, A, OK, P, X), (A, OK)),
+        Function("points", _("Points"), (V, A, C, OK, P, X), (A, C, OK)),
+        Function("organisation", _("Organisation"), (V, A, C, D)),
+        Function("terminals", _("Terminals"), (V, A, C)),
+        Function("alarms", _("Alarms"), (V, C)),
+        Function("keys", _("Keys"), (V, A, C, OK), (A, C, OK)),
+        Function("reports", _("Reports"), (V, P, X)),
+        Function("users", _("Users"), (V, A, C, P), (A, C)),
+        Function("audit", _("Audit log"), (V, X)),
+    )
+}
+
+
+def right(function: str, action: Action) -> str:
+    """Name of a right; `ValueError` for one that is not in the table."""
+    if action not in FUNCTIONS[function].actions:
+        raise ValueError(f"{function}: expected one of its actions, got {action.value}; add it to rights.FUNCTIONS")
+    return f"{function}.{action.value}"
+
+
+ALL_RIGHTS = frozenset(right(function.name, action) for function in FUNCTIONS.values() for action in function.actions)
+STEP_UP_RIGHTS = frozenset(
+    right(function.name, action) for function in FUNCTIONS.values() for action in function.steps_up
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A set of rights with a name."""
+
+    name: str
+    label: str
+    rights: frozenset[str]
+
+
+def _role(name: str, label: str, rights: dict[str, Iterable[Action]]) -> Role:
+    return Role(
+        name, label, frozenset(right(function, action) for function, actions in rights.items() for action in actions)
+    )
+
+
+ROLES: dict[str, Role] = {
+    role.name: role
+    for role in (
+        Role("administrator", _("Administrator"), ALL_RIGHTS),
+        _role(
+            "hq-supervisor",
+            _("Headquarters supervisor"),
+            {
+                "dashboard": (V,),
+                "cards": (V, A, C, OK, P, X, S),
+                "card-types": (V, A, C, OK),
+                "entries": (V, P, X),
+                "members": (V, A, C, D, P, X, S),
+                "money": (V, A, OK, P, X),
+                "points": (V, A, C, OK, P, X),
+                "organisation": (V, A, C, D),
+                "terminals": (V, A, C),
+                "alarms": (V, C),
+                "reports": (V, P, X),
+                "users": (V,),
+            },
+        ),
+        _role(
+            "card-desk",
+            _("Card desk"),
+            {"dashboard": (V,), "cards": (V, A, C, P), "card-types": (V,), "entries": (V, P), "members": (V, A, C, P)},
+        ),
+        _role(
+            "store-manager",
+            _("Store manager"),
+            {
+                "dashboard": (V,),
+                "cards": (V, C, P),
+                "entries": (V, P),
+                "members": (V, C, P),
+                "terminals": (V,),
+                "alarms": (V,),
+                "reports": (V, P),
+            },
+        ),
+        _role(
+            "finance",
+            _("Finance"),
+            {
+                "dashboard": (V,),
+                "cards": (V,),
+                "entries": (V, P, X),
+                "money": (V, A, OK, P, X),
+                "points": (V, A, P, X),
+                "reports": (V, P, X),
+            },
+        ),
+        _role(
+            "security",
+            _("Security"),
+            {
+                "dashboard": (V,),
+                "cards": (V, S),
+                "entries": (V,),
+                "terminals": (V, A, C),
+                "alarms": (V, C),
+                "keys": (V, A, C, OK),
+                "audit": (V, X),
+            },
+        ),
+        _role(
+            "auditor",
+            _("Auditor"),
+            {
+                "dashboard": (V,),
+                "cards": (V,),
+                "entries": (V, X),
+                "organisation": (V,),
+                "reports": (V, X),
+                "users": (V,),
+                "audit": (V, X),
+            },
+        ),
+    )
+}
+
+
+def rights_of(roles: Iterable[str]) -> frozenset[str]:
+    """All rights of some roles; a role that this version does not know gives none."""
+    return frozenset().union(*(ROLES[name].rights for name in roles if name in ROLES))

@@ -1,0 +1,109 @@
+"""Runs the service: the web server in this process, the follower beside it as a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+
+from granian import Granian
+from granian.constants import Interfaces, Loops
+
+from ._clock import SYSTEM, Surroundings
+from .database import Database
+from .errors import SettingsError
+from .migrating import is_current, migrate
+from .settings import SETTINGS_FILE_VARIABLE, Settings, read_settings
+
+STOP_TIMEOUT_S = 20
+LOOK_S = 0.2
+
+
+def serve(settings_path: Path) -> int:
+    """Serve pages until SIGTERM.  The tables must be those of this version: `migrate` makes them so."""
+    settings = read_settings(settings_path)
+    database = Database(settings.url)
+    try:
+        if not is_current(database):
+            raise SettingsError("the database is not of this version of the program; run cardswitch admin migrate")
+    finally:
+        database.close()
+    os.environ[SETTINGS_FILE_VARIABLE] = str(settings_path)
+    server = Granian(
+        "admin.app:create_app",
+        address=settings.listen_host,
+        port=settings.listen_port,
+        interface=Interfaces.ASGI,
+        loop=Loops.uvloop,
+        factory=True,
+        websockets=False,
+        workers=1,  # rate limits and caches live in the process, and one is many times enough for a back office
+    )
+    server.serve()
+    return 0
+
+
+def prepare(settings: Settings) -> None:
+    """Bring the tables up to this version."""
+    database = Database(settings.url)
+    try:
+        migrate(database)
+    finally:
+        database.close()
+
+
+def run_together(
+    commands: Mapping[str, Sequence[str]],
+    environment: Mapping[str, str],
+    surroundings: Surroundings = SYSTEM,
+) -> int:
+    """Run processes until SIGTERM, or until one of them ends; then end the others.  Exit code of the first to end."""
+    children: dict[str, subprocess.Popen[bytes]] = {}
+    is_stopping = False
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal is_stopping
+        is_stopping = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    code = 0
+    try:
+        for name, command in commands.items():
+            children[name] = subprocess.Popen(command, env=environment)
+        while not is_stopping:
+            ended = [(name, child.returncode) for name, child in children.items() if child.poll() is not None]
+            if ended:
+                name, code = ended[0]
+                print(f"cardswitch: {name} has ended with {code}; ending the others", file=sys.stderr)
+                code = code or 1
+                break
+            surroundings.pause_s(LOOK_S)
+    finally:
+        for child in reversed(children.values()):  # what depends on others first
+            if child.poll() is None:
+                child.terminate()
+        for child in children.values():
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(STOP_TIMEOUT_S)
+            if child.poll() is None:
+                child.kill()
+                child.wait()
+    return code
+
+
+def commands_of(settings_path: Path) -> dict[str, list[str]]:
+    """Follower and web server as commands, for `run_together`."""
+    return {
+        "follower": [sys.executable, "-m", "admin.follower"],
+        "web server": [sys.executable, "-m", "admin.serving", str(settings_path)],
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(serve(Path(sys.argv[1])))

@@ -1,0 +1,128 @@
+"""A first day in a real browser: set up, sign on, look, search; in both languages, and for everybody."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.support.whole_business import CARD
+
+PASSWORD = "correct horse battery staple"
+PAGES = (
+    "/",
+    "/cards",
+    "/entries",
+    "/alarms",
+    "/organisation",
+    "/users",
+    "/users/1",
+    "/roles",
+    "/audit",
+    "/audit/check",
+    "/account",
+    "/account/dynamic-password",
+)
+PICTURES = os.environ.get("CARDSWITCH_PICTURES")
+"""Folder for a picture of each page, for people to look at."""
+
+
+@pytest.fixture(scope="module")
+def visit(chromium, site):
+    """A page of a browser in which the first administrator has signed on; nothing may go wrong behind the scenes."""
+    address, token = site
+    context = chromium.new_context(base_url=address, locale="zh-CN", viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    page.on(
+        "request", lambda request: None if request.url.startswith((address, "data:")) else faults.append(request.url)
+    )
+    page.goto("/")
+    page.get_by_label("初始化令牌").fill(token)
+    page.get_by_label("用户名").fill("boss")
+    page.get_by_label("姓名").fill("张伟")
+    page.get_by_label("密码").fill(PASSWORD)
+    page.get_by_role("button", name="创建管理员").click()
+    page.get_by_label("用户名").fill("boss")
+    page.get_by_label("密码", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="登录").click()
+    page.get_by_role("heading", name="总览").wait_for()
+    yield page
+    assert faults == []
+    context.close()
+
+
+def choose(page, language):
+    """Read pages in a language."""
+    page.goto(f"/language/{language}?back=/")
+
+
+def test_the_dashboard_shows_real_figures_and_that_they_agree(visit):
+    choose(visit, "zh")
+    visit.get_by_text("已同步").wait_for()
+    assert visit.get_by_text("相符").is_visible()
+    assert visit.locator("dt", has_text="卡片").locator("xpath=following-sibling::dd").inner_text() == "8"
+
+
+@pytest.mark.parametrize(
+    ("language", "label", "none"), [("zh", "卡号", "没有这张卡"), ("en", "Card number", "No such card")]
+)
+@pytest.mark.feature("GJ-069")
+def test_cards_are_found_while_typing_and_back_goes_back(visit, language, label, none):
+    choose(visit, language)
+    visit.goto("/cards")
+    visit.locator("body").press("/")
+    field = visit.get_by_label(label)
+    assert field.evaluate("element => element === document.activeElement")
+    field.press_sequentially(str(CARD)[:12], delay=20)
+    visit.wait_for_url(re.compile(r"q=622202010003"))
+    assert visit.locator("tbody tr").count() == 1
+    assert visit.get_by_role("link", name=str(CARD)).is_visible()
+    field.press_sequentially("9", delay=20)
+    visit.get_by_text(none).wait_for()
+    visit.goto(f"/cards?q={CARD}")
+    visit.get_by_role("link", name=str(CARD)).click()
+    visit.get_by_role("heading", level=1).filter(has_text=str(CARD)).wait_for()
+    assert str(CARD) not in visit.url
+    visit.go_back()
+    assert visit.get_by_label(label).input_value() == str(CARD)
+
+
+def test_a_filter_of_entries_stands_in_the_address(visit):
+    choose(visit, "en")
+    visit.goto("/entries")
+    visit.get_by_label("Kind").select_option(label="Transfer")
+    visit.wait_for_url(re.compile(r"type=27"))
+    visit.get_by_text("2 entries on this page").wait_for()
+    kept = visit.url
+    visit.goto("/")
+    visit.goto(kept)
+    assert visit.get_by_label("Kind").locator("option:checked").inner_text() == "Transfer"
+    assert visit.locator("tbody tr").count() == 2
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_every_page_can_be_used_by_everybody(chromium, site, visit, language, theme):
+    # A context of its own, for axe and screenshots put styles into the page, which its policy would refuse.
+    context = chromium.new_context(base_url=site[0], storage_state=visit.context.storage_state(), bypass_csp=True)
+    page = context.new_page()
+    choose(page, language)
+    page.evaluate("theme => localStorage.setItem('theme', theme)", theme)
+    found = {}
+    page.goto("/cards")
+    card_page = page.locator("tbody a").first.get_attribute("href")
+    for address in (*PAGES, card_page):
+        page.goto(address)
+        violations = Axe().run(page).response["violations"]
+        if violations:
+            found[address] = [(fault["id"], fault["nodes"][0]["html"][:150]) for fault in violations]
+        if PICTURES:
+            name = address.strip("/").replace("/", "-")[:20] or "dashboard"
+            page.screenshot(path=Path(PICTURES) / f"{name}-{language}-{theme}.png", full_page=True)
+    context.close()
+    assert found == {}

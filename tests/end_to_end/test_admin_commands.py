@@ -1,0 +1,92 @@
+"""`cardswitch up` and `cardswitch admin`: the service as a person starts it."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic, sleep
+
+import pytest
+
+from tests.support.switch_process import run_cardswitch
+
+TIMEOUT_S = 60
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def answers(address):
+    with suppress(OSError), urllib.request.urlopen(address, timeout=5) as answer:
+        return answer.status == 200 and answer.read().decode()
+    return ""
+
+
+def wait_until(condition):
+    deadline = monotonic() + TIMEOUT_S
+    while not (found := condition()):
+        assert monotonic() < deadline
+        sleep(0.1)
+    return found
+
+
+@pytest.fixture
+def together(tmp_path):
+    """(process, web port, switch port, data directory) of `cardswitch up` on a fresh directory."""
+    data = tmp_path / "data"
+    assert run_cardswitch("init", "--data", data).returncode == 0
+    switch, web = free_port(), free_port()
+    command = [sys.executable, "-m", "cardswitch", "up", "--data", data]
+    command += ["--listen", f"127.0.0.1:{switch}", "--web", f"127.0.0.1:{web}"]
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+    yield process, web, data, tmp_path / "log"
+    if process.poll() is None:
+        process.terminate()
+        process.wait(TIMEOUT_S)
+
+
+def test_up_starts_switch_and_pages_and_ends_both(together):
+    process, web, data, log = together
+    wait_until(lambda: answers(f"http://127.0.0.1:{web}/health"))
+    assert "创建首位管理员" in answers(f"http://127.0.0.1:{web}/setup")
+    assert re.search(r"token: [0-9a-f]{64}", log.read_text())
+    followed = wait_until(lambda: run_cardswitch("admin", "follow", "--data", data).stdout)
+    assert "rows of entries taken over" in followed
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(TIMEOUT_S) == 0, log.read_text()
+    assert answers(f"http://127.0.0.1:{web}/health") == ""
+
+
+def test_when_one_ends_the_others_end_and_the_exit_code_says_so(together):
+    process, web, _data, log = together
+    wait_until(lambda: answers(f"http://127.0.0.1:{web}/health"))
+    children = [int(word) for word in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+    (switch,) = [pid for pid in children if b"\0serve\0--data" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    os.kill(switch, signal.SIGKILL)
+    assert process.wait(TIMEOUT_S) != 0
+    assert "switch has ended" in log.read_text()
+    assert answers(f"http://127.0.0.1:{web}/health") == ""
+
+
+def test_commands_say_what_is_missing(tmp_path):
+    result = run_cardswitch("admin", "serve", "--data", tmp_path)
+    assert result.returncode == 1 and "expected a settings file" in result.stderr
+    result = run_cardswitch("admin", "init", "--data", tmp_path, "--listen", "nowhere")
+    assert result.returncode == 1 and "--listen: expected HOST:PORT" in result.stderr
+    assert run_cardswitch("admin", "init", "--data", tmp_path).returncode == 0
+    again = run_cardswitch("admin", "init", "--data", tmp_path)
+    assert again.returncode == 1 and "expected no settings yet" in again.stderr
+    result = run_cardswitch("admin", "follow", "--data", tmp_path)
+    assert result.returncode == 1 and "expected the key file" in result.stderr
+    assert run_cardswitch("admin", "check-audit", "--data", tmp_path).stdout == "audit log: whole\n"
+    assert run_cardswitch("admin", "user", "unlock", "boss", "--data", tmp_path).returncode == 1
+    assert run_cardswitch("admin", "migrate", "--data", tmp_path).returncode == 0

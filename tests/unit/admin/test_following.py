@@ -1,0 +1,249 @@
+"""What the follower writes, against the switch: each record, each sum, once, whatever happens in between."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+
+import pytest
+from sqlalchemy import func, select, text
+
+from admin.errors import JournalError
+from admin.follower import follower_of
+from admin.journal_feed import JournalFeed
+from admin.models.journal import JournalPosition, daily_totals, entries
+from admin.models.mirror import MIRRORS, SECRET_FIELDS, accounts, pending_points, purses
+from admin.projection.projector import Projector, forget
+from admin.settings import SETTINGS_FILE_VARIABLE, Settings, write_settings
+from admin.switch_link import SwitchLink, read_key_file
+from switch.protocol.messages import FollowReply, MessageType
+from switch.protocol.records import FIRST_WIDE_KEY_KIND, GONE, RecordKind, record_bytes
+from tests.support.whole_business import CARD, OTHER_CARD, Business
+
+KILLS = 10
+
+
+@pytest.fixture(scope="module")
+def business(tmp_path_factory):
+    """A switch that had a message of every type."""
+    business = Business(tmp_path_factory.mktemp("switch") / "data")
+    business.open()
+    business.plan_tomorrow()
+    business.trade()
+    business.work_at_the_desk()
+    business.do(MessageType.CUT_OVER, next_date=business.today + 1)
+    yield business
+    business.kill()
+
+
+@pytest.fixture
+def settings(business, database, tmp_path):
+    host, port = business.switch.address
+    return Settings(
+        data=str(tmp_path),
+        database_url=database.url.render_as_string(hide_password=False),
+        switch_host=host,
+        switch_port=port,
+        switch_key=str(business.path / "operator.key"),
+    )
+
+
+def sums(database):
+    """(value of entries, of daily totals, of accounts; likewise points)."""
+
+    def one(query):
+        with database.read() as session:
+            return int(session.scalar(query) or 0)
+
+    points = one(select(func.sum(accounts.c.points_hundredths))) + one(
+        select(func.sum(pending_points.c.amount_hundredths))
+    )
+    points += one(select(func.sum(purses.c.amount)).where(purses.c.purse >= 1 << 32, purses.c.purse < 2 << 32))
+    return (
+        one(select(func.sum(entries.c.value_minor))),
+        one(select(func.sum(daily_totals.c.value_minor))),
+        one(select(func.sum(accounts.c.balance_minor))),
+        one(select(func.sum(entries.c.points_hundredths))),
+        one(select(func.sum(daily_totals.c.points_hundredths))),
+        points,
+    )
+
+
+def by_key(rows, columns):
+    return sorted(rows, key=lambda row: [row[n] for n in columns])
+
+
+def test_each_record_of_the_switch_is_a_row_and_nothing_else_is(business, database, settings):
+    follower_of(settings, database).catch_up()
+    for kind, mirror in MIRRORS.items():
+        width = record_bytes(kind)
+        records = business.records()[RecordKind(kind).name]
+        images = [records[at : at + width] for at in range(0, len(records), width)]
+        wanted = [mirror.row_of(image) for image in images if kind < FIRST_WIDE_KEY_KIND or image[2] != GONE]
+        with database.read() as session:
+            rows = session.execute(text(f"SELECT * FROM {mirror.table.name}")).all()
+        key = [mirror.table.columns.keys().index(name) for name in mirror.key_columns]
+        plain = [tuple(bytes(v) if isinstance(v, memoryview) else v for v in row) for row in rows]
+        assert by_key(plain, key) == by_key(wanted, key), mirror.table.name
+
+
+def test_sums_of_entries_daily_totals_and_balances_are_one(business, database, settings):
+    follower_of(settings, database).catch_up()
+    value, daily, balances, points, daily_points, held_points = sums(database)
+    assert value == daily == balances != 0
+    assert points == daily_points == held_points != 0
+    with database.read() as session:
+        sequence = session.get(JournalPosition, 0).sequence
+        assert session.scalar(select(func.count()).where(entries.c.part == 0)) == sequence
+        assert session.scalar(select(func.sum(daily_totals.c.entry_count))) == sequence
+        last = session.execute(
+            select(entries.c.account_number, entries.c.balance_minor)
+            .where(entries.c.account_number != 0)
+            .order_by(entries.c.id)
+        ).all()
+        held = {row[0]: row[1] for row in session.execute(select(accounts.c.account_number, accounts.c.balance_minor))}
+    assert {row[0]: row[1] for row in last} == held
+
+
+def test_both_cards_of_a_transfer_have_it_in_their_history(business, database, settings):
+    follower_of(settings, database).catch_up()
+    with database.read() as session:
+        rows = session.execute(
+            select(entries.c.part, entries.c.card_number, entries.c.value_minor)
+            .where(entries.c.type == MessageType.TRANSFER)
+            .order_by(entries.c.id)
+        ).all()
+    assert [(row.part, row.card_number) for row in rows] == [(0, CARD), (1, OTHER_CARD)]
+    assert rows[0].value_minor == -rows[1].value_minor < 0
+
+
+def test_entries_that_come_one_by_one_make_the_same_rows_as_all_at_once(business, database, settings, tmp_path):
+    """So differences to accounts of earlier batches come out of the tables as they come out of memory."""
+    follower_of(settings, database).catch_up()
+    whole = everything(database)
+    forget(database, 0)
+    key = read_key_file(business.path / "operator.key")
+    with link_to(business, key) as link:
+        feed = JournalFeed(0)
+        bodies = list(feed.take(link.follow(0, 0)))
+        assert link.follow(0, feed.wanted_position).journal_bytes == b""
+    feed_again = JournalFeed(0)
+    with link_to(business, key) as link:
+        for body in feed_again.take(link.follow(0, 0)):
+            projector = Projector(database, 0)  # a new one remembers nothing
+            batch = projector.begin()
+            batch.read_block(body)
+            projector.commit(batch, feed_again.position, feed_again.block_hash)
+    assert len(bodies) > 10
+    assert everything(database) == whole
+
+
+def link_to(business, key):
+    host, port = business.switch.address
+    return SwitchLink(host, port, key, lambda size_bytes: bytes(range(size_bytes)))
+
+
+def everything(database):
+    with database.read() as session:
+        return [
+            session.execute(select(table).order_by(*table.primary_key.columns)).all()
+            for table in (entries, daily_totals, *(mirror.table for mirror in MIRRORS.values()))
+        ]
+
+
+def test_two_followers_do_not_both_take_an_entry_over(business, database, settings):
+    key = read_key_file(business.path / "operator.key")
+    with link_to(business, key) as link:
+        reply = link.follow(0, 0)
+    feed = JournalFeed(0)
+    bodies = feed.take(reply)
+
+    def commit(projector, body):
+        batch = projector.begin()
+        batch.read_block(body)
+        projector.commit(batch, feed.position, feed.block_hash)
+
+    first = Projector(database, 0)
+    commit(first, next(bodies))
+    second = Projector(database, 0)
+    commit(first, next(bodies))
+    before = everything(database)
+    with pytest.raises(JournalError, match="somebody else follows"):
+        commit(second, next(bodies))
+    assert everything(database) == before
+
+
+def test_another_journal_is_refused_with_a_reason(business):
+    key = read_key_file(business.path / "operator.key")
+    with link_to(business, key) as link:
+        reply = link.follow(0, 0)
+    with pytest.raises(JournalError, match="another chain"):
+        next(JournalFeed(0, block_hash=bytes(31) + b"\1").take(reply))
+    damaged = bytearray(reply.journal_bytes)
+    damaged[200] ^= 1
+    with pytest.raises(JournalError, match="its own hash"):
+        next(JournalFeed(0).take(_with_bytes(reply, bytes(damaged))))
+
+
+def _with_bytes(reply, journal_bytes):
+    return FollowReply(
+        partition=reply.partition,
+        position=reply.position,
+        next_position=reply.next_position,
+        durable_position=reply.durable_position,
+        journal_bytes=journal_bytes,
+    )
+
+
+def test_no_table_has_a_column_for_keys():
+    names = {(mirror.table.name, column.name) for mirror in MIRRORS.values() for column in mirror.table.columns}
+    assert not [name for name in names if name[1] in SECRET_FIELDS]
+    assert RecordKind.CARD_KEY not in MIRRORS
+
+
+DIES = """
+import os, sys
+import admin.projection.bulk as bulk
+from admin import follower
+left, driver = int(sys.argv[1]), bulk._driver
+def dying(connection):
+    global left
+    left -= 1
+    if left == 0:
+        os.kill(os.getpid(), 9)
+    return driver(connection)
+bulk._driver = dying
+sys.exit(follower.main())
+"""
+"""A follower that is killed at its n-th bulk statement, in the middle of a transaction."""
+
+
+def test_killed_at_any_statement_it_has_taken_each_entry_over_once(business, database, settings, tmp_path):
+    path = tmp_path / "admin.toml"
+    write_settings(path, settings)
+    environment = {**os.environ, SETTINGS_FILE_VARIABLE: str(path)}
+    chance = random.Random(5)
+    killed = 0
+    for statement in chance.sample(range(1, 26), KILLS):
+        for _ in range(20):
+            business.ask(MessageType.DEBIT, card_number=CARD, amount_minor=10)
+        process = subprocess.Popen([sys.executable, "-c", DIES, str(statement)], env=environment)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(1.5)
+            killed += process.returncode == -signal.SIGKILL
+        process.kill()  # there were fewer statements: at any moment, then
+        process.wait()
+        value, daily, balances, points, daily_points, held_points = sums(database)
+        assert value == daily == balances
+        assert points == daily_points == held_points
+    assert killed >= KILLS // 3
+    follower_of(settings, database).catch_up()
+    followed = everything(database)
+    forget(database, 0)
+    follower_of(settings, database).catch_up()
+    assert everything(database) == followed
+    with database.read() as session:
+        sequence = session.get(JournalPosition, 0).sequence
+        assert session.scalar(select(func.count()).where(entries.c.part == 0)) == sequence

@@ -1,0 +1,79 @@
+"""Whatever is typed into addresses and forms, nothing breaks inside: answers are below 500, and nobody is let in."""
+
+import pytest
+
+from tests.support.admin_office import PASSWORD
+
+TEXTS = [
+    "\0",
+    "9" * 40,
+    "-1",
+    "1e9",
+    "' OR 1=1 --",
+    "%_\\",
+    "٣٣",
+    "🂡" * 60,
+    "a" * 5_000,
+    "\ud7ff",
+    "<script>alert(1)</script>",
+]
+LISTS = {
+    "/cards": ("q", "status", "after"),
+    "/entries": ("card", "type", "code", "store", "before"),
+    "/alarms": ("stage", "before"),
+    "/users": ("q", "after"),
+    "/audit": ("user", "module", "object", "before"),
+    "/login": ("next",),
+    "/account": ("x",),
+}
+
+
+@pytest.fixture
+def browser(office):
+    office.put_two_regions()
+    office.add_user("boss", "administrator", totp=True)
+    with office.browser("boss") as browser:
+        yield browser
+
+
+@pytest.mark.parametrize("address", LISTS)
+def test_lists_take_any_text(browser, address):
+    for name in LISTS[address]:
+        for text in TEXTS:
+            answer = browser.client.get(address, params={name: text}, follow_redirects=False)
+            assert answer.status_code < 500, (name, text)
+            assert "<script>alert" not in answer.text
+
+
+def test_paths_take_any_text(browser):
+    for address in ("/cards/", "/users/", "/language/"):
+        for text in ("x" * 300, "9" * 40, "%00", "..%2f..%2fetc%2fpasswd", "-1", "a" * 26):
+            assert browser.get(address + text).status_code < 500, (address, text)
+    for address in ("/static/../app.py", "/static/%2e%2e/app.py", "/static/own/../../app.py"):
+        assert browser.get(address).status_code in (400, 404)
+
+
+def test_forms_take_any_text(office, browser):
+    for text in TEXTS:
+        for fields in ({"name": text, "password": PASSWORD}, {"name": "boss", "password": text, "code": text}):
+            assert browser.post("/login", fields).status_code < 500, text
+        fields = {"name": text, "full_name": text, "organisation_id": text, "roles": text, "password": text}
+        assert browser.post("/users/new", fields).status_code < 500, text
+        assert (
+            browser.post("/departments", {"name": text, "organisation_id": text}, page="/organisation").status_code
+            < 500
+        )
+        assert (
+            browser.post("/account/password", {"old": text, "new": text, "again": text}, page="/account").status_code
+            < 500
+        )
+        office.world.now_ms += 61_000  # attempts of a minute are counted
+    huge = {"name": "new", "full_name": "New", "organisation_id": 10**30, "roles": "finance", "password": PASSWORD}
+    assert browser.post("/users/new", huge).status_code < 500
+
+
+def test_other_methods_are_refused_without_breaking(browser):
+    for address in ("/", "/cards", "/users/1", "/login", "/nowhere"):
+        for method in ("OPTIONS", "HEAD", "PUT", "DELETE", "PATCH"):
+            headers = {"x-csrftoken": browser.client.cookies["csrftoken"]}
+            assert browser.client.request(method, address, headers=headers).status_code < 500, (method, address)

@@ -1,0 +1,217 @@
+"""Who may do what: every role against every handler, subtrees, masking, and the rules of giving roles."""
+
+import re
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from admin.access import mask_number, mask_phone
+from admin.app import create_app
+from admin.errors import RefusedError
+from admin.models.audit import AuditRow
+from admin.models.people import RoleAssignment, User
+from admin.people.users import add_user, change_user
+from admin.rights import ALL_RIGHTS, FUNCTIONS, ROLES, STEP_UP_RIGHTS, Action, right, rights_of
+from tests.support.admin_office import (
+    HQ,
+    NORTH,
+    NORTH_CARD,
+    NORTH_STORE,
+    PASSWORD,
+    SOUTH,
+    SOUTH_CARD,
+    Office,
+)
+
+PUBLIC = {"/login", "/setup", "/language/{code:str}", "/health", "/static/{file_path:path}"}
+ANYBODY = {"/logout", "/account", "/account/password", "/account/dynamic-password", "/step-up"}
+"""Handlers that need a visitor and no right: one's own things."""
+FILLED = {"{reference:str}": "a" * 26, "{user_id:int}": "1"}
+on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
+
+def handlers(app):
+    """(method, path, right needed) of every handler."""
+    for route in app.routes:
+        for handler in route.route_handlers:
+            needed = {guard.needed for guard in handler.resolve_guards() if hasattr(guard, "needed")}
+            for method in getattr(handler, "http_methods", ()):
+                if method in ("GET", "POST"):
+                    yield method, route.path_format, needed, handler
+
+
+@on_sqlite
+def test_every_handler_is_public_or_ones_own_or_names_a_right(office):
+    without = {route for _, route, needed, _ in handlers(office.app) if not needed}
+    assert {path.replace("{code}", "{code:str}") for path in without if "static" not in path} == {
+        path for path in PUBLIC | ANYBODY if "static" not in path
+    }
+    assert all(needed <= ALL_RIGHTS for _, _, needed, _ in handlers(office.app))
+
+
+@on_sqlite
+@pytest.mark.feature("K3-010", "K3-012", "GJ-069")
+def test_each_role_reaches_exactly_what_its_rights_say(office):
+    office.put_two_regions()
+    for role in ROLES:
+        office.add_user(role, role, totp=True)
+    office.add_user("nothing")
+    reference = office.app.state.references.make(NORTH_CARD)
+    checked = 0
+    for role in [*ROLES, "nothing"]:
+        with office.browser(role) as browser:
+            for method, path, needed, _ in handlers(office.app):
+                if not needed:
+                    continue
+                address = (
+                    path.replace("{reference}", reference).replace("{user_id}", "1").replace("{department_id}", "1")
+                )
+                answer = (
+                    browser.get(address)
+                    if method == "GET"
+                    else browser.client.post(
+                        address, data={}, headers={"x-csrftoken": browser.client.cookies["csrftoken"]}
+                    )
+                )
+                is_allowed = role in ROLES and needed <= ROLES[role].rights
+                assert (answer.status_code != 403) == is_allowed, (role, method, path, answer.status_code)
+                checked += 1
+    assert checked > 50
+
+
+@on_sqlite
+@pytest.mark.feature("K3-010", "VC-162")
+def test_a_right_that_is_taken_away_is_gone_at_the_next_request(office):
+    office.add_user("finn", "auditor")
+    with office.browser("finn") as browser:
+        assert browser.get("/audit").status_code == 200
+        with office.database.write() as session:
+            session.delete(session.scalars(select(RoleAssignment)).one())
+        assert browser.get("/audit").status_code == 403
+        with office.database.write() as session:
+            session.scalars(select(User)).one().is_enabled = False
+        assert browser.get("/").headers["location"].startswith("/login")
+    with office.database.read() as session:
+        refused = session.scalars(select(AuditRow).where(AuditRow.outcome == "refused")).all()
+    assert [(row.user_name, row.module, row.action) for row in refused] == [("finn", "audit", "view")]
+
+
+@on_sqlite
+def test_rights_that_ask_for_a_dynamic_password_ask_again_after_five_minutes(office):
+    office.add_user("boss", "administrator", totp=True)
+    with office.browser("boss") as browser:
+        assert browser.get("/users/new").status_code == 200
+        office.world.now_ms += 5 * 60_000
+        assert browser.get("/users/new").headers["location"] == "/step-up?next=%2Fusers%2Fnew"
+        code = office.code("boss")
+        assert browser.post("/step-up", {"code": code, "next": "/users/new"}).headers["location"] == "/users/new"
+        assert browser.get("/users/new").status_code == 200
+        office.world.now_ms += 5 * 60_000
+        again = browser.post("/step-up", {"code": code})
+        assert again.status_code == 403 and "used already" in again.text
+    assert "users.add" in STEP_UP_RIGHTS
+
+
+@on_sqlite
+@pytest.mark.feature("GJ-061", "VC-083")
+def test_a_store_sees_its_own_cards_and_no_others_however_it_asks(office):
+    office.put_two_regions()
+    office.add_user("nora", "card-desk", organisation_id=NORTH)
+    office.add_user("hanna", "card-desk")
+    references = office.app.state.references
+    with office.browser("nora") as browser:
+        listed = browser.get("/cards").text
+        assert references.make(NORTH_CARD) in listed and references.make(SOUTH_CARD) not in listed
+        assert browser.get(f"/cards/{references.make(NORTH_CARD)}").status_code == 200
+        assert browser.get(f"/cards/{references.make(SOUTH_CARD)}").status_code == 404
+        assert references.make(SOUTH_CARD) not in browser.get(f"/cards?q={SOUTH_CARD}").text
+        assert references.make(NORTH_CARD) in browser.get(f"/cards?q={NORTH_CARD}").text
+        assert browser.get("/cards/" + "a" * 26).status_code == 404
+    with office.browser("hanna") as browser:
+        assert references.make(SOUTH_CARD) in browser.get("/cards").text
+
+
+@on_sqlite
+def test_a_number_is_masked_for_those_who_may_not_see_it_in_every_byte_of_the_page(office):
+    office.put_two_regions()
+    office.add_user("hanna", "card-desk")
+    office.add_user("sue", "security")
+    reference = office.app.state.references.make(NORTH_CARD)
+    masked = mask_number(str(NORTH_CARD))
+    with office.browser("hanna") as browser:
+        for address in ("/cards", f"/cards/{reference}", "/entries", "/cards?q=622202"):
+            assert str(NORTH_CARD) not in browser.get(address).text
+        assert masked in browser.get("/cards").text
+        assert reference not in browser.get(f"/cards?q={str(NORTH_CARD)[:8]}").text  # trying digits out leads nowhere
+    with office.browser("sue") as browser:
+        assert str(NORTH_CARD) in browser.get(f"/cards/{reference}").text
+        assert reference in browser.get(f"/cards?q={str(NORTH_CARD)[:8]}").text
+    with office.database.read() as session:
+        looked = session.scalars(select(AuditRow).where(AuditRow.action == "looked")).all()
+        everything = " ".join(f"{row.object} {row.detail}" for row in session.scalars(select(AuditRow)))
+    assert {row.user_name for row in looked} == {"sue"}
+    assert f"card {reference}" in {row.object for row in looked}
+    assert str(NORTH_CARD) not in everything
+
+
+def test_masks():
+    assert mask_number("6222020100034533") == "622202******4533"
+    assert mask_number("123456789012") == "*" * 12 and mask_number("1234567890123") == "123456***0123"
+    assert mask_phone("13812345678") == "138****5678"
+    assert mask_phone("12345") == "*****"
+
+
+def visitor(office, name):
+    with office.browser(name) as browser:
+        from admin.people.sign_in import find_visitor
+
+        return find_visitor(office.service, browser.client.cookies["session"], "test")
+
+
+@on_sqlite
+@pytest.mark.feature("K3-002", "K3-003", "K3-004", "VC-161")
+def test_nobody_gives_what_he_lacks_nor_changes_himself_nor_reaches_out_of_his_part(office):
+    office.put_two_regions()
+    office.add_user("boss", "administrator")
+    north = office.add_user("nora", "hq-supervisor", organisation_id=NORTH)
+    south = office.add_user("sam", "store-manager", organisation_id=SOUTH)
+    boss, nora = visitor(office, "boss"), visitor(office, "nora")
+    fields: dict[str, Any] = {"full_name": "New", "organisation_id": NORTH_STORE, "password": PASSWORD}
+    with pytest.raises(RefusedError, match="lacks himself"):
+        add_user(office.service, nora, name="new", roles=["administrator"], **fields)
+    with pytest.raises(RefusedError, match="own part"):
+        add_user(office.service, nora, name="new", roles=["store-manager"], **(fields | {"organisation_id": HQ}))
+    with pytest.raises(RefusedError, match="no such user"):
+        change_user(office.service, nora, south, full_name="S", organisation_id=NORTH, roles=[], is_enabled=False)
+    with pytest.raises(RefusedError, match="his own roles"):
+        change_user(
+            office.service, nora, north, full_name="N", organisation_id=NORTH, roles=["auditor"], is_enabled=True
+        )
+    new = add_user(office.service, nora, name="New", roles=["store-manager"], **fields)
+    change_user(office.service, boss, new, full_name="N", organisation_id=SOUTH, roles=["finance"], is_enabled=False)
+    with office.database.read() as session:
+        row = session.scalars(select(AuditRow).where(AuditRow.action == "change")).one()
+        user = session.get(User, new)
+        assert (user.name, user.is_enabled, [one.role for one in user.assignments]) == ("new", False, ["finance"])
+    assert '"roles":["store-manager"]' in row.detail and '"roles":["finance"]' in row.detail
+
+
+def test_the_table_of_rights_holds_together():
+    assert all(role.rights <= ALL_RIGHTS for role in ROLES.values())
+    assert ROLES["administrator"].rights == ALL_RIGHTS
+    assert rights_of(["finance", "of yesterday"]) == ROLES["finance"].rights
+    with pytest.raises(ValueError, match="expected one of its actions"):
+        right("dashboard", Action.DELETE)
+    assert all(set(function.steps_up) <= set(function.actions) for function in FUNCTIONS.values())
+    assert re.fullmatch(r"[a-z-]+\.[a-z-]+", right("cards", Action.VIEW))
+
+
+@on_sqlite
+def test_two_services_in_one_process_do_not_share_handlers(office, tmp_path):
+    other = Office(office.database, tmp_path)
+    assert create_app is not None and other.app is not office.app
+    with other.browser() as browser:
+        assert browser.get("/login").status_code == 303  # nobody yet: to the set-up page
+    with office.browser() as browser:
+        assert browser.get("/setup").status_code == 200
