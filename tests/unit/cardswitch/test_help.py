@@ -83,4 +83,4 @@ def test_the_first_help_is_one_screen_and_grouped(capsys):
 
     assert "A switch and its data directory" in text
     assert "On a running switch" in text
-    assert text.count("\n") < 50
+    assert text.count("\n") < 56
