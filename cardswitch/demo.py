@@ -23,6 +23,7 @@ from loadtests.shopping_year.plan import Plan
 from loadtests.shopping_year.results import Results
 from loadtests.shopping_year.rules import Rules, read_rules
 from loadtests.shopping_year.year import DataMissingError, data_folder, load_year
+from loadtests.training_keys import TRAINING_PASSPHRASE
 from switch._directory import open_directory
 from switch._show import entries, line
 from switch._verify import verify
@@ -226,6 +227,7 @@ def tell_next(data: Path) -> None:
         "All as expected. Where to look next:",
         f"  {command_name} journal show --data {data} --start 10000 --count 5",
         f"  {command_name} verify --data {data}",
+        f"  export CARDSWITCH_PASSPHRASE='{TRAINING_PASSPHRASE}'     (of this demo's keys; then:)",
         f"  {command_name} serve --data {data}     (the switch again, on this data; stop it with Ctrl-C)",
         f"  {command_name} up --data {data}        (the same with web pages at http://127.0.0.1:7480/)",
         "  README.md: the road of one debit, and the files to read",
