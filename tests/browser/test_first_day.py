@@ -71,7 +71,6 @@ def test_the_dashboard_shows_real_figures_and_that_they_agree(visit):
 @pytest.mark.parametrize(
     ("language", "label", "none"), [("zh", "卡号", "没有这张卡"), ("en", "Card number", "No such card")]
 )
-@pytest.mark.feature("GJ-069")
 def test_cards_are_found_while_typing_and_back_goes_back(visit, language, label, none):
     choose(visit, language)
     visit.goto("/cards")

@@ -51,7 +51,7 @@ def test_every_handler_is_public_or_ones_own_or_names_a_right(office):
 
 
 @on_sqlite
-@pytest.mark.feature("K3-010", "K3-012", "GJ-069")
+@pytest.mark.feature("K3-010", "K3-012")
 def test_each_role_reaches_exactly_what_its_rights_say(office):
     office.put_two_regions()
     for role in ROLES:
@@ -114,7 +114,7 @@ def test_rights_that_ask_for_a_dynamic_password_ask_again_after_five_minutes(off
 
 
 @on_sqlite
-@pytest.mark.feature("GJ-061", "VC-083")
+@pytest.mark.feature("GJ-061")
 def test_a_store_sees_its_own_cards_and_no_others_however_it_asks(office):
     office.put_two_regions()
     office.add_user("nora", "card-desk", organisation_id=NORTH)
