@@ -31,9 +31,13 @@ ARGUMENTS = [
 START_TIMEOUT_S = 60
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
-    """The browser; tests are skipped where it is not installed."""
+    """The browser; tests are skipped where it is not installed.
+
+    Playwright keeps an event loop running in this thread for as long as it is open, and no other test of the same
+    process could call `asyncio.run` then: so it ends with the module, before the process takes another file.
+    """
     if shutil.which(CHROMIUM) is None:
         pytest.skip("chromium is not installed: apt-get install chromium fonts-noto-cjk")
     from playwright.sync_api import sync_playwright
