@@ -27,15 +27,22 @@ locale_now: ContextVar[str] = ContextVar("locale_now", default="zh")
 
 @cache
 def catalog(locale: str) -> gettext.NullTranslations:
-    """Translations into a language; English has none, for it is what is translated."""
-    path = CATALOGS / locale / "LC_MESSAGES" / "messages.po"
-    if not path.exists():
-        return gettext.NullTranslations()
-    compiled = io.BytesIO()
-    with path.open("rb") as file:
-        write_mo(compiled, read_po(file, locale))
-    compiled.seek(0)
-    return gettext.GNUTranslations(compiled)
+    """Translations into a language, of all its catalogs; English has none, for it is what is translated."""
+    found = gettext.NullTranslations()
+    for path in catalog_files(locale):
+        compiled = io.BytesIO()
+        with path.open("rb") as file:
+            write_mo(compiled, read_po(file, locale))
+        compiled.seek(0)
+        translations = gettext.GNUTranslations(compiled)
+        translations.add_fallback(found)
+        found = translations
+    return found
+
+
+def catalog_files(locale: str) -> list[Path]:
+    """Catalogs of a language: one per area of the service, so that each stays readable."""
+    return sorted((CATALOGS / locale / "LC_MESSAGES").glob("*.po"))
 
 
 def translate(message: str) -> str:

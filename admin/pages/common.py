@@ -36,15 +36,28 @@ class MenuItem:
 
 
 _ = str
-MENU = (
-    MenuItem("/", _("Dashboard"), "dashboard"),
-    MenuItem("/cards", _("Cards"), "cards"),
-    MenuItem("/entries", _("Entries"), "entries"),
-    MenuItem("/alarms", _("Alarms"), "alarms"),
-    MenuItem("/organisation", _("Organisation"), "organisation"),
-    MenuItem("/users", _("Users"), "users"),
-    MenuItem("/audit", _("Audit log"), "audit"),
+MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
+    ("", (MenuItem("/", _("Dashboard"), "dashboard"),)),
+    (_("Cards"), (MenuItem("/cards", _("Cards"), "cards"), MenuItem("/entries", _("Entries"), "entries"))),
+    (_("Members"), ()),
+    (_("Money and points"), ()),
+    (_("Stores"), (MenuItem("/organisation", _("Organisation"), "organisation"),)),
+    (_("Security"), (MenuItem("/alarms", _("Alarms"), "alarms"),)),
+    (_("Reports"), ()),
+    (
+        _("Administration"),
+        (MenuItem("/users", _("Users"), "users"), MenuItem("/audit", _("Audit log"), "audit")),
+    ),
 )
+"""Groups of the menu with their pages; a group of which a visitor may see nothing is left out."""
+
+
+def menu_of(visitor: object) -> list[tuple[str, list[MenuItem]]]:
+    """The menu as a visitor sees it."""
+    if not isinstance(visitor, Visitor):
+        return []
+    seen = [(label, [item for item in items if visitor.may(item.function)]) for label, items in MENU]
+    return [(label, items) for label, items in seen if items]
 
 
 def page(request: Request[Any, Any, Any], template: str, *, http_status: int = 200, **context: Any) -> Template:
@@ -52,12 +65,14 @@ def page(request: Request[Any, Any, Any], template: str, *, http_status: int = 2
     visitor = request.scope.get("user")
     service: Service = request.app.state.service
     path = request.url.path
-    menu = [item for item in MENU if isinstance(visitor, Visitor) and visitor.may(item.function)]
+    menu = menu_of(visitor)
+    current = max((item.address for _, items in menu for item in items if _is_below(path, item.address)), default="")
     return Template(
         template,
         context={
             "visitor": visitor,
             "menu": menu,
+            "current": current,
             "path": path,
             "here": f"{path}?{request.url.query}" if request.url.query else path,
             "locale": locale_now.get(),
@@ -69,6 +84,10 @@ def page(request: Request[Any, Any, Any], template: str, *, http_status: int = 2
         status_code=http_status,
         headers={"Vary": "HX-Request-Type, Cookie", "Cache-Control": "no-store"},
     )
+
+
+def _is_below(path: str, address: str) -> bool:
+    return path == address or (address != "/" and path.startswith(f"{address}/"))
 
 
 def is_part_wanted(request: Request[Any, Any, Any]) -> bool:
