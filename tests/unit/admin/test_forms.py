@@ -59,7 +59,7 @@ def test_what_is_typed_becomes_a_struct_and_back(context):
     bound = bind(Recharge, GOOD, context)
     assert bound.errors == {}
     form = bound.value
-    assert form == Recharge(
+    assert form is not None and form == Recharge(
         card=NORTH_CARD,
         amount_minor=1250,
         channel=2,
@@ -130,5 +130,6 @@ def test_a_card_that_came_by_reference_is_drawn_masked(context):
 
 def test_choices_of_a_struct_from_the_api_are_checked(context):
     form = bind(Recharge, GOOD, context).value
+    assert form is not None
     assert check(form, context).is_good
     assert check(msgspec.structs.replace(form, channel=9), context).errors == {"channel": "Choose one of the list."}
