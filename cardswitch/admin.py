@@ -225,7 +225,7 @@ def setup_token(*, data: DataOption) -> int:
     """
     from admin.people.sign_in import make_setup_token
 
-    with _service(data) as service:
+    with service_of(data) as service:
         token = make_setup_token(service)
         settings = service.settings
         print(f"http://{settings.listen_host}:{settings.listen_port}/setup\ntoken: {token}")
@@ -241,7 +241,7 @@ def check_audit(*, data: DataOption) -> int:
     """
     from admin.audit import first_fault
 
-    with _service(data) as service:
+    with service_of(data) as service:
         fault = first_fault(service.database)
     print("audit log: whole" if fault is None else f"audit log: row {fault} is missing or was changed")
     return 0 if fault is None else 1
@@ -258,7 +258,7 @@ def list_users(*, data: DataOption) -> int:
 
     from admin.models.people import User
 
-    with _service(data) as service, service.database.read() as session:
+    with service_of(data) as service, service.database.read() as session:
         for user in session.scalars(select(User).order_by(User.id)):
             roles = ", ".join(sorted(assignment.role for assignment in user.assignments))
             state = "enabled" if user.is_enabled else "disabled"
@@ -284,7 +284,7 @@ def unlock(name: str, *, data: DataOption) -> int:
     from admin.models.people import User
     from admin.people.sign_in import end_sessions
 
-    with _service(data) as service, service.database.write() as session:
+    with service_of(data) as service, service.database.write() as session:
         user = session.scalar(select(User).where(User.name == name.lower()))
         if user is None:
             raise ValueError(f"{name}: expected the name of a user, got none; see cardswitch admin user list")
@@ -317,7 +317,7 @@ def up(*, data: DataOption, listen: str = "127.0.0.1:7464", web: str = "127.0.0.
         init(data=data, listen=web, connect=listen)
     settings = read_settings(path)
     prepare(settings)
-    with _service(data) as service:
+    with service_of(data) as service:
         from admin.people.sign_in import is_set_up
 
         if not is_set_up(service):
@@ -328,7 +328,8 @@ def up(*, data: DataOption, listen: str = "127.0.0.1:7464", web: str = "127.0.0.
 
 
 @contextmanager
-def _service(data: Path) -> Iterator[Service]:
+def service_of(data: Path) -> Iterator[Service]:
+    """The service of a data directory, for a command that works on its tables."""
     from admin.database import Database
     from admin.service import Service
     from admin.settings import read_settings
