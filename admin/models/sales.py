@@ -54,6 +54,22 @@ bill_lines = Table(
 )
 """Lines of the baskets.  A bill without lines has one about nothing, so that sums over lines are sums over bills."""
 
+fees = Table(
+    "fees",
+    metadata,
+    Column("sequence", BigInt, primary_key=True, autoincrement=False),  # of the entry
+    Column("business_date", Integer, nullable=False),
+    Column("store_id", BigInt, nullable=False),
+    Column("operation", Integer, nullable=False),  # CardOperation
+    Column("kind", Integer, nullable=False),  # FeeKind
+    Column("tender", Integer, nullable=False),  # FeeTender
+    Column("card_count", Integer, nullable=False),
+    Column("fee_minor", BigInt, nullable=False),  # taken; 0 when waived
+    Column("issuing_organisation_id", BigInt, nullable=False),
+    Column("accepting_organisation_id", BigInt, nullable=False),
+)
+"""Card operations for which a fee was taken or waived."""
+
 goods_names = Table(
     "goods_names",
     metadata,

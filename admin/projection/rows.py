@@ -178,6 +178,8 @@ class Batch:
             if code in APPROVED and type_ in SALES:
                 account = rows[row_number][_ACCOUNT_COLUMN] or (self._account(card) if card else 0)
                 self.sales.add(body, request_at, first, trace_number, card, account, money, header[10], header[11])
+            elif operation and code in APPROVED:
+                self.sales.add_fee(body, request_at, reply_at, first, header[10], header[11])
             self.sequence, self.time_ms = sequence, time_ms
             at += size
 

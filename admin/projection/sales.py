@@ -14,7 +14,8 @@ from sqlalchemy import Connection, insert, select
 
 from admin.models.sales import LINE_BITS, baskets, bill_lines
 from switch.protocol.bill import BillLine, DebitRequest, RefundLine, RefundRequest
-from switch.protocol.messages import MessageType, ReversalRequest
+from switch.protocol.lifecycle import TRANSITIONS
+from switch.protocol.messages import CardOperation, FeeTender, MessageType, OperateCardRequest, Reply, ReversalRequest
 
 from .fields import offset_of, reader_of
 
@@ -35,6 +36,10 @@ _REFUND_LINE_BYTES = RefundLine.width_bytes()
 _ORIGINAL_SEQUENCE_AT = offset_of(RefundRequest, "original_sequence")
 _ORIGINAL = reader_of(ReversalRequest, "original_trace_number", "original_business_date")
 _I64 = struct.Struct("<q")
+_OPERATION_FIELDS = reader_of(OperateCardRequest, "operation", "fee_tender", "reason", "count")
+_FEE = reader_of(Reply, "change_minor")
+_FEE_KINDS = {int(operation): int(way.fee) for operation, way in TRANSITIONS.items() if way.fee is not None}
+_CHARGE_FEE, _WAIVED = int(CardOperation.CHARGE_FEE), int(FeeTender.WAIVED)
 DATES_APART_MAX = 1
 """A request decided after midnight has the next date; its reversal names the one that it carried."""
 
@@ -58,6 +63,16 @@ class Sales:
         self.baskets: list[Row] = []
         self.lines: list[Row] = []
         self.undoings: list[Undoing] = []
+        self.fees: list[Row] = []
+
+    def add_fee(self, body: bytes, at: int, reply_at: int, first: Row, issuing: int, accepting: int) -> None:
+        """Take over the fee of an approved card operation, if there is one."""
+        operation, tender, reason, count = _OPERATION_FIELDS.unpack_from(body, at)
+        kind = reason if operation == _CHARGE_FEE else _FEE_KINDS.get(operation)
+        (fee_minor,) = _FEE.unpack_from(body, reply_at)
+        if kind is not None and (fee_minor or tender == _WAIVED):
+            sequence, _, _, date, _, store_id, _, _, _ = first
+            self.fees.append((sequence, date, store_id, operation, kind, tender, count, fee_minor, issuing, accepting))
 
     def add(
         self,
@@ -74,7 +89,8 @@ class Sales:
         """Take over an approved request whose body begins at `at`; `first` and `money` as in rows of entries."""
         sequence, _, time_ms, date, terminal_id, store_id, type_, _, _ = first
         amount, due, discount, _ = money
-        if type_ == _DEBIT or type_ == _CAPTURE:
+        own = (sequence, 0, date, time_ms, terminal_id, store_id, trace_number, type_, card, account)
+        if type_ in (_DEBIT, _CAPTURE):
             line_count = body[at + _LINE_COUNT_AT] if type_ == _DEBIT else 0
             line_id = sequence << LINE_BITS
             if line_count:
@@ -87,13 +103,9 @@ class Sales:
                 ]
             else:
                 self.lines.append((line_id, 0, (due or amount) + discount, 0, 0, 0))
-            self.baskets.append(
-                (sequence, 0, date, time_ms, terminal_id, store_id, trace_number, type_, card, account)
-                + (1, line_count, amount, discount, issuing, accepting)
-            )
+            self.baskets.append((*own, 1, line_count, amount, discount, issuing, accepting))
             return
-        own = (sequence, 0, date, time_ms, terminal_id, store_id, trace_number, type_, card, account)
-        own += (0, 0, -amount, 0, issuing, accepting)
+        own = (*own, 0, 0, -amount, 0, issuing, accepting)
         if type_ == _REVERSAL:
             self.undoings.append(Undoing(own, 0, *_ORIGINAL.unpack_from(body, at), []))
             return

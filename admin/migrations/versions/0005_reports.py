@@ -50,6 +50,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_bill_lines")),
     )
     op.create_table(
+        "fees",
+        sa.Column("sequence", columns.BigInt, autoincrement=False, nullable=False),
+        sa.Column("business_date", sa.Integer(), nullable=False),
+        sa.Column("store_id", columns.BigInt, nullable=False),
+        sa.Column("operation", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.Integer(), nullable=False),
+        sa.Column("tender", sa.Integer(), nullable=False),
+        sa.Column("card_count", sa.Integer(), nullable=False),
+        sa.Column("fee_minor", columns.BigInt, nullable=False),
+        sa.Column("issuing_organisation_id", columns.BigInt, nullable=False),
+        sa.Column("accepting_organisation_id", columns.BigInt, nullable=False),
+        sa.PrimaryKeyConstraint("sequence", name=op.f("pk_fees")),
+    )
+    op.create_table(
         "goods_names",
         sa.Column("kind", sa.String(length=20), nullable=False),
         sa.Column("number", columns.BigInt, autoincrement=False, nullable=False),
@@ -102,6 +116,7 @@ def downgrade() -> None:
     for table in (
         "baskets",
         "bill_lines",
+        "fees",
         "goods_names",
         "member_facts",
         "campaigns",
