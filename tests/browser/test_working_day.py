@@ -54,3 +54,18 @@ def test_the_first_administrator_sets_up_from_empty_and_employs_people(day):
     for name, (full_name, role, language) in STAFF.items():
         boss.employ(name, full_name, role)
         day.comes(name, full_name, language).sign_on(FIRST_PASSWORD)
+
+
+@pytest.mark.skipif("LOOK" not in os.environ, reason="tmp")
+def test_temp_pictures(day):
+    boss = day["boss"]
+    from pathlib import Path
+    for theme in ("light", "dark"):
+        boss.page.evaluate("theme => localStorage.setItem('theme', theme)", theme)
+        for width in (1280, 390):
+            boss.page.set_viewport_size({"width": width, "height": 900})
+            for address in ("/", "/users/new", "/documents/new", "/documents/new/freeze-cards", "/cards", "/documents", "/organisation", "/roles", "/audit", "/nothing", "/account"):
+                boss.page.goto(address)
+                if width == 390 and address == "/cards":
+                    boss.page.get_by_role("button", name=boss.say("Menu")).click()
+                boss.picture(Path(f"build/look/{theme}-{width}-{address.strip('/').replace('/','-') or 'dashboard'}"))
