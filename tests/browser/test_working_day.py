@@ -74,9 +74,9 @@ def day(chromium, tmp_path_factory):
     with Company(folder) as company:
         day = Day(chromium, company, folder)
         yield day
-        faults = [fault for person in day.people.values() for fault in person.faults]
         for person in day.people.values():
-            person.context.close()
+            person.leave()
+        faults = [fault for person in day.people.values() for fault in person.faults]
         assert faults == []
 
 

@@ -145,6 +145,13 @@ class Person:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=path.with_suffix(".png"), full_page=True)
 
+    def leave(self) -> None:
+        """Go home; what the person saw last is kept where pictures are wanted."""
+        if PICTURES:
+            with self._measured():
+                self.picture(Path(PICTURES) / f"{self.language}-{self.name}-last")
+        self.context.close()
+
     # ------------------------------------------------------------------- signing on
 
     def set_up(self, token: str) -> None:
@@ -283,6 +290,7 @@ class Person:
     def wait_until_done(self) -> None:
         """Until a document is done, to the last request."""
         state = self.page.locator("h1 .state")
+        assert state.count(), self.page.locator("main").inner_text()
         running = {self.say("Running"), self.say("Waits for a second person")}
         self.page.wait_for_function(
             "texts => !texts.includes(document.querySelector('h1 .state')?.textContent.trim())", arg=list(running)
