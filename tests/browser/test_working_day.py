@@ -18,7 +18,7 @@ from playwright.sync_api import Browser
 
 from admin.documents.registry import KINDS
 from switch.protocol.card_terms import CardTypeFlag, Function
-from switch.protocol.messages import OrganisationNode, Right
+from switch.protocol.messages import KeyPurpose, OrganisationNode, RechargeChannel, Right
 from tests.support.company import Company
 from tests.support.day_till import DayTill
 from tests.support.person import FIRST_PASSWORD, Person
@@ -51,8 +51,9 @@ class Day:
     company: Company
     folder: Path
     people: dict[str, Person] = field(default_factory=dict)
+    tills: dict[int, DayTill] = field(default_factory=dict)
     sale: int = 0
-    """Entry of the sale."""
+    """Entry of the first sale."""
 
     def __getitem__(self, name: str) -> Person:
         return self.people[name]
@@ -64,7 +65,13 @@ class Day:
 
     def till(self, terminal_id: int) -> DayTill:
         """A till with the key file that was carried to it."""
-        return DayTill(self.company.switch_address, self.folder / f"terminal-{terminal_id}.key")
+        if terminal_id not in self.tills:
+            self.tills[terminal_id] = DayTill(self.company.switch_address, self.key_file(terminal_id))
+        return self.tills[terminal_id]
+
+    def key_file(self, terminal_id: int) -> Path:
+        """Where a terminal's key file lies once it was fetched."""
+        return self.folder / f"terminal-{terminal_id}.key"
 
 
 @pytest.fixture(scope="module")
@@ -131,9 +138,8 @@ def test_a_supervisor_makes_the_organisation_its_stores_and_tills(day):
         wang.go(f"/terminals/{number}")
         with wang.page.expect_download() as fetched:
             wang.page.get_by_role("button", name=wang.say("Fetch the key file")).click()
-        path = day.folder / f"terminal-{number}.key"
-        fetched.value.save_as(path)
-        path.chmod(0o600)
+        fetched.value.save_as(day.key_file(number))
+        day.key_file(number).chmod(0o600)
         wang.go(f"/terminals/{number}")
         assert not wang.page.get_by_role("button", name=wang.say("Fetch the key file")).count()
     chen.go("/organisation")
@@ -204,8 +210,12 @@ def test_a_till_sells_and_the_desk_sees_it(day):
     li.follow("Explain this balance")
 
 
-def test_finance_recharges_and_refunds(day):
-    pass
+def test_finance_recharges_and_gives_a_purchase_back(day):
+    qian = day["qian"]
+    qian.order("recharge-card", card=FIRST, amount_minor="50.00", channel=RechargeChannel.CASH_STORE)
+    qian.order("refund-sale", remark="商品有瑕疵", original=day.sale, amount_minor="5.50")
+    card_page(qian, FIRST)
+    qian.see("¥220.00")
 
 
 def test_a_lost_card_is_stopped_and_replaced(day):
@@ -228,3 +238,63 @@ def test_a_card_is_frozen_by_one_and_unfrozen_by_two(day):
     place = li.order("unfreeze-cards", cards=card, is_done=False)
     wang.agree(place, "已电话核实")
     assert day.till(TILL).sell(card, 1_00).approved
+
+
+def test_the_till_closes_its_day_and_the_next_date_begins(day):
+    wang = day["wang"]
+    assert day.till(TILL).close_day().is_closed
+    wang.eventually(lambda: wang.go("/business-day"), wang.say("Closed"))
+    wang.follow("Begin the next business date")
+    wang.finish("cut-over")
+    wang.go("/business-day")
+    assert day.till(TILL).sell(FIRST, 1_00).approved
+
+
+def test_an_alarm_rings_is_acknowledged_and_cleared_by_two(day):
+    zhao, boss = day["zhao"], day["boss"]
+    zhao.go("/alarms")
+    day.till(STOLEN_TILL).guess_codes(WRONG_CODES)
+    zhao.page.locator("#monitor").get_by_text(zhao.say("Proofs tried out")).wait_for()  # nobody has loaded the page
+    zhao.go("/alarms")
+    zhao.page.locator("a[href^='/alarms/']").first.click()
+    zhao.page.wait_for_url(re.compile(r"/alarms/\d+$"))
+    alarm = zhao.page.url
+    zhao.follow("Acknowledge")
+    zhao.finish("acknowledge-alarm")
+    zhao.order("block-terminals", terminals=STOLEN_TILL, remark="收银机被盗")
+    zhao.go(alarm)
+    zhao.see("Acknowledged")
+    zhao.follow("Nobody did wrong")
+    place = zhao.finish("clear-alarm", is_done=False)
+    boss.agree(place)
+
+
+def test_a_key_is_rotated_by_two_and_the_key_desk(day):
+    zhao, boss = day["zhao"], day["boss"]
+    zhao.go("/keys")
+    zhao.go(f"/keys/{int(KeyPurpose.RECEIPT)}")
+    zhao.follow("Rotate")
+    place = zhao.finish("rotate-key", is_done=False)
+    boss.agree(place, "与赵敏当面核对")
+    zhao.go(f"/keys/{int(KeyPurpose.RECEIPT)}")
+    zhao.see("Verifies only")
+
+
+def test_a_report_says_what_the_day_was(day):
+    qian = day["qian"]
+    qian.go("/reports")
+    qian.follow("Sales by store")
+    qian.see("朝阳店")
+    with qian.page.expect_download() as fetched:
+        qian.page.get_by_role("link", name="Excel").click()
+    assert fetched.value.path().read_bytes()[:2] == b"PK"
+
+
+def test_the_dashboard_balances_and_the_log_has_everybody(day):
+    boss = day["boss"]
+    boss.go("/")
+    boss.see("Equal")
+    boss.look("dashboard-in-the-evening")
+    boss.go("/audit")
+    boss.go("/audit/check")
+    assert "audit log: whole" in day.company.command("admin", "check-audit", "--data", day.company.data)

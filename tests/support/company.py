@@ -40,6 +40,8 @@ class Company:
             "CARDSWITCH_CONNECT": self.switch,
             "CARDSWITCH_OPERATOR_KEY": str(self.data / "operator.key"),
         }
+        self.looked_at: set[tuple[str, str]] = set()
+        """Kinds of pages that somebody has looked at closely, by language: once is enough."""
         self._up: subprocess.Popen[bytes] | None = None
 
     @property

@@ -55,7 +55,6 @@ class Person:
         """Whether a role of the person shows whole card numbers."""
         self.faults: list[str] = []
         self._is_alone = True
-        self._looked: set[str] = set()
         self._secret = ""
         self._step = 0
         self._watch()
@@ -130,9 +129,9 @@ class Person:
         """Let axe look at the page, once per kind of page; keep a picture where pictures are wanted."""
         path = self.page.url.removeprefix(self.company.address).partition("?")[0]
         kind = re.sub(r"/(\d+|[0-9a-f]{16,})(?=/|$)", "/one", path)
-        if kind in self._looked and not name:
+        if (self.language, kind) in self.company.looked_at and not name:
             return
-        self._looked.add(kind)
+        self.company.looked_at.add((self.language, kind))
         with self._measured():
             violations = AXE.run(self.page).response["violations"]
             if PICTURES:
