@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+from switch.protocol.codes import ResponseCode
 from switch.protocol.messages import Evidence, MediumKind
 from terminals.client import Client
 from terminals.credentials import read_credentials
@@ -35,7 +36,8 @@ class DayTill:
         async def guess(client: Client) -> None:
             for number in range(1, count + 1):
                 made_up = Evidence(medium=MediumKind.CODE, key_version=1, medium_id=number, proof=bytes(16))
-                await client.debit(0, 100, evidence=made_up)
+                outcome = await client.debit(0, 100, evidence=made_up)
+                assert outcome.code == ResponseCode.MEDIUM_UNKNOWN, outcome.meaning
 
         self._do(guess)
 

@@ -128,7 +128,7 @@ class Person:
     def look(self, name: str = "") -> None:
         """Let axe look at the page, once per kind of page; keep a picture where pictures are wanted."""
         path = self.page.url.removeprefix(self.company.address).partition("?")[0]
-        kind = re.sub(r"/(\d+|[0-9a-f]{16,})(?=/|$)", "/one", path)
+        kind = re.sub(r"/(\d+|[a-z2-7]{26})(?=/|$)", "/one", path)
         if (self.language, kind) in self.company.looked_at and not name:
             return
         self.company.looked_at.add((self.language, kind))
