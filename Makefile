@@ -11,7 +11,7 @@ RUN     := $(if $(filter 1,$(SWITCH_SANITIZE)),ASAN_OPTIONS=detect_leaks=0 LD_PR
 WORKERS ?= 4
 export SWITCH_DEBUG SWITCH_SANITIZE
 
-.PHONY: help setup demo test bench crash year fuzz lint lock clean FORCE
+.PHONY: help setup demo test bench crash year fuzz pictures lint lock clean FORCE
 help:  ## show this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
@@ -35,6 +35,9 @@ year: setup  ## the whole year of shopping under every rule file, compared with 
 
 fuzz: setup  ## the fuzz and property tests with many more examples, other ones each time
 	@$(RUN) -m pytest tests/fuzz tests/properties --hypothesis-profile fuzz -o faulthandler_timeout=3600
+
+pictures: setup  ## take the pictures of docs/operating.md anew, in a browser that drives the whole working day
+	@CARDSWITCH_DOCS_PICTURES=docs/pictures CARDSWITCH_DAY_LANGUAGE=en $(RUN) -m pytest tests/browser/test_working_day.py
 
 lint: setup  ## style, format and types, Cython included
 	@$(BIN)/ruff check --quiet --output-format concise

@@ -25,12 +25,51 @@ from tests.support.person import FIRST_PASSWORD, Person
 
 LANGUAGE = os.environ.get("CARDSWITCH_DAY_LANGUAGE", "zh")
 OTHER_LANGUAGE = {"zh": "en", "en": "zh"}[LANGUAGE]
+NAMES = {
+    "zh": {
+        "boss": "张伟",
+        "wang": "王芳",
+        "chen": "陈杰",
+        "li": "李娜",
+        "qian": "钱进",
+        "zhao": "赵敏",
+        "group": "华联集团",
+        "north": "华北大区",
+        "shop": "朝阳店",
+        "other_shop": "海淀店",
+        "type": "购物卡",
+        "faulty": "商品有瑕疵",
+        "called": "客户来电",
+        "called back": "已电话核实",
+        "stolen": "收银机被盗",
+        "met": "与赵敏当面核对",
+    },
+    "en": {
+        "boss": "Zhang Wei",
+        "wang": "Wang Fang",
+        "chen": "Chen Jie",
+        "li": "Li Na",
+        "qian": "Qian Jin",
+        "zhao": "Zhao Min",
+        "group": "Hualian Group",
+        "north": "North China",
+        "shop": "Chaoyang",
+        "other_shop": "Haidian",
+        "type": "Shopping card",
+        "faulty": "It was faulty",
+        "called": "The customer called",
+        "called back": "I called her back",
+        "stolen": "The till was stolen",
+        "met": "Checked with Zhao Min",
+    },
+}[LANGUAGE]
+"""What people type."""
 STAFF = {
-    "wang": ("王芳", "Headquarters supervisor", LANGUAGE),
-    "chen": ("陈杰", "Headquarters supervisor", OTHER_LANGUAGE),
-    "li": ("李娜", "Card desk", LANGUAGE),
-    "qian": ("钱进", "Finance", LANGUAGE),
-    "zhao": ("赵敏", "Security officer", LANGUAGE),
+    "wang": ("Headquarters supervisor", LANGUAGE),
+    "chen": ("Headquarters supervisor", OTHER_LANGUAGE),
+    "li": ("Card desk", LANGUAGE),
+    "qian": ("Finance", LANGUAGE),
+    "zhao": ("Security officer", LANGUAGE),
 }
 GROUP, NORTH, SHOP, OTHER_SHOP = 1, 10, 100, 200
 STORE, OTHER_STORE = 1, 2
@@ -104,13 +143,13 @@ def shown(person: Person, number: int) -> str:
 
 
 def test_the_first_administrator_sets_up_from_empty_and_employs_people(day):
-    boss = day.comes("boss", "张伟", LANGUAGE)
+    boss = day.comes("boss", NAMES["boss"], LANGUAGE)
     boss.sees_numbers = True
     boss.set_up(day.company.setup_token)
     boss.look("empty-dashboard")
-    for name, (full_name, role, language) in STAFF.items():
-        boss.employ(name, full_name, role)
-        day.comes(name, full_name, language).sign_on(FIRST_PASSWORD)
+    for name, (role, language) in STAFF.items():
+        boss.employ(name, NAMES[name], role)
+        day.comes(name, NAMES[name], language).sign_on(FIRST_PASSWORD)
     for name in ("wang", "chen", "zhao"):
         day[name].sees_numbers = True
 
@@ -125,10 +164,10 @@ def test_a_supervisor_makes_the_organisation_its_stores_and_tills(day):
             day.company.command("terminal", "put", number, "--store", 1, "--rights", "pay", "--key-file", day.folder / f"terminal-{number}.key")
         return
     for number, node, parent, name in (
-        (GROUP, OrganisationNode.HQ, 0, "华联集团"),
-        (NORTH, OrganisationNode.REGION, GROUP, "华北大区"),
-        (SHOP, OrganisationNode.STORE, NORTH, "朝阳店"),
-        (OTHER_SHOP, OrganisationNode.STORE, NORTH, "海淀店"),
+        (GROUP, OrganisationNode.HQ, 0, NAMES["group"]),
+        (NORTH, OrganisationNode.REGION, GROUP, NAMES["north"]),
+        (SHOP, OrganisationNode.STORE, NORTH, NAMES["shop"]),
+        (OTHER_SHOP, OrganisationNode.STORE, NORTH, NAMES["other_shop"]),
     ):
         wang.order("add-node", organisation=number, node=node, parent=parent, name=name)
     wang.order("add-store", store=STORE, organisation=SHOP, round_off_minor="0.10")
@@ -136,6 +175,7 @@ def test_a_supervisor_makes_the_organisation_its_stores_and_tills(day):
     for number, store in ((TILL, STORE), (STOLEN_TILL, OTHER_STORE)):
         wang.order("add-terminal", terminal=number, store=store, rights=Right.PAY)
         wang.go(f"/terminals/{number}")
+        wang.show("till")
         with wang.page.expect_download() as fetched:
             wang.page.get_by_role("button", name=wang.say("Fetch the key file")).click()
         fetched.value.save_as(day.key_file(number))
@@ -143,7 +183,7 @@ def test_a_supervisor_makes_the_organisation_its_stores_and_tills(day):
         wang.go(f"/terminals/{number}")
         assert not wang.page.get_by_role("button", name=wang.say("Fetch the key file")).count()
     chen.go("/organisation")
-    chen.see("朝阳店")
+    chen.see(NAMES["shop"])
     chen.go("/terminals")
 
 
@@ -152,7 +192,7 @@ def test_a_card_type_is_written_by_one_and_approved_by_another(day):
     wang.order(
         "write-card-type",
         code=TYPE,
-        name="购物卡",
+        name=NAMES["type"],
         functions=Function.IDENTIFY | Function.PAY | Function.POINTS,
         card_flags=CardTypeFlag.ACTIVATION_REQUIRED,
         validity_days=1095,
@@ -161,6 +201,7 @@ def test_a_card_type_is_written_by_one_and_approved_by_another(day):
         points_percent=100,
         fee_report_loss_minor="5.00",
         fee_replace_minor="10.00",
+        picture="card-type",
     )
     wang.order("submit-card-type", code=TYPE)
     refused = wang.refused("approve-card-type", code=TYPE)
@@ -194,7 +235,7 @@ def test_the_card_desk_makes_draws_issues_and_activates_a_batch(day):
     li.order("make-cards", card_type=TYPE, first=FIRST, count=COUNT)
     batch = f"{FIRST} - {FIRST + GIVEN - 1}"
     li.order("draw-cards", cards=batch, store_id=STORE)
-    li.order("issue-cards", cards=batch, value_minor=f"{FACE / 100:.2f}")
+    li.order("issue-cards", cards=batch, value_minor=f"{FACE / 100:.2f}", picture="batch")
     li.order("activate-cards", cards=batch)
     li.go("/card-stock")
     card_page(li, FIRST)
@@ -207,13 +248,14 @@ def test_a_till_sells_and_the_desk_sees_it(day):
     day.sale = outcome.reply.journal_sequence
     li = day["li"]
     li.eventually(lambda: card_page(li, FIRST), "¥164.50")
+    li.show("card")
     li.follow("Explain this balance")
 
 
 def test_finance_recharges_and_gives_a_purchase_back(day):
     qian = day["qian"]
     qian.order("recharge-card", card=FIRST, amount_minor="50.00", channel=RechargeChannel.CASH_STORE)
-    qian.order("refund-sale", remark="商品有瑕疵", original=day.sale, amount_minor="5.50")
+    qian.order("refund-sale", remark=NAMES["faulty"], original=day.sale, amount_minor="5.50")
     card_page(qian, FIRST)
     qian.see("¥220.00")
 
@@ -233,10 +275,10 @@ def test_a_lost_card_is_stopped_and_replaced(day):
 def test_a_card_is_frozen_by_one_and_unfrozen_by_two(day):
     li, wang = day["li"], day["wang"]
     card = FIRST + 2
-    li.order("freeze-cards", cards=card, reason=3, remark="客户电话挂失")
+    li.order("freeze-cards", cards=card, reason=3, remark=NAMES["called"])
     assert not day.till(TILL).sell(card, 1_00).approved
     place = li.order("unfreeze-cards", cards=card, is_done=False)
-    wang.agree(place, "已电话核实")
+    wang.agree(place, NAMES["called back"])
     assert day.till(TILL).sell(card, 1_00).approved
 
 
@@ -259,9 +301,11 @@ def test_an_alarm_rings_is_acknowledged_and_cleared_by_two(day):
     zhao.page.locator("a[href^='/alarms/']").first.click()
     zhao.page.wait_for_url(re.compile(r"/alarms/\d+$"))
     alarm = zhao.page.url
+    zhao.look("alarm")
+    zhao.show("alarm")
     zhao.follow("Acknowledge")
     zhao.finish("acknowledge-alarm")
-    zhao.order("block-terminals", terminals=STOLEN_TILL, remark="收银机被盗")
+    zhao.order("block-terminals", terminals=STOLEN_TILL, remark=NAMES["stolen"])
     zhao.go(alarm)
     zhao.see("Acknowledged")
     zhao.follow("Nobody did wrong")
@@ -275,16 +319,18 @@ def test_a_key_is_rotated_by_two_and_the_key_desk(day):
     zhao.go(f"/keys/{int(KeyPurpose.RECEIPT)}")
     zhao.follow("Rotate")
     place = zhao.finish("rotate-key", is_done=False)
-    boss.agree(place, "与赵敏当面核对")
+    boss.agree(place, NAMES["met"])
     zhao.go(f"/keys/{int(KeyPurpose.RECEIPT)}")
     zhao.see("Verifies only")
+    zhao.show("key")
 
 
 def test_a_report_says_what_the_day_was(day):
     qian = day["qian"]
     qian.go("/reports")
     qian.follow("Sales by store")
-    qian.see("朝阳店")
+    qian.see(NAMES["shop"])
+    qian.show("report")
     with qian.page.expect_download() as fetched:
         qian.page.get_by_role("link", name="Excel").click()
     assert fetched.value.path().read_bytes()[:2] == b"PK"
@@ -295,6 +341,7 @@ def test_the_dashboard_balances_and_the_log_has_everybody(day):
     boss.go("/")
     boss.see("Equal")
     boss.look("dashboard-in-the-evening")
+    boss.show("dashboard")
     boss.go("/audit")
     boss.go("/audit/check")
     assert "audit log: whole" in day.company.command("admin", "check-audit", "--data", day.company.data)

@@ -42,6 +42,8 @@ class Company:
         }
         self.looked_at: set[tuple[str, str]] = set()
         """Kinds of pages that somebody has looked at closely, by language: once is enough."""
+        self.shown: set[str] = set()
+        """Pictures of docs/operating.md that were taken."""
         self._up: subprocess.Popen[bytes] | None = None
 
     @property

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from time import sleep, time
 from typing import Any
@@ -18,7 +19,8 @@ from typing import Any
 import pyotp
 from axe_playwright_python.sync_playwright import Axe
 from msgspec import Struct
-from playwright.sync_api import Browser, Locator, Page
+from PIL import Image
+from playwright.sync_api import Browser, Locator, Page, ViewportSize
 
 from admin.documents.registry import KINDS
 from admin.forms import declared
@@ -29,11 +31,15 @@ FIRST_PASSWORD = "given by the administrator"
 PASSWORD = "correct horse battery staple"
 PICTURES = os.environ.get("CARDSWITCH_PICTURES")
 """Folder for pictures of the day's pages, for people to look at."""
+DOCS_PICTURES = os.environ.get("CARDSWITCH_DOCS_PICTURES")
+"""Folder for the few pictures that docs/operating.md shows."""
+PICTURE_WIDTH, PICTURE_HEIGHT_MAX, PICTURE_COLOURS = 1100, 1000, 64
 TIMEOUT_MS = 12_000
 STEP_S = 30
 """Of dynamic passwords."""
 LOOKS_MAX, LOOK_S = 40, 0.25
 AXE = Axe()
+VIEWPORT: ViewportSize = {"width": 1280, "height": 900}
 BROWSER_LOCALES = {"zh": "zh-CN", "en": "en-GB"}
 
 
@@ -46,7 +52,7 @@ class Person:
             base_url=company.address,
             locale=BROWSER_LOCALES[language],
             timezone_id="Asia/Shanghai",
-            viewport={"width": 1280, "height": 900},
+            viewport=VIEWPORT,
             accept_downloads=True,
         )
         self.page: Page = self.context.new_page()
@@ -151,11 +157,26 @@ class Person:
                 self.picture(Path(PICTURES) / f"{self.language}-{self.name}-last")
         self.context.close()
 
+    def show(self, name: str) -> None:
+        """The page as docs/operating.md shows it: small, with few colours, and not longer than a screen or so."""
+        if not DOCS_PICTURES or name in self.company.shown:
+            return
+        self.company.shown.add(name)
+        with self._measured():
+            self.page.set_viewport_size({"width": PICTURE_WIDTH, "height": 700})
+            taken = Image.open(BytesIO(self.page.screenshot(full_page=True, animations="disabled")))
+            self.page.set_viewport_size(VIEWPORT)
+        cut = taken.convert("RGB").crop((0, 0, taken.width, min(taken.height, PICTURE_HEIGHT_MAX)))
+        path = Path(DOCS_PICTURES) / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cut.quantize(PICTURE_COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+
     # ------------------------------------------------------------------- signing on
 
     def set_up(self, token: str) -> None:
         """Become the first administrator, and sign on."""
         self.go("/")
+        self.show("set-up")
         for label, text in (
             ("Set-up token", token),
             ("User name", self.name),
@@ -189,6 +210,7 @@ class Person:
         for role in roles:
             self.page.get_by_label(self.say(role), exact=True).check()
         self.field("Password to begin with").fill(FIRST_PASSWORD)
+        self.show("new-user")
         self.press("Save")
         self.page.get_by_role("heading", level=1).filter(has_text=name).wait_for()
 
@@ -230,19 +252,24 @@ class Person:
             else:
                 self.field(label).nth(which).fill(str(value))
 
-    def order(self, kind_name: str, *, remark: str = "", is_done: bool = True, **fields: Any) -> str:
+    def order(self, kind_name: str, **options: Any) -> str:
         """Make a document on its pages: choose the kind, fill in, look at what it would do, do it.  Its address."""
         self.go("/documents/new")
+        self.show("what-can-be-done")
         self._click(self.page.locator("main").get_by_role("link", name=self.say(KINDS[kind_name].label), exact=True))
-        return self.finish(kind_name, remark=remark, is_done=is_done, **fields)
+        return self.finish(kind_name, **options)
 
-    def finish(self, kind_name: str, *, remark: str = "", is_done: bool = True, **fields: Any) -> str:
+    def finish(
+        self, kind_name: str, *, remark: str = "", is_done: bool = True, picture: str = "", **fields: Any
+    ) -> str:
         """The rest of it, on the form of a kind, wherever that was opened."""
         self.fill(KINDS[kind_name].form, fields)
         if remark:
             self.field("Why").fill(remark)
         self.press("Show what it would do")
         self.look(f"{kind_name}-preview")
+        if picture:
+            self.show(picture)
         assert self.page.locator("button[name=what][value=send]").count(), self.page.locator("main").inner_text()
         self._click(self.page.locator("button[name=what][value=send]"))
         address = self.page.url.removeprefix(self.company.address)
@@ -278,6 +305,7 @@ class Person:
         """Be the second person of a document that waits; it is done then."""
         self.go(f"/documents?whose=waiting")
         self._click(self.page.locator(f"a[href='{address}']").first)
+        self.show("second-person")
         for _ in range(2):  # at the first time a dynamic password may be asked for
             if answer:
                 self.field("Your answer").fill(answer)
