@@ -33,7 +33,7 @@ PICTURES = os.environ.get("CARDSWITCH_PICTURES")
 """Folder for pictures of the day's pages, for people to look at."""
 DOCS_PICTURES = os.environ.get("CARDSWITCH_DOCS_PICTURES")
 """Folder for the few pictures that docs/operating.md shows."""
-PICTURE_WIDTH, PICTURE_HEIGHT_MAX, PICTURE_COLOURS = 1100, 1000, 64
+PICTURE_WIDTH, PICTURE_HEIGHT_MIN, PICTURE_HEIGHT_MAX, PICTURE_COLOURS = 1100, 560, 900, 64
 TIMEOUT_MS = 12_000
 STEP_S = 30
 """Of dynamic passwords."""
@@ -163,13 +163,14 @@ class Person:
             return
         self.company.shown.add(name)
         with self._measured():
-            self.page.set_viewport_size({"width": PICTURE_WIDTH, "height": 700})
-            taken = Image.open(BytesIO(self.page.screenshot(full_page=True, animations="disabled")))
+            self.page.set_viewport_size({"width": PICTURE_WIDTH, "height": PICTURE_HEIGHT_MIN})
+            height = min(int(self.page.evaluate("document.documentElement.scrollHeight")), PICTURE_HEIGHT_MAX)
+            self.page.set_viewport_size({"width": PICTURE_WIDTH, "height": height})
+            taken = Image.open(BytesIO(self.page.screenshot(animations="disabled")))
             self.page.set_viewport_size(VIEWPORT)
-        cut = taken.convert("RGB").crop((0, 0, taken.width, min(taken.height, PICTURE_HEIGHT_MAX)))
         path = Path(DOCS_PICTURES) / f"{name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        cut.quantize(PICTURE_COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+        taken.convert("RGB").quantize(PICTURE_COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
 
     # ------------------------------------------------------------------- signing on
 
