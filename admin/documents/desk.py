@@ -248,6 +248,7 @@ class Desk:
             "card_number": order.card_number,
             "item_count": order.item_count,
             "subject": order.subject[:120],
+            "note": "",
         }
 
     def _must_make(self, kind: Kind[Any]) -> None:

@@ -17,6 +17,7 @@ from admin.access import Visitor
 from admin.card_search import between
 from admin.errors import RefusedError
 from admin.forms import CARD_DIGITS, FormContext
+from admin.i18n import translate
 from admin.models.documents import Document
 from admin.models.journal import daily_totals
 from admin.models.mirror import cards
@@ -169,6 +170,24 @@ class Planning:
     def amount_minor(self) -> int:
         """Value that would move."""
         return sum(order.amount_minor for order in self.orders)
+
+
+SUBJECT_SEPARATOR = "\x1f"
+
+
+def subject(text: str, **values: object) -> str:
+    """What a request is about: English with `{names}`, kept with its values so that pages can translate it.
+
+    Values that are words are translated, too.
+    """
+    return SUBJECT_SEPARATOR.join([text, *(f"{name}={value}" for name, value in values.items())])
+
+
+def subject_text(kept: str) -> str:
+    """A subject in the language of the request."""
+    text, *pairs = kept.split(SUBJECT_SEPARATOR)
+    values = {name: translate(value) for name, _, value in (pair.partition("=") for pair in pairs)}
+    return translate(text).format(**values) if values else translate(text)
 
 
 def never(_planning: Planning, _form: Any) -> bool:
