@@ -32,6 +32,7 @@ from . import i18n
 from ._clock import SYSTEM, Surroundings
 from .access import PasswordChangeNeededException, StepUpNeededException, Visitor
 from .database import Database
+from .documents.kind import subject_text
 from .errors import RefusedError
 from .figures import HoldingsKept
 from .pages import (
@@ -205,6 +206,7 @@ def make_environment() -> Environment:
         "number": i18n.number,
         "day": i18n.day,
         "moment": i18n.moment,
+        "subject": subject_text,
     }
     return environment
 

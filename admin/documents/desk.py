@@ -89,7 +89,7 @@ class Desk:
                 form=encode_form(form),
                 remark=remark[:200],
                 organisation_id=self._visitor.organisation_id,
-                store_id=self._store(session),
+                store_id=0 if kind.is_central else self._store(session),
                 maker_id=self._visitor.user_id,
                 made_at=self._service.now(),
                 digest=b"",
@@ -222,6 +222,8 @@ class Desk:
             raise RefusedError("Meanwhile something has changed, and this would do something else. Look at it again.")
         document.digest = planning.digest
         document.item_count, document.amount_minor = planning.item_count, planning.amount_minor
+        if kind.prepared is not None:
+            kind.prepared(session, self._service, document, planning)
         waits = kind.needs_checker(planning, form)
         document.state = DocumentState.SUBMITTED if waits else DocumentState.RUNNING
         rows = [self._step(document.id, number, order) for number, order in enumerate(planning.orders, 1)]
@@ -246,6 +248,7 @@ class Desk:
             "card_number": order.card_number,
             "item_count": order.item_count,
             "subject": order.subject[:120],
+            "note": "",
         }
 
     def _must_make(self, kind: Kind[Any]) -> None:

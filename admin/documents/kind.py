@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 from sqlalchemy import Row, func, select
@@ -17,6 +17,7 @@ from admin.access import Visitor
 from admin.card_search import between
 from admin.errors import RefusedError
 from admin.forms import CARD_DIGITS, FormContext
+from admin.i18n import translate
 from admin.models.documents import Document
 from admin.models.journal import daily_totals
 from admin.models.mirror import cards
@@ -25,12 +26,17 @@ from admin.rights import Action
 from switch.protocol.layout import Packed
 from switch.protocol.messages import REQUESTS, MessageType
 
+if TYPE_CHECKING:
+    from admin.service import Service
+
 F = TypeVar("F", bound=msgspec.Struct)
 
 STEPS_MAX = 200_000
 """Requests of a document: a batch of this many cards, one by one, is sent in some minutes."""
 CARDS_MAX = 200_000
 """Cards that a document may name: beyond, a list is a mistake more often than not; make several documents."""
+SENDER = "sender"
+"""The process that sends requests to the switch: `sending.py`."""
 SKIPPED_SHOWN_MAX = 200
 """Lines of what is left out that are kept for the page; the count is exact."""
 KEY_FIELDS: Mapping[str, Any] = {"trace_number": 0, "business_date": 0, "stamp_ms": 0}
@@ -166,6 +172,24 @@ class Planning:
         return sum(order.amount_minor for order in self.orders)
 
 
+SUBJECT_SEPARATOR = "\x1f"
+
+
+def subject(text: str, **values: object) -> str:
+    """What a request is about: English with `{names}`, kept with its values so that pages can translate it.
+
+    Values that are words are translated, too.
+    """
+    return SUBJECT_SEPARATOR.join([text, *(f"{name}={value}" for name, value in values.items())])
+
+
+def subject_text(kept: str) -> str:
+    """A subject in the language of the request."""
+    text, *pairs = kept.split(SUBJECT_SEPARATOR)
+    values = {name: translate(value) for name, _, value in (pair.partition("=") for pair in pairs)}
+    return translate(text).format(**values) if values else translate(text)
+
+
 def never(_planning: Planning, _form: Any) -> bool:
     """One person is enough."""
     return False
@@ -201,6 +225,12 @@ class Kind(Generic[F]):
     """What follows in SQL, within the transaction in which the document ends."""
     has_secrets: bool = False
     """Its form holds a PIN or the like: no drafts, no second try."""
+    is_central: bool = False
+    """Goes through headquarters' terminal whoever makes it: it takes a right that stores' terminals lack."""
+    prepared: Callable[[Session, Service, Document, Planning], None] | None = None
+    """Before the requests are kept: may put into them what must not be known before, such as a new key."""
+    worker: str = SENDER
+    """Who does its requests; the sender leaves those of others alone."""
 
     def __post_init__(self) -> None:
         """The table of rights must know what it needs."""

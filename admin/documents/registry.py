@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
-from . import card_state_kinds
+from . import (
+    alarm_kinds,
+    card_state_kinds,
+    day_kinds,
+    key_kinds,
+    medium_kinds,
+    organisation_kinds,
+    terminal_kinds,
+)
 from .kind import kinds_by_name
 
-KINDS = kinds_by_name([card_state_kinds.KINDS])
+KINDS = kinds_by_name(
+    [
+        card_state_kinds.KINDS,
+        organisation_kinds.KINDS,
+        terminal_kinds.KINDS,
+        day_kinds.KINDS,
+        alarm_kinds.KINDS,
+        medium_kinds.KINDS,
+        key_kinds.KINDS,
+    ]
+)

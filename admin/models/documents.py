@@ -118,7 +118,9 @@ class DocumentStep(Base):
     done_count: Mapped[int] = mapped_column(default=0)
     skipped_count: Mapped[int] = mapped_column(default=0)
     subject: Mapped[str] = mapped_column(String(120), default="")
-    """What it is about, for people, where it is not a card."""
+    """What it is about, for people, where it is not a card: `admin.documents.kind.subject`."""
+    note: Mapped[str] = mapped_column(String(400), default="")
+    """What a worker other than the sender says of it, in words."""
     terminal_id: Mapped[int] = mapped_column(BigInt, default=0)
     """Who sent it; with date and trace number the switch's name for the request."""
     trace_number: Mapped[int] = mapped_column(BigInt, default=0)
