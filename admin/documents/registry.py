@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from . import card_state_kinds
+from . import card_end_kinds, card_setting_kinds, card_state_kinds, card_stock_kinds, card_type_kinds
 from .kind import kinds_by_name
 
-KINDS = kinds_by_name([card_state_kinds.KINDS])
+KINDS = kinds_by_name(
+    [
+        card_stock_kinds.KINDS,
+        card_state_kinds.KINDS,
+        card_end_kinds.KINDS,
+        card_setting_kinds.KINDS,
+        card_type_kinds.KINDS,
+    ]
+)
