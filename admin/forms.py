@@ -72,16 +72,24 @@ class Entry:
 
     kind: Kind
     choices: Choices | None = None
+    section: str = ""
 
 
 def entry(
-    label: str, kind: Kind | str = Kind.TEXT, *, hint: str = "", choices: Choices | None = None, **bounds: Any
+    label: str,
+    kind: Kind | str = Kind.TEXT,
+    *,
+    hint: str = "",
+    choices: Choices | None = None,
+    section: str = "",
+    **bounds: Any,
 ) -> Meta:
     """Annotation of a field: `amount_minor: Annotated[int, entry(_("Amount"), "money", ge=1)]`.
 
-    `bounds` are those of `msgspec.Meta`: ge, le, min_length, max_length, pattern.
+    `bounds` are those of `msgspec.Meta`: ge, le, min_length, max_length, pattern.  A `section` is a heading above the
+    field, for forms that are longer than a screen.
     """
-    return Meta(title=label, description=hint or None, extra={"entry": Entry(Kind(kind), choices)}, **bounds)
+    return Meta(title=label, description=hint or None, extra={"entry": Entry(Kind(kind), choices, section)}, **bounds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +118,8 @@ class Field:
     """(reference, number as the visitor may see it) of cards that were given by reference"""
     error: str
     length_max: int | None
+    section: str = ""
+    """Heading above the field."""
 
 
 @dataclass(slots=True)
@@ -369,6 +379,7 @@ def _field(one: _Declared, context: FormContext, bound: Bound[Any] | None, fille
         known_cards=known,
         error=bound.errors.get(one.name, "") if bound else "",
         length_max=one.meta.max_length,
+        section=one.entry.section,
     )
 
 

@@ -53,7 +53,7 @@ class Desk:
     def planning(self, kind: Kind[Any], form: msgspec.Struct) -> Iterator[Planning]:
         """The plan of a form, to be looked at; `RefusedError` when it cannot be done at all."""
         with self._service.database.read() as session:
-            planning = Planning(session, self._visitor, self._references)
+            planning = self._planning(session)
             kind.plan(planning, form)
             yield planning
 
@@ -134,6 +134,7 @@ class Desk:
         """Agree as the second person: from now on it is sent."""
         with self._service.database.write() as session:
             document = self._to_check(session, document_id, answer)
+            self._permit_again(session, document)
             document.state = DocumentState.RUNNING
             self._note(session, "approve", document, answer=answer)
 
@@ -156,6 +157,7 @@ class Desk:
             self._must_make(kind)
             if document.state != DocumentState.PARTLY or kind.has_secrets:
                 raise RefusedError("Only what was refused in part can be tried again.")
+            self._permit_again(session, document)
             session.execute(
                 update(DocumentStep)
                 .where(
@@ -170,6 +172,7 @@ class Desk:
                     results=b"",
                     done_count=0,
                     skipped_count=0,
+                    fee_minor=0,
                 )
             )
             done, skipped = session.execute(
@@ -188,7 +191,7 @@ class Desk:
             kind = KINDS[document.kind]
             if kind.undo is None or document.state not in (DocumentState.DONE, DocumentState.PARTLY):
                 raise RefusedError("This document cannot be undone.")
-            planning = Planning(session, self._visitor, self._references)
+            planning = self._planning(session)
             name, form = kind.undo(planning, document, decode_form(kind, document))
         return self.make(KINDS[name], form, request_key=f"undo {document_id}", undoes_id=document_id)
 
@@ -211,15 +214,25 @@ class Desk:
 
     # ------------------------------------------------------------------- within
 
+    def _planning(self, session: Session) -> Planning:
+        return Planning(session, self._visitor, self._references, self._service.now())
+
+    def _permit_again(self, session: Session, document: Document) -> None:
+        kind = KINDS[document.kind]
+        if kind.permits is not None:
+            kind.permits(self._planning(session), document, decode_form(kind, document))
+
     def _submit(
         self, session: Session, kind: Kind[Any], form: msgspec.Struct, document: Document, digest: bytes | None
     ) -> None:
-        planning = Planning(session, self._visitor, self._references)
+        planning = self._planning(session)
         kind.plan(planning, form)
         if not planning.orders:
             raise RefusedError("There is nothing to do: no card was found that this could be done to.")
         if digest is not None and digest != planning.digest:
             raise RefusedError("Meanwhile something has changed, and this would do something else. Look at it again.")
+        if kind.permits is not None:
+            kind.permits(planning, document, form)
         document.digest = planning.digest
         document.item_count, document.amount_minor = planning.item_count, planning.amount_minor
         if kind.prepared is not None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -60,14 +62,19 @@ class Order:
 class Planning:
     """Makes the plan: a kind reads its form, asks the database through here, and adds requests."""
 
-    def __init__(self, session: Session, visitor: Visitor, references: References) -> None:
+    def __init__(self, session: Session, visitor: Visitor, references: References, now: datetime) -> None:
         self.session = session
         self.visitor = visitor
         self.references = references
+        self.now = now
         self.orders: list[Order] = []
         self.skipped: list[tuple[str, str]] = []
         """(what, why in English), at most `SKIPPED_SHOWN_MAX`"""
         self.skipped_count = 0
+        self.sums_minor: Counter[str] = Counter()
+        """Amounts that the page shows before anything is done, by English label: fees, what is paid out."""
+        self.counts: Counter[Any] = Counter()
+        """What a kind counts for itself while it plans, for its `permits`."""
 
     @property
     def context(self) -> FormContext:
@@ -87,23 +94,28 @@ class Planning:
         item_count: int = 1,
         subject: str = "",
         amount_minor: int = 0,
+        moved_minor: int | None = None,
         by_checker: bool = False,
         is_secret: bool = False,
         **fields: Any,
     ) -> None:
         """Add a request by its fields; key and stamp come later, and so do the persons where they are left out.
 
-        `card_number` is also given to the request, where it has such a field.
+        `card_number` and `amount_minor` are also given to the request, where it has such fields; `moved_minor` is what
+        it moves in all, where that is something else (of a range, each card's amount together).
         """
         form: type[Packed] = REQUESTS[type_]
         names = set(form.__struct_fields__)
         if "card_number" in names:
             fields.setdefault("card_number", card_number)
+        if "amount_minor" in names:
+            fields.setdefault("amount_minor", amount_minor)
+        moved_minor = amount_minor if moved_minor is None else moved_minor
         request = form(**{name: value for name, value in KEY_FIELDS.items() if name in names}, **fields)
         if len(self.orders) >= STEPS_MAX:
             raise RefusedError("This would be more than {count} requests. Make several documents.", count=STEPS_MAX)
         body = request.encode()
-        self.orders.append(Order(type_, body, card_number, item_count, subject, amount_minor, by_checker, is_secret))
+        self.orders.append(Order(type_, body, card_number, item_count, subject, moved_minor, by_checker, is_secret))
 
     def skip(self, what: str, why: str) -> None:
         """Note something that the document will leave out; `why` is English and marked for translation."""
@@ -217,6 +229,11 @@ class Kind(Generic[F]):
     """What it does, in a sentence, for the page."""
     action: Action = Action.CHANGE
     needs_checker: Callable[[Planning, F], bool] = never
+    permits: Callable[[Planning, Document, F], None] | None = None
+    """Asked when it is submitted (with its plan), and again when it is approved or tried again (without one).
+
+    `RefusedError` when it may not be done at this moment; it may write what it needs to remember.
+    """
     stops_at_refusal: bool = False
     """Later requests make no sense after a refused one."""
     undo: Callable[[Planning, Document, F], tuple[str, msgspec.Struct]] | None = None

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from . import (
     alarm_kinds,
+    card_end_kinds,
+    card_setting_kinds,
     card_state_kinds,
+    card_stock_kinds,
+    card_type_kinds,
     day_kinds,
     key_kinds,
     medium_kinds,
@@ -22,5 +26,10 @@ KINDS = kinds_by_name(
         alarm_kinds.KINDS,
         medium_kinds.KINDS,
         key_kinds.KINDS,
+        card_stock_kinds.KINDS,
+        card_state_kinds.KINDS,
+        card_end_kinds.KINDS,
+        card_setting_kinds.KINDS,
+        card_type_kinds.KINDS,
     ]
 )

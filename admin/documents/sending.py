@@ -306,9 +306,7 @@ def finish(service: Service, session: Session, document: Document) -> None:
     own = DocumentStep.document_id == document.id
     if kind is not None and kind.stops_at_refusal and document.refused_count:
         session.execute(
-            update(DocumentStep)
-            .where(own, DocumentStep.state == StepState.PLANNED)
-            .values(state=StepState.CANCELLED)
+            update(DocumentStep).where(own, DocumentStep.state == StepState.PLANNED).values(state=StepState.CANCELLED)
         )
     counts: dict[str, int] = {
         row[0]: row[1]
@@ -347,6 +345,7 @@ def note_reply(document: Document, step: DocumentStep, reply: Reply | ErrorReply
         step.detail, step.journal_sequence = reply.detail, reply.journal_sequence
         step.amount_minor, step.balance_minor = reply.amount_minor, reply.balance_minor
         step.points_hundredths, step.receipt_code = reply.points_hundredths, reply.receipt_code
+        step.fee_minor = reply.change_minor if step.type == MessageType.OPERATE_CARD else 0
         document.last_sequence = max(document.last_sequence, reply.journal_sequence)
         is_range = step.type == MessageType.OPERATE_CARD and bool(reply.more)
         codes: Iterable[int] = [row.code for row in decode_rows(RangeResult, reply.more)] if is_range else [reply.code]

@@ -1,6 +1,24 @@
 """Tables by noun.  Importing this package puts all of them on `metadata`, which is what migrations look at."""
 
-from . import audit, documents, journal, mirror, people, security
+from . import (
+    audit,
+    authorisations,
+    documents,
+    journal,
+    mirror,
+    people,
+    security,
+)
 from .base import Base, metadata
 
-__all__ = ["Base", "audit", "documents", "journal", "metadata", "mirror", "people", "security"]
+__all__ = [
+    "Base",
+    "audit",
+    "authorisations",
+    "documents",
+    "journal",
+    "metadata",
+    "mirror",
+    "people",
+    "security",
+]

@@ -130,6 +130,8 @@ class DocumentStep(Base):
     detail: Mapped[int] = mapped_column(default=0)
     journal_sequence: Mapped[int] = mapped_column(BigInt, default=0)
     amount_minor: Mapped[int] = mapped_column(BigInt, default=0)
+    fee_minor: Mapped[int] = mapped_column(BigInt, default=0)
+    """Of a card operation: what was charged, at the desk or from the balance."""
     balance_minor: Mapped[int] = mapped_column(BigInt, default=0)
     points_hundredths: Mapped[int] = mapped_column(BigInt, default=0)
     receipt_code: Mapped[int] = mapped_column(BigInt, default=0)

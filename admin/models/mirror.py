@@ -29,6 +29,8 @@ from switch.protocol.records import (
     GiftRecord,
     HoldRecord,
     KeyRecord,
+    MarkKind,
+    MarkRecord,
     MediumPolicyRecord,
     MediumRecord,
     OrganisationRecord,
@@ -141,6 +143,7 @@ MIRRORS: dict[int, Mirror] = {
         ("holds", RecordKind.HOLD, HoldRecord),
         ("pending_points", RecordKind.PENDING_POINTS, PendingPointsRecord),
         ("rules", RecordKind.RULE, RuleRecord),
+        ("marks", RecordKind.MARK, MarkRecord),
         ("prices", RecordKind.PRICE, PriceRecord),
         ("day_closes", RecordKind.DAY_CLOSE, DayCloseRecord),
         ("media", RecordKind.MEDIUM, MediumRecord),
@@ -149,7 +152,9 @@ MIRRORS: dict[int, Mirror] = {
         ("alarms", RecordKind.ALARM, AlarmRecord),
     )
 }
-"""By kind.  Marks (what happened once) and wrapped card keys are the switch's own business."""
+"""By kind.  Wrapped card keys are the switch's own business, and so are marks, but for the lists of card types."""
+MARKS_KEPT = frozenset({MarkKind.ALLOWED})
+"""What happened once is of use to the switch alone, and there is one for each receipt and credit."""
 
 accounts = MIRRORS[RecordKind.ACCOUNT].table
 alarms = MIRRORS[RecordKind.ALARM].table
@@ -159,6 +164,7 @@ cards = MIRRORS[RecordKind.CARD].table
 day_closes = MIRRORS[RecordKind.DAY_CLOSE].table
 holds = MIRRORS[RecordKind.HOLD].table
 issuer_keys = MIRRORS[RecordKind.KEY].table
+marks = MIRRORS[RecordKind.MARK].table
 media = MIRRORS[RecordKind.MEDIUM].table
 medium_policies = MIRRORS[RecordKind.MEDIUM_POLICY].table
 organisations = MIRRORS[RecordKind.ORGANISATION].table
@@ -171,6 +177,7 @@ terminals = MIRRORS[RecordKind.TERMINAL].table
 travel_times = MIRRORS[RecordKind.TRAVEL].table
 type_states = MIRRORS[RecordKind.TYPE_STATE].table
 
+Index("ix_cards_stock", cards.c.card_type, cards.c.status, cards.c.custody_store_id, cards.c.issuing_organisation_id)
 Index("ix_cards_account", cards.c.account_number)
 Index("ix_cards_organisation", cards.c.issuing_organisation_id, cards.c.card_number)
 Index("ix_media_card", media.c.card_number)
