@@ -62,8 +62,13 @@ class Kind(enum.StrEnum):
     """A card by its whole number or by its reference, kept as its number."""
     CARDS = "cards"
     """Cards, a number, a reference or a range (first - last) per line, kept as text."""
+    CARD_ROWS = "card_rows"
+    """Lines that begin with a card, a number or a reference, and values behind it; kept as text."""
     SECRET = "secret"
     """A PIN or another thing that is never shown again."""
+
+
+AREAS = (Kind.AREA, Kind.CARDS, Kind.CARD_ROWS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +229,8 @@ def shown_of(form: msgspec.Struct, context: FormContext) -> list[tuple[str, str]
         value = getattr(form, one.name)
         if one.entry.kind is Kind.SECRET or value is None or (not one.is_required and value == one.default):
             continue
-        shown.append((one.meta.title or one.name, ", ".join(_read_out(one, value, context))))
+        parting = "\n" if one.entry.kind in AREAS else ", "
+        shown.append((one.meta.title or one.name, parting.join(_read_out(one, value, context))))
     return shown
 
 
@@ -248,7 +254,7 @@ def _read(one: _Declared, texts: list[str], context: FormContext) -> Any:
         if one.is_required:
             raise _WrongError(translate("Fill this in."))
         return one.default
-    text = "\n".join(texts) if kind in (Kind.AREA, Kind.CARDS) else texts[0]
+    text = "\n".join(texts) if kind in AREAS else texts[0]
     value: Any = _READERS[kind](one, text, context) if kind in _READERS else text
     return _within(one, value)
 
@@ -256,7 +262,7 @@ def _read(one: _Declared, texts: list[str], context: FormContext) -> Any:
 def _within(one: _Declared, value: Any) -> Any:
     meta = one.meta
     if isinstance(value, str):
-        kind_max = AREA_LENGTH_MAX if one.entry.kind in (Kind.AREA, Kind.CARDS) else TEXT_LENGTH_MAX
+        kind_max = AREA_LENGTH_MAX if one.entry.kind in AREAS else TEXT_LENGTH_MAX
         length_max = meta.max_length or kind_max
         if len(value) > length_max:
             raise _WrongError(translate("At most {length} characters.").format(length=length_max))
@@ -418,6 +424,10 @@ def _read_out(one: _Declared, value: Any, context: FormContext) -> Iterator[str]
     elif kind is Kind.CARDS:
         for line in str(value).splitlines():
             yield " - ".join(_masked(part.strip(), context) for part in line.split("-"))
+    elif kind is Kind.CARD_ROWS:
+        for line in str(value).splitlines():
+            first, *rest = re.split(r"([\s,;，；])", line.strip(), maxsplit=1)
+            yield _masked(first, context) + "".join(rest)
     elif kind in (Kind.CHOICE, Kind.FLAGS):
         labels = choices_of(one, context)
         is_translated = not callable(one.entry.choices)

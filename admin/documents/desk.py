@@ -76,6 +76,7 @@ class Desk:
         `request_key` again gives the document that there is.
         """
         self._must_make(kind)
+        must_say_why(kind, remark if undoes_id is None else "undone")
         if is_draft and kind.has_secrets:
             raise RefusedError("A document with a secret in it cannot be kept as a draft.")
         with self._service.database.write() as session:
@@ -234,6 +235,8 @@ class Desk:
         if kind.permits is not None:
             kind.permits(planning, document, form)
         document.digest = planning.digest
+        if planning.store_id is not None:
+            document.store_id = planning.store_id
         document.item_count, document.amount_minor = planning.item_count, planning.amount_minor
         if kind.prepared is not None:
             kind.prepared(session, self._service, document, planning)
@@ -319,6 +322,12 @@ class Desk:
             shown["remark"] = document.remark
         function = KINDS[document.kind].function
         self._service.audit.append(session, self._visitor, function, action, f"document {document.id}", **shown)
+
+
+def must_say_why(kind: Kind[Any], remark: str) -> None:
+    """`RefusedError` when a kind asks for a reason and none is given."""
+    if kind.asks_why and not remark.strip():
+        raise RefusedError("Say why: this needs a reason.")
 
 
 def encode_form(form: msgspec.Struct) -> str:

@@ -57,6 +57,7 @@ class Order:
     amount_minor: int
     by_checker: bool
     is_secret: bool
+    points_hundredths: int = 0
 
 
 class Planning:
@@ -75,6 +76,8 @@ class Planning:
         """Amounts that the page shows before anything is done, by English label: fees, what is paid out."""
         self.counts: Counter[Any] = Counter()
         """What a kind counts for itself while it plans, for its `permits`."""
+        self.store_id: int | None = None
+        """Store whose terminal must send it (what one terminal did, only that one takes back); None: the maker's."""
 
     @property
     def context(self) -> FormContext:
@@ -95,27 +98,38 @@ class Planning:
         subject: str = "",
         amount_minor: int = 0,
         moved_minor: int | None = None,
+        points_hundredths: int = 0,
         by_checker: bool = False,
         is_secret: bool = False,
         **fields: Any,
     ) -> None:
         """Add a request by its fields; key and stamp come later, and so do the persons where they are left out.
 
-        `card_number` and `amount_minor` are also given to the request, where it has such fields; `moved_minor` is what
-        it moves in all, where that is something else (of a range, each card's amount together).
+        `card_number`, `amount_minor` and `points_hundredths` are also given to the request, where it has such fields;
+        `moved_minor` is what it moves in all, where that is something else (of a range, each card's amount together).
         """
         form: type[Packed] = REQUESTS[type_]
         names = set(form.__struct_fields__)
-        if "card_number" in names:
-            fields.setdefault("card_number", card_number)
-        if "amount_minor" in names:
-            fields.setdefault("amount_minor", amount_minor)
+        shown = {"card_number": card_number, "amount_minor": amount_minor, "points_hundredths": points_hundredths}
+        fields = {**{name: value for name, value in shown.items() if name in names}, **fields}
         moved_minor = amount_minor if moved_minor is None else moved_minor
         request = form(**{name: value for name, value in KEY_FIELDS.items() if name in names}, **fields)
         if len(self.orders) >= STEPS_MAX:
             raise RefusedError("This would be more than {count} requests. Make several documents.", count=STEPS_MAX)
         body = request.encode()
-        self.orders.append(Order(type_, body, card_number, item_count, subject, moved_minor, by_checker, is_secret))
+        self.orders.append(
+            Order(
+                type_,
+                body,
+                card_number,
+                item_count,
+                subject,
+                moved_minor,
+                by_checker,
+                is_secret,
+                points_hundredths,
+            )
+        )
 
     def skip(self, what: str, why: str) -> None:
         """Note something that the document will leave out; `why` is English and marked for translation."""
@@ -125,12 +139,15 @@ class Planning:
 
     def card(self, number: int) -> Row[Any]:
         """A card that the visitor sees; `RefusedError` when there is none."""
-        found = self.session.execute(
-            self.visitor.cards_seen(select(cards).where(cards.c.card_number == number))
-        ).first()
+        found = self.find_card(number)
         if found is None:
             raise RefusedError("There is no such card in your part of the organisation.")
         return found
+
+    def find_card(self, number: int) -> Row[Any] | None:
+        """A card that the visitor sees; None when there is none."""
+        query = self.visitor.cards_seen(select(cards).where(cards.c.card_number == number))
+        return self.session.execute(query).first()
 
     def cards(self, text: str) -> Iterator[Row[Any]]:
         """Cards that lines name: a number, a reference, or a range `first - last`; what is not seen is skipped."""
@@ -138,7 +155,7 @@ class Planning:
         for line in dict.fromkeys(line.strip() for line in re.split(r"[\r\n,;，；]+", text)):
             if not line:
                 continue
-            bounds = [self._number(part) for part in re.split(r"\s*(?:-|–|\.\.|至|到)\s*", line)]
+            bounds = [self.number(part) for part in re.split(r"\s*(?:-|–|\.\.|至|到)\s*", line)]
             if len(bounds) > 2 or None in bounds:
                 self.skip(line, _("This is not a card number."))
                 continue
@@ -156,7 +173,8 @@ class Planning:
                 shown = " - ".join(self.visitor.card_number(number) for number in dict.fromkeys((first, last)))
                 self.skip(shown, _("There is no such card in your part of the organisation."))
 
-    def _number(self, text: str) -> int | None:
+    def number(self, text: str) -> int | None:
+        """A card number from its digits or its reference; None for what is neither."""
         digits = text.replace(" ", "")
         return int(digits) if CARD_DIGITS.fullmatch(digits) else self.references.read(text)
 
@@ -182,6 +200,11 @@ class Planning:
     def amount_minor(self) -> int:
         """Value that would move."""
         return sum(order.amount_minor for order in self.orders)
+
+    @property
+    def points_hundredths(self) -> int:
+        """Points that would be given (below 0: taken)."""
+        return sum(order.points_hundredths for order in self.orders)
 
 
 SUBJECT_SEPARATOR = "\x1f"
@@ -234,6 +257,8 @@ class Kind(Generic[F]):
 
     `RefusedError` when it may not be done at this moment; it may write what it needs to remember.
     """
+    asks_why: bool = False
+    """A reason must be given: repairs, and whatever somebody may later ask about."""
     stops_at_refusal: bool = False
     """Later requests make no sense after a refused one."""
     undo: Callable[[Planning, Document, F], tuple[str, msgspec.Struct]] | None = None

@@ -12,7 +12,7 @@ from litestar.params import FromPath, FromQuery
 from litestar.response import Template
 
 from admin.access import Visitor, demand, needs
-from admin.documents.desk import Desk, decode_form
+from admin.documents.desk import Desk, decode_form, must_say_why
 from admin.documents.kind import Kind, Planning
 from admin.documents.reading import DocumentFilter, document_seen, documents_page, names_of, steps_page
 from admin.documents.registry import KINDS
@@ -21,8 +21,8 @@ from admin.errors import RefusedError
 from admin.forms import Bound, FormContext, bind, fields_of, shown_of
 from admin.models.documents import Document, DocumentState, DocumentStep, SenderState, StepState
 from admin.rights import FUNCTIONS, Action
-from admin.words import CODES
-from switch.protocol.codes import CodeClass, code_class
+from admin.words import CODES, STATUSES
+from switch.protocol.codes import CodeClass, ResponseCode, code_class
 
 from .common import PAGE_ROWS, go, is_part_wanted, page, refusal_text, with_query
 from .handlers import get
@@ -209,6 +209,7 @@ def _take_form(request: Request[Visitor, Any, Any], kind_name: str, texts: dict[
             return page(request, "document_form.html", fields=drawn, problem="", **shown)
         try:
             if what == "preview":
+                must_say_why(kind, remark)
                 with desk.planning(kind, bound.value) as planning:
                     return page(
                         request, "document_preview.html", **shown, **_preview(kind, planning, bound.value, texts)
@@ -236,6 +237,7 @@ def _preview(kind: Kind[Any], planning: Planning, form: msgspec.Struct, texts: d
         "item_count": planning.item_count,
         "order_count": len(planning.orders),
         "amount_minor": planning.amount_minor,
+        "points_hundredths": planning.points_hundredths,
         "skipped": planning.skipped,
         "skipped_count": planning.skipped_count,
         "digest": planning.digest.hex(),
@@ -251,6 +253,7 @@ def _shown_order(planning: Planning, order: Any) -> dict[str, Any]:
         "subject": order.subject,
         "item_count": order.item_count,
         "amount_minor": order.amount_minor,
+        "points_hundredths": order.points_hundredths,
     }
 
 
@@ -262,6 +265,8 @@ def _shown_step(visitor: Visitor, references: Any, step: DocumentStep) -> dict[s
         "reference": references.make(number) if number else "",
         "answer": CODES.get(step.code, str(step.code)) if step.code or step.journal_sequence else "",
         "is_good": step.state == StepState.DONE,
+        "status": STATUSES.get(step.detail, "") if step.code == ResponseCode.CARD_STATUS else "",
+        "rule": step.detail if step.code == ResponseCode.RULES_INVALID else 0,
         "refusals": sorted(
             {
                 CODES.get(result.code, str(result.code))
