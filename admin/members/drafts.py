@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from admin.forms import FormContext, Kind, entry
+from admin.access import Visitor
+from admin.forms import FormContext, Kind, declared, entry
 from admin.i18n import translate
 from admin.models.members import NAME_LENGTH_MAX, NOTE_LENGTH_MAX, TEXT_LENGTH_MAX, ContactKind, MemberValue
 from admin.models.mirror import organisations
 from admin.models.people import WHOLE_GROUP, User
+from admin.references import References
 
 from .definitions import ID_KINDS, KINDS, MARITAL, SEXES, SOURCES, codes_of
 from .identity import RESIDENT, birth_date_of, read_day, read_email, read_id_number, read_phone, sex_of, show_day
@@ -34,17 +37,39 @@ DAY_PATTERN = r"^\d{4}\D?\d{1,2}\D?\d{1,2}日?$"
 HOUSEHOLD_MAX = 99
 
 
-def _codes(table: str) -> Any:
+class KeptContext(FormContext):
+    """Remembers what may be chosen: an import asks for each cell, and the database is to be asked once."""
+
+    def __init__(self, session: Session, visitor: Visitor, references: References) -> None:
+        super().__init__(session, visitor, references)
+        object.__setattr__(self, "kept", {})
+
+
+def _kept(ask: Callable[[FormContext], Mapping[int | str, str]]) -> Callable[[FormContext], Mapping[int | str, str]]:
     def choices(context: FormContext) -> Mapping[int | str, str]:
-        return {code: name for code, name in codes_of(context.session, table).items()}  # noqa: C416  of wider keys
+        if not isinstance(context, KeptContext):
+            return ask(context)
+        kept: dict[Any, Mapping[int | str, str]] = context.kept  # type: ignore[attr-defined]  # frozen, see above
+        if ask not in kept:
+            kept[ask] = ask(context)
+        return kept[ask]
 
     return choices
 
 
+def _codes(table: str) -> Callable[[FormContext], Mapping[int | str, str]]:
+    def ask(context: FormContext) -> Mapping[int | str, str]:
+        return {code: name for code, name in codes_of(context.session, table).items()}  # noqa: C416  of wider keys
+
+    return _kept(ask)
+
+
+@_kept
 def _interests(context: FormContext) -> Mapping[int | str, str]:
     return {1 << code: name for code, name in codes_of(context.session, "interest").items()}
 
 
+@_kept
 def places_of(context: FormContext) -> Mapping[int | str, str]:
     """Nodes that the visitor may put a member at."""
     rows = context.session.execute(
@@ -57,6 +82,7 @@ def places_of(context: FormContext) -> Mapping[int | str, str]:
     return found
 
 
+@_kept
 def _managers(context: FormContext) -> Mapping[int | str, str]:
     query: Any = select(User.id, User.full_name).where(User.is_enabled).order_by(User.full_name)
     return {row.id: row.full_name for row in context.session.execute(context.visitor.users_seen(query))}
@@ -155,6 +181,11 @@ DAYS = {"birth_date": "birth_day", "anniversary_date": "anniversary_day"}
 DAY_DIVISOR = 10_000
 COLUMNS = tuple(name for _label, names in SECTIONS for name in names if name not in (*SEALED, "preferred"))
 """Fields of the form that are columns of `members` under the same name."""
+
+
+def labels_of() -> dict[str, str]:
+    """English label of each field of the form."""
+    return {one.name: one.meta.title or one.name for one in declared(MemberForm)}
 
 
 @dataclass(slots=True)

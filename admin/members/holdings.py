@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Subquery, func, literal_column, select, union_all
@@ -18,13 +18,16 @@ MODULE = "members"
 CARDS_SHOWN_MAX = 100
 
 
-def owners() -> Subquery:
-    """(account_number, member_id) of all accounts that somebody holds."""
+def owners(members: Sequence[int] | None = None) -> Subquery:
+    """(account_number, member_id) of all accounts that somebody holds, or that some members hold."""
     linked = select(MemberCard.account_number).where(MemberCard.account_number == accounts.c.account_number).exists()
     by_switch = select(accounts.c.account_number, accounts.c.member.label("member_id")).where(
         accounts.c.member != 0, ~linked
     )
     by_desk = select(MemberCard.account_number, MemberCard.member_id).where(MemberCard.member_id != 0)
+    if members is not None:
+        by_switch = by_switch.where(accounts.c.member.in_(members))
+        by_desk = by_desk.where(MemberCard.member_id.in_(members))
     return union_all(by_switch, by_desk).subquery("owners")
 
 

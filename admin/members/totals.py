@@ -140,9 +140,9 @@ def totals_of(session: Session, account_numbers: Sequence[int], *, from_date: in
     return Totals(*(int(value) for value in row))
 
 
-def member_sums(from_date: int = 0) -> Subquery:
-    """(member_id, spent_minor, visit_count, points_hundredths, last_date) of all members that did something."""
-    held, days = owners(), account_days.c
+def member_sums(from_date: int = 0, members: Sequence[int] | None = None) -> Subquery:
+    """(member_id, spent_minor, visit_count, points_hundredths, last_date) of all or some members that did something."""
+    held, days = owners(members), account_days.c
     query = (
         select(
             held.c.member_id,
