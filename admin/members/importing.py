@@ -342,8 +342,8 @@ def _known_codes(session: Session, codes: Sequence[str]) -> dict[str, int]:
     }
 
 
-def take_over(service: Service, visitor: Visitor, references: References, import_id: int) -> MemberImport:
-    """Take a file over, whole and once; `RefusedError` when it has faults or was taken already.
+def take_over(service: Service, visitor: Visitor, references: References, import_id: int) -> int:
+    """Take a file over, whole and once; number of members added and changed.  `RefusedError`: faults, or taken already.
 
     What takes time (reading, checking, sealing) is done before the transaction that writes, and who is there already
     is asked again within it, so that others wait for the writing alone.
@@ -393,7 +393,7 @@ def take_over(service: Service, visitor: Visitor, references: References, import
             changed=row.changed_count,
             skipped=row.skipped_count,
         )
-    return row
+    return len(examined.added) + len(examined.changed)
 
 
 def _refuse_faults(examined: Examined) -> None:

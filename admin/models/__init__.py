@@ -1,6 +1,6 @@
 """Tables by noun.  Importing this package puts all of them on `metadata`, which is what migrations look at."""
 
-from . import audit, holdings, journal, members, mirror, people
+from . import audit, documents, holdings, journal, members, mirror, people
 from .base import Base, metadata
 
-__all__ = ["Base", "audit", "holdings", "journal", "members", "metadata", "mirror", "people"]
+__all__ = ["Base", "audit", "documents", "holdings", "journal", "members", "metadata", "mirror", "people"]

@@ -13,16 +13,17 @@ from .base import Base, metadata
 
 
 class MemberCard(Base):
-    """A link of a card's account to a member that the desk has made here; it stands before what the switch says.
+    """Whose an account is since a merge, until the switch itself is told; without one, `accounts.member` counts.
 
-    Without one, `accounts.member` counts.
+    It holds while the switch says what it said then: a later word of the switch is the newer one.
     """
 
     __tablename__ = "member_cards"
 
     account_number: Mapped[int] = mapped_column(UnsignedBig, primary_key=True, autoincrement=False)
     member_id: Mapped[int] = mapped_column(BigInt)
-    """0: the desk has taken the account from its member."""
+    switch_member: Mapped[int] = mapped_column(UnsignedBig)
+    """`accounts.member` when this was written."""
     linked_at: Mapped[datetime]
     linked_by: Mapped[int] = mapped_column(BigInt)
     reason: Mapped[str] = mapped_column(String(200), default="")

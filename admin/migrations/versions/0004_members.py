@@ -1,7 +1,7 @@
 """Members, what they are found and grouped by, and who holds which account.
 
 Revision ID: 0004
-Revises: 0002
+Revises: 0003
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from alembic import op
 from admin import database as columns
 
 revision = "0004"
-down_revision = "0002"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
@@ -143,6 +143,7 @@ def upgrade() -> None:
         "member_cards",
         sa.Column("account_number", columns.UnsignedBig(), autoincrement=False, nullable=False),
         sa.Column("member_id", columns.BigInt, nullable=False),
+        sa.Column("switch_member", columns.UnsignedBig(), nullable=False),
         sa.Column("linked_at", columns.Moment(), nullable=False),
         sa.Column("linked_by", columns.BigInt, nullable=False),
         sa.Column("reason", sa.String(length=200), nullable=False),
