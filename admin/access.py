@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 
 from .models.documents import Document
 from .models.journal import entries
+from .models.members import Member
 from .models.mirror import alarms, cards, organisations, stores, terminals
 from .models.people import WHOLE_GROUP, Department, User
 from .rights import STEP_UP_RIGHTS, Action, right, rights_of
@@ -128,6 +129,10 @@ class Visitor:
     def users_seen(self, query: Select[Any]) -> Select[Any]:
         """A question about `users`: those of its part of the organisation."""
         return query if self.sees_everything else query.where(User.organisation_id.in_(self.organisation_ids))
+
+    def members_seen(self, query: Select[Any]) -> Select[Any]:
+        """A question about `members`: those whose record its part of the organisation owns."""
+        return query if self.sees_everything else query.where(Member.organisation_id.in_(self.organisation_ids))
 
     def documents_seen(self, query: Select[Any]) -> Select[Any]:
         """A question about `documents`: those that were made in its part of the organisation."""

@@ -12,6 +12,7 @@ from . import (
     day_kinds,
     key_kinds,
     medium_kinds,
+    member_kinds,
     organisation_kinds,
     terminal_kinds,
 )
@@ -19,17 +20,17 @@ from .kind import kinds_by_name
 
 KINDS = kinds_by_name(
     [
+        card_stock_kinds.KINDS,
         card_state_kinds.KINDS,
+        card_end_kinds.KINDS,
+        card_setting_kinds.KINDS,
+        card_type_kinds.KINDS,
+        member_kinds.KINDS,
         organisation_kinds.KINDS,
         terminal_kinds.KINDS,
         day_kinds.KINDS,
         alarm_kinds.KINDS,
         medium_kinds.KINDS,
         key_kinds.KINDS,
-        card_stock_kinds.KINDS,
-        card_state_kinds.KINDS,
-        card_end_kinds.KINDS,
-        card_setting_kinds.KINDS,
-        card_type_kinds.KINDS,
     ]
 )
