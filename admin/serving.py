@@ -98,9 +98,10 @@ def run_together(
 
 
 def commands_of(settings_path: Path) -> dict[str, list[str]]:
-    """Follower and web server as commands, for `run_together`."""
+    """Follower, sender of webhooks and web server as commands, for `run_together`."""
     return {
         "follower": [sys.executable, "-m", "admin.follower"],
+        "webhook sender": [sys.executable, "-m", "admin.webhooks.sender"],
         "web server": [sys.executable, "-m", "admin.serving", str(settings_path)],
     }
 
