@@ -6,6 +6,7 @@ from copy import copy
 from itertools import chain
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from anyio import to_thread
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
@@ -42,6 +43,7 @@ from .pages import (
     card_pages,
     dashboard_pages,
     dealer_pages,
+    document_pages,
     entry_pages,
     organisation_pages,
     parameter_pages,
@@ -52,7 +54,7 @@ from .pages import (
     user_pages,
     webhook_pages,
 )
-from .pages.common import go, page, refusal_text, with_query
+from .pages.common import go, page, refusal_text, safe_address, with_query
 from .pages.handlers import get
 from .pages.sign_in_pages import LANGUAGE_COOKIE, cookie_name
 from .people.sign_in import find_visitor
@@ -136,7 +138,7 @@ def show_error(request: Request[Any, Any, Any], error: Exception) -> Response[An
     if is_api(request.url.path):
         return problem_of(request, error)
     here = f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
-    back = here if request.method == "GET" else "/"
+    back = here if request.method == "GET" else _page_before(request)
     if isinstance(error, NotAuthorizedException):
         return go(request, with_query("/login", {"next": back if back != "/" else ""}))
     if isinstance(error, PasswordChangeNeededException):
@@ -152,6 +154,14 @@ def show_error(request: Request[Any, Any, Any], error: Exception) -> Response[An
     return page(request, "error.html", http_status=status, code=status, detail="")
 
 
+def _page_before(request: Request[Any, Any, Any]) -> str:
+    """The page whose form was sent, to come back to; the dashboard when the browser does not say, or names another."""
+    before = urlsplit(request.headers.get("referer", ""))
+    if before.netloc != request.url.netloc or before.path in ("", "/login", "/step-up"):
+        return "/"
+    return safe_address(before._replace(scheme="", netloc="", fragment="").geturl())
+
+
 def create_app(
     settings: Settings | None = None, database: Database | None = None, surroundings: Surroundings = SYSTEM
 ) -> Litestar:
@@ -162,6 +172,7 @@ def create_app(
         sign_in_pages,
         account_pages,
         dashboard_pages,
+        document_pages,
         card_pages,
         entry_pages,
         alarm_pages,

@@ -1,6 +1,6 @@
 """Tables by noun.  Importing this package puts all of them on `metadata`, which is what migrations look at."""
 
-from . import audit, interfaces, journal, mirror, people
+from . import audit, documents, interfaces, journal, mirror, people
 from .base import Base, metadata
 
-__all__ = ["Base", "audit", "interfaces", "journal", "metadata", "mirror", "people"]
+__all__ = ["Base", "audit", "documents", "interfaces", "journal", "metadata", "mirror", "people"]

@@ -54,8 +54,8 @@ class WebhookSubscription(Base):
     """Number of the last entry that was looked at."""
     alarm_position: Mapped[int] = mapped_column(BigInt)
     """Sequence of the last alarm that was looked at."""
-    audit_position: Mapped[int] = mapped_column(BigInt)
-    """Row of the audit log that was looked at last: it tells of documents."""
+    document_position: Mapped[int] = mapped_column(BigInt)
+    """When the last document that was looked at had ended, in milliseconds."""
     quiet_until: Mapped[datetime | None]
     """The receiver does not answer: nothing is tried before."""
 

@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 
 from admin.access import Visitor, mask_number
 from admin.api.words import ALARM_WORDS, OPERATION_WORDS, STATUS_WORDS, TYPE_WORDS, code_word
+from admin.database import from_ms, to_ms
+from admin.models.documents import Document, DocumentState
 from admin.models.journal import PART_BITS, entries
 from admin.models.mirror import alarms, cards
 from admin.references import References
@@ -20,6 +22,8 @@ from switch.protocol.messages import CardOperation, MessageType
 
 ROWS_MAX = 500
 """Events that one subscription takes over at a time."""
+LOOK_BACK_MS = 10_000
+"""Longer than a document's last transaction takes."""
 SPAN_ENTRIES_MAX = 200_000
 """Entries that one look reaches over: a subscription to something rare must not read for long."""
 APPROVED = (ResponseCode.APPROVED, ResponseCode.PARTIAL)
@@ -45,6 +49,7 @@ EVENTS: dict[str, EventKind] = {
         EventKind("entry.refused", _("A request was refused"), "entries"),
         EventKind("card.status-changed", _("The state of a card has changed"), "cards"),
         EventKind("alarm.raised", _("An alarm was raised"), "alarms"),
+        EventKind("document.finished", _("A document is done, or was done in part"), "documents"),
     )
 }
 
@@ -109,6 +114,35 @@ def alarm_events(
         for row in rows
     ]
     return Found(events, rows[-1].sequence if len(rows) == ROWS_MAX else max(top, position))
+
+
+def document_events(
+    session: Session, visitor: Visitor, references: References, kinds: set[str], position: int
+) -> Found:
+    """Documents that have ended behind a moment.
+
+    Moments are no strict order: two that end together are written one after the other.  So each look goes back a
+    little, and whoever enqueues leaves out what is there already.
+    """
+    query = select(Document).where(Document.state.in_((DocumentState.DONE, DocumentState.PARTLY)))
+    query = query.where(Document.ended_at >= from_ms(position - LOOK_BACK_MS)).order_by(Document.ended_at)
+    if "document.finished" not in kinds or not _may(visitor, "document.finished"):
+        return Found([], position)
+    events = []
+    for row in session.scalars(visitor.documents_seen(query).limit(ROWS_MAX)):
+        assert row.ended_at is not None
+        position = max(position, to_ms(row.ended_at))
+        data = {
+            "document_id": row.id,
+            "document_kind": row.kind,
+            "state": row.state,
+            "ended_ms": to_ms(row.ended_at),
+            "done_count": row.done_count,
+            "refused_count": row.refused_count,
+            "amount_minor": row.amount_minor,
+        }
+        events.append(_event(f"document-{row.id}-{to_ms(row.ended_at)}", "document.finished", data))
+    return Found(events, position)
 
 
 def _may(visitor: Visitor, kind: str) -> bool:

@@ -19,7 +19,7 @@ from admin.models.people import User
 from admin.references import References
 from admin.service import Service
 
-from .events import Event, Found, alarm_events, entry_events
+from .events import Event, Found, alarm_events, document_events, entry_events
 from .subscriptions import DEAD, DELIVERED, WAITING
 
 QUEUE_MAX = 2_000
@@ -63,6 +63,7 @@ def _feed_one(service: Service, references: References, number: int) -> int:
         looked = {
             "entry_position": (row.entry_position, entry_events),
             "alarm_position": (row.alarm_position, alarm_events),
+            "document_position": (row.document_position, document_events),
         }
         found = {
             name: (position, look(session, visitor, references, kinds, position))
@@ -84,6 +85,12 @@ def _enqueue(service: Service, number: int, moved: Mapping[str, tuple[int, Found
         )
         if done.rowcount != 1:  # type: ignore[attr-defined]  # an UPDATE gives a CursorResult
             return 0  # another feeder was faster, or the subscription has ended
+        there = select(WebhookDelivery.event_id).where(
+            WebhookDelivery.subscription_id == number,
+            WebhookDelivery.event_id.in_([event.event_id for event in events]),
+        )
+        known = set(session.scalars(there))
+        events = [event for event in events if event.event_id not in known]
         session.add_all(
             WebhookDelivery(
                 subscription_id=number,

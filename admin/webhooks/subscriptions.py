@@ -11,8 +11,8 @@ from sqlalchemy import Select, delete, func, select
 from sqlalchemy.orm import Session
 
 from admin.access import Visitor
+from admin.database import to_ms
 from admin.errors import RefusedError
-from admin.models.audit import AuditRow
 from admin.models.interfaces import WebhookDelivery, WebhookSubscription
 from admin.models.journal import entries
 from admin.models.mirror import alarms
@@ -57,7 +57,7 @@ def make_subscription(
             created_at=service.now(),
             entry_position=session.scalar(select(func.max(entries.c.id))) or 0,
             alarm_position=session.scalar(select(func.max(alarms.c.sequence))) or 0,
-            audit_position=session.scalar(select(func.max(AuditRow.id))) or 0,
+            document_position=to_ms(service.now()),
         )
         session.add(row)
         session.flush()

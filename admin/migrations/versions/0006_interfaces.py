@@ -1,7 +1,7 @@
 """Tokens of programs, webhooks, passkeys, roles of one's own, values of parameters.
 
 Revision ID: 0006
-Revises: 0002
+Revises: 0003
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from alembic import op
 from admin import database as columns
 
 revision = "0006"
-down_revision = "0002"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
@@ -100,7 +100,7 @@ def upgrade() -> None:
         sa.Column("created_at", columns.Moment(), nullable=False),
         sa.Column("entry_position", columns.BigInt, nullable=False),
         sa.Column("alarm_position", columns.BigInt, nullable=False),
-        sa.Column("audit_position", columns.BigInt, nullable=False),
+        sa.Column("document_position", columns.BigInt, nullable=False),
         sa.Column("quiet_until", columns.Moment(), nullable=True),
         sa.ForeignKeyConstraint(["owner_id"], ["users.id"], name=op.f("fk_webhook_subscriptions_owner_id_users")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_subscriptions")),
