@@ -29,10 +29,10 @@ from sqlalchemy import text
 
 from . import i18n
 from ._clock import SYSTEM, Surroundings
+from .access import PasswordChangeNeededException, StepUpNeededException, Visitor
 from .api.limits import WRONG_TOKENS_PER_MINUTE, RequestCounts, too_many
 from .api.problems import NOT_STORABLE, is_api, problem_of
 from .api.routes import API_HANDLERS, openapi_config
-from .access import PasswordChangeNeededException, StepUpNeededException, Visitor
 from .database import Database
 from .errors import RefusedError
 from .figures import HoldingsKept
@@ -190,17 +190,23 @@ def create_app(
     metrics_pages: list[Any] = [OpenMetrics] if settings.is_metrics_open else []
     pages = chain.from_iterable(m.HANDLERS for m in modules)
     handlers: list[Any] = [copy(handler) for handler in (health, *pages, *API_HANDLERS)]
-    statics = create_static_files_router(path="/static", directories=[HERE / "static"], opt={"public": True}, include_in_schema=False)
+    statics = create_static_files_router(
+        path="/static", directories=[HERE / "static"], opt={"public": True}, include_in_schema=False
+    )
     metrics = PrometheusConfig(app_name="cardswitch_admin", prefix="cardswitch_admin", group_path=True)
     return Litestar(
         route_handlers=[*handlers, *metrics_pages, statics],
         guards=[signed_on],
+        include_in_schema=False,  # the interface says so itself
         middleware=[
             metrics.middleware,
             DefineMiddleware(Recognise, exclude="^/static/", exclude_http_methods=[]),
         ],
         csrf_config=CSRFConfig(
-            secret=service.secret_for("csrf").hex(), cookie_secure=settings.is_https, cookie_httponly=True, exclude="^/api/"
+            secret=service.secret_for("csrf").hex(),
+            cookie_secure=settings.is_https,
+            cookie_httponly=True,
+            exclude="^/api/",
         ),
         template_config=TemplateConfig(instance=JinjaTemplateEngine.from_environment(make_environment())),
         exception_handlers={HTTPException: show_error, RefusedError: show_error, Exception: show_error},

@@ -108,7 +108,9 @@ def parameters_of(settings: Settings) -> dict[str, Parameter]:
     ]
     found += [
         NumberParameter("page_rows", _("Rows of a page of a list"), "", 10, 200, 50, LISTS),
-        NumberParameter("token_days_max", _("A token of a program ends at most after"), _("days"), 1, 730, 365, INTERFACES),
+        NumberParameter(
+            "token_days_max", _("A token of a program ends at most after"), _("days"), 1, 730, 365, INTERFACES
+        ),
         NumberParameter(
             "api_requests_per_minute", _("Requests of one token in a minute"), "", 10, 60_000, 600, INTERFACES
         ),

@@ -39,7 +39,9 @@ class Alarm(msgspec.Struct):
 
 
 @api_get("/api/v1/alarms", guards=[needs("alarms")], tag=TAG)
-def list_alarms(request: Request[Visitor, Any, Any], stage: Text = "", before: Number = None, limit: Limit = 50) -> Page[Alarm]:
+def list_alarms(
+    request: Request[Visitor, Any, Any], stage: Text = "", before: Number = None, limit: Limit = 50
+) -> Page[Alarm]:
     """Alarms of the visitor's stores."""
     visitor, references = request.user, request.app.state.references
     wanted = number_of(ALARM_STATE_WORDS, stage, "stage")

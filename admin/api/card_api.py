@@ -81,7 +81,9 @@ class CardSearch(msgspec.Struct, forbid_unknown_fields=True):
 
 
 @api_get("/api/v1/cards", guards=[needs("cards")], tag=TAG)
-def list_cards(request: Request[Visitor, Any, Any], status: Text = "", after: Key = "", limit: Limit = 50) -> Page[Card]:
+def list_cards(
+    request: Request[Visitor, Any, Any], status: Text = "", after: Key = "", limit: Limit = 50
+) -> Page[Card]:
     """Cards in the order of their numbers."""
     state = request.app.state
     with state.service.database.read() as session:

@@ -113,9 +113,7 @@ def list_dealers(
     with request.app.state.service.database.read() as session:
         rows, last = dealers_seen(session, request.user, typed=q, after=after, limit=limit)
     return Page(
-        [
-            Dealer(r.organisation_id, r.name, r.parent_id, r.store_count, r.terminal_count, r.card_count) for r in rows
-        ],
+        [Dealer(r.organisation_id, r.name, r.parent_id, r.store_count, r.terminal_count, r.card_count) for r in rows],
         str(last) if last else None,
     )
 

@@ -103,9 +103,7 @@ def _read(error: Exception) -> tuple[int, str, str, list[Fault]]:
         return 400, "not-storable", "A number is beyond 64 bits, or a text has a zero in it. " + _WHAT_TO_DO[400], []
     if isinstance(error, ValidationException):
         extra = error.extra if isinstance(error.extra, list) else []
-        faults = [
-            Fault(str(one.get("key", "")), str(one.get("message", ""))) for one in extra if isinstance(one, dict)
-        ]
+        faults = [Fault(str(one.get("key", "")), str(one.get("message", ""))) for one in extra if isinstance(one, dict)]
         named = "; ".join(f"{fault.field}: {fault.message}" for fault in faults)
         return 400, "invalid", f"{named or error.detail}. {_WHAT_TO_DO[400]}", faults
     if isinstance(error, HTTPException):

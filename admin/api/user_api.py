@@ -154,17 +154,14 @@ def list_roles(request: Request[Visitor, Any, Any]) -> list[Role]:
     """All roles and their rights."""
     with request.app.state.service.database.read() as session:
         return [
-            Role(role.name, role.label, sorted(role.rights), role.name in ROLES)
-            for role in roles_now(session).values()
+            Role(role.name, role.label, sorted(role.rights), role.name in ROLES) for role in roles_now(session).values()
         ]
 
 
 @api_post("/api/v1/roles", guards=[needs("roles", Action.ADD)], tag=TAG)
 def make_role(request: Request[Visitor, Any, Any], data: JSONBody[NewRole]) -> Done:
     """A new role."""
-    save_role(
-        request.app.state.service, request.user, data.name, label=data.label, rights=data.rights, is_new=True
-    )
+    save_role(request.app.state.service, request.user, data.name, label=data.label, rights=data.rights, is_new=True)
     return Done(data.name.strip().lower())
 
 

@@ -119,9 +119,7 @@ def card_details(session: Session, visitor: Visitor, references: References, ref
         purses=session.execute(select(purses).where(purses.c.account_number == account_number)).all(),
         limits=session.execute(select(card_limits).where(card_limits.c.card_number == card.card_number)).first(),
         holds=session.execute(select(holds).where(holds.c.account_number == account_number)).all(),
-        waiting=session.execute(
-            select(pending_points).where(pending_points.c.account_number == account_number)
-        ).all(),
+        waiting=session.execute(select(pending_points).where(pending_points.c.account_number == account_number)).all(),
         media=session.execute(select(media).where(media.c.card_number == card.card_number)).all(),
         others=[
             (references.make(other), visitor.card_number(other))

@@ -44,11 +44,9 @@ def nodes_seen(session: Session, visitor: Visitor) -> Sequence[Row[Any]]:
 def stores_of(session: Session, visitor: Visitor) -> list[StoreRow]:
     """Stores of the visitor's part of the tree, by number."""
     counted = visitor.terminals_seen(select(terminals.c.store_id, func.count()).group_by(terminals.c.store_id))
-    counts = {store_id: count for store_id, count in session.execute(counted)}
+    counts = dict(session.execute(counted))
     query = visitor.stores_seen(select(stores)).order_by(stores.c.store_id)
-    return [
-        StoreRow(row.store_id, row.organisation_id, counts.get(row.store_id, 0)) for row in session.execute(query)
-    ]
+    return [StoreRow(row.store_id, row.organisation_id, counts.get(row.store_id, 0)) for row in session.execute(query)]
 
 
 def dealers_seen(

@@ -27,9 +27,9 @@ class InThread(HTTPRouteHandler):
 
 def get(path: str, **options: Any) -> InThread:
     """A handler that answers GET, in a thread unless `sync_to_thread` says otherwise."""
-    return InThread(path, http_method=HttpMethod.GET, **{"sync_to_thread": True, "include_in_schema": False, **options})
+    return InThread(path, http_method=HttpMethod.GET, **{"sync_to_thread": True, **options})
 
 
 def post(path: str, **options: Any) -> InThread:
     """A handler that answers POST; with 200, for it shows pages and makes no resources."""
-    return InThread(path, http_method=HttpMethod.POST, **{"sync_to_thread": True, "include_in_schema": False, "status_code": 200, **options})
+    return InThread(path, http_method=HttpMethod.POST, **{"sync_to_thread": True, "status_code": 200, **options})

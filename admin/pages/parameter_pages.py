@@ -70,9 +70,7 @@ def do_set_parameter(
     if name not in service.parameters.all:
         raise NotFoundException(detail="There is no such parameter.")
     try:
-        set_parameter(
-            service, request.user, name, data.value, from_ms_utc=_moment_ms(data.begins), reason=data.reason
-        )
+        set_parameter(service, request.user, name, data.value, from_ms_utc=_moment_ms(data.begins), reason=data.reason)
     except RefusedError as error:
         return _page(request, name, data, refusal_text(error))
     return go(request, f"/parameters/{name}")
@@ -84,10 +82,7 @@ def _page(request: Request[Visitor, Any, Any], name: str, form: ParameterForm, p
     with service.database.read() as session:
         rows = history_of(session, name, page_rows(request))
         numbers = {row.set_by for row in rows}
-        names = {
-            number: name
-            for number, name in session.execute(select(User.id, User.name).where(User.id.in_(numbers)))
-        }
+        names = dict(session.execute(select(User.id, User.name).where(User.id.in_(numbers))))
         session.expunge_all()
     return page(
         request,

@@ -131,9 +131,7 @@ def do_delete_role(request: Request[Visitor, Any, Any], name: FromPath[str]) -> 
     return go(request, "/roles")
 
 
-def _do(
-    request: Request[Visitor, Any, Any], name: str, data: RoleForm, change: Callable[[], None]
-) -> Response[Any]:
+def _do(request: Request[Visitor, Any, Any], name: str, data: RoleForm, change: Callable[[], None]) -> Response[Any]:
     try:
         change()
     except RefusedError as error:

@@ -114,7 +114,9 @@ def find_token_visitor(service: Service, token: str, address: str) -> Visitor | 
         is_seen_again = row.used_at is None or now - row.used_at >= SEEN_EVERY
     if is_seen_again:
         with service.database.write() as session:
-            session.execute(update(ApiToken).where(ApiToken.id == visitor.token_id).values(used_at=now, used_from=address))
+            session.execute(
+                update(ApiToken).where(ApiToken.id == visitor.token_id).values(used_at=now, used_from=address)
+            )
     return visitor
 
 

@@ -112,9 +112,7 @@ def due_subscriptions(service: Service) -> list[int]:
         rows = session.execute(
             select(WebhookSubscription.id, WebhookSubscription.quiet_until)
             .join(WebhookDelivery, WebhookDelivery.subscription_id == WebhookSubscription.id)
-            .where(
-                WebhookSubscription.is_enabled, WebhookDelivery.state == WAITING, WebhookDelivery.next_at <= now
-            )
+            .where(WebhookSubscription.is_enabled, WebhookDelivery.state == WAITING, WebhookDelivery.next_at <= now)
             .distinct()
         )
         return [number for number, quiet_until in rows if quiet_until is None or quiet_until <= now]

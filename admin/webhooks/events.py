@@ -71,9 +71,7 @@ class Found:
     position: int
 
 
-def entry_events(
-    session: Session, visitor: Visitor, references: References, kinds: set[str], position: int
-) -> Found:
+def entry_events(session: Session, visitor: Visitor, references: References, kinds: set[str], position: int) -> Found:
     """Events that entries tell of; card numbers masked whoever subscribes, for they leave the house."""
     top = session.scalar(select(func.max(entries.c.id))) or 0
     top = min(top, position + (SPAN_ENTRIES_MAX << PART_BITS))
@@ -89,9 +87,7 @@ def entry_events(
     return Found(events, rows[-1].id if len(rows) == ROWS_MAX else top)
 
 
-def alarm_events(
-    session: Session, visitor: Visitor, references: References, kinds: set[str], position: int
-) -> Found:
+def alarm_events(session: Session, visitor: Visitor, references: References, kinds: set[str], position: int) -> Found:
     """Alarms that were raised behind a position."""
     if "alarm.raised" not in kinds or not _may(visitor, "alarm.raised"):
         return Found([], max(position, session.scalar(select(func.max(alarms.c.sequence))) or 0))
@@ -192,7 +188,7 @@ def _of_entry(row: Row[Any], references: References, kinds: Any, statuses: dict[
 
 def _statuses(session: Session, numbers: list[int]) -> dict[int, int]:
     query = select(cards.c.card_number, cards.c.status).where(cards.c.card_number.in_(set(numbers)))
-    return {number: status for number, status in session.execute(query)}
+    return dict(session.execute(query))
 
 
 def _card(number: int, references: References) -> dict[str, str]:

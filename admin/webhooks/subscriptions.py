@@ -47,7 +47,9 @@ def make_subscription(
     secret = SECRET_PREFIX + service.surroundings.random_bytes(SECRET_BYTES).hex()
     with service.database.write() as session:
         if (session.scalar(select(func.count()).select_from(WebhookSubscription)) or 0) >= SUBSCRIPTIONS_MAX:
-            raise RefusedError("{count} subscriptions are enough; end those that are not used.", count=SUBSCRIPTIONS_MAX)
+            raise RefusedError(
+                "{count} subscriptions are enough; end those that are not used.", count=SUBSCRIPTIONS_MAX
+            )
         row = WebhookSubscription(
             owner_id=visitor.user_id,
             name=name,
@@ -143,7 +145,9 @@ def secret_of(service: Service, row: WebhookSubscription) -> bytes:
     try:
         return cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], f"webhook {row.id}".encode())
     except (InvalidTag, ValueError):
-        raise RefusedError("The secret of this webhook cannot be read: make it anew, or restore the service's.") from None
+        raise RefusedError(
+            "The secret of this webhook cannot be read: make it anew, or restore the service's."
+        ) from None
 
 
 def _subscription(session: Session, visitor: Visitor, subscription_id: int) -> WebhookSubscription:
