@@ -73,7 +73,7 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
-EXPECTED: set[int | type[Exception]] = {400, 401, 403, 404, 405, 409, 413, 422, 429, *NOT_STORABLE}
+EXPECTED: set[int | type[Exception]] = {400, 401, 403, 404, 405, 409, 413, 422, 429, RefusedError, *NOT_STORABLE}
 """Answers to visitors' mistakes: logged as requests, without a stack."""
 
 

@@ -56,7 +56,7 @@ _TITLES = {
 }
 _WHAT_TO_DO = {
     400: "Correct the fields that are named; /schema/openapi.json describes them.",
-    401: "Send a token that is neither revoked nor past its end: Authorization: Bearer cst_… (page Tokens of programs).",
+    401: "Send a token that is neither revoked nor past its end: Authorization: Bearer cst_… (see the page /tokens).",
     404: "The address is wrong, or what was here is not yours to see.",
     405: "See /schema/openapi.json for the methods of this address.",
     413: "Send less at a time.",

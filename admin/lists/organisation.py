@@ -44,7 +44,7 @@ def nodes_seen(session: Session, visitor: Visitor) -> Sequence[Row[Any]]:
 def stores_of(session: Session, visitor: Visitor) -> list[StoreRow]:
     """Stores of the visitor's part of the tree, by number."""
     counted = visitor.terminals_seen(select(terminals.c.store_id, func.count()).group_by(terminals.c.store_id))
-    counts = dict(session.execute(counted))
+    counts = {row[0]: row[1] for row in session.execute(counted)}
     query = visitor.stores_seen(select(stores)).order_by(stores.c.store_id)
     return [StoreRow(row.store_id, row.organisation_id, counts.get(row.store_id, 0)) for row in session.execute(query)]
 

@@ -82,7 +82,7 @@ def _page(request: Request[Visitor, Any, Any], name: str, form: ParameterForm, p
     with service.database.read() as session:
         rows = history_of(session, name, page_rows(request))
         numbers = {row.set_by for row in rows}
-        names = dict(session.execute(select(User.id, User.name).where(User.id.in_(numbers))))
+        names = {row.id: row.name for row in session.execute(select(User.id, User.name).where(User.id.in_(numbers)))}
         session.expunge_all()
     return page(
         request,

@@ -120,7 +120,7 @@ def change_user(
 
 
 def reset_password(service: Service, visitor: Visitor, user_id: int, password: str) -> None:
-    """Give a user a password to begin with, and open a lock; also takes the dynamic password, passkeys and tokens away."""
+    """Give a user a password to begin with; opens a lock, takes the dynamic password, passkeys and tokens away."""
     hashed = hash_password(password)
     with service.database.write() as session:
         user = _user(session, visitor, user_id)

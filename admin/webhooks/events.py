@@ -188,7 +188,7 @@ def _of_entry(row: Row[Any], references: References, kinds: Any, statuses: dict[
 
 def _statuses(session: Session, numbers: list[int]) -> dict[int, int]:
     query = select(cards.c.card_number, cards.c.status).where(cards.c.card_number.in_(set(numbers)))
-    return dict(session.execute(query))
+    return {row.card_number: row.status for row in session.execute(query)}
 
 
 def _card(number: int, references: References) -> dict[str, str]:

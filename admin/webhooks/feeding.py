@@ -6,7 +6,7 @@ A subscription whose queue is full is left alone until it is shorter: nothing is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -69,7 +69,12 @@ def _feed_one(service: Service, references: References, number: int) -> int:
             name: (position, look(session, visitor, references, kinds, position))
             for name, (position, look) in looked.items()
         }
-    moved = {name: (before, one) for name, (before, one) in found.items() if one.position != before}
+        known = _known(session, number, [event for _before, one in found.values() for event in one.events])
+    moved = {
+        name: (before, Found([event for event in one.events if event.event_id not in known], one.position))
+        for name, (before, one) in found.items()
+    }
+    moved = {name: (before, one) for name, (before, one) in moved.items() if one.events or one.position != before}
     return _enqueue(service, number, moved) if moved else 0
 
 
@@ -85,11 +90,7 @@ def _enqueue(service: Service, number: int, moved: Mapping[str, tuple[int, Found
         )
         if done.rowcount != 1:  # type: ignore[attr-defined]  # an UPDATE gives a CursorResult
             return 0  # another feeder was faster, or the subscription has ended
-        there = select(WebhookDelivery.event_id).where(
-            WebhookDelivery.subscription_id == number,
-            WebhookDelivery.event_id.in_([event.event_id for event in events]),
-        )
-        known = set(session.scalars(there))
+        known = _known(session, number, events)  # another feeder may have been here since
         events = [event for event in events if event.event_id not in known]
         session.add_all(
             WebhookDelivery(
@@ -104,6 +105,16 @@ def _enqueue(service: Service, number: int, moved: Mapping[str, tuple[int, Found
             for event in events
         )
     return len(events)
+
+
+def _known(session: Session, number: int, events: Sequence[Event]) -> set[str]:
+    """Which of these events the subscription has already: looks at documents go back a little."""
+    if not events:
+        return set()
+    query = select(WebhookDelivery.event_id).where(
+        WebhookDelivery.subscription_id == number, WebhookDelivery.event_id.in_([event.event_id for event in events])
+    )
+    return set(session.scalars(query))
 
 
 def _waiting(session: Session, number: int) -> int:
