@@ -26,11 +26,13 @@ from litestar.static_files import create_static_files_router
 from litestar.status_codes import HTTP_400_BAD_REQUEST, HTTP_500_INTERNAL_SERVER_ERROR
 from litestar.template.config import TemplateConfig
 from sqlalchemy import text
-from sqlalchemy.exc import DataError
 
 from . import i18n
 from ._clock import SYSTEM, Surroundings
 from .access import PasswordChangeNeededException, StepUpNeededException, Visitor
+from .api.limits import WRONG_TOKENS_PER_MINUTE, RequestCounts, too_many
+from .api.problems import NOT_STORABLE, is_api, problem_of
+from .api.routes import API_HANDLERS, openapi_config
 from .database import Database
 from .documents.kind import subject_text
 from .errors import RefusedError
@@ -41,16 +43,23 @@ from .pages import (
     audit_pages,
     card_pages,
     dashboard_pages,
+    dealer_pages,
     document_pages,
     entry_pages,
     organisation_pages,
+    parameter_pages,
+    passkey_pages,
+    role_pages,
     sign_in_pages,
+    token_pages,
     user_pages,
+    webhook_pages,
 )
 from .pages.common import go, page, refusal_text, safe_address, with_query
 from .pages.handlers import get
 from .pages.sign_in_pages import LANGUAGE_COOKIE, cookie_name
 from .people.sign_in import find_visitor
+from .people.tokens import find_token_visitor
 from .references import References
 from .service import Service
 from .settings import Settings, settings_of_process
@@ -65,9 +74,7 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
-NOT_STORABLE = (DataError, OverflowError)
-"""What a database says to numbers beyond 64 bits and to texts with a zero in them: a visitor's mistake, not ours."""
-EXPECTED: set[int | type[Exception]] = {400, 401, 403, 404, 405, 409, 413, 422, 429, *NOT_STORABLE}
+EXPECTED: set[int | type[Exception]] = {400, 401, 403, 404, 405, 409, 413, 422, 429, RefusedError, *NOT_STORABLE}
 """Answers to visitors' mistakes: logged as requests, without a stack."""
 
 
@@ -77,13 +84,29 @@ class Recognise(AbstractAuthenticationMiddleware):
     async def authenticate_request(self, connection: ASGIConnection[Any, Any, Any, Any]) -> AuthenticationResult:
         """The visitor, or None; and the language of the request."""
         service: Service = connection.app.state.service
-        token = connection.cookies.get(cookie_name(Request(connection.scope)))
         address = connection.client.host if connection.client else ""
-        visitor = await to_thread.run_sync(find_visitor, service, token, address) if token else None
+        if is_api(connection.scope["path"]):  # cookies open pages only, so that no foreign page can use the interface
+            visitor = await self._find_by_token(connection, service, address)
+        else:
+            token = connection.cookies.get(cookie_name(Request(connection.scope)))
+            visitor = await to_thread.run_sync(find_visitor, service, token, address) if token else None
         chosen = connection.cookies.get(LANGUAGE_COOKIE) or (visitor.locale if visitor else "")
         accepted = connection.headers.get("accept-language", "")
         i18n.locale_now.set(i18n.choose(accepted, chosen, service.settings.locale))
         return AuthenticationResult(user=visitor, auth=None)
+
+    async def _find_by_token(
+        self, connection: ASGIConnection[Any, Any, Any, Any], service: Service, address: str
+    ) -> Visitor | None:
+        scheme, _space, token = connection.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            return None
+        visitor = await to_thread.run_sync(find_token_visitor, service, token.strip(), address)
+        if visitor is None:
+            now_ms = service.surroundings.now_ms()
+            if connection.app.state.request_counts.count(f"address {address}", now_ms) > WRONG_TOKENS_PER_MINUTE:
+                raise too_many(WRONG_TOKENS_PER_MINUTE, now_ms)
+        return visitor
 
 
 async def signed_on(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
@@ -113,6 +136,8 @@ class OpenMetrics(PrometheusController):
 
 def show_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """A page that says what went wrong and what to do; never what the code looks like inside."""
+    if is_api(request.url.path):
+        return problem_of(request, error)
     here = f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
     back = here if request.method == "GET" else _page_before(request)
     if isinstance(error, NotAuthorizedException):
@@ -153,33 +178,47 @@ def create_app(
         entry_pages,
         alarm_pages,
         organisation_pages,
+        dealer_pages,
         user_pages,
+        role_pages,
+        passkey_pages,
+        parameter_pages,
+        token_pages,
+        webhook_pages,
         audit_pages,
     )
     # Copies, for registration changes a handler, and a process may make several services (tests do).
     metrics_pages: list[Any] = [OpenMetrics] if settings.is_metrics_open else []
-    handlers: list[Any] = [copy(handler) for handler in (health, *chain.from_iterable(m.HANDLERS for m in modules))]
-    statics = create_static_files_router(path="/static", directories=[HERE / "static"], opt={"public": True})
+    pages = chain.from_iterable(m.HANDLERS for m in modules)
+    handlers: list[Any] = [copy(handler) for handler in (health, *pages, *API_HANDLERS)]
+    statics = create_static_files_router(
+        path="/static", directories=[HERE / "static"], opt={"public": True}, include_in_schema=False
+    )
     metrics = PrometheusConfig(app_name="cardswitch_admin", prefix="cardswitch_admin", group_path=True)
     return Litestar(
         route_handlers=[*handlers, *metrics_pages, statics],
         guards=[signed_on],
+        include_in_schema=False,  # the interface says so itself
         middleware=[
             metrics.middleware,
             DefineMiddleware(Recognise, exclude="^/static/", exclude_http_methods=[]),
         ],
         csrf_config=CSRFConfig(
-            secret=service.secret_for("csrf").hex(), cookie_secure=settings.is_https, cookie_httponly=True
+            secret=service.secret_for("csrf").hex(),
+            cookie_secure=settings.is_https,
+            cookie_httponly=True,
+            exclude="^/api/",
         ),
         template_config=TemplateConfig(instance=JinjaTemplateEngine.from_environment(make_environment())),
         exception_handlers={HTTPException: show_error, RefusedError: show_error, Exception: show_error},
         plugins=[StructlogPlugin(StructlogConfig(_logging(), enable_middleware_logging=False))],
-        openapi_config=None,
+        openapi_config=openapi_config(),
         state=State(
             {
                 "service": service,
                 "references": References(service.secret_for("card references")),
                 "holdings": HoldingsKept(),
+                "request_counts": RequestCounts(),
             }
         ),
         response_headers=HEADERS,

@@ -64,6 +64,10 @@ FUNCTIONS: dict[str, Function] = {
         Function("keys", _("Keys"), (V, A, C, OK), (A, C, OK)),
         Function("reports", _("Reports"), (V, P, X)),
         Function("users", _("Users"), (V, A, C, P), (A, C)),
+        Function("roles", _("Roles"), (V, A, C, D), (A, C, D)),
+        Function("parameters", _("Parameters"), (V, C), (C,)),
+        Function("tokens", _("Tokens of programs"), (V, A, D), (A,)),
+        Function("webhooks", _("Webhooks"), (V, A, C, D), (A, C)),
         Function("audit", _("Audit log"), (V, X)),
     )
 }
@@ -74,6 +78,12 @@ def right(function: str, action: Action) -> str:
     if action not in FUNCTIONS[function].actions:
         raise ValueError(f"{function}: expected one of its actions, got {action.value}; add it to rights.FUNCTIONS")
     return f"{function}.{action.value}"
+
+
+def split_right(name: str) -> tuple[str, Action]:
+    """Function and action of a right."""
+    function, _dot, action = name.rpartition(".")
+    return function, Action(action)
 
 
 ALL_RIGHTS = frozenset(right(function.name, action) for function in FUNCTIONS.values() for action in function.actions)
@@ -122,6 +132,9 @@ ROLES: dict[str, Role] = {
                 "media": (V,),
                 "reports": (V, P, X),
                 "users": (V,),
+                "roles": (V,),
+                "tokens": (V, A, D),
+                "webhooks": (V,),
             },
         ),
         _role(
@@ -203,6 +216,8 @@ ROLES: dict[str, Role] = {
                 "media": (V,),
                 "reports": (V, X),
                 "users": (V,),
+                "roles": (V,),
+                "parameters": (V,),
                 "audit": (V, X),
             },
         ),

@@ -98,10 +98,11 @@ def run_together(
 
 
 def commands_of(settings_path: Path) -> dict[str, list[str]]:
-    """Follower, sender and web server as commands, for `run_together`."""
+    """Follower, senders and web server as commands, for `run_together`."""
     return {
         "follower": [sys.executable, "-m", "admin.follower"],
         "sender": [sys.executable, "-m", "admin.documents.sender"],
+        "webhook sender": [sys.executable, "-m", "admin.webhooks.sender"],
         "web server": [sys.executable, "-m", "admin.serving", str(settings_path)],
     }
 

@@ -7,14 +7,12 @@ from typing import Any
 from litestar import Request
 from litestar.params import FromQuery
 from litestar.response import Template
-from sqlalchemy import false, select
 
 from admin.access import Visitor, needs
-from admin.models.mirror import alarms
+from admin.lists.alarms import find_alarms
 from switch.protocol.messages import AlarmKind, AlarmState
 
-from .common import PAGE_ROWS, is_part_wanted, page, with_query
-from .entry_pages import NUMBER_DIGITS_MAX
+from .common import is_part_wanted, number_in, page, page_rows, with_query
 from .handlers import get
 
 _ = str
@@ -39,22 +37,19 @@ def list_alarms(
 ) -> Template:
     """Alarms that concern a store of the visitor's part of the organisation."""
     visitor, references = request.user, request.app.state.references
-    query = visitor.alarms_seen(select(alarms)).order_by(alarms.c.sequence.desc()).limit(PAGE_ROWS + 1)
-    for column, text, is_key in ((alarms.c.state, stage, False), (alarms.c.sequence, before, True)):
-        if text:
-            number = int(text) if text.isdecimal() and len(text) <= NUMBER_DIGITS_MAX else None
-            query = query.where(false() if number is None else column < number if is_key else column == number)
+    wanted, start = number_in(stage), number_in(before)
     with request.app.state.service.database.read() as session:
-        found = session.execute(query).all()
+        found, last = find_alarms(session, visitor, state=wanted, before=start, limit=page_rows(request))
+    if (stage and wanted is None) or (before and start is None):
+        found, last = [], None
     rows = [
         {
             "alarm": row,
             "card": visitor.card_number(row.card_number) if row.card_number else "",
             "reference": references.make(row.card_number) if row.card_number else "",
         }
-        for row in found[:PAGE_ROWS]
+        for row in found
     ]
-    last = found[PAGE_ROWS - 1].sequence if len(found) > PAGE_ROWS else None
     return page(
         request,
         "_alarm_rows.html" if is_part_wanted(request) else "alarms.html",

@@ -19,7 +19,9 @@ from admin.rights import Action
 from admin.service import Service
 
 PAGE_ROWS = 50
-"""Rows of a list; the next page goes on behind the last key, however many came meanwhile."""
+"""Rows of a list, unless the parameter `page_rows` says otherwise."""
+NUMBER_DIGITS_MAX = 18
+"""Of a number in an address; all such numbers fit 64 bits."""
 SIGN_INS_PER_MINUTE = 30
 """From one address: a guess costs 64 MB and a tenth of a second here, so many at once would be an attack by itself."""
 GUESSING = RateLimitConfig(rate_limit=("minute", SIGN_INS_PER_MINUTE)).middleware
@@ -48,12 +50,26 @@ MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
     ),
     (_("Members"), ()),
     (_("Money and points"), ()),
-    (_("Stores"), (MenuItem("/organisation", _("Organisation"), "organisation"),)),
+    (
+        _("Stores"),
+        (
+            MenuItem("/organisation", _("Organisation"), "organisation"),
+            MenuItem("/dealers", _("Dealers"), "organisation"),
+        ),
+    ),
     (_("Security"), (MenuItem("/alarms", _("Alarms"), "alarms"),)),
     (_("Reports"), ()),
     (
         _("Administration"),
-        (MenuItem("/users", _("Users"), "users"), MenuItem("/audit", _("Audit log"), "audit")),
+        (
+            MenuItem("/users", _("Users"), "users"),
+            MenuItem("/roles", _("Roles and rights"), "roles"),
+            MenuItem("/parameters", _("Parameters"), "parameters"),
+            MenuItem("/tokens", _("Tokens of programs"), "tokens"),
+            MenuItem("/webhooks", _("Webhooks"), "webhooks"),
+            MenuItem("/audit", _("Audit log"), "audit"),
+            MenuItem("/audit?module=sign-in", _("Sign-on log"), "audit"),
+        ),
     ),
 )
 """Groups of the menu with their pages; a group of which a visitor may see nothing is left out."""
@@ -95,6 +111,18 @@ def page(request: Request[Any, Any, Any], template: str, *, http_status: int = 2
 
 def _is_below(path: str, address: str) -> bool:
     return path == address or (address != "/" and path.startswith(f"{address}/"))
+
+
+def page_rows(request: Request[Any, Any, Any]) -> int:
+    """Rows of a page of a list; the next page goes on behind the last key, however many came meanwhile."""
+    service: Service = request.app.state.service
+    return service.parameters.number("page_rows", service.now())
+
+
+def number_in(text: str) -> int | None:
+    """A number of an address; None for what is none, or too long to be one of ours."""
+    is_number = text.isascii() and text.isdecimal() and len(text) <= NUMBER_DIGITS_MAX
+    return int(text) if is_number else None
 
 
 def is_part_wanted(request: Request[Any, Any, Any]) -> bool:

@@ -8,6 +8,7 @@ from litestar import Request
 from litestar.response import Template
 
 from admin.access import Visitor, needs
+from admin.checklist import checklist
 from admin.figures import day_figures, lag
 from admin.words import code_name
 
@@ -26,6 +27,8 @@ def dashboard(request: Request[Visitor, Any, Any]) -> Template:
             "holdings": request.app.state.holdings.get(session, now_ms) if visitor.sees_everything else None,
             "lag": lag(session, service.settings.partition, now_ms),
         }
+        items = checklist(session, visitor)
+    context["checklist"] = items if not all(item.is_done for item in items) else []
     template = "_figures.html" if is_part_wanted(request) else "dashboard.html"
     return page(request, template, code_name=code_name, **context)
 

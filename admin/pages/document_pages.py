@@ -12,6 +12,7 @@ from litestar.params import FromPath, FromQuery
 from litestar.response import Template
 
 from admin.access import Visitor, demand, needs
+from admin.documents.acting import ACTS, act_on
 from admin.documents.desk import Desk, decode_form, must_say_why
 from admin.documents.kind import Kind, Planning
 from admin.documents.reading import DocumentFilter, document_seen, documents_page, names_of, steps_page
@@ -278,29 +279,15 @@ def _shown_step(visitor: Visitor, references: Any, step: DocumentStep) -> dict[s
 
 
 def _act(request: Request[Visitor, Any, Any], document_id: int, act: str, answer: str) -> Response[Any]:
-    service, visitor = request.app.state.service, request.user
-    desk = Desk(service, request.app.state.references, visitor)
-    with service.database.read() as session:
-        document = document_seen(session, visitor, document_id)
-    if document is None:
-        raise NotFoundException(detail="There is no such document.")
-    kind, path = KINDS[document.kind], request.scope["path"]
-    if act in ("approve", "reject"):
-        demand(service, visitor, kind.function, Action.APPROVE, path)
-        desk.approve(document_id, answer) if act == "approve" else desk.reject(document_id, answer)
-    elif act in ("submit", "retry", "undo"):
-        demand(service, visitor, kind.function, kind.action, path)
-        if act == "undo":
-            document_id = desk.undo(document_id)
-        else:
-            desk.submit(document_id) if act == "submit" else desk.retry(document_id)
-    elif act == "withdraw":
-        desk.withdraw(document_id)
-    else:
+    service, references = request.app.state.service, request.app.state.references
+    if act not in ACTS:
         raise NotFoundException(detail="There is no such act.")
+    shown = act_on(service, references, request.user, document_id, act, answer, request.scope["path"])
+    if shown is None:
+        raise NotFoundException(detail="There is no such document.")
     if act != "reject":
-        desk.wait(document_id)
-    return go(request, f"/documents/{document_id}")
+        Desk(service, references, request.user).wait(shown)
+    return go(request, f"/documents/{shown}")
 
 
 def _kind(request: Request[Visitor, Any, Any], name: str) -> Kind[Any]:

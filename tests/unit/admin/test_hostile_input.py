@@ -22,7 +22,10 @@ LISTS = {
     "/entries": ("card", "type", "code", "store", "before"),
     "/alarms": ("stage", "before"),
     "/users": ("q", "after"),
-    "/audit": ("user", "module", "object", "before"),
+    "/audit": ("user", "module", "object", "outcome", "before"),
+    "/dealers": ("q", "after"),
+    "/tokens": ("before",),
+    "/webhooks/deliveries": ("webhook", "stage", "before"),
     "/login": ("next",),
     "/account": ("x",),
 }
