@@ -41,6 +41,7 @@ from .pages import (
     dashboard_pages,
     entry_pages,
     organisation_pages,
+    report_pages,
     sign_in_pages,
     user_pages,
 )
@@ -49,6 +50,7 @@ from .pages.handlers import get
 from .pages.sign_in_pages import LANGUAGE_COOKIE, cookie_name
 from .people.sign_in import find_visitor
 from .references import References
+from .reports.running import Runner
 from .service import Service
 from .settings import Settings, settings_of_process
 
@@ -141,6 +143,7 @@ def create_app(
         entry_pages,
         alarm_pages,
         organisation_pages,
+        report_pages,
         user_pages,
         audit_pages,
     )
@@ -168,6 +171,7 @@ def create_app(
                 "service": service,
                 "references": References(service.secret_for("card references")),
                 "holdings": HoldingsKept(),
+                "reports": Runner(service.database, surroundings.now_ms),
             }
         ),
         response_headers=HEADERS,

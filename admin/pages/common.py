@@ -43,7 +43,7 @@ MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
     (_("Money and points"), ()),
     (_("Stores"), (MenuItem("/organisation", _("Organisation"), "organisation"),)),
     (_("Security"), (MenuItem("/alarms", _("Alarms"), "alarms"),)),
-    (_("Reports"), ()),
+    (_("Reports"), (MenuItem("/reports", _("Reports"), "reports"),)),
     (
         _("Administration"),
         (MenuItem("/users", _("Users"), "users"), MenuItem("/audit", _("Audit log"), "audit")),

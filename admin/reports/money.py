@@ -77,7 +77,9 @@ def _prepaid(scope: Scope, parameters: StoreParameters) -> Query:
     )
     outstanding = total_over(day.c.change_minor, order_by=day.c.business_date)
     told = select(day, outstanding.label("outstanding_minor")).cte("told")
-    return select(told).where(told.c.business_date >= parameters.from_date).order_by(told.c.business_date)
+    # Date 0 is that of what the switch did before its first date; it moved nothing.
+    first = max(parameters.from_date, 1)
+    return select(told).where(told.c.business_date >= first).order_by(told.c.business_date)
 
 
 def _settlement(scope: Scope, parameters: SettlementParameters) -> Query:
