@@ -13,7 +13,7 @@ export SWITCH_DEBUG SWITCH_SANITIZE
 
 .PHONY: help setup demo test bench crash year year-reports fuzz lint lock clean FORCE
 help:  ## show this list
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 setup: $(BUILT)  ## install what is missing into .venv and build the extensions
 	@:

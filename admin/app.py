@@ -49,10 +49,12 @@ from .pages.common import go, page, refusal_text, with_query
 from .pages.handlers import get
 from .pages.sign_in_pages import LANGUAGE_COOKIE, cookie_name
 from .people.sign_in import find_visitor
+from .pulse import Pulse
 from .references import References
 from .reports.running import Runner
 from .service import Service
 from .settings import Settings, settings_of_process
+from .switch_link import link_of
 
 HERE = Path(__file__).parent
 HEADERS = {
@@ -135,6 +137,7 @@ def create_app(
     """The service; without arguments for a worker, with settings from the file that the environment names."""
     settings = settings or settings_of_process()
     service = Service(settings, database or Database(settings.url), surroundings)
+    pulse = Pulse(lambda: link_of(settings, surroundings), surroundings.now_ms)
     modules = (
         sign_in_pages,
         account_pages,
@@ -172,10 +175,11 @@ def create_app(
                 "references": References(service.secret_for("card references")),
                 "holdings": HoldingsKept(),
                 "reports": Runner(service.database, surroundings.now_ms),
+                "pulse": pulse,
             }
         ),
         response_headers=HEADERS,
-        on_shutdown=[service.database.close],
+        on_shutdown=[service.database.close, pulse.close],
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -24,6 +25,8 @@ from admin.rights import Action
 
 from .common import go, page
 from .handlers import get
+
+MAY_BE_EMPTY = (ColumnKind.NUMBER, ColumnKind.TEXT)
 
 
 @get("/reports", guards=[needs("reports")])
@@ -47,18 +50,17 @@ def show_report(request: Request[Visitor, Any, Any], name: FromPath[str]) -> Res
         return go(request, f"/reports/{name}?{query}")
     outcome = _run(request, report, bound.value, ROWS_SHOWN_MAX) if bound.value is not None else Outcome([], [], 0)
     currency = state.service.settings.currency
+    rows = [_cells(request, report, row) for row in outcome.rows]
+    totals = [
+        "" if value is None else shown(column, value, visitor, currency)
+        for column, value in zip(report.columns, outcome.totals, strict=False)
+    ]
     context_values: dict[str, Any] = {
         "report": report,
-        "fields": fields,
+        "fields": [replace(field, values=[]) if field.values == ["0"] else field for field in fields],
         "query": query,
         "outcome": outcome,
-        "rows": [_cells(request, report, row) for row in outcome.rows],
-        "totals": [
-            "" if value is None else shown(column, value, visitor, currency)
-            for column, value in zip(report.columns, outcome.totals, strict=False)
-        ],
-        "has_totals": any(value is not None for value in outcome.totals),
-        "is_right": [column.kind in RIGHT_ALIGNED for column in report.columns],
+        **_table(report, rows, totals),
         "chart": chart_data(report, outcome, visitor, currency),
         "is_good": bound.is_good,
         "rows_exported_max": ROWS_EXPORTED_MAX,
@@ -119,6 +121,22 @@ def _cells(request: Request[Visitor, Any, Any], report: Report, row: tuple[Any, 
             address = report.links[column.name].format(value=value)
         cells.append((shown(column, value, visitor, currency), address))
     return cells
+
+
+def _table(report: Report, rows: list[list[tuple[str, str]]], totals: list[str]) -> dict[str, Any]:
+    """Columns that say something, rows and sums: a name or number that no row has would be a column of nothing."""
+    kept = [
+        n
+        for n, column in enumerate(report.columns)
+        if column.kind not in MAY_BE_EMPTY or any(row[n][0] for row in rows)
+    ]
+    return {
+        "columns": [report.columns[n] for n in kept],
+        "rows": [[row[n] for n in kept] for row in rows],
+        "totals": [totals[n] for n in kept] if rows else [],
+        "has_totals": any(totals),
+        "is_right": [report.columns[n].kind in RIGHT_ALIGNED for n in kept],
+    }
 
 
 def _export(request: Request[Visitor, Any, Any], report: Report, suffix: str) -> Response[bytes]:

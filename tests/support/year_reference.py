@@ -16,6 +16,7 @@ LAST_DATE = date(2017, 12, 31)
 ZONE = ZoneInfo("America/New_York")
 LOST_DAYS = 60
 BANDS = ((1, 1), (2, 5), (6, 12), (13, 24), (25, 52), (53, 104), (105, 9999))
+STAMP = "transaction_timestamp"
 TRAITS = ("age", "income", "home_ownership", "marital_status", "household_size", "household_comp", "kids_count")
 Rows = list[dict[str, Any]]
 
@@ -48,9 +49,7 @@ class YearReference:
         )
         lines = defaultdict(list)
         heads = {}
-        for basket, household, store, item, sales, coupon, stamp in rows(
-            "transactions", *names, "transaction_timestamp"
-        ):
+        for basket, household, store, item, sales, coupon, stamp in rows("transactions", *names):
             if household % mod == residue:
                 lines[basket].append((item, cents(sales) - cents(coupon)))
                 heads[basket] = (household, store, stamp)

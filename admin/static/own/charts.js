@@ -3,7 +3,9 @@
 (() => {
   const LIGHT = ["#0a55a8", "#b45309", "#1b6b32", "#8b2fa0"];
   const DARK = ["#8cc2ff", "#fbbf6b", "#8fe0a8", "#dba7ee"];
+  const REFRESH_MS = 2000;
   const drawn = new Map();
+  const fetched = new Map();
 
   const isDark = () => document.documentElement.dataset.bsTheme === "dark";
 
@@ -58,7 +60,7 @@
   const draw = (place, dark) => {
     const source = place.querySelector("script");
     if (!source || !window.echarts) return;
-    const data = JSON.parse(source.textContent);
+    const data = fetched.get(place) || JSON.parse(source.textContent);
     let chart = drawn.get(place);
     if (!chart) {
       const canvas = document.createElement("div");
@@ -81,6 +83,21 @@
     document.querySelectorAll("[data-chart]").forEach((place) => draw(place, dark));
   };
 
+  // A chart with a source is drawn anew from it, while somebody looks.
+  const refresh = async (place) => {
+    if (document.hidden || !place.isConnected) return;
+    try {
+      const answer = await fetch(place.dataset.chartSource, { headers: { accept: "application/json" } });
+      const isOurs = answer.ok && (answer.headers.get("content-type") || "").startsWith("application/json");
+      if (!isOurs) return;
+      fetched.set(place, await answer.json());
+      draw(place, isDark());
+    } catch {
+      // The service is being restarted: the next turn asks again.
+    }
+  };
+  document.querySelectorAll("[data-chart-source]").forEach((place) => setInterval(refresh, REFRESH_MS, place));
+
   const print = window.matchMedia("print");
   print.addEventListener("change", () => {
     drawAll(print.matches ? false : isDark());
@@ -88,9 +105,5 @@
   });
   window.addEventListener("resize", () => drawn.forEach((chart) => chart.resize()));
   new MutationObserver(() => drawAll()).observe(document.documentElement, { attributeFilter: ["data-bs-theme"] });
-  new MutationObserver((changes) => {
-    const isNew = (node) => node.nodeType === 1 && (node.matches("[data-chart]") || node.querySelector("[data-chart]"));
-    if (changes.some((change) => [...change.addedNodes].some(isNew))) drawAll();
-  }).observe(document.getElementById("main"), { childList: true, subtree: true });
   drawAll();
 })();
