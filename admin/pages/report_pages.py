@@ -20,7 +20,7 @@ from admin.reports import csv_file, excel
 from admin.reports.registry import GROUPS, REPORTS
 from admin.reports.report import ColumnKind, Parameters, Report
 from admin.reports.running import ROWS_EXPORTED_MAX, ROWS_SHOWN_MAX, Outcome
-from admin.reports.showing import RIGHT_ALIGNED, chart_data, shown
+from admin.reports.showing import CELL_CLASSES, chart_data, shown
 from admin.rights import Action
 
 from .common import go, page
@@ -49,10 +49,9 @@ def show_report(request: Request[Visitor, Any, Any], name: FromPath[str]) -> Res
         # An address does not tell a card's number: what was typed goes on as a reference.
         return go(request, f"/reports/{name}?{query}")
     outcome = _run(request, report, bound.value, ROWS_SHOWN_MAX) if bound.value is not None else Outcome([], [], 0)
-    currency = state.service.settings.currency
     rows = [_cells(request, report, row) for row in outcome.rows]
     totals = [
-        "" if value is None else shown(column, value, visitor, currency)
+        "" if value is None else shown(column, value, visitor)
         for column, value in zip(report.columns, outcome.totals, strict=False)
     ]
     context_values: dict[str, Any] = {
@@ -61,7 +60,7 @@ def show_report(request: Request[Visitor, Any, Any], name: FromPath[str]) -> Res
         "query": query,
         "outcome": outcome,
         **_table(report, rows, totals),
-        "chart": chart_data(report, outcome, visitor, currency),
+        "chart": chart_data(report, outcome, visitor),
         "is_good": bound.is_good,
         "rows_exported_max": ROWS_EXPORTED_MAX,
     }
@@ -111,7 +110,6 @@ def _run(request: Request[Visitor, Any, Any], report: Report, parameters: Parame
 def _cells(request: Request[Visitor, Any, Any], report: Report, row: tuple[Any, ...]) -> list[tuple[str, str]]:
     """(text, address or nothing) of each cell."""
     state, visitor = request.app.state, request.user
-    currency = state.service.settings.currency
     cells = []
     for column, value in zip(report.columns, row, strict=True):
         address = ""
@@ -119,7 +117,7 @@ def _cells(request: Request[Visitor, Any, Any], report: Report, row: tuple[Any, 
             address = f"/cards/{state.references.make(value)}"
         elif value and column.name in report.links:
             address = report.links[column.name].format(value=value)
-        cells.append((shown(column, value, visitor, currency), address))
+        cells.append((shown(column, value, visitor), address))
     return cells
 
 
@@ -135,7 +133,7 @@ def _table(report: Report, rows: list[list[tuple[str, str]]], totals: list[str])
         "rows": [[row[n] for n in kept] for row in rows],
         "totals": [totals[n] for n in kept] if rows else [],
         "has_totals": any(totals),
-        "is_right": [report.columns[n].kind in RIGHT_ALIGNED for n in kept],
+        "classes": [CELL_CLASSES.get(report.columns[n].kind, "") for n in kept],
     }
 
 

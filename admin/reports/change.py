@@ -114,7 +114,7 @@ BANDS = {
 MONEY = (
     money("before_minor", _("Before")),
     money("now_minor", _("Now")),
-    money("change_minor", _("Change")),
+    money("change_minor", _("Difference")),
 )
 REPORTS = (
     Report(

@@ -163,7 +163,7 @@ REPORTS = (
             money("spend_minor", _("Spend")),
             percent("spend_bp", _("Share of the spend")),
             money("mean_minor", _("Spend of each"), is_summed=False),
-            count("lost", _("Lost")),
+            count("lost", _("Customers lost")),
         ),
         _composition,
         CompositionParameters,

@@ -180,7 +180,7 @@ REPORTS = (
             percent("customers_bp", _("Share")),
             money("spend_minor", _("Spend")),
             percent("spend_bp", _("Share of the spend")),
-            count("lost", _("Lost")),
+            count("lost", _("Customers lost")),
             percent("lost_bp", _("Of these lost")),
         ),
         _frequency,

@@ -198,7 +198,7 @@ REPORTS = (
             money("redeemed_minor", _("Redeemed")),
             money("back_minor", _("Taken back")),
             money("other_minor", _("Other")),
-            money("change_minor", _("Change")),
+            money("change_minor", _("Difference")),
             money("outstanding_minor", _("Outstanding"), is_summed=False),
         ),
         _prepaid,

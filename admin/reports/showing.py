@@ -10,9 +10,11 @@ from admin.access import Visitor
 from .report import Chart, Column, ColumnKind, Report
 from .running import Outcome
 
-RIGHT_ALIGNED = frozenset(
-    {ColumnKind.COUNT, ColumnKind.MONEY, ColumnKind.POINTS, ColumnKind.PERCENT, ColumnKind.NUMBER}
+RIGHT_ALIGNED = (ColumnKind.COUNT, ColumnKind.MONEY, ColumnKind.POINTS, ColumnKind.PERCENT, ColumnKind.NUMBER)
+CELL_CLASSES = dict.fromkeys(RIGHT_ALIGNED, "number") | dict.fromkeys(
+    (ColumnKind.DATE, ColumnKind.MOMENT, ColumnKind.CARD), "card-number"
 )
+"""Style of a column's cells: numbers to the right, dates and card numbers on one line."""
 CHART_POINTS_MAX = 400
 """More than a year of dates cannot be told apart on a screen."""
 RANK_BARS_MAX = 25
@@ -20,14 +22,12 @@ SCALED = {ColumnKind.MONEY: 100, ColumnKind.POINTS: 100, ColumnKind.PERCENT: 100
 """What a value is divided by to be a plain number: cents, hundredths, basis points of a hundred."""
 
 
-def shown(column: Column, value: Any, visitor: Visitor, currency: str) -> str:
+def shown(column: Column, value: Any, visitor: Visitor) -> str:
     """A value in the language of the request; nothing for what is not there."""
     if value is None:
         return ""
     kind = column.kind
-    if kind is ColumnKind.MONEY:
-        return i18n.money(int(value), currency)
-    if kind is ColumnKind.POINTS:
+    if kind in (ColumnKind.MONEY, ColumnKind.POINTS):  # the caption names the currency once
         return i18n.points(int(value))
     if kind is ColumnKind.COUNT:
         return i18n.number(int(value))
@@ -51,7 +51,7 @@ def plain_text(column: Column, value: Any, visitor: Visitor) -> str:
     return "" if value is None else str(value)
 
 
-def chart_data(report: Report, outcome: Outcome, visitor: Visitor, currency: str) -> dict[str, Any] | None:
+def chart_data(report: Report, outcome: Outcome, visitor: Visitor) -> dict[str, Any] | None:
     """What the script on the page draws; None when there is nothing to draw."""
     chart = report.chart
     if chart is None or len(outcome.rows) < 2:
@@ -62,7 +62,7 @@ def chart_data(report: Report, outcome: Outcome, visitor: Visitor, currency: str
     return {
         "kind": chart.kind,
         "isStacked": chart.is_stacked,
-        "labels": [shown(label, row[places[chart.labels]], visitor, currency) for row in rows],
+        "labels": [shown(label, row[places[chart.labels]], visitor) for row in rows],
         "series": [_series(report, chart, name, [row[places[name]] for row in rows]) for name in chart.series],
         "locale": i18n.BABEL_LOCALES[i18n.locale_now.get()].replace("_", "-"),
     }

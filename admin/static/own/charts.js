@@ -27,6 +27,7 @@
     };
     const values = {
       type: "value",
+      scale: data.kind === "line" && Math.min(...data.series.flatMap((one) => one.values)) > 0,
       axisLabel: { color: ink, formatter: (value) => brief.format(value) + unit, hideOverlap: true },
       splitLine: { lineStyle: { color: line } },
     };
