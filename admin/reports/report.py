@@ -19,8 +19,9 @@ from admin.models.sales import LINE_BITS, baskets, bill_lines
 
 _ = str
 BASIS_POINTS = 10_000
+LINES_PER_BILL = 1 << LINE_BITS
 Query = Select[Any]
-LINE_SEQUENCE = bill_lines.c.id.bitwise_rshift(LINE_BITS)
+LINE_SEQUENCE = bill_lines.c.id // LINES_PER_BILL
 """Of the basket that a line belongs to."""
 
 
@@ -181,10 +182,10 @@ class Scope:
         query = query.join_from(bill_lines, baskets, baskets.c.sequence == LINE_SEQUENCE)
         if parameters.from_date:
             first = select(func.min(baskets.c.sequence)).where(baskets.c.business_date >= parameters.from_date)
-            query = query.where(bill_lines.c.id >= first.scalar_subquery().bitwise_lshift(LINE_BITS))
+            query = query.where(bill_lines.c.id >= first.scalar_subquery() * LINES_PER_BILL)
         if parameters.until_date:
             last = select(func.max(baskets.c.sequence) + 1).where(baskets.c.business_date <= parameters.until_date)
-            query = query.where(bill_lines.c.id < last.scalar_subquery().bitwise_lshift(LINE_BITS))
+            query = query.where(bill_lines.c.id < last.scalar_subquery() * LINES_PER_BILL)
         return query.where(self.purchases(parameters))
 
 

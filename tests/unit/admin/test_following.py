@@ -24,6 +24,7 @@ from switch.protocol.records import FIRST_WIDE_KEY_KIND, GONE, RecordKind, recor
 from tests.support.whole_business import CARD, FEES, OTHER_CARD, RANGE_COUNT, SPECIAL_ITEM, Business
 
 KILLS = 10
+OWN_TABLES = (entries, daily_totals, baskets, bill_lines, fees)
 
 
 @pytest.fixture(scope="module")
@@ -134,9 +135,10 @@ def test_each_purchase_is_a_basket_with_its_lines_and_what_takes_it_back_has_a_m
         for row in approved
         if row.type in moved
     }
-    assert {
+    told = {
         key: (row.amount_minor, row.card_number, row.account_number, row.business_date) for key, row in found.items()
-    } == wanted
+    }
+    assert told == wanted
     by_type = {}
     for row in found.values():
         by_type.setdefault(row.type, []).append(row)
@@ -192,7 +194,7 @@ def everything(database):
     with database.read() as session:
         return [
             session.execute(select(table).order_by(*table.primary_key.columns)).all()
-            for table in (entries, daily_totals, baskets, bill_lines, fees, *(mirror.table for mirror in MIRRORS.values()))
+            for table in (*OWN_TABLES, *(mirror.table for mirror in MIRRORS.values()))
         ]
 
 
