@@ -11,9 +11,9 @@ RUN     := $(if $(filter 1,$(SWITCH_SANITIZE)),ASAN_OPTIONS=detect_leaks=0 LD_PR
 WORKERS ?= 4
 export SWITCH_DEBUG SWITCH_SANITIZE
 
-.PHONY: help setup demo test bench crash year fuzz lint lock clean FORCE
+.PHONY: help setup demo test bench crash year year-reports fuzz lint lock clean FORCE
 help:  ## show this list
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 setup: $(BUILT)  ## install what is missing into .venv and build the extensions
 	@:
@@ -32,6 +32,9 @@ crash: setup  ## 500 rounds of kill, recover and compare
 
 year: setup  ## the whole year of shopping under every rule file, compared with an independent oracle
 	@$(RUN) -m pytest tests/end_to_end/test_replay_shopping_year.py -k whole_year --whole-year
+
+year-reports: setup  ## the whole year of shopping through the switch and the reports, compared with reference figures
+	@$(RUN) -m pytest tests/end_to_end/test_year_reports.py -k whole_year --whole-year
 
 fuzz: setup  ## the fuzz and property tests with many more examples, other ones each time
 	@$(RUN) -m pytest tests/fuzz tests/properties --hypothesis-profile fuzz -o faulthandler_timeout=3600

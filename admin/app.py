@@ -50,6 +50,7 @@ from .pages import (
     parameter_pages,
     passkey_pages,
     role_pages,
+    report_pages,
     sign_in_pages,
     token_pages,
     user_pages,
@@ -60,9 +61,12 @@ from .pages.handlers import get
 from .pages.sign_in_pages import LANGUAGE_COOKIE, cookie_name
 from .people.sign_in import find_visitor
 from .people.tokens import find_token_visitor
+from .pulse import Pulse
 from .references import References
+from .reports.running import Runner
 from .service import Service
 from .settings import Settings, settings_of_process
+from .switch_link import link_of
 
 HERE = Path(__file__).parent
 HEADERS = {
@@ -169,6 +173,7 @@ def create_app(
     """The service; without arguments for a worker, with settings from the file that the environment names."""
     settings = settings or settings_of_process()
     service = Service(settings, database or Database(settings.url), surroundings)
+    pulse = Pulse(lambda: link_of(settings, surroundings), surroundings.now_ms)
     modules = (
         sign_in_pages,
         account_pages,
@@ -179,6 +184,7 @@ def create_app(
         alarm_pages,
         organisation_pages,
         dealer_pages,
+        report_pages,
         user_pages,
         role_pages,
         passkey_pages,
@@ -219,10 +225,12 @@ def create_app(
                 "references": References(service.secret_for("card references")),
                 "holdings": HoldingsKept(),
                 "request_counts": RequestCounts(),
+                "reports": Runner(service.database, surroundings.now_ms),
+                "pulse": pulse,
             }
         ),
         response_headers=HEADERS,
-        on_shutdown=[service.database.close],
+        on_shutdown=[service.database.close, pulse.close],
     )
 
 

@@ -216,6 +216,38 @@ def rebuild(*, data: DataOption) -> int:
     return follow(data=data)
 
 
+@app.command(name="load-facts")
+def load_facts(folder: Path, *, data: DataOption) -> int:
+    """Take over what reports need and the journal does not know: names of goods, traits of members, campaigns.
+
+    The folder has CSV files (UTF-8, with a line of headings) by the names of the tables: goods_names.csv,
+    member_facts.csv, campaigns.csv, campaign_targets.csv, campaign_redemptions.csv. Each one that is there takes the
+    place of what its table had; a fault in one leaves all as it was.
+
+    For example:
+        cardswitch admin load-facts build/facts --data build/mine
+
+    Parameters
+    ----------
+    folder
+        Folder of the files.
+    """
+    from admin.audit import COMMAND_LINE
+    from admin.errors import RefusedError
+    from admin.reports.facts import load_facts as load
+
+    with _service(data) as service:
+        try:
+            loaded = load(service.database, folder)
+        except RefusedError as error:
+            raise ValueError(str(error)) from error
+        with service.database.write() as session:
+            service.audit.append(session, COMMAND_LINE, "reports", "load-facts", folder.name, **loaded)
+    for name, count in loaded.items():
+        print(f"{name}: {count:,} rows")
+    return 0
+
+
 @app.command(name="setup-token")
 def setup_token(*, data: DataOption) -> int:
     """Print a token with which the first administrator is made on the set-up page; it is good once, for a day.

@@ -10,6 +10,7 @@ from . import (
     members,
     mirror,
     people,
+    sales,
     security,
 )
 from .base import Base, metadata
@@ -26,5 +27,6 @@ __all__ = [
     "metadata",
     "mirror",
     "people",
+    "sales",
     "security",
 ]

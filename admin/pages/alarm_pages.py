@@ -10,24 +10,12 @@ from litestar.response import Template
 
 from admin.access import Visitor, needs
 from admin.lists.alarms import find_alarms
-from switch.protocol.messages import AlarmKind, AlarmState
+from admin.words import ALARM_KINDS, ALARM_STATES
+from switch.protocol.messages import AlarmState
 
 from .common import is_part_wanted, number_in, page, page_rows, with_query
 from .handlers import get
 
-_ = str
-KINDS: dict[int, str] = {
-    AlarmKind.CLONE: _("Copied card"),
-    AlarmKind.CODE_REPLAY: _("Code used twice"),
-    AlarmKind.ENUMERATION: _("Proofs tried out"),
-    AlarmKind.TRAVEL: _("Too fast between stores"),
-}
-STATES: dict[int, str] = {
-    AlarmState.NEW: _("New"),
-    AlarmState.ACKNOWLEDGED: _("Acknowledged"),
-    AlarmState.CLEARED: _("No fraud"),
-    AlarmState.CONFIRMED: _("Confirmed"),
-}
 TONES: dict[int, str] = {AlarmState.NEW: "bad", AlarmState.ACKNOWLEDGED: "warn", AlarmState.CONFIRMED: "bad"}
 
 
@@ -55,8 +43,8 @@ def list_alarms(
         "_alarm_rows.html" if is_part_wanted(request) else "alarms.html",
         rows=rows,
         stage=stage,
-        kinds=KINDS,
-        states=STATES,
+        kinds=ALARM_KINDS,
+        states=ALARM_STATES,
         tones=TONES,
         is_first=not before,
         next_address=with_query("/alarms", {"stage": stage, "before": last}) if last else None,

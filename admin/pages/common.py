@@ -58,7 +58,7 @@ MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
         ),
     ),
     (_("Security"), (MenuItem("/alarms", _("Alarms"), "alarms"),)),
-    (_("Reports"), ()),
+    (_("Reports"), (MenuItem("/reports", _("Reports"), "reports"),)),
     (
         _("Administration"),
         (

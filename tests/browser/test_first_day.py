@@ -21,6 +21,11 @@ PAGES = (
     "/roles",
     "/audit",
     "/audit/check",
+    "/reports",
+    "/reports/dates",
+    "/reports/purchases",
+    "/reports/goods",
+    "/reports/settlement?from_date=x",
     "/account",
     "/account/dynamic-password",
 )

@@ -1,7 +1,7 @@
 """The card desk: card-type authorisations, lists of card types, fees that requests charged, an index to count stock.
 
 Revision ID: 0007
-Revises: 0003
+Revises: 0006
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from alembic import op
 from admin import database as columns
 
 revision = "0007"
-down_revision = "0003"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 
