@@ -70,7 +70,7 @@ cdef inline bint is_key_accepted(Tables tables, const evidence_t* evidence,
             return True
     if not MEDIUM_CHIP <= evidence.medium <= MEDIUM_TAG:
         return False
-    key = <const key_record_t*>tables.keys.find(purpose_of(evidence.medium), evidence.found_key_version, 0)
+    key = tables.key(purpose_of(evidence.medium), evidence.found_key_version)
     return key != NULL and (key.state == KEY_NEW or key.state == KEY_ACTIVE
                             or key.state == KEY_VERIFY_ONLY)
 
@@ -155,7 +155,8 @@ cdef uint16_t judge(Tables tables, const ask_t* ask, card_record_t* card, const 
         if medium >= MEDIUM_BITS or not policy.media >> medium & 1:
             return CODE_MEDIUM_FORBIDDEN
     if evidence != NULL:
-        verdict.medium = <medium_record_t*>tables.media.find(evidence.medium, evidence.found_medium_id, 0)
+        verdict.medium = ask.medium if ask.medium != NULL else <medium_record_t*>tables.media.find(
+            evidence.medium, evidence.found_medium_id, 0)
         code = check_proof(tables, ask, card, verdict.medium, is_quote, decision)
         if code == CODE_APPROVED:
             code = check_counter(tables, ask, card, verdict, is_quote, decision)

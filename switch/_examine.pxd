@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 from switch._form cimport fault_t
 from switch._keys cimport KeyRing
+from switch._layout cimport evidence_t, medium_record_t
 from switch._tables cimport Tables
 
 cdef enum:
@@ -17,4 +18,5 @@ cdef struct challenges_t:
 
 
 cdef bint examine(Tables tables, KeyRing keys, const challenges_t* challenges, uint32_t terminal_id, int64_t now_ms,
-                  uint8_t* message, uint32_t message_bytes, fault_t* fault) noexcept nogil
+                  uint8_t* message, uint32_t message_bytes, evidence_t* evidence, uint32_t medium_hashed,
+                  medium_record_t** medium, fault_t* fault) noexcept nogil

@@ -293,39 +293,32 @@ cdef class Round:
         used[0] = at
         return self.count == ROUND_FRAMES and link.fault is None and not link.paused and not link.ending
 
-    cdef inline void _fetch_indexes(self, const opened_t* frame) noexcept:
-        """First step of fetching ahead: where the card and the answer stand."""
+    cdef inline void _fetch_indexes(self, opened_t* frame) noexcept:
+        """First step of fetching ahead: where the card, the answer and the medium stand."""
         cdef const header_t* header = <const header_t*>frame.plaintext
         cdef const debit_request_t* keyed = <const debit_request_t*>(frame.plaintext + sizeof(header_t))
-        cdef const evidence_t* evidence
+        frame.evidence = NULL
+        if frame.bytes < sizeof(header_t):
+            return
+        frame.evidence = <evidence_t*>evidence_in(header.type, frame.plaintext + sizeof(header_t),
+                                                  frame.bytes - <uint32_t>sizeof(header_t))
         if header.type == TYPE_DEBIT and frame.bytes >= sizeof(header_t) + sizeof(debit_request_t):
             self.engine.tables.card_index.prefetch(keyed.card_number)
             self.engine.answers.prefetch(keyed.business_date,
                                          answer_key((<Link>frame.link).terminal_id, keyed.trace_number))
-            evidence = self._evidence_of(frame)
-            if evidence != NULL:
-                self.engine.tables.media.fetch_bucket(evidence.medium, evidence.medium_id, 0)
+        if frame.evidence != NULL:
+            frame.medium_hashed = self.engine.tables.media.hashed(frame.evidence.medium, frame.evidence.medium_id, 0)
+            self.engine.tables.media.fetch_bucket(frame.medium_hashed)
 
     cdef inline void _fetch_records(self, const opened_t* frame) noexcept:
-        """Second step: card and account themselves, and the key that will seal the answer."""
+        """Second step: card, account and medium themselves, and the key that will seal the answer."""
         cdef const header_t* header = <const header_t*>frame.plaintext
         cdef const debit_request_t* keyed = <const debit_request_t*>(frame.plaintext + sizeof(header_t))
-        cdef const evidence_t* evidence
         fetch_line((<Link>frame.link).link.send.ctx)
         if header.type == TYPE_DEBIT and frame.bytes >= sizeof(header_t) + sizeof(debit_request_t):
             self.engine.tables.fetch(keyed.card_number)
-            evidence = self._evidence_of(frame)
-            if evidence != NULL:
-                self.engine.tables.media.fetch_first(evidence.medium, evidence.medium_id, 0)
-
-    cdef inline const evidence_t* _evidence_of(self, const opened_t* frame) noexcept:
-        """Evidence that names its medium (a chip's, a code's), or NULL."""
-        cdef const evidence_t* evidence
-        if self.engine.tables.media.count == 0:
-            return NULL
-        evidence = evidence_in(TYPE_DEBIT, frame.plaintext + sizeof(header_t),
-                               frame.bytes - <uint32_t>sizeof(header_t))
-        return evidence if evidence != NULL and evidence.medium_id else NULL
+        if frame.evidence != NULL:
+            self.engine.tables.media.fetch_first(frame.medium_hashed)
 
     cdef int finish(self, int64_t now_ms) except -1:
         """Decide what was opened, at one moment, under the mutex of the batch."""
@@ -376,8 +369,8 @@ cdef int decide_frame(Engine engine, GroupCommit commit, Link link, uint32_t rig
         answer_stub(link, commit, frame)
     elif decided_here(header.type):
         out = commit.answer_space(FRAME_LENGTH_BYTES + ANSWER_BYTES_MAX + TAG_BYTES)
-        out_bytes = engine.answer(link.terminal_id, rights, &link.challenges, frame.plaintext, frame.bytes, now_ms,
-                                  out + FRAME_LENGTH_BYTES)
+        out_bytes = engine.answer(link.terminal_id, rights, &link.challenges, frame.plaintext, frame.bytes,
+                                  frame.evidence, frame.medium_hashed, now_ms, out + FRAME_LENGTH_BYTES)
         if (<const header_t*>(out + FRAME_LENGTH_BYTES)).type == TYPE_ERROR | REPLY_BIT:
             link.error_count += 1
         seal_frame(link, out, out_bytes)

@@ -34,10 +34,6 @@ cdef inline bint are_two_people(uint32_t operator_id, uint32_t approver_id) noex
     return operator_id != 0 and approver_id != 0 and operator_id != approver_id
 
 
-cdef inline key_record_t* key_of(Tables tables, uint64_t purpose, uint64_t key_version) noexcept nogil:
-    return <key_record_t*>tables.keys.find(purpose, key_version, 0)
-
-
 # ------------------------------------------------------------------------ media
 
 cdef uint16_t confirm_write(Tables tables, const ask_t* ask, const confirm_write_request_t* request,
@@ -73,7 +69,7 @@ cdef uint16_t confirm_counter(Tables tables, const confirm_write_request_t* requ
 
 cdef inline bint is_accepted(Tables tables, uint8_t medium, uint8_t key_version) noexcept nogil:
     """Whether what is made with the key version passes."""
-    cdef const key_record_t* key = key_of(tables, purpose_of(medium), key_version)
+    cdef const key_record_t* key = tables.key(purpose_of(medium), key_version)
     return key != NULL and STATES_ACCEPTED >> key.state & 1
 
 
@@ -236,7 +232,7 @@ cdef uint16_t put_key(Tables tables, const ask_t* ask, const put_key_request_t* 
         return invalid(reply, 18)
     if not are_two_people(request.operator_id, request.approver_id):
         return CODE_SAME_PERSON
-    key = key_of(tables, request.purpose, request.key_version)
+    key = tables.key(request.purpose, request.key_version)
     if key == NULL:
         if request.state != KEY_NEW:
             return CODE_KEY_UNKNOWN
@@ -258,7 +254,7 @@ cdef uint16_t put_key(Tables tables, const ask_t* ask, const put_key_request_t* 
         return CODE_KEY_IN_USE
     if request.state == KEY_ACTIVE:
         for key_version in range(1, KEY_VERSION_MAX + 1):
-            before = key_of(tables, request.purpose, key_version)
+            before = tables.key(request.purpose, key_version)
             if before != NULL and before.state == KEY_ACTIVE:
                 change_state(ask, request, before, KEY_VERIFY_ONLY, decision)
     change_state(ask, request, key, request.state, decision)
@@ -268,7 +264,7 @@ cdef uint16_t put_key(Tables tables, const ask_t* ask, const put_key_request_t* 
 cdef uint16_t rewrap_key(Tables tables, const ask_t* ask, const rewrap_key_request_t* request,
                          decision_t* decision) noexcept nogil:
     """The keys of one record, wrapped anew; what they are stays."""
-    cdef const key_record_t* storage = key_of(tables, PURPOSE_STORAGE, request.storage_version)
+    cdef const key_record_t* storage = tables.key(PURPOSE_STORAGE, request.storage_version)
     cdef terminal_record_t* terminal
     cdef card_key_record_t* key
     if request.kind != KIND_TERMINAL and request.kind != KIND_CARD_KEY:

@@ -26,8 +26,10 @@ cdef class WideTable:
     cdef uint64_t hash_key_b
 
     cdef uint8_t* find(self, uint64_t a, uint64_t b, uint64_t c) noexcept nogil
-    cdef void fetch_bucket(self, uint64_t a, uint64_t b, uint64_t c) noexcept nogil
-    cdef void fetch_first(self, uint64_t a, uint64_t b, uint64_t c) noexcept nogil
+    cdef uint32_t hashed(self, uint64_t a, uint64_t b, uint64_t c) noexcept nogil
+    cdef uint8_t* find_hashed(self, uint32_t hashed, uint64_t a, uint64_t b, uint64_t c) noexcept nogil
+    cdef void fetch_bucket(self, uint32_t hashed) noexcept nogil
+    cdef void fetch_first(self, uint32_t hashed) noexcept nogil
     cdef uint8_t* make(self, uint64_t a, uint64_t b, uint64_t c) noexcept nogil
     cdef void forget(self, uint8_t* record) noexcept nogil
     cdef bint room(self, uint32_t count) noexcept nogil

@@ -141,13 +141,20 @@ cdef class WideTable:
         at = self.find(a, b, c)
         return None if at == NULL else at[:self.width_bytes]
 
-    cdef uint32_t _bucket(self, uint32_t hashed) noexcept nogil:
+    cdef inline uint32_t _bucket(self, uint32_t hashed) noexcept nogil:
         cdef uint32_t bucket = hashed & (self.half - 1)
         return bucket if bucket >= self.split else hashed & (2 * self.half - 1)
 
     cdef uint8_t* find(self, uint64_t a, uint64_t b, uint64_t c) noexcept nogil:
         """NULL when there is none. One that has ended in this very decision is still found, until it is forgotten."""
-        cdef uint32_t hashed = hash_of(self.hash_key_a, self.hash_key_b, a, b, c)
+        return self.find_hashed(hash_of(self.hash_key_a, self.hash_key_b, a, b, c), a, b, c)
+
+    cdef uint32_t hashed(self, uint64_t a, uint64_t b, uint64_t c) noexcept nogil:
+        """What `find_hashed` and the two that fetch ahead take: it stays the same as long as the table lives."""
+        return hash_of(self.hash_key_a, self.hash_key_b, a, b, c)
+
+    cdef uint8_t* find_hashed(self, uint32_t hashed, uint64_t a, uint64_t b, uint64_t c) noexcept nogil:
+        """`find`, where the key was hashed before."""
         cdef uint32_t at = self.heads_plus_one[self._bucket(hashed)]
         cdef uint8_t* record
         cdef const uint64_t* words
@@ -160,13 +167,13 @@ cdef class WideTable:
             at = self.chains[at - 1].next_plus_one
         return NULL
 
-    cdef void fetch_bucket(self, uint64_t a, uint64_t b, uint64_t c) noexcept nogil:
+    cdef void fetch_bucket(self, uint32_t hashed) noexcept nogil:
         """Ask for the memory where a search begins."""
-        fetch_line(&self.heads_plus_one[self._bucket(hash_of(self.hash_key_a, self.hash_key_b, a, b, c))])
+        fetch_line(&self.heads_plus_one[self._bucket(hashed)])
 
-    cdef void fetch_first(self, uint64_t a, uint64_t b, uint64_t c) noexcept nogil:
+    cdef void fetch_first(self, uint32_t hashed) noexcept nogil:
         """Once the bucket is here: ask for its first record, as a rule the one that is searched."""
-        cdef uint32_t at = self.heads_plus_one[self._bucket(hash_of(self.hash_key_a, self.hash_key_b, a, b, c))]
+        cdef uint32_t at = self.heads_plus_one[self._bucket(hashed)]
         if at:
             fetch_line(&self.chains[at - 1])
             fetch_line(self.places + <uint64_t>(at - 1) * self.width_bytes)
