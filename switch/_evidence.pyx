@@ -142,13 +142,14 @@ cdef uint16_t card_unknown(Tables tables, const ask_t* ask, uint64_t card_number
 
 cdef uint16_t judge(Tables tables, const ask_t* ask, card_record_t* card, const card_type_record_t* card_type,
                     int64_t amount_minor, bint is_quote, verdict_t* verdict, decision_t* decision) noexcept nogil:
-    cdef const medium_policy_record_t* policy = <const medium_policy_record_t*>tables.medium_policies.find(
-        card_type.code)
+    cdef const medium_policy_record_t* policy = NULL
     cdef const evidence_t* evidence = ask.evidence
     cdef uint32_t medium = MEDIUM_NUMBER if evidence == NULL else evidence.medium
     cdef bint travels = False
     cdef uint16_t code
     memset(verdict, 0, sizeof(verdict_t))
+    if tables.medium_policies.array.count:
+        policy = <const medium_policy_record_t*>tables.medium_policies.find(card_type.code)
     if policy != NULL:
         if evidence == NULL and policy.flags & POLICY_REQUIRED:
             return CODE_MEDIUM_REQUIRED

@@ -318,7 +318,7 @@ cdef class Round:
         if header.type == TYPE_DEBIT and frame.bytes >= sizeof(header_t) + sizeof(debit_request_t):
             self.engine.tables.fetch(keyed.card_number)
         if frame.evidence != NULL:
-            self.engine.tables.media.fetch_first(frame.medium_hashed)
+            self.engine.tables.media.fetch_chain(frame.medium_hashed)
 
     cdef int finish(self, int64_t now_ms) except -1:
         """Decide what was opened, at one moment, under the mutex of the batch."""
@@ -332,6 +332,9 @@ cdef class Round:
             return 0
         for i in range(self.count):
             self._fetch_records(&self.frames[i])
+        for i in range(self.count):
+            if self.frames[i].evidence != NULL:
+                self.engine.tables.media.fetch_record(self.frames[i].medium_hashed)
         commit.lock()
         try:
             for i in range(self.count):

@@ -171,11 +171,19 @@ cdef class WideTable:
         """Ask for the memory where a search begins."""
         fetch_line(&self.heads_plus_one[self._bucket(hashed)])
 
-    cdef void fetch_first(self, uint32_t hashed) noexcept nogil:
-        """Once the bucket is here: ask for its first record, as a rule the one that is searched."""
+    cdef void fetch_chain(self, uint32_t hashed) noexcept nogil:
+        """Once the bucket is here: ask for the first link of its chain."""
         cdef uint32_t at = self.heads_plus_one[self._bucket(hashed)]
         if at:
             fetch_line(&self.chains[at - 1])
+
+    cdef void fetch_record(self, uint32_t hashed) noexcept nogil:
+        """Once the chain is here: ask for the record. Its further links are waited for, which costs several searches
+        that are made one after the other little, and a single one most of what it takes."""
+        cdef uint32_t at = self.heads_plus_one[self._bucket(hashed)]
+        while at and self.chains[at - 1].hashed != hashed:
+            at = self.chains[at - 1].next_plus_one
+        if at:
             fetch_line(self.places + <uint64_t>(at - 1) * self.width_bytes)
             fetch_line(self.places + <uint64_t>(at - 1) * self.width_bytes + LINE_BYTES)
 
