@@ -7,6 +7,8 @@
  *
  * Blocks are composed as numbers in registers and stored whole: one that is stored in pieces and loaded whole stalls
  * the processor for longer than it takes to encrypt.
+ *
+ * Keys of media and sessions are made in the memory of the cmac_t that takes them, and nowhere else.
  */
 #ifndef CARDSWITCH_CMAC_H
 #define CARDSWITCH_CMAC_H
@@ -30,7 +32,7 @@ typedef struct {
     OSSL_FUNC_cipher_encrypt_init_fn *set_key;
     OSSL_FUNC_cipher_cipher_fn *encrypt;
     OSSL_FUNC_cipher_freectx_fn *end;              /* wipes it */
-    uint8_t k1[CMAC_BLOCK_BYTES];                  /* K2 is its double, made where it is needed */
+    uint8_t k1[CMAC_BLOCK_BYTES];                  /* K2 is its double, made where it is needed; see cmac_take_key */
 } cmac_t;
 
 /* ---------------------------------------------------------------------- making and ending */
@@ -109,19 +111,30 @@ static inline cmac_block_t cmac_encrypted(const cmac_t *cmac, cmac_block_t block
 /* The last block, behind what the others came to; one that is not whole has its bit of padding (0x80) already. */
 static inline void cmac_finish(const cmac_t *cmac, cmac_block_t state, cmac_block_t last, int is_whole, uint8_t *out) {
     cmac_block_t k = cmac_load(cmac->k1);
-    state = cmac_encrypted(cmac, state ^ last ^ (is_whole ? k : cmac_doubled(k)));
+    size_t out_bytes;
+    state ^= last ^ (is_whole ? k : cmac_doubled(k));
     memcpy(out, &state, CMAC_BLOCK_BYTES);
+    cmac->encrypt(cmac->ctx, out, &out_bytes, CMAC_BLOCK_BYTES, out, CMAC_BLOCK_BYTES);
 }
 
 /* ---------------------------------------------------------------------- keys and messages */
 
-/* Take another key; 0 when OpenSSL fails, and then nothing may be believed that it says. */
-static inline int cmac_rekey(cmac_t *cmac, const uint8_t *key) {
-    cmac_block_t zeros = {0, 0};
-    if (cmac->set_key(cmac->ctx, key, CMAC_KEY_BYTES, NULL, 0, NULL) != 1) return 0;
-    zeros = cmac_doubled(cmac_encrypted(cmac, zeros));
-    memcpy(cmac->k1, &zeros, CMAC_BLOCK_BYTES);
+/* Take the key that stands where K1 will; 0 when OpenSSL fails, and then nothing may be believed that it says. */
+static inline int cmac_take_key(cmac_t *cmac) {
+    cmac_block_t block = {0, 0};
+    size_t out_bytes;
+    if (cmac->set_key(cmac->ctx, cmac->k1, CMAC_KEY_BYTES, NULL, 0, NULL) != 1) return 0;
+    memcpy(cmac->k1, &block, CMAC_BLOCK_BYTES);
+    if (cmac->encrypt(cmac->ctx, cmac->k1, &out_bytes, CMAC_BLOCK_BYTES, cmac->k1, CMAC_BLOCK_BYTES) != 1) return 0;
+    block = cmac_doubled(cmac_load(cmac->k1));
+    memcpy(cmac->k1, &block, CMAC_BLOCK_BYTES);
     return 1;
+}
+
+/* Take another key. */
+static inline int cmac_rekey(cmac_t *cmac, const uint8_t *key) {
+    memcpy(cmac->k1, key, CMAC_KEY_BYTES);
+    return cmac_take_key(cmac);
 }
 
 /* AES-CMAC of blocks of two big-endian numbers each, one block at least. */

@@ -13,7 +13,7 @@ from libc.string cimport memcpy, memset
 from switch._form cimport fault_t
 from switch._keys cimport (
     BLOCK_BYTES, CRYPTO_memcmp, EVP_DecryptInit_ex, EVP_DecryptUpdate, EVP_EncryptUpdate, KeyRing, OPENSSL_cleanse,
-    cmac_derive, cmac_of_bytes, cmac_of_numbers, cmac_rekey, cmac_t, cvk_t)
+    cmac_derive, cmac_of_bytes, cmac_of_numbers, cmac_t, cmac_take_key, cvk_t)
 from switch._layout cimport *
 from switch._tables cimport Tables
 
@@ -54,6 +54,8 @@ cdef inline uint64_t packed_digits(uint64_t value, int byte_count) noexcept nogi
     cdef uint64_t packed = 0, pair
     cdef int i
     for i in range(byte_count):
+        if value == 0:                           # amounts are short, as a rule
+            break
         pair = value % 100
         packed |= pair + 6 * (pair // 10) << 8 * i
         value //= 100
@@ -84,11 +86,8 @@ cdef bint derive_key(KeyRing keys, uint32_t purpose, uint32_t version, uint8_t d
 cdef bint derive(KeyRing keys, uint32_t purpose, uint32_t version, uint8_t derivation, uint64_t unique,
                  int unique_bytes) noexcept nogil:
     """Set a medium's derived key for its proof; False: its master is missing."""
-    cdef uint8_t key[BLOCK_BYTES]
-    cdef bint is_set = (derive_key(keys, purpose, version, derivation, unique, unique_bytes, key)
-                        and cmac_rekey(keys.card, key))
-    OPENSSL_cleanse(key, BLOCK_BYTES)
-    return is_set
+    return (derive_key(keys, purpose, version, derivation, unique, unique_bytes, keys.card.k1)
+            and cmac_take_key(keys.card))
 
 
 cdef inline uint32_t shown_version(const medium_record_t* medium, const evidence_t* evidence) noexcept nogil:
@@ -107,7 +106,6 @@ cdef uint8_t examine_chip(Tables tables, KeyRing keys, const challenges_t* chall
     cdef int64_t amount_minor = 0 if request_type == TYPE_REDEEM else request.amount_minor
     cdef uint64_t uid = evidence.medium_id, counter = evidence.counter, letters, proof = big(evidence.proof, 8)
     cdef int version
-    cdef bint is_set
     evidence.found_medium_id, evidence.found_counter = uid, counter
     evidence.found_key_version = evidence.key_version
     if medium == NULL:
@@ -123,10 +121,8 @@ cdef uint8_t examine_chip(Tables tables, KeyRing keys, const challenges_t* chall
     # Session key: CMAC(card key, 01 | "AC" | 00 | counter | UID | 0080), one block.
     numbers[0] = <uint64_t>0x0141430000000000 | counter << 8 | uid >> 48
     numbers[1] = uid << 16 | 0x0080
-    cmac_of_numbers(keys.card, numbers, 1, True, full)
-    is_set = cmac_rekey(keys.session, full)
-    OPENSSL_cleanse(full, BLOCK_BYTES)
-    if not is_set:
+    cmac_of_numbers(keys.card, numbers, 1, True, keys.session.k1)
+    if not cmac_take_key(keys.session):
         return OUTCOME_KEY_MISSING
     # Cryptogram: over what the terminal asked (32) and what the chip says of itself (16).
     letters = hex_letters(terminal_id)
@@ -303,7 +299,7 @@ cdef uint8_t examine_tag(Tables tables, KeyRing keys, evidence_t* evidence,
     cdef uint8_t full[BLOCK_BYTES]
     cdef uint8_t short_mac[8]
     cdef int out_bytes = 0, i
-    cdef bint is_open, is_set
+    cdef bint is_open
     evidence.found_key_version = evidence.key_version
     if not derive_key(keys, PURPOSE_TAG, evidence.key_version, DERIVE_TAG_META, 0, UID_BYTES, full):
         return OUTCOME_KEY_MISSING
@@ -321,10 +317,8 @@ cdef uint8_t examine_tag(Tables tables, KeyRing keys, evidence_t* evidence,
     # SV2: 3CC3 0001 0080 | UID | counter.
     numbers[0] = <uint64_t>0x3CC3000100800000 | evidence.found_medium_id >> 40
     numbers[1] = evidence.found_medium_id << 24 | big(data + 1 + UID_BYTES, 3)
-    cmac_of_numbers(keys.card, numbers, 1, True, full)
-    is_set = cmac_rekey(keys.session, full)
-    OPENSSL_cleanse(full, BLOCK_BYTES)
-    if not is_set:
+    cmac_of_numbers(keys.card, numbers, 1, True, keys.session.k1)
+    if not cmac_take_key(keys.session):
         return OUTCOME_KEY_MISSING
     cmac_of_bytes(keys.session, NULL, 0, full)
     for i in range(8):

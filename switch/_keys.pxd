@@ -26,9 +26,10 @@ cdef extern from "<openssl/crypto.h>" nogil:
 
 cdef extern from "_cmac.h" nogil:
     ctypedef struct cmac_t:
-        pass
+        uint8_t k1[16]               # and, on its way into `cmac_take_key`, the key
     cmac_t* cmac_new()
     void cmac_free(cmac_t* cmac)
+    bint cmac_take_key(cmac_t* cmac)
     bint cmac_rekey(cmac_t* cmac, const uint8_t* key)
     void cmac_of_numbers(const cmac_t* cmac, const uint64_t* numbers, int block_count, bint is_whole, uint8_t* out)
     void cmac_of_bytes(const cmac_t* cmac, const uint8_t* message, size_t size, uint8_t* out)
