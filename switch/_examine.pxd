@@ -17,6 +17,16 @@ cdef struct challenges_t:
     uint8_t previous[CHALLENGE_BYTES]
 
 
-cdef bint examine(Tables tables, KeyRing keys, const challenges_t* challenges, uint32_t terminal_id, int64_t now_ms,
-                  uint8_t* message, uint32_t message_bytes, evidence_t* evidence, uint32_t medium_hashed,
-                  medium_record_t** medium, fault_t* fault) noexcept nogil
+cdef struct proof_t:
+    # Evidence of a message, what was found for it, and what it came to.
+    evidence_t* evidence             # behind the message's body; NULL: none
+    medium_record_t* medium          # of the medium that the evidence names: fetched ahead; examined: the record itself
+    uint32_t medium_hashed           # the key of that medium, hashed
+    bint is_examined
+    bint is_refused                  # examined: what the switch fills in was not zero, and `fault` says where
+    fault_t fault
+
+
+cdef void find_proof(Tables tables, uint8_t* message, uint32_t message_bytes, proof_t* proof) noexcept nogil
+cdef void examine(Tables tables, KeyRing keys, const challenges_t* challenges, uint32_t terminal_id, int64_t now_ms,
+                  uint8_t* message, uint32_t message_bytes, proof_t* proof) noexcept nogil

@@ -10,7 +10,7 @@ of its form come next and refuse it.
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from switch._form cimport fault_t
+from switch._form cimport evidence_in
 from switch._keys cimport (
     BLOCK_BYTES, CRYPTO_memcmp, EVP_DecryptInit_ex, EVP_DecryptUpdate, EVP_EncryptUpdate, KeyRing, OPENSSL_cleanse,
     cmac_derive, cmac_of_bytes, cmac_of_numbers, cmac_t, cmac_take_key, cvk_t)
@@ -331,40 +331,51 @@ cdef uint8_t examine_tag(Tables tables, KeyRing keys, evidence_t* evidence,
 
 # ------------------------------------------------------------------------ the road
 
-cdef bint examine(Tables tables, KeyRing keys, const challenges_t* challenges, uint32_t terminal_id, int64_t now_ms,
-                  uint8_t* message, uint32_t message_bytes, evidence_t* evidence, uint32_t medium_hashed,
-                  medium_record_t** medium, fault_t* fault) noexcept nogil:
-    """Find out what a request's evidence is worth, in place. False: what the switch fills in was not zero.
+cdef void find_proof(Tables tables, uint8_t* message, uint32_t message_bytes, proof_t* proof) noexcept nogil:
+    """Evidence behind a message of any form, and the hashed key of the medium that it names."""
+    proof.evidence, proof.medium, proof.is_examined, proof.is_refused = NULL, NULL, False, False
+    if message_bytes < sizeof(header_t):
+        return
+    proof.evidence = <evidence_t*>evidence_in((<const header_t*>message).type, message + sizeof(header_t),
+                                              message_bytes - <uint32_t>sizeof(header_t))
+    if proof.evidence != NULL:
+        proof.medium_hashed = tables.media.hashed(proof.evidence.medium, proof.evidence.medium_id, 0)
 
-    `medium_hashed`: the key of a medium that the evidence names, hashed. `medium[0]` gets the record of the medium.
-    """
+
+cdef void examine(Tables tables, KeyRing keys, const challenges_t* challenges, uint32_t terminal_id, int64_t now_ms,
+                  uint8_t* message, uint32_t message_bytes, proof_t* proof) noexcept nogil:
+    """Find out what a request's evidence is worth, in place; once, since what was found must be zero before."""
     cdef const header_t* header = <const header_t*>message
     cdef debit_request_t* request = <debit_request_t*>(message + sizeof(header_t))
     cdef uint32_t body_bytes = message_bytes - <uint32_t>sizeof(header_t)
     cdef const uint64_t* found = <const uint64_t*>(message + message_bytes - FOUND_BYTES)
+    cdef evidence_t* evidence = proof.evidence
+    cdef medium_record_t* medium = proof.medium
     cdef uint8_t kind = evidence.medium
-    medium[0] = NULL
-    fault.code, fault.expected = CODE_RESERVED_NOT_ZERO, 0
-    if evidence.flags & ~EVIDENCE_FLAGS_KNOWN:
-        fault.offset, fault.got = body_bytes - EVIDENCE_BYTES + FLAGS_AT, evidence.flags
-        return False
-    if found[0] | found[1] | found[2] | found[3]:
-        fault.offset = body_bytes - FOUND_BYTES
-        memcpy(&fault.got, found, 4)
-        return False
+    proof.is_examined, proof.medium = True, NULL
+    if evidence.flags & ~EVIDENCE_FLAGS_KNOWN or found[0] | found[1] | found[2] | found[3]:
+        proof.is_refused, proof.fault.code, proof.fault.expected = True, CODE_RESERVED_NOT_ZERO, 0
+        if evidence.flags & ~EVIDENCE_FLAGS_KNOWN:
+            proof.fault.offset, proof.fault.got = body_bytes - EVIDENCE_BYTES + FLAGS_AT, evidence.flags
+        else:
+            proof.fault.offset = body_bytes - FOUND_BYTES
+            memcpy(&proof.fault.got, found, 4)
+        return
     if kind == MEDIUM_CHIP or kind == MEDIUM_CODE:
-        medium[0] = <medium_record_t*>tables.media.find_hashed(medium_hashed, kind, evidence.medium_id, 0)
+        medium = <medium_record_t*>tables.media.find_fetched(<uint8_t*>medium, proof.medium_hashed, kind,
+                                                             evidence.medium_id, 0)
     elif kind == MEDIUM_STRIPE:
-        medium[0] = <medium_record_t*>tables.media.find(MEDIUM_STRIPE, request.card_number, 0)
+        medium = <medium_record_t*>tables.media.find(MEDIUM_STRIPE, request.card_number, 0)
+    else:
+        medium = NULL
     if kind == MEDIUM_CHIP:
-        evidence.outcome = examine_chip(tables, keys, challenges, terminal_id, header.type, request, medium[0],
-                                        evidence)
+        evidence.outcome = examine_chip(tables, keys, challenges, terminal_id, header.type, request, medium, evidence)
     elif kind == MEDIUM_CODE:
-        evidence.outcome = examine_code(tables, keys, now_ms, medium[0], evidence)
+        evidence.outcome = examine_code(tables, keys, now_ms, medium, evidence)
     elif kind == MEDIUM_STRIPE:
-        evidence.outcome = examine_stripe(keys, request, medium[0], evidence)
+        evidence.outcome = examine_stripe(keys, request, medium, evidence)
     elif kind == MEDIUM_TAG:
-        evidence.outcome = examine_tag(tables, keys, evidence, medium)
-    if request.card_number == 0 and medium[0] != NULL and (kind == MEDIUM_CODE or kind == MEDIUM_TAG):
-        request.card_number = medium[0].card_number
-    return True
+        evidence.outcome = examine_tag(tables, keys, evidence, &medium)
+    if request.card_number == 0 and medium != NULL and (kind == MEDIUM_CODE or kind == MEDIUM_TAG):
+        request.card_number = medium.card_number
+    proof.medium = medium

@@ -16,7 +16,7 @@ from libc.string cimport memcmp, memcpy, memset
 from switch._decision cimport ask_t, decision_t, show_account
 from switch._entry cimport reply_of, request_of
 from switch._evaluate cimport evaluate
-from switch._examine cimport CHALLENGE_BYTES, challenges_t, examine
+from switch._examine cimport CHALLENGE_BYTES, challenges_t, examine, find_proof, proof_t
 from switch._form cimport evidence_in, fault_t, right_needed, well_formed
 from switch._index cimport slot_t
 from switch._inquiry cimport balance, card_query
@@ -253,24 +253,32 @@ cdef class Engine:
         return now_ms if now_ms > self.last_now_ms else self.last_now_ms
 
     cdef uint32_t answer(self, uint32_t terminal_id, uint32_t rights, const challenges_t* challenges, uint8_t* message,
-                         uint32_t message_bytes, evidence_t* evidence, uint32_t medium_hashed, int64_t now_ms,
-                         uint8_t* out) noexcept nogil:
+                         uint32_t message_bytes, proof_t* proof, int64_t now_ms, uint8_t* out) noexcept nogil:
         """Decide one message as it came: its PINs are hidden and its evidence is examined first, in place.
 
-        `evidence` is what `evidence_in` finds in it, `medium_hashed` the key of the medium that it names.
+        `proof` is what `find_proof` finds in it; it may have been examined already.
         """
         cdef fault_t fault
-        cdef const header_t* asked = <const header_t*>message
-        cdef medium_record_t* medium = NULL
-        if not hide_pins(self.tables, self.keys.pin_key, message, message_bytes, evidence != NULL, &fault) or (
-                evidence != NULL and not examine(
-                    self.tables, self.keys, challenges, terminal_id,
-                    self.moment(asked, <const debit_request_t*>(message + sizeof(header_t)), now_ms), message,
-                    message_bytes, evidence, medium_hashed, &medium, &fault)):
-            self.entry_position = 0
-            self.code_counts[fault.code & 255] += 1
-            return write_error(out, <const header_t*>message, &fault)
-        return self._decide(terminal_id, rights, message, message_bytes, evidence, medium, now_ms, out)
+        if not hide_pins(self.tables, self.keys.pin_key, message, message_bytes, proof.evidence != NULL, &fault):
+            return self._refuse(out, <const header_t*>message, &fault)
+        if proof.evidence != NULL and not proof.is_examined:
+            self.examine_proof(terminal_id, challenges, message, message_bytes, proof, now_ms)
+        if proof.is_refused:
+            return self._refuse(out, <const header_t*>message, &proof.fault)
+        return self._decide(terminal_id, rights, message, message_bytes, proof.evidence, proof.medium, now_ms, out)
+
+    cdef void examine_proof(self, uint32_t terminal_id, const challenges_t* challenges, uint8_t* message,
+                            uint32_t message_bytes, proof_t* proof, int64_t now_ms) noexcept nogil:
+        """Examine evidence at the moment at which its message would be decided now."""
+        examine(self.tables, self.keys, challenges, terminal_id,
+                self.moment(<const header_t*>message, <const debit_request_t*>(message + sizeof(header_t)), now_ms),
+                message, message_bytes, proof)
+
+    cdef uint32_t _refuse(self, uint8_t* out, const header_t* asked, const fault_t* fault) noexcept nogil:
+        """An error reply: the message is not decided, and leaves no trace in the journal."""
+        self.entry_position = 0
+        self.code_counts[fault.code & 255] += 1
+        return write_error(out, asked, fault)
 
     cdef uint32_t decide_one(self, uint32_t terminal_id, uint32_t rights, const uint8_t* message,
                              uint32_t message_bytes, int64_t now_ms, uint8_t* out) noexcept nogil:
@@ -305,8 +313,7 @@ cdef class Engine:
         self.entry_position = 0
         self.type_counts[asked.type] += 1
         if not well_formed(terminal_id, message, message_bytes, &fault):
-            self.code_counts[fault.code & 255] += 1
-            return write_error(out, asked, &fault)
+            return self._refuse(out, asked, &fault)
         begin(decision)
         if form.keyed:
             reply.trace_number = keyed.trace_number
@@ -544,8 +551,7 @@ cdef class Engine:
         """A plain message with its PINs hidden and its evidence examined, as it would be decided; None when refused."""
         cdef challenges_t challenges
         cdef fault_t fault
-        cdef evidence_t* evidence
-        cdef medium_record_t* medium = NULL
+        cdef proof_t proof
         cdef uint32_t size
         cdef bytearray prepared = bytearray(message)
         cdef uint8_t[::1] view = prepared
@@ -554,14 +560,12 @@ cdef class Engine:
         memcpy(challenges.current, <const uint8_t*>challenge, CHALLENGE_BYTES)
         memcpy(challenges.previous, <const uint8_t*>previous, CHALLENGE_BYTES)
         size = <uint32_t>message.shape[0]
-        evidence = <evidence_t*>evidence_in(view[1], &view[0] + sizeof(header_t), size - <uint32_t>sizeof(header_t))
-        if not hide_pins(self.tables, self.keys.pin_key, &view[0], size, evidence != NULL, &fault):
+        find_proof(self.tables, &view[0], size, &proof)
+        if not hide_pins(self.tables, self.keys.pin_key, &view[0], size, proof.evidence != NULL, &fault):
             return None
-        if evidence != NULL and not examine(
-                self.tables, self.keys, &challenges, terminal_id, now_ms, &view[0], size, evidence,
-                self.tables.media.hashed(evidence.medium, evidence.medium_id, 0), &medium, &fault):
-            return None
-        return bytes(prepared)
+        if proof.evidence != NULL:
+            examine(self.tables, self.keys, &challenges, terminal_id, now_ms, &view[0], size, &proof)
+        return None if proof.is_refused else bytes(prepared)
 
     def answered(self, uint32_t terminal_id, uint32_t business_date, uint32_t trace_number):
         """(type, body) of the request that was answered under this key, as journaled; None when there is none."""

@@ -3,9 +3,9 @@
 from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from switch._examine cimport challenges_t
+from switch._examine cimport challenges_t, proof_t
 from switch._fastpath cimport Engine
-from switch._layout cimport evidence_t, terminal_record_t
+from switch._layout cimport terminal_record_t
 from switch._peer cimport link_t
 from switch.group_commit cimport GroupCommit
 
@@ -18,8 +18,7 @@ cdef struct opened_t:
     PyObject* link                   # borrowed: the caller of the round keeps its links
     uint8_t* plaintext
     uint32_t bytes
-    uint32_t medium_hashed           # key of the medium that the evidence names, hashed
-    evidence_t* evidence             # behind the body; NULL: none
+    proof_t proof                    # of the medium that the message's card was read from
 
 
 cdef class Link:

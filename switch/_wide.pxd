@@ -30,7 +30,9 @@ cdef class WideTable:
     cdef uint8_t* find_hashed(self, uint32_t hashed, uint64_t a, uint64_t b, uint64_t c) noexcept nogil
     cdef void fetch_bucket(self, uint32_t hashed) noexcept nogil
     cdef void fetch_chain(self, uint32_t hashed) noexcept nogil
-    cdef void fetch_record(self, uint32_t hashed) noexcept nogil
+    cdef uint8_t* fetch_record(self, uint32_t hashed) noexcept nogil
+    cdef uint8_t* find_fetched(self, uint8_t* fetched, uint32_t hashed, uint64_t a, uint64_t b,
+                               uint64_t c) noexcept nogil
     cdef uint8_t* make(self, uint64_t a, uint64_t b, uint64_t c) noexcept nogil
     cdef void forget(self, uint8_t* record) noexcept nogil
     cdef bint room(self, uint32_t count) noexcept nogil

@@ -177,15 +177,27 @@ cdef class WideTable:
         if at:
             fetch_line(&self.chains[at - 1])
 
-    cdef void fetch_record(self, uint32_t hashed) noexcept nogil:
-        """Once the chain is here: ask for the record. Its further links are waited for, which costs several searches
-        that are made one after the other little, and a single one most of what it takes."""
+    cdef uint8_t* fetch_record(self, uint32_t hashed) noexcept nogil:
+        """Once the chain is here: ask for the record, and say where it is, for `find_fetched`.
+
+        Further links of the chain are waited for: that costs little where several searches are made one after the
+        other, and most of what a search takes where one is made alone.
+        """
         cdef uint32_t at = self.heads_plus_one[self._bucket(hashed)]
         while at and self.chains[at - 1].hashed != hashed:
             at = self.chains[at - 1].next_plus_one
         if at:
             fetch_line(self.places + <uint64_t>(at - 1) * self.width_bytes)
             fetch_line(self.places + <uint64_t>(at - 1) * self.width_bytes + LINE_BYTES)
+        return self.places + <uint64_t>(at - 1) * self.width_bytes if at else NULL
+
+    cdef uint8_t* find_fetched(self, uint8_t* fetched, uint32_t hashed, uint64_t a, uint64_t b,
+                               uint64_t c) noexcept nogil:
+        """`find`, where what was fetched is the record as a rule, unless its place has another one by now."""
+        cdef const uint64_t* words = <const uint64_t*>fetched
+        if fetched != NULL and fetched[STATE_AT] != GONE and words[1] == a and words[2] == b and words[3] == c:
+            return fetched
+        return self.find_hashed(hashed, a, b, c)
 
     cdef uint8_t* make(self, uint64_t a, uint64_t b, uint64_t c) noexcept nogil:
         """A new record, zero but for kind, version 1 and key; NULL when the table is full. The key must be absent."""
