@@ -97,11 +97,20 @@ cdef uint16_t check_medium(Tables tables, const put_medium_request_t* request, r
         return invalid(reply, 36)
     if not is_number_of(request):
         return invalid(reply, 24)
-    if not request.flags & MEDIUM_FLAG_STORED_KEY and not (
+    # What is revoked is asked for no proof any more: its key may have gone before it.
+    if request.state == MEDIUM_ACTIVE and not request.flags & MEDIUM_FLAG_STORED_KEY and not (
             is_accepted(tables, request.medium, request.key_version)
             and is_accepted(tables, request.medium, request.key_version_held)):
         return CODE_KEY_UNKNOWN
     return CODE_APPROVED
+
+
+cdef bint has_active_medium(Tables tables, uint64_t card_number, uint64_t kind) noexcept nogil:
+    """Whether a card has a medium of a kind that may pay: a second chip goes on where the first was lost."""
+    cdef const medium_record_t* medium = <const medium_record_t*>tables.media.first_of(card_number)
+    while medium != NULL and not (medium.medium == kind and medium.state == MEDIUM_ACTIVE):
+        medium = <const medium_record_t*>tables.media.next_of(<const uint8_t*>medium)
+    return medium != NULL
 
 
 cdef uint16_t put_medium(Tables tables, const ask_t* ask, const put_medium_request_t* request,
@@ -113,6 +122,7 @@ cdef uint16_t put_medium(Tables tables, const ask_t* ask, const put_medium_reque
     cdef medium_record_t* medium
     cdef card_key_record_t* key = NULL
     cdef uint8_t media
+    cdef bint is_new
     cdef bint has_key = request.flags & MEDIUM_FLAG_STORED_KEY and not is_zero(request.key, sizeof(request.key))
     cdef uint16_t code = check_medium(tables, request, reply)
     if code != CODE_APPROVED:
@@ -128,16 +138,19 @@ cdef uint16_t put_medium(Tables tables, const ask_t* ask, const put_medium_reque
     if (medium == NULL and not tables.media.room(1)) or (has_key and key == NULL and not tables.card_keys.room(1)):
         return CODE_TABLE_FULL
     # From here on it must succeed.
-    if medium == NULL:
+    is_new = medium == NULL
+    if is_new:
         medium = <medium_record_t*>tables.media.make(request.medium, request.medium_id, 0)
     memset(<uint8_t*>medium, 0, sizeof(medium_record_t))
     medium.kind, medium.version, medium.state = KIND_MEDIUM, 1, request.state
     medium.medium, medium.medium_id, medium.card_number = request.medium, request.medium_id, request.card_number
     medium.key_version, medium.key_version_held = request.key_version, request.key_version_held
     medium.flags, medium.counter, medium.chain = request.flags, request.counter, request.chain
+    if is_new:
+        tables.media.own(<uint8_t*>medium)
     touch(decision, medium)
     media = card.media & ~<uint8_t>(1 << request.medium)
-    if request.state == MEDIUM_ACTIVE:
+    if has_active_medium(tables, request.card_number, request.medium):
         media |= <uint8_t>(1 << request.medium)
     if card.media != media:
         card.media = media

@@ -44,6 +44,7 @@ TRAVELS_MAX = 65_536
 cdef enum:
     LINE_BYTES = 64
     PURPOSES = 9                     # of keys: 1 to 8
+    MEDIUM_OWNER_WORD = 4            # the card number of a medium's record: a card finds its media
     KEY_VERSIONS = 256
 
 cdef uint64_t NO_ACCOUNT = 0xFFFFFFFF            # in place of an account's place
@@ -88,7 +89,7 @@ cdef class Tables:
         self.prices = WideTable(KIND_PRICE, prices_max, hash_key)
         self.day_closes = WideTable(KIND_DAY_CLOSE, day_closes_max, hash_key)
         self.medium_policies = NumberedTable(KIND_MEDIUM_POLICY, CARD_TYPE_CODE_MAX + 1, 0, CARD_TYPE_CODE_MAX)
-        self.media = WideTable(KIND_MEDIUM, media_max, hash_key)
+        self.media = WideTable(KIND_MEDIUM, media_max, hash_key, True, MEDIUM_OWNER_WORD)
         self.keys = WideTable(KIND_KEY, KEYS_MAX, hash_key)
         self.travels = WideTable(KIND_TRAVEL, TRAVELS_MAX, hash_key)
         self.alarms = WideTable(KIND_ALARM, alarms_max, hash_key)
