@@ -27,6 +27,7 @@ cdef struct ask_t:
     uint16_t round_off_minor         # of that store
     uint8_t terminal_status
     const evidence_t* evidence       # behind the request's body, examined; NULL: none
+    medium_record_t* medium          # of that evidence, where it was found just now; NULL: not looked for, or not there
 
 
 cdef struct decision_t:

@@ -2,10 +2,11 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from switch._examine cimport challenges_t
+from switch._examine cimport challenges_t, proof_t
 from switch._keys cimport KeyRing
 from switch._decision cimport MORE_BYTES_MAX, ask_t, decision_t
-from switch._layout cimport debit_request_t, header_t, reply_t
+from switch._form cimport fault_t
+from switch._layout cimport debit_request_t, evidence_t, header_t, medium_record_t, reply_t
 from switch._rules cimport Rules
 from switch._sale cimport sale_t
 from switch._tables cimport Tables
@@ -45,13 +46,19 @@ cdef class Engine:
                        uint32_t today) noexcept nogil
     cdef void fill_place(self, uint32_t terminal_id) noexcept nogil
     cdef uint32_t answer(self, uint32_t terminal_id, uint32_t rights, const challenges_t* challenges, uint8_t* message,
-                         uint32_t message_bytes, int64_t now_ms, uint8_t* out) noexcept nogil
+                         uint32_t message_bytes, proof_t* proof, int64_t now_ms, uint8_t* out) noexcept nogil
+    cdef void examine_proof(self, uint32_t terminal_id, const challenges_t* challenges, uint8_t* message,
+                            uint32_t message_bytes, proof_t* proof, int64_t now_ms) noexcept nogil
     cdef int64_t moment(self, const header_t* asked, const debit_request_t* keyed, int64_t now_ms) noexcept nogil
     cdef void give_receipt_code(self) noexcept nogil
     cdef void find_receipt_key(self) noexcept nogil
     cdef uint32_t decide_one(self, uint32_t terminal_id, uint32_t rights, const uint8_t* message,
                              uint32_t message_bytes, int64_t now_ms, uint8_t* out) noexcept nogil
+    cdef uint32_t _decide(self, uint32_t terminal_id, uint32_t rights, const uint8_t* message, uint32_t message_bytes,
+                          const evidence_t* evidence, medium_record_t* medium, int64_t now_ms,
+                          uint8_t* out) noexcept nogil
     cdef void _journal(self, uint8_t request_type, const uint8_t* body, uint32_t body_bytes,
                        const debit_request_t* keyed) noexcept nogil
     cdef bint _begin_date(self, uint32_t today, int64_t now_ms, uint8_t* out) noexcept nogil
+    cdef uint32_t _refuse(self, uint8_t* out, const header_t* asked, const fault_t* fault) noexcept nogil
     cdef uint32_t _no_room(self, uint8_t* out, const header_t* asked, reply_t* reply) noexcept nogil

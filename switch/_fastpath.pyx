@@ -16,11 +16,11 @@ from libc.string cimport memcmp, memcpy, memset
 from switch._decision cimport ask_t, decision_t, show_account
 from switch._entry cimport reply_of, request_of
 from switch._evaluate cimport evaluate
-from switch._examine cimport CHALLENGE_BYTES, challenges_t, examine
+from switch._examine cimport CHALLENGE_BYTES, challenges_t, examine, find_proof, proof_t
 from switch._form cimport evidence_in, fault_t, right_needed, well_formed
 from switch._index cimport slot_t
 from switch._inquiry cimport balance, card_query
-from switch._keys cimport BLOCK_BYTES, KeyRing, mac
+from switch._keys cimport BLOCK_BYTES, KeyRing, cmac_of_numbers
 from switch._layout cimport *
 from switch._pin cimport hide_pins
 from switch._rules cimport Rules
@@ -253,19 +253,32 @@ cdef class Engine:
         return now_ms if now_ms > self.last_now_ms else self.last_now_ms
 
     cdef uint32_t answer(self, uint32_t terminal_id, uint32_t rights, const challenges_t* challenges, uint8_t* message,
-                         uint32_t message_bytes, int64_t now_ms, uint8_t* out) noexcept nogil:
-        """Decide one message as it came: its PINs are hidden and its evidence is examined first, in place."""
+                         uint32_t message_bytes, proof_t* proof, int64_t now_ms, uint8_t* out) noexcept nogil:
+        """Decide one message as it came: its PINs are hidden and its evidence is examined first, in place.
+
+        `proof` is what `find_proof` finds in it; it may have been examined already.
+        """
         cdef fault_t fault
-        cdef const header_t* asked = <const header_t*>message
-        if not hide_pins(self.tables, self.keys.pin_key, message, message_bytes, &fault) or (
-                FORMS[asked.type].evidence and not examine(
-                    self.tables, self.keys, challenges, terminal_id,
-                    self.moment(asked, <const debit_request_t*>(message + sizeof(header_t)), now_ms), message,
-                    message_bytes, &fault)):
-            self.entry_position = 0
-            self.code_counts[fault.code & 255] += 1
-            return write_error(out, <const header_t*>message, &fault)
-        return self.decide_one(terminal_id, rights, message, message_bytes, now_ms, out)
+        if not hide_pins(self.tables, self.keys.pin_key, message, message_bytes, proof.evidence != NULL, &fault):
+            return self._refuse(out, <const header_t*>message, &fault)
+        if proof.evidence != NULL and not proof.is_examined:
+            self.examine_proof(terminal_id, challenges, message, message_bytes, proof, now_ms)
+        if proof.is_refused:
+            return self._refuse(out, <const header_t*>message, &proof.fault)
+        return self._decide(terminal_id, rights, message, message_bytes, proof.evidence, proof.medium, now_ms, out)
+
+    cdef void examine_proof(self, uint32_t terminal_id, const challenges_t* challenges, uint8_t* message,
+                            uint32_t message_bytes, proof_t* proof, int64_t now_ms) noexcept nogil:
+        """Examine evidence at the moment at which its message would be decided now."""
+        examine(self.tables, self.keys, challenges, terminal_id,
+                self.moment(<const header_t*>message, <const debit_request_t*>(message + sizeof(header_t)), now_ms),
+                message, message_bytes, proof)
+
+    cdef uint32_t _refuse(self, uint8_t* out, const header_t* asked, const fault_t* fault) noexcept nogil:
+        """An error reply: the message is not decided, and leaves no trace in the journal."""
+        self.entry_position = 0
+        self.code_counts[fault.code & 255] += 1
+        return write_error(out, asked, fault)
 
     cdef uint32_t decide_one(self, uint32_t terminal_id, uint32_t rights, const uint8_t* message,
                              uint32_t message_bytes, int64_t now_ms, uint8_t* out) noexcept nogil:
@@ -273,6 +286,14 @@ cdef class Engine:
 
         `out` has room for ANSWER_BYTES_MAX. Where the decision was journaled, `entry_position` says so.
         """
+        return self._decide(terminal_id, rights, message, message_bytes,
+                            evidence_in((<const header_t*>message).type, message + sizeof(header_t),
+                                        message_bytes - <uint32_t>sizeof(header_t)), NULL, now_ms, out)
+
+    cdef uint32_t _decide(self, uint32_t terminal_id, uint32_t rights, const uint8_t* message, uint32_t message_bytes,
+                          const evidence_t* evidence, medium_record_t* medium, int64_t now_ms,
+                          uint8_t* out) noexcept nogil:
+        """`decide_one`, of a message whose evidence was found before; and the record of its medium, if it was too."""
         cdef const header_t* asked = <const header_t*>message
         cdef const uint8_t* body = message + sizeof(header_t)
         cdef uint32_t body_bytes = message_bytes - <uint32_t>sizeof(header_t), today, local_date, needed
@@ -292,8 +313,7 @@ cdef class Engine:
         self.entry_position = 0
         self.type_counts[asked.type] += 1
         if not well_formed(terminal_id, message, message_bytes, &fault):
-            self.code_counts[fault.code & 255] += 1
-            return write_error(out, asked, &fault)
+            return self._refuse(out, asked, &fault)
         begin(decision)
         if form.keyed:
             reply.trace_number = keyed.trace_number
@@ -315,6 +335,7 @@ cdef class Engine:
                 reply.business_date = self.answers.today
                 return self._no_room(out, asked, reply)
             begin(decision)
+            medium = NULL                        # whatever the new date has done with it: look again
             self.entry_position = 0
             reply.trace_number = keyed.trace_number if form.keyed else 0
             reply.business_date = today
@@ -323,7 +344,7 @@ cdef class Engine:
         self.fill_ask(terminal_id, rights, now_ms, local_date, today)
         # Whatever an operator changes, the next message looks its terminal's place up again.
         self.places_may_have_changed = asked.type >= TYPE_PUT_CARD_TYPE
-        self.ask.evidence = evidence_in(asked.type, body, body_bytes)
+        self.ask.evidence, self.ask.medium = evidence, medium
 
         if not form.keyed and asked.type != TYPE_PUT_SWITCH:
             if asked.type == TYPE_BALANCE:
@@ -395,16 +416,14 @@ cdef class Engine:
     cdef void give_receipt_code(self) noexcept nogil:
         """Forty bits that only this switch could have put on a receipt: section 18 of docs/decision.md."""
         cdef reply_t* reply = &self.decision.reply
-        cdef uint8_t message[BLOCK_BYTES]
+        cdef uint64_t numbers[2]
         cdef uint8_t code[BLOCK_BYTES]
         cdef int i
         if self.told_before != NULL:
             reply.receipt_code = self.told_before.receipt_code
         elif self.receipt_version:
-            for i in range(8):
-                message[i] = <uint8_t>(reply.journal_sequence >> 56 - 8 * i)
-                message[8 + i] = <uint8_t>(<uint64_t>reply.amount_minor >> 56 - 8 * i)
-            mac(self.keys.masters[PURPOSE_RECEIPT][self.receipt_version], message, BLOCK_BYTES, code)
+            numbers[0], numbers[1] = reply.journal_sequence, <uint64_t>reply.amount_minor
+            cmac_of_numbers(self.keys.masters[PURPOSE_RECEIPT][self.receipt_version], numbers, 1, True, code)
             for i in range(RECEIPT_CODE_BYTES):
                 reply.receipt_code = reply.receipt_code << 8 | code[i]
 
@@ -413,7 +432,7 @@ cdef class Engine:
         cdef uint32_t version
         self.receipt_version = 0
         for version in range(1, KEY_VERSION_MAX + 1):
-            key = <const key_record_t*>self.tables.keys.find(PURPOSE_RECEIPT, version, 0)
+            key = self.tables.key(PURPOSE_RECEIPT, version)
             if key != NULL and key.state == KEY_ACTIVE and self.keys.masters[PURPOSE_RECEIPT][version] != NULL:
                 self.receipt_version = version
 
@@ -532,16 +551,21 @@ cdef class Engine:
         """A plain message with its PINs hidden and its evidence examined, as it would be decided; None when refused."""
         cdef challenges_t challenges
         cdef fault_t fault
+        cdef proof_t proof
+        cdef uint32_t size
         cdef bytearray prepared = bytearray(message)
         cdef uint8_t[::1] view = prepared
         if message.shape[0] < <Py_ssize_t>sizeof(header_t) or len(challenge) != 8 or len(previous) != 8:
             raise ValueError("prepare: expected a message with a header, and challenges of 8 bytes")
         memcpy(challenges.current, <const uint8_t*>challenge, CHALLENGE_BYTES)
         memcpy(challenges.previous, <const uint8_t*>previous, CHALLENGE_BYTES)
-        if not hide_pins(self.tables, self.keys.pin_key, &view[0], <uint32_t>message.shape[0], &fault) or not examine(
-                self.tables, self.keys, &challenges, terminal_id, now_ms, &view[0], <uint32_t>message.shape[0], &fault):
+        size = <uint32_t>message.shape[0]
+        find_proof(self.tables, &view[0], size, &proof)
+        if not hide_pins(self.tables, self.keys.pin_key, &view[0], size, proof.evidence != NULL, &fault):
             return None
-        return bytes(prepared)
+        if proof.evidence != NULL:
+            examine(self.tables, self.keys, &challenges, terminal_id, now_ms, &view[0], size, &proof)
+        return None if proof.is_refused else bytes(prepared)
 
     def answered(self, uint32_t terminal_id, uint32_t business_date, uint32_t trace_number):
         """(type, body) of the request that was answered under this key, as journaled; None when there is none."""
