@@ -21,7 +21,7 @@ from admin.documents.sending import results_of
 from admin.errors import RefusedError
 from admin.forms import Bound, FormContext, bind, fields_of, shown_of
 from admin.models.documents import Document, DocumentState, DocumentStep, SenderState, StepState
-from admin.rights import FUNCTIONS, Action
+from admin.rights import FUNCTIONS
 from admin.words import CODES, STATUSES
 from switch.protocol.codes import CodeClass, ResponseCode, code_class
 
