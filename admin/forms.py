@@ -161,13 +161,16 @@ def declared(form_type: type[msgspec.Struct]) -> tuple[_Declared, ...]:
     hints = get_type_hints(form_type, include_extras=True)
     found = []
     for one in msgspec.structs.fields(form_type):
-        metas = [meta for meta in getattr(hints[one.name], "__metadata__", ()) if isinstance(meta, Meta)]
+        hint = hints[one.name]
+        # An optional field is Annotated[int, entry(...)] | None: msgspec has bounds on the number only.
+        hint = next((part for part in get_args(hint) if hasattr(part, "__metadata__")), hint)
+        metas = [meta for meta in getattr(hint, "__metadata__", ()) if isinstance(meta, Meta)]
         if not metas or not metas[-1].extra or "entry" not in metas[-1].extra:
             raise TypeError(f"{form_type.__name__}.{one.name}: expected entry(...) in its annotation, got none")
         default = one.default if one.default is not msgspec.NODEFAULT else None
         if one.default_factory is not msgspec.NODEFAULT:
             default = one.default_factory()
-        inner = get_args(hints[one.name])[0]
+        inner = get_args(hint)[0]
         found.append(_Declared(one.name, inner, metas[-1], metas[-1].extra["entry"], one.required, default))
     return tuple(found)
 
