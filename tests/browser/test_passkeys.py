@@ -87,7 +87,7 @@ def test_a_passkey_is_added_signs_on_and_counts_as_a_dynamic_password(desk):
     sign_in(page)
     add(page, "phone")
     sign_out(page)
-    page.get_by_role("button", name="Sign on with a passkey").click()
+    page.get_by_role("button", name="Use a passkey").click()
     page.get_by_role("heading", name="Dashboard").wait_for()
     page.goto("/users/new")
     page.get_by_role("heading", name="New user").wait_for()  # no further code is asked for
@@ -103,7 +103,7 @@ def test_a_passkey_is_added_signs_on_and_counts_as_a_dynamic_password(desk):
     add(page, "security key")
     assert page.get_by_role("cell", name="phone", exact=True).is_visible()
     sign_out(page)
-    page.get_by_role("button", name="Sign on with a passkey").click()
+    page.get_by_role("button", name="Use a passkey").click()
     page.get_by_role("heading", name="Dashboard").wait_for()
     (devices.kept,) = devices.send("getCredentials")["credentials"]
 
@@ -114,20 +114,20 @@ def test_a_copied_key_is_noticed_by_its_count_and_a_removed_one_opens_nothing(de
     add(page, "copied")
     (credential,) = devices.send("getCredentials")["credentials"]
     sign_out(page)
-    page.get_by_role("button", name="Sign on with a passkey").click()
+    page.get_by_role("button", name="Use a passkey").click()
     page.get_by_role("heading", name="Dashboard").wait_for()
     sign_out(page)
     devices.hold(credential | {"signCount": 0})
-    page.get_by_role("button", name="Sign on with a passkey").click()
+    page.get_by_role("button", name="Use a passkey").click()
     page.get_by_text("This passkey does not open the service").wait_for()
     devices.hold(credential | {"signCount": 1000})
-    page.get_by_role("button", name="Sign on with a passkey").click()
+    page.get_by_role("button", name="Use a passkey").click()
     page.get_by_role("heading", name="Dashboard").wait_for()
     page.goto("/account")
     page.get_by_role("button", name="Remove copied").click()
     page.get_by_role("cell", name="copied", exact=True).wait_for(state="detached")
     sign_out(page)
-    page.get_by_role("button", name="Sign on with a passkey").click()
+    page.get_by_role("button", name="Use a passkey").click()
     page.get_by_text("This passkey does not open the service").wait_for()
 
 
@@ -139,7 +139,7 @@ def test_forms_of_interfaces_can_be_used_by_everybody(chromium, desk, language):
     devices.plug_in()
     devices.hold(devices.kept | {"signCount": 5000 if language == "zh" else 6000})
     first.goto("/login")
-    first.get_by_role("button", name="Sign on with a passkey").click()
+    first.get_by_role("button", name="Use a passkey").click()
     first.get_by_role("heading", name="Dashboard").wait_for()
     context = chromium.new_context(
         base_url=first.url.rstrip("/"), storage_state=first.context.storage_state(), bypass_csp=True
