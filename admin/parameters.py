@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -200,7 +200,7 @@ def set_parameter(
                 reason=reason.strip()[:REASON_LENGTH_MAX],
             )
         )
-        detail = {"before": before, "after": value, "from": to_ms(from_time), "reason": reason.strip()}
+        detail: dict[str, Any] = {"before": before, "after": value, "from": to_ms(from_time), "reason": reason.strip()}
         service.audit.append(session, visitor, MODULE, "change", f"parameter {name}", **detail)
     service.parameters.forget()
 

@@ -216,7 +216,7 @@ def do_act(
 def body_of(kind: Kind[Any]) -> type[msgspec.Struct]:
     """The form of a kind as programs send it: cards by reference, since they see masked numbers."""
     fields: list[Any] = []
-    for one in declared(kind.form):
+    for one in declared(_form_type(kind)):
         type_: Any = CardName if one.entry.kind is FieldKind.CARD else Annotated[one.type, one.meta]
         if one.is_required:
             fields.append((one.name, type_))
@@ -236,7 +236,7 @@ def body_of(kind: Kind[Any]) -> type[msgspec.Struct]:
 def form_of(kind: Kind[Any], body: msgspec.Struct, references: References) -> msgspec.Struct:
     """The form that a body means."""
     values = msgspec.structs.asdict(body)
-    for one in declared(kind.form):
+    for one in declared(_form_type(kind)):
         if one.entry.kind is FieldKind.CARD and isinstance(text := values[one.name], str):
             digits = text.replace(" ", "")
             number = int(digits) if CARD_DIGITS.fullmatch(digits) else references.read(text)
@@ -244,9 +244,13 @@ def form_of(kind: Kind[Any], body: msgspec.Struct, references: References) -> ms
                 raise _invalid(one.name, f"Expected a reference or a whole card number, got {text[:8]!r}…")
             values[one.name] = number or one.default or 0
     try:
-        return msgspec.convert(values, kind.form)
+        return msgspec.convert(values, _form_type(kind))
     except msgspec.ValidationError as error:
         raise _invalid("body", str(error)) from None
+
+
+def _form_type(kind: Kind[Any]) -> type[msgspec.Struct]:
+    return kind.form
 
 
 def make_handlers(kind: Kind[Any]) -> list[Any]:

@@ -51,11 +51,11 @@ def types_known(context: FormContext) -> dict[int, str]:
 
 
 def _most(label: str) -> Any:
-    return Annotated[int | None, entry(label, "money", ge=0, le=MINOR_MAX, hint=EMPTY_IS_NONE)]
+    return Annotated[int, entry(label, "money", ge=0, le=MINOR_MAX, hint=EMPTY_IS_NONE)] | None
 
 
 def _above(label: str) -> Any:
-    return Annotated[int | None, entry(label, "money", ge=0, le=MINOR_MAX, hint=EMPTY_IS_NEVER)]
+    return Annotated[int, entry(label, "money", ge=0, le=MINOR_MAX, hint=EMPTY_IS_NEVER)] | None
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):

@@ -45,7 +45,7 @@ def list_tokens(request: Request[Visitor, Any, Any], before: FromQuery[str] = ""
     if start is not None:
         query = query.where(ApiToken.id < start)
     with service.database.read() as session:
-        found = [tuple(row) for row in session.execute(query)]
+        found: list[tuple[ApiToken, str]] = [(token, owner) for token, owner in session.execute(query)]
         session.expunge_all()
     last = found[limit - 1][0].id if len(found) > limit else None
     return page(

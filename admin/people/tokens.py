@@ -69,7 +69,7 @@ def make_token(service: Service, visitor: Visitor, *, name: str, scopes: Iterabl
         return row.id, token
 
 
-def tokens_seen(visitor: Visitor) -> Select[tuple[ApiToken, str]]:
+def tokens_seen(visitor: Visitor) -> Select[ApiToken, str]:
     """A question about tokens: one's own; those of all whom the visitor sees, for those who may change users."""
     query = select(ApiToken, User.name).join(User, User.id == ApiToken.owner_id).order_by(ApiToken.id.desc())
     if visitor.may("users", Action.CHANGE):
@@ -83,7 +83,7 @@ def revoke_token(service: Service, visitor: Visitor, token_id: int) -> None:
         found = session.execute(tokens_seen(visitor).where(ApiToken.id == token_id)).first()
         if found is None:
             raise RefusedError("There is no such token.")
-        token: ApiToken = found[0]
+        token, _owner = found
         if token.revoked_at is None:
             token.revoked_at, token.revoked_by = service.now(), visitor.user_id
             service.audit.append(session, visitor, MODULE, "delete", f"token {token.id}", before=token.name)

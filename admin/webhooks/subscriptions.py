@@ -32,7 +32,7 @@ SUBSCRIPTIONS_MAX = 50
 WAITING, DELIVERED, DEAD = "waiting", "delivered", "dead"
 
 
-def subscriptions_seen(visitor: Visitor) -> Select[tuple[WebhookSubscription]]:
+def subscriptions_seen(visitor: Visitor) -> Select[WebhookSubscription]:
     """A question about subscriptions: those of the users whom the visitor sees."""
     owners = visitor.users_seen(select(User.id))
     return select(WebhookSubscription).where(WebhookSubscription.owner_id.in_(owners)).order_by(WebhookSubscription.id)
@@ -104,7 +104,7 @@ def end_subscription(service: Service, visitor: Visitor, subscription_id: int) -
 def deliveries_seen(visitor: Visitor, state: str = "", subscription_id: int | None = None) -> Select[Any]:
     """A question about deliveries of the subscriptions that the visitor sees, newest first."""
     owners = visitor.users_seen(select(User.id))
-    query = (
+    query: Select[Any] = (
         select(WebhookDelivery, WebhookSubscription.name)
         .join(WebhookSubscription, WebhookSubscription.id == WebhookDelivery.subscription_id)
         .where(WebhookSubscription.owner_id.in_(owners))
@@ -151,9 +151,7 @@ def secret_of(service: Service, row: WebhookSubscription) -> bytes:
 
 
 def _subscription(session: Session, visitor: Visitor, subscription_id: int) -> WebhookSubscription:
-    found: WebhookSubscription | None = session.scalar(
-        subscriptions_seen(visitor).where(WebhookSubscription.id == subscription_id)
-    )
+    found = session.scalars(subscriptions_seen(visitor).where(WebhookSubscription.id == subscription_id)).first()
     if found is None:
         raise RefusedError("There is no such webhook.")
     return found

@@ -1,6 +1,7 @@
 """Tokens of programs: shown once, kept as a hash, no more than their owner, ended at once."""
 
 import re
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -63,7 +64,7 @@ def test_a_token_ends_on_its_day_and_with_its_owner(office):
                 with office.database.write() as session:
                     session.get(User, 1).must_change_password = False
             elif end == "disable":
-                fields = {"full_name": "B", "organisation_id": 0, "roles": ["administrator"]}
+                fields: dict[str, Any] = {"full_name": "B", "organisation_id": 0, "roles": ["administrator"]}
                 change_user(office.service, chief, 1, is_enabled=False, **fields)
                 assert program.get(USERS).status_code == 401
                 change_user(office.service, chief, 1, is_enabled=True, **fields)
