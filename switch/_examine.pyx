@@ -138,8 +138,7 @@ cdef uint8_t examine_chip(Tables tables, KeyRing keys, const challenges_t* chall
     cmac_of_numbers(keys.session, numbers, 3, True, full)
     if big(full, 8) != proof:                    # one comparison of a word, which takes the same time for any
         return OUTCOME_WRONG
-    if (CRYPTO_memcmp(evidence.challenge, challenges.current, 8) != 0
-            and CRYPTO_memcmp(evidence.challenge, challenges.previous, 8) != 0):
+    if numbers[0] != big(challenges.current, 8) and numbers[0] != big(challenges.previous, 8):   # no secret
         return OUTCOME_CHALLENGE
     evidence.next = <uint32_t>big(full + 8, 4)
     evidence.command = 0

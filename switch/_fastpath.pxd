@@ -10,6 +10,7 @@ from switch._layout cimport debit_request_t, evidence_t, header_t, medium_record
 from switch._rules cimport Rules
 from switch._sale cimport sale_t
 from switch._tables cimport Tables
+from switch._zone cimport zone_t
 from switch.duplicates cimport AnswerWindow
 from switch.group_commit cimport GroupCommit
 
@@ -30,17 +31,13 @@ cdef class Engine:
     cdef readonly AnswerWindow answers
     cdef readonly GroupCommit commit
     cdef readonly bint replay_mode
-    cdef int64_t* zone_starts_ms                 # moments at which the zone's offset changes, ascending
-    cdef int32_t* zone_offsets_s                 # offset from then on
-    cdef int zone_count
-    cdef int zone_at                             # the last one used: dates seldom move far
+    cdef zone_t zone
     cdef int64_t last_now_ms
     cdef uint64_t entry_position                 # where the last decision was journaled; 0: it was not
     cdef uint64_t code_counts[256]
     cdef uint64_t type_counts[256]
     cdef uint64_t repeat_count
 
-    cdef int64_t local_ms(self, int64_t now_ms) noexcept nogil
     cdef uint32_t local_date(self, int64_t now_ms) noexcept nogil
     cdef void fill_ask(self, uint32_t terminal_id, uint32_t rights, int64_t now_ms, uint32_t local_date,
                        uint32_t today) noexcept nogil

@@ -75,8 +75,8 @@ cdef class WideTable:
     """Records of one kind with a wide key, bounded by `records_max`; `len()` gives how many there are.
 
     `hash_key`: 16 bytes that nobody can guess, where keys come from strangers.  `by_owner`: `first_of` and `next_of`
-    find all records of an owner, for 8 bytes a record more.  The owner is the first key; or another number of the record,
-    the `owner_word`th of eight bytes, that stays what it is when `own` has been told of it.
+    find all records of an owner, for 8 bytes a record more.  The owner is the first key; or another number of the
+    record, the `owner_word`th of eight bytes, that stays what it is when `own` has been told of it.
     """
 
     def __cinit__(self, int kind, uint32_t records_max, bytes hash_key=bytes(HASH_KEY_BYTES), bint by_owner=False,
