@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anyio import to_thread
 from litestar.connection import ASGIConnection
@@ -19,10 +19,14 @@ from litestar.types import Guard
 from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 
+from .models.documents import Document
 from .models.journal import entries
 from .models.mirror import alarms, cards, organisations, stores, terminals
 from .models.people import WHOLE_GROUP, Department, User
 from .rights import STEP_UP_RIGHTS, Action, right, rights_of
+
+if TYPE_CHECKING:
+    from .service import Service
 
 SHOWN_AT_START, SHOWN_AT_END = 6, 4
 """Digits of a card number that everybody who sees the card may see."""
@@ -125,6 +129,10 @@ class Visitor:
         """A question about `users`: those of its part of the organisation."""
         return query if self.sees_everything else query.where(User.organisation_id.in_(self.organisation_ids))
 
+    def documents_seen(self, query: Select[Any]) -> Select[Any]:
+        """A question about `documents`: those that were made in its part of the organisation."""
+        return query if self.sees_everything else query.where(Document.organisation_id.in_(self.organisation_ids))
+
     def may_place_in(self, organisation_id: int) -> bool:
         """Whether the visitor may put somebody at a node."""
         return self.sees_everything or organisation_id in self.organisation_ids
@@ -199,15 +207,21 @@ def needs(function: str, action: Action = Action.VIEW) -> Guard:
             raise NotAuthorizedException(detail="Sign on first.")
         if visitor.must_change_password:
             raise PasswordChangeNeededException(detail="Change your password first.")
-        if needed not in visitor.rights:
-            refused = connection.app.state.service.audit.refused
-            await to_thread.run_sync(refused, visitor, function, action.value, connection.scope["path"])
-            raise PermissionDeniedException(detail=f"The right {needed} is needed.")
-        if needed in STEP_UP_RIGHTS and not is_stepped_up(visitor, connection.app.state.service.now()):
-            raise StepUpNeededException(needed)
+        service = connection.app.state.service
+        await to_thread.run_sync(demand, service, visitor, function, action, connection.scope["path"])
 
     guard.needed = needed  # type: ignore[attr-defined]  # what the test of the matrix reads
     return guard
+
+
+def demand(service: Service, visitor: Visitor, function: str, action: Action, path: str) -> None:
+    """Go on only with a right, and with a fresh dynamic password where it asks for one; a refusal is noted."""
+    needed = right(function, action)
+    if needed not in visitor.rights:
+        service.audit.refused(visitor, function, action.value, path)
+        raise PermissionDeniedException(detail=f"The right {needed} is needed.")
+    if needed in STEP_UP_RIGHTS and not is_stepped_up(visitor, service.now()):
+        raise StepUpNeededException(needed)
 
 
 def is_stepped_up(visitor: Visitor, now: datetime) -> bool:

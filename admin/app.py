@@ -6,6 +6,7 @@ from copy import copy
 from itertools import chain
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from anyio import to_thread
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
@@ -39,13 +40,14 @@ from .pages import (
     audit_pages,
     card_pages,
     dashboard_pages,
+    document_pages,
     entry_pages,
     organisation_pages,
     report_pages,
     sign_in_pages,
     user_pages,
 )
-from .pages.common import go, page, refusal_text, with_query
+from .pages.common import go, page, refusal_text, safe_address, with_query
 from .pages.handlers import get
 from .pages.sign_in_pages import LANGUAGE_COOKIE, cookie_name
 from .people.sign_in import find_visitor
@@ -115,7 +117,7 @@ class OpenMetrics(PrometheusController):
 def show_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """A page that says what went wrong and what to do; never what the code looks like inside."""
     here = f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
-    back = here if request.method == "GET" else "/"
+    back = here if request.method == "GET" else _page_before(request)
     if isinstance(error, NotAuthorizedException):
         return go(request, with_query("/login", {"next": back if back != "/" else ""}))
     if isinstance(error, PasswordChangeNeededException):
@@ -131,6 +133,14 @@ def show_error(request: Request[Any, Any, Any], error: Exception) -> Response[An
     return page(request, "error.html", http_status=status, code=status, detail="")
 
 
+def _page_before(request: Request[Any, Any, Any]) -> str:
+    """The page whose form was sent, to come back to; the dashboard when the browser does not say, or names another."""
+    before = urlsplit(request.headers.get("referer", ""))
+    if before.netloc != request.url.netloc or before.path in ("", "/login", "/step-up"):
+        return "/"
+    return safe_address(before._replace(scheme="", netloc="", fragment="").geturl())
+
+
 def create_app(
     settings: Settings | None = None, database: Database | None = None, surroundings: Surroundings = SYSTEM
 ) -> Litestar:
@@ -142,6 +152,7 @@ def create_app(
         sign_in_pages,
         account_pages,
         dashboard_pages,
+        document_pages,
         card_pages,
         entry_pages,
         alarm_pages,

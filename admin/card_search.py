@@ -39,6 +39,14 @@ def number_spans(prefix: str) -> list[Span]:
     return spans
 
 
+def between(column: Any, first: int, last: int) -> list[ColumnElement[bool]]:
+    """Conditions for numbers from `first` to `last`; none when they are the other way round."""
+    if first > last:
+        return []
+    spans = [(first, SIGN - 1), (SIGN, last)] if first < SIGN <= last else [(first, last)]
+    return [and_(column >= low, column <= high) for low, high in spans]
+
+
 def conditions(column: Any, text: str, *, sees_unmasked: bool) -> list[ColumnElement[bool]]:
     """Conditions for numbers that begin with what was typed, in the order of the column; none: nothing can be found.
 

@@ -55,6 +55,7 @@ def _audit_words() -> Iterator[str]:
     yield from RIGHTS
     yield from (action.value for action in Action)
     yield from ("sign-in", "done", "refused", "failed", "looked")
+    yield from ("draft", "submit", "send", "withdraw", "reject", "retry")  # what is noted of documents
     for path in sorted(HERE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _APPENDING:

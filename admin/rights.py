@@ -49,6 +49,7 @@ FUNCTIONS: dict[str, Function] = {
         Function("dashboard", _("Dashboard"), (V,)),
         Function("cards", _("Cards"), (V, A, C, OK, P, X, S), (OK,)),
         Function("card-types", _("Card types"), (V, A, C, OK), (OK,)),
+        Function("documents", _("Documents"), (V,)),
         Function("entries", _("Entries"), (V, P, X)),
         Function("members", _("Members"), (V, A, C, D, P, X, S)),
         Function("money", _("Money"), (V, A, OK, P, X), (A, OK)),
@@ -101,6 +102,7 @@ ROLES: dict[str, Role] = {
             _("Headquarters supervisor"),
             {
                 "dashboard": (V,),
+                "documents": (V,),
                 "cards": (V, A, C, OK, P, X, S),
                 "card-types": (V, A, C, OK),
                 "entries": (V, P, X),
@@ -117,13 +119,21 @@ ROLES: dict[str, Role] = {
         _role(
             "card-desk",
             _("Card desk"),
-            {"dashboard": (V,), "cards": (V, A, C, P), "card-types": (V,), "entries": (V, P), "members": (V, A, C, P)},
+            {
+                "dashboard": (V,),
+                "documents": (V,),
+                "cards": (V, A, C, P),
+                "card-types": (V,),
+                "entries": (V, P),
+                "members": (V, A, C, P),
+            },
         ),
         _role(
             "store-manager",
             _("Store manager"),
             {
                 "dashboard": (V,),
+                "documents": (V,),
                 "cards": (V, C, P),
                 "entries": (V, P),
                 "members": (V, C, P),
@@ -137,6 +147,7 @@ ROLES: dict[str, Role] = {
             _("Finance"),
             {
                 "dashboard": (V,),
+                "documents": (V,),
                 "cards": (V,),
                 "entries": (V, P, X),
                 "money": (V, A, OK, P, X),
@@ -149,6 +160,7 @@ ROLES: dict[str, Role] = {
             _("Security"),
             {
                 "dashboard": (V,),
+                "documents": (V,),
                 "cards": (V, S),
                 "entries": (V,),
                 "terminals": (V, A, C),
@@ -162,6 +174,7 @@ ROLES: dict[str, Role] = {
             _("Auditor"),
             {
                 "dashboard": (V,),
+                "documents": (V,),
                 "cards": (V,),
                 "entries": (V, X),
                 "organisation": (V,),

@@ -1,4 +1,4 @@
-"""Runs the service: the web server in this process, the follower beside it as a process of its own."""
+"""Runs the service: the web server in this process, follower and sender beside it as processes of their own."""
 
 from __future__ import annotations
 
@@ -98,9 +98,10 @@ def run_together(
 
 
 def commands_of(settings_path: Path) -> dict[str, list[str]]:
-    """Follower and web server as commands, for `run_together`."""
+    """Follower, sender and web server as commands, for `run_together`."""
     return {
         "follower": [sys.executable, "-m", "admin.follower"],
+        "sender": [sys.executable, "-m", "admin.documents.sender"],
         "web server": [sys.executable, "-m", "admin.serving", str(settings_path)],
     }
 

@@ -26,6 +26,7 @@ app.command(user_app)
 DataOption = Annotated[Path, Parameter(name="--data", help="Data directory of the switch; the service's is in it.")]
 FOLDER = "admin"
 SETTINGS = "admin.toml"
+ENROL_AGAIN_S = 1.0
 
 
 def settings_path(data: Path) -> Path:
@@ -77,6 +78,72 @@ def init(
 
 
 @app.command
+def enrol(*, data: DataOption) -> int:
+    """Make the service's own terminal at the running switch, with which pages change cards, types and rules.
+
+    `up` and `serve` do it at their first start.
+
+    For example:
+        cardswitch admin enrol --data build/mine
+    """
+    from admin._clock import SYSTEM
+    from admin.documents.terminals import HEADQUARTERS, RIGHTS, key_path, make_key, terminal_id_of
+    from admin.settings import read_settings
+    from switch.protocol.codes import ResponseCode
+
+    from .desk import Desk, Switch, at_desk
+
+    settings = read_settings(settings_path(data))
+    path = key_path(settings, HEADQUARTERS)
+    if path.exists():
+        print(f"{path}: there is a terminal already")
+        return 0
+    waiting = path.with_suffix(".enrolling")  # the final name only once the switch knows the key
+    key = make_key(waiting, terminal_id_of(HEADQUARTERS), SYSTEM.random_bytes)
+
+    async def work(desk: Desk) -> int:
+        outcome = await desk.client.put_terminal(
+            key.terminal_id, bytes.fromhex(key.key), store_id=HEADQUARTERS, rights=int(RIGHTS[True])
+        )
+        if outcome.code != ResponseCode.APPROVED:
+            raise ValueError(f"terminal {key.terminal_id}: expected to be taken in, got: {outcome.meaning}")
+        desk.client.compact_trace()  # the key stood in it
+        return 0
+
+    options = Switch(connect=f"{settings.switch_host}:{settings.switch_port}", operator_key=Path(settings.switch_key))
+    code = at_desk(options, work)
+    waiting.rename(path)
+    print(f"{path}: terminal {key.terminal_id} is made")
+    return code
+
+
+@app.command
+def send(*, data: DataOption) -> int:
+    """Send what people have ordered on the pages until SIGTERM; `serve` starts it.
+
+    For example:
+        cardswitch admin send --data build/mine
+    """
+    from admin._clock import SYSTEM
+
+    from .output import CommandError
+
+    said = ""
+    while True:
+        try:
+            enrol(data=data)
+            break
+        except CommandError as error:  # the switch is still starting, or is not there today
+            if str(error) != said:
+                said = str(error)
+                print(f"cardswitch admin send: {said}; trying again", file=sys.stderr, flush=True)
+            SYSTEM.pause_s(ENROL_AGAIN_S)
+    os.execve(  # no process of its own in between that would have to pass signals on
+        sys.executable, [sys.executable, "-m", "admin.documents.sender"], _environment(settings_path(data))
+    )
+
+
+@app.command
 def migrate(*, data: DataOption) -> int:
     """Bring the tables to this version of the program.
 
@@ -104,7 +171,7 @@ def serve(*, data: DataOption) -> int:
     path = settings_path(data)
     settings = read_settings(path)
     print(f"cardswitch admin: http://{settings.listen_host}:{settings.listen_port}/", flush=True)
-    return run_together(commands_of(path), _environment(path))
+    return run_together({**commands_of(path), **_sender(data)}, _environment(path))
 
 
 @app.command
@@ -175,7 +242,7 @@ def load_facts(folder: Path, *, data: DataOption) -> int:
         except RefusedError as error:
             raise ValueError(str(error)) from error
         with service.database.write() as session:
-            service.audit.append(session, COMMAND_LINE, "reports", "load-facts", folder.name, **loaded)
+            service.audit.append(session, COMMAND_LINE, "reports", "load-facts", folder.name, rows=loaded)
     for name, count in loaded.items():
         print(f"{name}: {count:,} rows")
     return 0
@@ -289,7 +356,7 @@ def up(*, data: DataOption, listen: str = "127.0.0.1:7464", web: str = "127.0.0.
             setup_token(data=data)
     print(f"cardswitch admin: http://{settings.listen_host}:{settings.listen_port}/", flush=True)
     switch = [sys.executable, "-m", "cardswitch", "serve", "--data", str(data), "--listen", listen]
-    return run_together({"switch": switch, **commands_of(path)}, _environment(path))
+    return run_together({"switch": switch, **commands_of(path), **_sender(data)}, _environment(path))
 
 
 @contextmanager
@@ -304,6 +371,11 @@ def _service(data: Path) -> Iterator[Service]:
         yield Service(settings, database)
     finally:
         database.close()
+
+
+def _sender(data: Path) -> dict[str, list[str]]:
+    """The sender as a command that first sees to its terminal."""
+    return {"sender": [sys.executable, "-m", "cardswitch", "admin", "send", "--data", str(data)]}
 
 
 def _environment(path: Path) -> dict[str, str]:

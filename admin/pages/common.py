@@ -38,7 +38,14 @@ class MenuItem:
 _ = str
 MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
     ("", (MenuItem("/", _("Dashboard"), "dashboard"),)),
-    (_("Cards"), (MenuItem("/cards", _("Cards"), "cards"), MenuItem("/entries", _("Entries"), "entries"))),
+    (
+        _("Cards"),
+        (
+            MenuItem("/cards", _("Cards"), "cards"),
+            MenuItem("/entries", _("Entries"), "entries"),
+            MenuItem("/documents", _("Documents"), "documents"),
+        ),
+    ),
     (_("Members"), ()),
     (_("Money and points"), ()),
     (_("Stores"), (MenuItem("/organisation", _("Organisation"), "organisation"),)),

@@ -7,6 +7,7 @@ import subprocess
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
@@ -72,11 +73,10 @@ class Replayed:
         write_facts(Plan(load_year(data, mod, residue), read_rules(RULES), 1), data, folder / "facts")
         load_facts(self.database, folder / "facts")
 
-    def rows(self, name: str, **asked: object) -> list[dict[str, object]]:
+    def rows(self, name: str, **asked: Any) -> list[dict[str, Any]]:
         """Rows of a report as of the last day of the year, by the columns' names."""
         report = REPORTS[name]
-        values = {field: asked[field] for field in asked}
-        parameters = report.parameters(**({"until_date": days("2017-12-31")} | values))
+        parameters = report.parameters(**({"until_date": days("2017-12-31")} | asked))
         with self.database.read() as session:
             found = outcome(scope_of(session, EVERYBODY), report, parameters, ALL_ROWS)
         return [dict(zip((column.name for column in report.columns), row, strict=True)) for row in found.rows]

@@ -108,11 +108,12 @@ class YearReference:
         """By (department) or (department, category): paid cents, lines, baskets, members."""
         paid: Counter[tuple[str, ...]] = Counter()
         count: Counter[tuple[str, ...]] = Counter()
-        baskets, members = defaultdict(set), defaultdict(set)
+        baskets: dict[tuple[str, ...], set[int]] = defaultdict(set)
+        members: dict[tuple[str, ...], set[int]] = defaultdict(set)
         for number, (household, _, _, _, lines) in enumerate(self.baskets):
             for item, amount in lines:
                 department, category = self.products.get(item, ("UNKNOWN", None))
-                key = (department, category or "UNKNOWN") if with_category else (department,)
+                key: tuple[str, ...] = (department, category or "UNKNOWN") if with_category else (department,)
                 paid[key] += amount
                 count[key] += 1
                 baskets[key].add(number)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select, text
@@ -125,7 +126,7 @@ def test_each_purchase_is_a_basket_with_its_lines_and_what_takes_it_back_has_a_m
     follower_of(settings, database).catch_up()
     with database.read() as session:
         found = {row.sequence: row for row in session.execute(select(baskets))}
-        lines = {}
+        lines: dict[int, list[Any]] = {}
         for line in session.execute(select(bill_lines).order_by(bill_lines.c.id)):
             lines.setdefault(line.id >> LINE_BITS, []).append(line)
         approved = session.execute(select(entries).where(entries.c.code == 0, entries.c.part == 0)).all()
@@ -139,7 +140,7 @@ def test_each_purchase_is_a_basket_with_its_lines_and_what_takes_it_back_has_a_m
         key: (row.amount_minor, row.card_number, row.account_number, row.business_date) for key, row in found.items()
     }
     assert told == wanted
-    by_type = {}
+    by_type: dict[int, list[Any]] = {}
     for row in found.values():
         by_type.setdefault(row.type, []).append(row)
     dues = {row.sequence: row.due_minor + row.discount_minor for row in approved}

@@ -286,7 +286,8 @@ def test_a_bill_leads_to_its_lines_and_its_entry(shop):
 def test_the_chart_is_data_beside_the_table(shop):
     with shop.browser("finn") as browser:
         page = browser.get("/reports/stores").text
-    data = json.loads(re.search(r'<script type="application/json">(.*?)</script>', page)[1])
+    (found,) = re.findall(r'<script type="application/json">(.*?)</script>', page)
+    data = json.loads(found)
     assert data["labels"] == [str(NORTH_STORE), str(SOUTH_STORE)]
     assert data["series"][0]["values"] == [100.55, 7.0]
 

@@ -1,0 +1,330 @@
+"""What people do with documents: make, submit, approve, reject, withdraw, try again, undo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.orm import Session
+
+from admin.access import Visitor
+from admin.errors import RefusedError
+from admin.forms import Kind as FieldKind
+from admin.forms import declared
+from admin.models.documents import Document, DocumentState, DocumentStep, StepState
+from admin.models.journal import JournalPosition
+from admin.models.mirror import stores
+from admin.references import References
+from admin.rights import Action
+from admin.service import Service
+
+from .kind import Kind, Order, Planning
+from .registry import KINDS
+
+MODULE = "documents"
+SECRET_PURPOSE = "documents"
+NONCE_BYTES = 12
+INSERTED_AT_ONCE = 1_000
+WAIT_S, LOOK_S = 3.0, 0.05
+"""A document of a few requests is done within this, and the page that comes next shows what it did."""
+_ = str
+GONE_ON = _("Somebody else has gone on with this document. Look at it again.")
+
+
+class Desk:
+    """Documents for one visitor."""
+
+    def __init__(self, service: Service, references: References, visitor: Visitor) -> None:
+        self._service = service
+        self._references = references
+        self._visitor = visitor
+
+    # ------------------------------------------------------------------- making
+
+    def may_make(self, kind: Kind[Any]) -> bool:
+        """Whether the visitor holds the right that making one needs."""
+        return self._visitor.may(kind.function, kind.action)
+
+    @contextmanager
+    def planning(self, kind: Kind[Any], form: msgspec.Struct) -> Iterator[Planning]:
+        """The plan of a form, to be looked at; `RefusedError` when it cannot be done at all."""
+        with self._service.database.read() as session:
+            planning = Planning(session, self._visitor, self._references)
+            kind.plan(planning, form)
+            yield planning
+
+    def make(
+        self,
+        kind: Kind[Any],
+        form: msgspec.Struct,
+        *,
+        remark: str = "",
+        request_key: str | None = None,
+        digest: bytes | None = None,
+        is_draft: bool = False,
+        undoes_id: int | None = None,
+    ) -> int:
+        """A new document; its number.
+
+        It waits for a second person where the kind asks for one, and is sent
+        otherwise; a draft does neither.  With `digest`, `RefusedError` when it
+        would by now do something else than what was shown.  The same
+        `request_key` again gives the document that there is.
+        """
+        self._must_make(kind)
+        if is_draft and kind.has_secrets:
+            raise RefusedError("A document with a secret in it cannot be kept as a draft.")
+        with self._service.database.write() as session:
+            if request_key is not None:
+                known = session.scalar(select(Document.id).where(Document.request_key == request_key))
+                if known is not None:
+                    return known
+            document = Document(
+                kind=kind.name,
+                state=DocumentState.DRAFT,
+                form=encode_form(form),
+                remark=remark[:200],
+                organisation_id=self._visitor.organisation_id,
+                store_id=self._store(session),
+                maker_id=self._visitor.user_id,
+                made_at=self._service.now(),
+                digest=b"",
+                undoes_id=undoes_id,
+                request_key=request_key,
+            )
+            session.add(document)
+            session.flush()
+            if is_draft:
+                self._note(session, "draft", document)
+            else:
+                self._submit(session, kind, form, document, digest)
+            return document.id
+
+    def submit(self, document_id: int) -> None:
+        """Go on with a draft of one's own."""
+        with self._service.database.write() as session:
+            document = self._own(session, document_id, DocumentState.DRAFT)
+            kind = KINDS[document.kind]
+            self._must_make(kind)
+            self._submit(session, kind, decode_form(kind, document), document, None)
+
+    def withdraw(self, document_id: int) -> None:
+        """Take back what nobody has agreed to yet."""
+        with self._service.database.write() as session:
+            document = self._own(session, document_id, DocumentState.DRAFT, DocumentState.SUBMITTED)
+            self._end(session, document, DocumentState.WITHDRAWN)
+            self._note(session, "withdraw", document)
+
+    # ------------------------------------------------------------------- agreeing
+
+    def may_check(self, document: Document) -> bool:
+        """Whether the visitor may agree to a document that waits: with the right, and not his own."""
+        kind = KINDS[document.kind]
+        return (
+            document.state == DocumentState.SUBMITTED
+            and document.maker_id != self._visitor.user_id
+            and self._visitor.may(kind.function, Action.APPROVE)
+        )
+
+    def approve(self, document_id: int, answer: str = "") -> None:
+        """Agree as the second person: from now on it is sent."""
+        with self._service.database.write() as session:
+            document = self._to_check(session, document_id, answer)
+            document.state = DocumentState.RUNNING
+            self._note(session, "approve", document, answer=answer)
+
+    def reject(self, document_id: int, answer: str) -> None:
+        """Refuse as the second person; says why."""
+        if not answer.strip():
+            raise RefusedError("Say why it is rejected.")
+        with self._service.database.write() as session:
+            document = self._to_check(session, document_id, answer)
+            self._end(session, document, DocumentState.REJECTED)
+            self._note(session, "reject", document, answer=answer)
+
+    # ------------------------------------------------------------------- afterwards
+
+    def retry(self, document_id: int) -> None:
+        """Send what was refused once more; a range passes over the cards that are done."""
+        with self._service.database.write() as session:
+            document = self._seen(session, document_id)
+            kind = KINDS[document.kind]
+            self._must_make(kind)
+            if document.state != DocumentState.PARTLY or kind.has_secrets:
+                raise RefusedError("Only what was refused in part can be tried again.")
+            session.execute(
+                update(DocumentStep)
+                .where(
+                    DocumentStep.document_id == document_id,
+                    DocumentStep.state.in_((StepState.REFUSED, StepState.PARTLY, StepState.CANCELLED)),
+                )
+                .values(
+                    state=StepState.PLANNED,
+                    trace_number=0,
+                    code=0,
+                    detail=0,
+                    results=b"",
+                    done_count=0,
+                    skipped_count=0,
+                )
+            )
+            done, skipped = session.execute(
+                select(func.sum(DocumentStep.done_count), func.sum(DocumentStep.skipped_count)).where(
+                    DocumentStep.document_id == document_id
+                )
+            ).one()
+            document.done_count, document.skipped_count, document.refused_count = done or 0, skipped or 0, 0
+            document.state, document.ended_at = DocumentState.RUNNING, None
+            self._note(session, "retry", document)
+
+    def undo(self, document_id: int) -> int:
+        """A new document that undoes a finished one, where its kind knows how; its number."""
+        with self._service.database.read() as session:
+            document = self._seen(session, document_id)
+            kind = KINDS[document.kind]
+            if kind.undo is None or document.state not in (DocumentState.DONE, DocumentState.PARTLY):
+                raise RefusedError("This document cannot be undone.")
+            planning = Planning(session, self._visitor, self._references)
+            name, form = kind.undo(planning, document, decode_form(kind, document))
+        return self.make(KINDS[name], form, request_key=f"undo {document_id}", undoes_id=document_id)
+
+    def wait(self, document_id: int) -> None:
+        """Wait a moment until a small document is done and the follower has seen it; long ones show their progress."""
+        surroundings = self._service.surroundings
+        for _look in range(int(WAIT_S / LOOK_S)):
+            with self._service.database.read() as session:
+                row = session.execute(
+                    select(Document.state, Document.last_sequence).where(Document.id == document_id)
+                ).one()
+                reached = session.scalar(
+                    select(JournalPosition.sequence).where(
+                        JournalPosition.partition == self._service.settings.partition
+                    )
+                )
+            if row.state != DocumentState.RUNNING and row.last_sequence <= (reached or 0):
+                return
+            surroundings.pause_s(LOOK_S)
+
+    # ------------------------------------------------------------------- within
+
+    def _submit(
+        self, session: Session, kind: Kind[Any], form: msgspec.Struct, document: Document, digest: bytes | None
+    ) -> None:
+        planning = Planning(session, self._visitor, self._references)
+        kind.plan(planning, form)
+        if not planning.orders:
+            raise RefusedError("There is nothing to do: no card was found that this could be done to.")
+        if digest is not None and digest != planning.digest:
+            raise RefusedError("Meanwhile something has changed, and this would do something else. Look at it again.")
+        document.digest = planning.digest
+        document.item_count, document.amount_minor = planning.item_count, planning.amount_minor
+        waits = kind.needs_checker(planning, form)
+        document.state = DocumentState.SUBMITTED if waits else DocumentState.RUNNING
+        rows = [self._step(document.id, number, order) for number, order in enumerate(planning.orders, 1)]
+        for start in range(0, len(rows), INSERTED_AT_ONCE):
+            session.execute(insert(DocumentStep), rows[start : start + INSERTED_AT_ONCE])
+        self._note(session, "submit" if waits else "send", document)
+
+    def _step(self, document_id: int, number: int, order: Order) -> dict[str, Any]:
+        body = order.body
+        if order.is_secret:
+            secret = self._service.secret_for(SECRET_PURPOSE)
+            nonce = self._service.surroundings.random_bytes(NONCE_BYTES)
+            body = seal_body(secret, body, document_id, number, nonce)
+        return {
+            "document_id": document_id,
+            "number": number,
+            "state": StepState.PLANNED,
+            "type": int(order.type),
+            "body": body,
+            "is_sealed": order.is_secret,
+            "by_checker": order.by_checker,
+            "card_number": order.card_number,
+            "item_count": order.item_count,
+            "subject": order.subject[:120],
+        }
+
+    def _must_make(self, kind: Kind[Any]) -> None:
+        if not self.may_make(kind):
+            raise RefusedError("You lack the right to do this.")
+
+    def _store(self, session: Session) -> int:
+        """Store at whose desk the visitor works, when his place in the organisation is one."""
+        if self._visitor.sees_everything:
+            return 0
+        place = stores.c.organisation_id == self._visitor.organisation_id
+        found: Sequence[int] = session.scalars(select(stores.c.store_id).where(place).limit(2)).all()
+        return found[0] if len(found) == 1 else 0
+
+    def _seen(self, session: Session, document_id: int) -> Document:
+        query = self._visitor.documents_seen(select(Document).where(Document.id == document_id))
+        document: Document | None = session.scalar(query.with_for_update())
+        if document is None or document.kind not in KINDS:
+            raise RefusedError("There is no such document.")
+        return document
+
+    def _own(self, session: Session, document_id: int, *states: DocumentState) -> Document:
+        document = self._seen(session, document_id)
+        if document.maker_id != self._visitor.user_id:
+            raise RefusedError("Only who made a document goes on with it or takes it back.")
+        if document.state not in states:
+            raise RefusedError(GONE_ON)
+        return document
+
+    def _to_check(self, session: Session, document_id: int, answer: str) -> Document:
+        document = self._seen(session, document_id)
+        if document.state != DocumentState.SUBMITTED:
+            raise RefusedError(GONE_ON)
+        if document.maker_id == self._visitor.user_id:
+            raise RefusedError("A second person must agree: nobody checks what he made himself.")
+        if not self.may_check(document):
+            raise RefusedError("You lack the right to do this.")
+        document.checker_id, document.checked_at = self._visitor.user_id, self._service.now()
+        document.answer = answer[:200]
+        return document
+
+    def _end(self, session: Session, document: Document, state: DocumentState) -> None:
+        document.state, document.ended_at = state, self._service.now()
+        session.execute(
+            update(DocumentStep)
+            .where(DocumentStep.document_id == document.id)
+            .values(state=StepState.CANCELLED, body=b"")
+        )
+
+    def _note(self, session: Session, action: str, document: Document, **detail: Any) -> None:
+        shown: dict[str, Any] = {"kind": document.kind, "items": document.item_count, **detail}
+        if document.amount_minor:
+            shown["amount_minor"] = document.amount_minor
+        if document.remark:
+            shown["remark"] = document.remark
+        function = KINDS[document.kind].function
+        self._service.audit.append(session, self._visitor, function, action, f"document {document.id}", **shown)
+
+
+def encode_form(form: msgspec.Struct) -> str:
+    """A form as JSON, without its secrets."""
+    secrets = {one.name: "" for one in declared(type(form)) if one.entry.kind is FieldKind.SECRET}
+    return msgspec.json.encode(msgspec.structs.replace(form, **secrets)).decode()
+
+
+def decode_form(kind: Kind[Any], document: Document) -> Any:
+    """The form of a document; `RefusedError` when this version of the program cannot read it any more."""
+    try:
+        return msgspec.json.decode(document.form, type=kind.form)
+    except msgspec.ValidationError:
+        raise RefusedError("This document was made by another version of the program. Make a new one.") from None
+
+
+def seal_body(secret: bytes, body: bytes, document_id: int, number: int, nonce: bytes) -> bytes:
+    """A request with a secret in it as the database keeps it: nonce, then AES-GCM bound to its place."""
+    return nonce + AESGCM(secret).encrypt(nonce, body, f"{document_id}/{number}".encode())
+
+
+def open_body(secret: bytes, sealed: bytes, document_id: int, number: int) -> bytes:
+    """The request that was sealed; `cryptography.exceptions.InvalidTag` when it was moved or changed."""
+    place = f"{document_id}/{number}".encode()
+    return AESGCM(secret).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], place)

@@ -1,0 +1,106 @@
+"""`python -m admin.documents.sender`: sends documents until SIGTERM; `cardswitch admin serve` starts it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from admin._clock import SYSTEM, Surroundings
+from admin.database import Database
+from admin.errors import AdminError, SettingsError
+from admin.service import Service
+from admin.settings import Settings, settings_of_process
+
+from .sending import Sender
+from .terminals import link_of
+
+IDLE_PAUSE_S = 0.05
+"""Between looks for something to send: a person who has just pressed a button does not notice it."""
+AGAIN_PAUSE_S = 1.0
+"""After a failure, before the next try."""
+
+log = structlog.get_logger(__name__)
+
+
+def run(sender: Sender, is_stopping: threading.Event) -> None:
+    """Send until told to stop; what goes wrong is told on the pages and tried again."""
+    problem = ""
+    while not is_stopping.is_set():
+        try:
+            has_more = sender.work()
+            if problem:
+                problem = ""
+                sender.tell(problem)
+            if not has_more:
+                is_stopping.wait(IDLE_PAUSE_S)
+        except (AdminError, SQLAlchemyError) as error:
+            text = str(error).partition("\n")[0]
+            if text != problem:
+                problem = text
+                log.warning("documents wait", reason=text)
+                try:
+                    sender.tell(text)
+                except SQLAlchemyError:
+                    problem = ""  # the database is what is wrong; tell it once it is back
+            is_stopping.wait(AGAIN_PAUSE_S)
+
+
+@contextmanager
+def alone(settings: Settings) -> Iterator[None]:
+    """One sender per installation: two would give the same number to two requests."""
+    path = Path(settings.data) / "sender.lock"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SettingsError(f"{path}: expected to be the only sender, got another one; end it first") from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def sender_of(settings: Settings, database: Database, surroundings: Surroundings = SYSTEM) -> Sender:
+    """The sender that settings describe."""
+    service = Service(settings, database, surroundings)
+    return Sender(service, lambda store_id: link_of(settings, store_id, surroundings.random_bytes))
+
+
+def main() -> int:
+    """Send until SIGTERM; settings from the file that the environment names."""
+    settings = settings_of_process()
+    database = Database(settings.url)
+    is_stopping = threading.Event()
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        is_stopping.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    try:
+        with alone(settings):
+            sender = sender_of(settings, database)
+            try:
+                run(sender, is_stopping)
+            finally:
+                sender.close()
+    except AdminError as error:
+        print(f"admin sender: {error}", file=sys.stderr)
+        return 1
+    finally:
+        database.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
