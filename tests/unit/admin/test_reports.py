@@ -272,7 +272,7 @@ def test_money_between_organisations_fees_campaigns_and_usefulness(shop):
         assert [row["Month"] for row in months[:-1]] == ["2026-01", "2026-02", "2026-03"]
 
 
-@pytest.mark.feature("GJ-116", "K3-041", "GJ-103")
+@pytest.mark.feature("GJ-116")
 def test_a_bill_leads_to_its_lines_and_its_entry(shop):
     with shop.browser("finn") as browser:
         page = browser.get("/reports/purchases").text
