@@ -45,6 +45,7 @@ from .pages import (
     organisation_pages,
     report_pages,
     sign_in_pages,
+    submission_pages,
     user_pages,
 )
 from .pages.common import go, page, refusal_text, safe_address, with_query
@@ -158,6 +159,7 @@ def create_app(
         alarm_pages,
         organisation_pages,
         report_pages,
+        submission_pages,
         user_pages,
         audit_pages,
     )

@@ -58,7 +58,7 @@ FUNCTIONS: dict[str, Function] = {
         Function("terminals", _("Terminals"), (V, A, C)),
         Function("alarms", _("Alarms"), (V, C)),
         Function("keys", _("Keys"), (V, A, C, OK), (A, C, OK)),
-        Function("reports", _("Reports"), (V, P, X)),
+        Function("reports", _("Reports"), (V, A, OK, P, X)),
         Function("users", _("Users"), (V, A, C, P), (A, C)),
         Function("audit", _("Audit log"), (V, X)),
     )
@@ -112,7 +112,7 @@ ROLES: dict[str, Role] = {
                 "organisation": (V, A, C, D),
                 "terminals": (V, A, C),
                 "alarms": (V, C),
-                "reports": (V, P, X),
+                "reports": (V, A, OK, P, X),
                 "users": (V,),
             },
         ),
@@ -139,7 +139,7 @@ ROLES: dict[str, Role] = {
                 "members": (V, C, P),
                 "terminals": (V,),
                 "alarms": (V,),
-                "reports": (V, P),
+                "reports": (V, A, P),
             },
         ),
         _role(
@@ -152,7 +152,7 @@ ROLES: dict[str, Role] = {
                 "entries": (V, P, X),
                 "money": (V, A, OK, P, X),
                 "points": (V, A, P, X),
-                "reports": (V, P, X),
+                "reports": (V, A, P, X),
             },
         ),
         _role(

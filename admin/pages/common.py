@@ -50,7 +50,13 @@ MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
     (_("Money and points"), ()),
     (_("Stores"), (MenuItem("/organisation", _("Organisation"), "organisation"),)),
     (_("Security"), (MenuItem("/alarms", _("Alarms"), "alarms"),)),
-    (_("Reports"), (MenuItem("/reports", _("Reports"), "reports"),)),
+    (
+        _("Reports"),
+        (
+            MenuItem("/reports", _("Reports"), "reports"),
+            MenuItem("/report-submissions", _("Reports for review"), "reports"),
+        ),
+    ),
     (
         _("Administration"),
         (MenuItem("/users", _("Users"), "users"), MenuItem("/audit", _("Audit log"), "audit")),

@@ -26,10 +26,10 @@ def local_hour(scope: Scope, first_date: int, column: Any) -> ColumnElement[int]
     """Hour of the day, 0 to 23, of a column of milliseconds since 1970-01-01 UTC."""
     first = max(first_date, scope.last_date - DAYS_MAX)
     changes = offsets(_zone(scope), first - 1, scope.last_date + 2)
-    offset_ms = case(
-        *((column >= start_ms, offset) for start_ms, offset in reversed(changes[1:])), else_=literal(changes[0][1])
-    )
-    return (column + offset_ms) // HOUR_MS % HOURS_PER_DAY
+    later = [(column >= start_ms, offset) for start_ms, offset in reversed(changes[1:])]
+    offset_ms = case(*later, else_=changes[0][1]) if later else literal(changes[0][1])
+    hour: ColumnElement[int] = (column + offset_ms) // HOUR_MS % HOURS_PER_DAY
+    return hour
 
 
 def offsets(zone: ZoneInfo, first_date: int, last_date: int) -> list[tuple[int, int]]:

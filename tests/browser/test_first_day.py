@@ -22,6 +22,7 @@ PAGES = (
     "/audit",
     "/audit/check",
     "/reports",
+    "/report-submissions",
     "/reports/dates",
     "/reports/purchases",
     "/reports/goods",
