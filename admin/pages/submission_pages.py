@@ -68,7 +68,7 @@ def list_submissions(request: Request[Visitor, Any, Any], before: FromQuery[str]
         query = query.where(ReportSubmission.id < int(before))
     with request.app.state.service.database.read() as session:
         rows = session.scalars(query).all()
-        names = dict(session.execute(select(User.id, User.full_name)).tuples().all())
+        names = {row.id: row.full_name for row in session.execute(select(User.id, User.full_name))}
     last = rows[PAGE_ROWS - 1].id if len(rows) > PAGE_ROWS else None
     return page(
         request,
@@ -110,7 +110,7 @@ def _show(request: Request[Visitor, Any, Any], number: int, problem: str) -> Tem
         context = FormContext(session, visitor, state.references)
         bound = bind(report.parameters, parse_qs(found.query), context)
         described = shown_of(bound.value, context) if bound.value is not None else []
-        names = dict(session.execute(select(User.id, User.full_name)).tuples().all())
+        names = {row.id: row.full_name for row in session.execute(select(User.id, User.full_name))}
         session.expunge(found)
     return page(
         request,
