@@ -45,6 +45,7 @@ def show_report(request: Request[Visitor, Any, Any], name: FromPath[str]) -> Res
         bound: Bound[Parameters] = bind(report.parameters, _sent(request), context)
         fields = fields_of(report.parameters, context, bound if bound.errors else None, bound.value)
         query = query_of(bound.value, context)
+        described = shown_of(bound.value, context) if bound.value is not None else []
     card = getattr(bound.value, "card", 0)
     if card and request.query_params.get("card") != state.references.make(card):
         # An address does not tell a card's number: what was typed goes on as a reference.
@@ -57,6 +58,7 @@ def show_report(request: Request[Visitor, Any, Any], name: FromPath[str]) -> Res
         "report.html",
         fields=[replace(field, values=[]) if field.values == ["0"] else field for field in fields],
         query=query,
+        described=described,
         is_good=bound.is_good,
         **table_context(request, report, outcome),
     )
