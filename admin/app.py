@@ -53,6 +53,7 @@ from .pages import (
     role_pages,
     sign_in_pages,
     token_pages,
+    submission_pages,
     user_pages,
     webhook_pages,
 )
@@ -185,6 +186,7 @@ def create_app(
         organisation_pages,
         dealer_pages,
         report_pages,
+        submission_pages,
         user_pages,
         role_pages,
         passkey_pages,

@@ -104,7 +104,7 @@ def recent_days(session: Session, visitor: Visitor) -> list[tuple[int, int, int]
     """(business date, spent, recharged) of the last dates that have entries, oldest first."""
     spent = case((daily_totals.c.type.in_(SPENDING), daily_totals.c.amount_minor), else_=0)
     credit = case((daily_totals.c.type == MessageType.CREDIT, daily_totals.c.amount_minor), else_=0)
-    query = select(
+    query: Select[Any] = select(
         daily_totals.c.business_date, func.sum(spent), func.sum(credit + daily_totals.c.recharged_minor)
     ).where(daily_totals.c.code.in_(APPROVED), daily_totals.c.business_date > 0)
     query = _seen(query, visitor).group_by(daily_totals.c.business_date)

@@ -242,7 +242,7 @@ def load_facts(folder: Path, *, data: DataOption) -> int:
         except RefusedError as error:
             raise ValueError(str(error)) from error
         with service.database.write() as session:
-            service.audit.append(session, COMMAND_LINE, "reports", "load-facts", folder.name, **loaded)
+            service.audit.append(session, COMMAND_LINE, "reports", "load-facts", folder.name, rows=loaded)
     for name, count in loaded.items():
         print(f"{name}: {count:,} rows")
     return 0

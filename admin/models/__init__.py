@@ -12,6 +12,7 @@ from . import (
     people,
     sales,
     security,
+    submissions,
 )
 from .base import Base, metadata
 
@@ -29,4 +30,5 @@ __all__ = [
     "people",
     "sales",
     "security",
+    "submissions",
 ]

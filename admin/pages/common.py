@@ -58,7 +58,13 @@ MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
         ),
     ),
     (_("Security"), (MenuItem("/alarms", _("Alarms"), "alarms"),)),
-    (_("Reports"), (MenuItem("/reports", _("Reports"), "reports"),)),
+    (
+        _("Reports"),
+        (
+            MenuItem("/reports", _("Reports"), "reports"),
+            MenuItem("/report-submissions", _("Reports for review"), "reports"),
+        ),
+    ),
     (
         _("Administration"),
         (

@@ -39,47 +39,45 @@ def list_reports(request: Request[Visitor, Any, Any]) -> Template:
 @get("/reports/{name:str}", guards=[needs("reports")])
 def show_report(request: Request[Visitor, Any, Any], name: FromPath[str]) -> Response[Any]:
     """One report: parameters, chart, the first rows, sums of all."""
-    report, state, visitor = _report(name), request.app.state, request.user
+    report, state, visitor = report_of(name), request.app.state, request.user
     with state.service.database.read() as session:
         context = FormContext(session, visitor, state.references)
         bound: Bound[Parameters] = bind(report.parameters, _sent(request), context)
         fields = fields_of(report.parameters, context, bound if bound.errors else None, bound.value)
-        query = _query(bound.value, context)
-    if getattr(bound.value, "card", 0) and request.query_params.get("card", "").isdecimal():
+        query = query_of(bound.value, context)
+        described = shown_of(bound.value, context) if bound.value is not None else []
+    card = getattr(bound.value, "card", 0)
+    if card and request.query_params.get("card") != state.references.make(card):
         # An address does not tell a card's number: what was typed goes on as a reference.
         return go(request, f"/reports/{name}?{query}")
-    outcome = _run(request, report, bound.value, ROWS_SHOWN_MAX) if bound.value is not None else Outcome([], [], 0)
-    rows = [_cells(request, report, row) for row in outcome.rows]
-    totals = [
-        "" if value is None else shown(column, value, visitor)
-        for column, value in zip(report.columns, outcome.totals, strict=False)
-    ]
-    context_values: dict[str, Any] = {
-        "report": report,
-        "fields": [replace(field, values=[]) if field.values == ["0"] else field for field in fields],
-        "query": query,
-        "outcome": outcome,
-        **_table(report, rows, totals),
-        "chart": chart_data(report, outcome, visitor),
-        "is_good": bound.is_good,
-        "rows_exported_max": ROWS_EXPORTED_MAX,
-    }
-    return page(request, "report.html", **context_values)
+    outcome = (
+        run_report(request, report, bound.value, ROWS_SHOWN_MAX) if bound.value is not None else Outcome([], [], 0)
+    )
+    return page(
+        request,
+        "report.html",
+        fields=[replace(field, values=[]) if field.values == ["0"] else field for field in fields],
+        query=query,
+        described=described,
+        is_good=bound.is_good,
+        **table_context(request, report, outcome),
+    )
 
 
 @get("/reports/{name:str}/excel", guards=[needs("reports", Action.EXPORT)])
 def export_excel(request: Request[Visitor, Any, Any], name: FromPath[str]) -> Response[bytes]:
     """The whole table as a workbook."""
-    return _export(request, _report(name), "xlsx")
+    return _export(request, report_of(name), "xlsx")
 
 
 @get("/reports/{name:str}/csv", guards=[needs("reports", Action.EXPORT)])
 def export_csv(request: Request[Visitor, Any, Any], name: FromPath[str]) -> Response[bytes]:
     """The whole table as CSV."""
-    return _export(request, _report(name), "csv")
+    return _export(request, report_of(name), "csv")
 
 
-def _report(name: str) -> Report:
+def report_of(name: str) -> Report:
+    """A report by its name; not found without one."""
     if (report := REPORTS.get(name)) is None:
         raise NotFoundException(detail="There is no such report.")
     return report
@@ -89,7 +87,7 @@ def _sent(request: Request[Visitor, Any, Any]) -> dict[str, list[str]]:
     return {key: request.query_params.getall(key) for key in request.query_params}
 
 
-def _query(parameters: Parameters | None, context: FormContext) -> str:
+def query_of(parameters: Parameters | None, context: FormContext) -> str:
     """Parameters as they stand in an address, card numbers as references."""
     if parameters is None:
         return ""
@@ -98,7 +96,8 @@ def _query(parameters: Parameters | None, context: FormContext) -> str:
     return urlencode([(key, value) for key, values in texts.items() if values != defaults[key] for value in values])
 
 
-def _run(request: Request[Visitor, Any, Any], report: Report, parameters: Parameters, rows_max: int) -> Outcome:
+def run_report(request: Request[Visitor, Any, Any], report: Report, parameters: Parameters, rows_max: int) -> Outcome:
+    """Rows and sums; a look at whole card numbers is noted."""
     state, visitor = request.app.state, request.user
     outcome: Outcome = state.reports.run(visitor, report, parameters, rows_max)
     has_cards = any(column.kind is ColumnKind.CARD for column in report.columns)
@@ -121,19 +120,29 @@ def _cells(request: Request[Visitor, Any, Any], report: Report, row: tuple[Any, 
     return cells
 
 
-def _table(report: Report, rows: list[list[tuple[str, str]]], totals: list[str]) -> dict[str, Any]:
-    """Columns that say something, rows and sums: a name or number that no row has would be a column of nothing."""
+def table_context(request: Request[Visitor, Any, Any], report: Report, outcome: Outcome) -> dict[str, Any]:
+    """What `_report_table.html` draws; without columns that say nothing: a name or number that no row has."""
+    visitor = request.user
+    rows = [_cells(request, report, row) for row in outcome.rows]
     kept = [
         n
         for n, column in enumerate(report.columns)
         if column.kind not in MAY_BE_EMPTY or any(row[n][0] for row in rows)
     ]
+    totals = [
+        "" if value is None else shown(column, value, visitor)
+        for column, value in zip(report.columns, outcome.totals, strict=False)
+    ]
     return {
+        "report": report,
+        "outcome": outcome,
         "columns": [report.columns[n] for n in kept],
         "rows": [[row[n] for n in kept] for row in rows],
         "totals": [totals[n] for n in kept] if rows else [],
         "has_totals": any(totals),
         "classes": [CELL_CLASSES.get(report.columns[n].kind, "") for n in kept],
+        "chart": chart_data(report, outcome, visitor),
+        "rows_exported_max": ROWS_EXPORTED_MAX,
     }
 
 
@@ -146,8 +155,8 @@ def _export(request: Request[Visitor, Any, Any], report: Report, suffix: str) ->
         if bound.value is None:
             raise NotFoundException(detail="The parameters of the report are wrong.")
         described = [(i18n.translate(label), text) for label, text in shown_of(bound.value, context)]
-        query = _query(bound.value, context)
-    outcome = _run(request, report, bound.value, ROWS_EXPORTED_MAX)
+        query = query_of(bound.value, context)
+    outcome = run_report(request, report, bound.value, ROWS_EXPORTED_MAX)
     with service.database.write() as session:
         service.audit.append(
             session, visitor, "reports", "export", report.name, kind=suffix, rows=len(outcome.rows), query=query

@@ -89,7 +89,7 @@ class Sales:
         """Take over an approved request whose body begins at `at`; `first` and `money` as in rows of entries."""
         sequence, _, time_ms, date, terminal_id, store_id, type_, _, _ = first
         amount, due, discount, _ = money
-        own = (sequence, 0, date, time_ms, terminal_id, store_id, trace_number, type_, card, account)
+        own: Row = (sequence, 0, date, time_ms, terminal_id, store_id, trace_number, type_, card, account)
         if type_ in (_DEBIT, _CAPTURE):
             line_count = body[at + _LINE_COUNT_AT] if type_ == _DEBIT else 0
             line_id = sequence << LINE_BITS
@@ -107,7 +107,8 @@ class Sales:
             return
         own = (*own, 0, 0, -amount, 0, issuing, accepting)
         if type_ == _REVERSAL:
-            self.undoings.append(Undoing(own, 0, *_ORIGINAL.unpack_from(body, at), []))
+            number, original_date = _ORIGINAL.unpack_from(body, at)
+            self.undoings.append(Undoing(own, 0, number, original_date, []))
             return
         start, count = at + _REFUND_LINES_AT, body[at + _REFUND_LINE_COUNT_AT]
         lines = list(_REFUND_LINE.iter_unpack(body[start : start + count * _REFUND_LINE_BYTES]))

@@ -13,9 +13,8 @@ _ = str
 
 def _bought(scope: Scope, parameters: SalesParameters, name: str, *, is_before: bool) -> CTE:
     length = campaigns.c.end_date - campaigns.c.start_date + 1
-    first, last = campaigns.c.start_date, campaigns.c.end_date
-    if is_before:
-        first, last = first - length, first - 1
+    shift = length if is_before else 0
+    first, last = campaigns.c.start_date - shift, campaigns.c.end_date - shift
     return (
         select(
             campaigns.c.campaign_id,

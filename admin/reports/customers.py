@@ -14,7 +14,7 @@ from sqlalchemy import CTE, ColumnElement, func, literal, select, union_all
 from admin.i18n import FIRST_DATE
 from admin.models.sales import baskets, member_facts
 
-from .report import Query, SalesParameters, Scope, total
+from .report import SalesParameters, Scope, total
 
 QUINTILES = 5
 
@@ -58,7 +58,7 @@ def quintile(customer: CTE, *order: Any) -> ColumnElement[int]:
 def months(first_date: int, last_date: int) -> CTE:
     """Rows (place, label, first_date, last_date) of calendar months, for joining: neither database's own dates."""
     year, month = (day := FIRST_DATE.fromordinal(FIRST_DATE.toordinal() + first_date)).year, day.month
-    rows: list[Query] = []
+    rows: list[Any] = []
     while True:
         start = FIRST_DATE.replace(year=year, month=month).toordinal() - FIRST_DATE.toordinal()
         if start > last_date and rows:

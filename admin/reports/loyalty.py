@@ -93,9 +93,9 @@ def monthly(scope: Scope, parameters: Any) -> tuple[CTE, CTE]:
 
 def _months(scope: Scope, parameters: SalesParameters) -> Query:
     month, spent = monthly(scope, parameters)
-    mine = {"partition_by": spent.c.account_number, "order_by": spent.c.place}
+    mine: dict[str, Any] = {"partition_by": spent.c.account_number, "order_by": spent.c.place}
     told = select(
-        spent,
+        *spent.c,
         func.lag(spent.c.place).over(**mine).label("before"),
         func.lag(spent.c.spend_minor).over(**mine).label("before_minor"),
         func.lead(spent.c.place).over(**mine).label("after"),

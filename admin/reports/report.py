@@ -52,7 +52,7 @@ class Column:
     label: str
     kind: ColumnKind = ColumnKind.COUNT
     is_summed: bool = False
-    words: Callable[[int], str] | Mapping[int, str] | None = None
+    words: Callable[[int], str] | Mapping[Any, str] | None = None
     """English names of a WORD."""
 
     def word(self, value: Any) -> str:
@@ -212,7 +212,8 @@ def unless_zero(value: Any) -> ColumnElement[int]:
 
 def share_bp(part: Any, whole: Any) -> ColumnElement[int]:
     """Part of a whole in basis points, rounded down; None of nothing."""
-    return part * BASIS_POINTS // unless_zero(whole)
+    share: ColumnElement[int] = part * BASIS_POINTS // unless_zero(whole)
+    return share
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ PAGES = (
     "/audit",
     "/audit/check",
     "/reports",
+    "/report-submissions",
     "/reports/dates",
     "/reports/purchases",
     "/reports/goods",

@@ -7,6 +7,7 @@ import subprocess
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
@@ -28,6 +29,8 @@ from loadtests.shopping_year.rules import read_rules
 from loadtests.shopping_year.year import PACKAGE, data_folder, load_year
 from switch.protocol.messages import MessageType
 from tests.end_to_end.test_replay_shopping_year import COMMAND, switch
+from tests.support.admin_databases import KINDS, fresh_database, postgresql_url  # noqa: F401
+from tests.support.postgresql import programs
 from tests.support.year_reference import TRAITS, YearReference
 
 RULES = Path(loadtests.shopping_year.__file__).parent / "rules" / "rules_open.toml"
@@ -55,7 +58,7 @@ def household(card_number: int) -> int:
 class Replayed:
     """The reports' database after a replay, and what the reports say."""
 
-    def __init__(self, folder: Path, mod: int, residue: int) -> None:
+    def __init__(self, folder: Path, mod: int, residue: int, *others: Database) -> None:
         with switch(folder / "data", "replay") as options:
             command = [*COMMAND, "replay", "shopping-year", "--only", f"{mod}:{residue}", "--rules", str(RULES)]
             command += ["--out", str(folder / "out"), "--json", *options]
@@ -67,34 +70,49 @@ class Replayed:
             settings = Settings(data=str(folder), switch_host=host, switch_port=int(port), switch_key=key)
             self.database = Database(settings.url, is_follower=True)
             migrate(self.database)
-            follower_of(settings, self.database).catch_up()
+            self.databases = dict(zip(KINDS, (self.database, *others), strict=False))
+            for database in self.databases.values():
+                follower_of(settings, database).catch_up()
         data = data_folder()
         write_facts(Plan(load_year(data, mod, residue), read_rules(RULES), 1), data, folder / "facts")
-        load_facts(self.database, folder / "facts")
+        for database in self.databases.values():
+            load_facts(database, folder / "facts")
 
-    def rows(self, name: str, **asked: object) -> list[dict[str, object]]:
+    def rows(self, name: str, **asked: Any) -> list[dict[str, Any]]:
         """Rows of a report as of the last day of the year, by the columns' names."""
         report = REPORTS[name]
-        values = {field: asked[field] for field in asked}
-        parameters = report.parameters(**({"until_date": days("2017-12-31")} | values))
+        parameters = report.parameters(**({"until_date": days("2017-12-31")} | asked))
         with self.database.read() as session:
             found = outcome(scope_of(session, EVERYBODY), report, parameters, ALL_ROWS)
         return [dict(zip((column.name for column in report.columns), row, strict=True)) for row in found.rows]
 
 
 @contextmanager
-def replayed(folder: Path, mod: int, residue: int):
-    made = Replayed(folder, mod, residue)
+def replayed(folder: Path, mod: int, residue: int, *others: Database):
+    made = Replayed(folder, mod, residue, *others)
     try:
         yield made
     finally:
-        made.database.close()
+        for database in made.databases.values():
+            database.close()
 
 
 @pytest.fixture(scope="module")
-def part(tmp_path_factory):
-    with replayed(tmp_path_factory.mktemp("part"), *PART) as made:
+def played(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("part")
+    others = [fresh_database("postgresql", request, folder)] if programs() else []
+    with replayed(folder, *PART, *others) as made:
         yield made, YearReference(data_folder(), *PART)
+
+
+@pytest.fixture(params=KINDS)
+def part(request, played):
+    """The part of the year in a database of each kind, and what its reports must say."""
+    made, expected = played
+    if request.param not in made.databases:
+        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+    made.database = made.databases[request.param]
+    return made, expected
 
 
 def reference_rows(name: str) -> list[dict[str, object]]:
@@ -228,6 +246,17 @@ def said_campaigns(made):
     return iso(by_customer(made.rows("campaigns"), **names), "start", "end")
 
 
+def said_habits(made):
+    names = {"household_id": "card_number", "visits": "visits", "days_between": "days_between", "weekday": "weekday"}
+    names |= {"hour": "hour", "store": "store", "department": "department_name"}
+    return by_customer(made.rows("habits", top=100_000), **names)
+
+
+def said_hours(made):
+    rows = made.rows("cross", by="hour", and_by="weekday")
+    return {(int(row["first"][:2]), int(row["second"][-1]) - 1): row["visits"] for row in rows}
+
+
 # --------------------------------------------------------------------------- the comparisons
 
 
@@ -259,6 +288,13 @@ def test_segments_concentration_and_composition(part):
     for trait in TRAITS:
         assert said_composition(made, trait) == expected.composition(trait)
     assert said_age_by_income(made) == expected.age_by_income()
+
+
+@pytest.mark.feature("K3-038", "K3-041", "GJ-103")
+def test_habits(part):
+    made, expected = part
+    assert said_habits(made) == expected.habits()
+    assert said_hours(made) == expected.hours()
 
 
 @pytest.mark.feature("GJ-108")

@@ -32,7 +32,10 @@ class YearReference:
         import polars as pl
 
         def rows(name: str, *columns: str) -> Any:
-            return pl.read_parquet(data / f"{name}.parquet").select(*columns).iter_rows()
+            table = pl.read_parquet(data / f"{name}.parquet").select(*columns)
+            if name == "transactions":
+                table = table.filter(pl.col("household_id") % mod == residue)
+            return table.iter_rows()
 
         self._rows = rows
         products = {
@@ -50,15 +53,18 @@ class YearReference:
         lines = defaultdict(list)
         heads = {}
         for basket, household, store, item, sales, coupon, stamp in rows("transactions", *names):
-            if household % mod == residue:
-                lines[basket].append((item, cents(sales) - cents(coupon)))
-                heads[basket] = (household, store, stamp)
+            lines[basket].append((item, cents(sales) - cents(coupon)))
+            heads[basket] = (household, store, stamp)
         self.baskets = []
         """(household, store, local date, paid cents, lines) of those with paid > 0."""
+        self.local_hours: list[int] = []
+        """Hour on the local clock of each of them."""
         for basket, (household, store, stamp) in heads.items():
             paid = sum(amount for _, amount in lines[basket])
             if paid > 0:
-                local = stamp.replace(tzinfo=UTC).astimezone(ZONE).date()
+                moment = stamp.replace(tzinfo=UTC).astimezone(ZONE)
+                local = moment.date()
+                self.local_hours.append(moment.hour)
                 self.baskets.append((household, store, local, paid, lines[basket]))
         self.products = products
         self.spend: Counter[int] = Counter()
@@ -108,11 +114,12 @@ class YearReference:
         """By (department) or (department, category): paid cents, lines, baskets, members."""
         paid: Counter[tuple[str, ...]] = Counter()
         count: Counter[tuple[str, ...]] = Counter()
-        baskets, members = defaultdict(set), defaultdict(set)
+        baskets: dict[tuple[str, ...], set[int]] = defaultdict(set)
+        members: dict[tuple[str, ...], set[int]] = defaultdict(set)
         for number, (household, _, _, _, lines) in enumerate(self.baskets):
             for item, amount in lines:
                 department, category = self.products.get(item, ("UNKNOWN", None))
-                key = (department, category or "UNKNOWN") if with_category else (department,)
+                key: tuple[str, ...] = (department, category or "UNKNOWN") if with_category else (department,)
                 paid[key] += amount
                 count[key] += 1
                 baskets[key].add(number)
@@ -249,6 +256,44 @@ class YearReference:
         """Households by (age, income)."""
         traits = self.traits()
         return dict(Counter((traits[one]["age"], traits[one]["income"]) for one in self.households if one in traits))
+
+    def hours(self) -> dict[tuple[int, int], int]:
+        """Visits by (local hour, day of the week from Monday = 0)."""
+        return dict(Counter((hour, one[2].weekday()) for hour, one in zip(self.local_hours, self.baskets, strict=True)))
+
+    def habits(self) -> Rows:
+        """The usual day, hour, store and department of each household; the lower of equals; most visits first."""
+        days: dict[int, Counter[int]] = defaultdict(Counter)
+        hours: dict[int, Counter[int]] = defaultdict(Counter)
+        stores: dict[int, Counter[int]] = defaultdict(Counter)
+        departments: dict[int, Counter[str]] = defaultdict(Counter)
+        for hour, (household, store, local, _, lines) in zip(self.local_hours, self.baskets, strict=True):
+            days[household][local.weekday()] += 1
+            hours[household][hour] += 1
+            stores[household][store] += 1
+            for item, amount in lines:
+                departments[household][self.products.get(item, ("UNKNOWN", None))[0]] += amount
+        numbers = [*sorted({department for department, _ in self.products.values()} - {"UNKNOWN"}), "UNKNOWN"]
+
+        def usual(counted: Counter[Any]) -> Any:
+            return min(counted, key=lambda value: (-counted[value], value))
+
+        found = []
+        for one in sorted(self.households, key=lambda one: (-self.visits[one], one)):
+            span = (max(self.dates[one]) - min(self.dates[one])).days
+            by_number = Counter({numbers.index(name): amount for name, amount in departments[one].items()})
+            found.append(
+                {
+                    "household_id": one,
+                    "visits": self.visits[one],
+                    "days_between": span * 100 // (self.visits[one] - 1) if self.visits[one] > 1 else None,
+                    "weekday": usual(days[one]),
+                    "hour": usual(hours[one]),
+                    "store": usual(stores[one]),
+                    "department": numbers[usual(by_number)],
+                }
+            )
+        return found
 
     def campaigns(self) -> Rows:
         targets, redeemed = defaultdict(set), defaultdict(list)

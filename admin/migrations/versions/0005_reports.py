@@ -107,6 +107,22 @@ def upgrade() -> None:
         sa.Column("redemption_count", columns.BigInt, nullable=False),
         sa.PrimaryKeyConstraint("campaign_id", "account_number", name=op.f("pk_campaign_redemptions")),
     )
+    op.create_table(
+        "report_submissions",
+        sa.Column("id", columns.BigInt, nullable=False),
+        sa.Column("report", sa.String(length=40), nullable=False),
+        sa.Column("query", sa.Text(), nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.Column("remark", sa.Text(), nullable=False),
+        sa.Column("organisation_id", columns.BigInt, nullable=False),
+        sa.Column("submitted_by", columns.BigInt, nullable=False),
+        sa.Column("submitted_at", columns.Moment(), nullable=False),
+        sa.Column("reviewed_by", columns.BigInt, nullable=False),
+        sa.Column("reviewed_at", columns.Moment(), nullable=True),
+        sa.Column("decision", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_report_submissions")),
+    )
+    op.create_index("ix_report_submissions_organisation", "report_submissions", ["organisation_id", "id"], unique=False)
     op.create_index("ix_baskets_date", "baskets", ["business_date"], unique=False)
     op.create_index("ix_baskets_account", "baskets", ["account_number", "sequence"], unique=False)
 
@@ -122,5 +138,6 @@ def downgrade() -> None:
         "campaigns",
         "campaign_targets",
         "campaign_redemptions",
+        "report_submissions",
     ):
         op.drop_table(table)

@@ -6,10 +6,13 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import func, select, text
 
+from admin._clock import SYSTEM
 from admin.errors import JournalError
 from admin.follower import follower_of
 from admin.journal_feed import JournalFeed
@@ -17,8 +20,9 @@ from admin.models.journal import JournalPosition, daily_totals, entries
 from admin.models.mirror import MIRRORS, SECRET_FIELDS, accounts, pending_points, purses
 from admin.models.sales import LINE_BITS, baskets, bill_lines, fees
 from admin.projection.projector import Projector, forget
+from admin.pulse import Pulse
 from admin.settings import SETTINGS_FILE_VARIABLE, Settings, write_settings
-from admin.switch_link import SwitchLink, read_key_file
+from admin.switch_link import SwitchLink, link_of, read_key_file
 from switch.protocol.messages import FeeKind, FeeTender, FollowReply, MessageType
 from switch.protocol.records import FIRST_WIDE_KEY_KIND, GONE, RecordKind, record_bytes
 from tests.support.whole_business import CARD, FEES, OTHER_CARD, RANGE_COUNT, SPECIAL_ITEM, Business
@@ -125,7 +129,7 @@ def test_each_purchase_is_a_basket_with_its_lines_and_what_takes_it_back_has_a_m
     follower_of(settings, database).catch_up()
     with database.read() as session:
         found = {row.sequence: row for row in session.execute(select(baskets))}
-        lines = {}
+        lines: dict[int, list[Any]] = {}
         for line in session.execute(select(bill_lines).order_by(bill_lines.c.id)):
             lines.setdefault(line.id >> LINE_BITS, []).append(line)
         approved = session.execute(select(entries).where(entries.c.code == 0, entries.c.part == 0)).all()
@@ -139,7 +143,7 @@ def test_each_purchase_is_a_basket_with_its_lines_and_what_takes_it_back_has_a_m
         key: (row.amount_minor, row.card_number, row.account_number, row.business_date) for key, row in found.items()
     }
     assert told == wanted
-    by_type = {}
+    by_type: dict[int, list[Any]] = {}
     for row in found.values():
         by_type.setdefault(row.type, []).append(row)
     dues = {row.sequence: row.due_minor + row.discount_minor for row in approved}
@@ -196,6 +200,25 @@ def everything(database):
             session.execute(select(table).order_by(*table.primary_key.columns)).all()
             for table in (*OWN_TABLES, *(mirror.table for mirror in MIRRORS.values()))
         ]
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_the_pulse_counts_decisions_a_second_and_survives_a_switch_that_is_gone(business, settings):
+    now_ms = [1_000_000]
+    pulse = Pulse(lambda: link_of(settings, SYSTEM), lambda: now_ms[0])
+    first = pulse.look()
+    assert first.is_reachable and first.last is None and first.terminal_count >= 1
+    for _ in range(40):
+        business.ask(MessageType.DEBIT, card_number=CARD, amount_minor=10)
+    assert pulse.look() is first  # within the same second
+    now_ms[0] += 2_000
+    beat = pulse.look().last
+    assert beat is not None and beat.per_second_hundredths == 2_000 and beat.sync_us is not None and beat.sync_us > 0
+    now_ms[0] += 400_000
+    assert [one.time_ms for one in pulse.look().beats] == [now_ms[0]]
+    pulse.close()
+    gone = Pulse(lambda: link_of(msgspec.structs.replace(settings, switch_port=1), SYSTEM), lambda: now_ms[0])
+    assert not gone.look().is_reachable
 
 
 def test_two_followers_do_not_both_take_an_entry_over(business, database, settings):

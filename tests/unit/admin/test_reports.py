@@ -272,7 +272,7 @@ def test_money_between_organisations_fees_campaigns_and_usefulness(shop):
         assert [row["Month"] for row in months[:-1]] == ["2026-01", "2026-02", "2026-03"]
 
 
-@pytest.mark.feature("GJ-116", "K3-041", "GJ-103")
+@pytest.mark.feature("GJ-116")
 def test_a_bill_leads_to_its_lines_and_its_entry(shop):
     with shop.browser("finn") as browser:
         page = browser.get("/reports/purchases").text
@@ -286,7 +286,8 @@ def test_a_bill_leads_to_its_lines_and_its_entry(shop):
 def test_the_chart_is_data_beside_the_table(shop):
     with shop.browser("finn") as browser:
         page = browser.get("/reports/stores").text
-    data = json.loads(re.search(r'<script type="application/json">(.*?)</script>', page)[1])
+    (found,) = re.findall(r'<script type="application/json">(.*?)</script>', page)
+    data = json.loads(found)
     assert data["labels"] == [str(NORTH_STORE), str(SOUTH_STORE)]
     assert data["series"][0]["values"] == [100.55, 7.0]
 
@@ -368,3 +369,38 @@ def test_the_wall_says_when_the_switch_does_not_answer_and_shows_it_to_those_who
     with shop.browser("nora") as browser:
         assert "Does not answer" not in browser.get("/").text
         assert browser.get("/dashboard/pulse").json() == {}
+
+
+@pytest.mark.feature("GJ-075", "GJ-077", "GJ-070")
+def test_a_report_that_is_handed_in_stays_as_it_was_and_is_decided_by_somebody_above(shop):
+    masked = f"{str(NORTH_CARD)[:6]}******{str(NORTH_CARD)[-4:]}"
+    shop.add_user("hans", "hq-supervisor", organisation_id=SOUTH)
+    with shop.browser("nora") as browser:
+        fields = {"query": f"store={NORTH_STORE}", "remark": "Our quarter"}
+        answer = browser.post("/reports/purchases/submit", fields, page="/reports/purchases")
+        address = answer.headers["location"]
+        assert "100.55" in browser.get(address).text and masked in browser.get(address).text
+        token = browser.token("/reports/purchases")
+        own = browser.client.post(address, data={"_csrf_token": token, "decision": "Good"}, follow_redirects=False)
+        assert own.status_code == 403  # a store's manager reviews nothing
+    with shop.database.writer.begin() as connection:
+        buy(connection, 9, NORTH_CARD, NORTH_STORE, 5, date=DAY + 72)
+    with shop.browser("hans") as browser:
+        assert browser.get(address).status_code == 404
+        assert "Our quarter" not in browser.get("/report-submissions").text
+    with shop.browser("hugo") as browser:
+        assert "Purchase records" in browser.get("/report-submissions").text
+        page = browser.get(address).text
+        assert "100.55" in page and "100.60" not in page and "Our quarter" in page and str(NORTH_CARD) in page
+        assert browser.post(address, {"decision": " "}).status_code == 409
+        assert browser.post(address, {"decision": "Open on Sundays"}).status_code == 303
+        assert "Open on Sundays" in browser.get(address).text
+        fields = {"query": "", "remark": ""}
+        mine = browser.post("/reports/summary/submit", fields, page="/reports/summary").headers["location"]
+        refused = browser.post(mine, {"decision": "Fine"}, page="/reports/summary")
+        assert refused.status_code == 409 and "Nobody reviews what he has handed in himself" in refused.text
+    with shop.browser("nora") as browser:
+        assert "Open on Sundays" in browser.get(address).text
+    with shop.database.read() as session:
+        acts = [row.action for row in session.scalars(select(AuditRow).where(AuditRow.module == "reports"))]
+    assert acts.count("submit") == 2 and acts.count("review") == 1

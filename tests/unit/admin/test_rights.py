@@ -53,6 +53,7 @@ FILLED = {
     "{user_id}": "1",
     "{department_id}": "1",
     "{document_id}": "1",
+    "{submission_id}": "1",
     "{act}": "withdraw",
     "{kind_name}": "none",
     "{name}": "none",
