@@ -77,7 +77,9 @@ def show_controls(request: Request[Visitor, Any, Any]) -> Template:
         for function in FUNCTIONS.values()
         for action in function.actions
     ]
-    return page(request, "controls.html", rows=rows, view=Action.VIEW, unmasked=Action.SEE_UNMASKED)
+    return page(
+        request, "controls.html", rows=rows, leaving_none=(Action.VIEW, Action.PRINT), unmasked=Action.SEE_UNMASKED
+    )
 
 
 @get("/roles/new", guards=[needs("roles", Action.ADD)])

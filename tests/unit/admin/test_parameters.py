@@ -13,7 +13,7 @@ from admin.people.users import change_user
 from admin.rights import FUNCTIONS, ROLES
 from switch.protocol.messages import OrganisationNode
 from switch.protocol.records import OrganisationRecord, StoreRecord
-from tests.support.admin_office import HQ, NORTH, SOUTH, card
+from tests.support.admin_office import HQ, NORTH, NORTH_CARD, PASSWORD, SOUTH, card
 
 on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 HOUR_MS = 3_600_000
@@ -161,13 +161,57 @@ def test_dealers_are_listed_found_and_seen_within_ones_part(office):
         assert [one["number"][-4:] for one in program.get("/api/v1/cards").json()["rows"]] == ["0001"]
 
 
-@on_sqlite
-def test_business_control_shows_each_operation_and_its_record(office):
+@pytest.mark.feature("GJ-069")
+def test_each_operation_has_a_rule_of_who_may_do_it_and_leaves_its_record(office):
+    """The fixture, besides, lets no request of any test here change something without a record."""
+    office.put_two_regions()
     office.add_user("ada", "auditor")
+    office.add_user("boss", "administrator", totp=True)
+    reference = office.app.state.references.make(NORTH_CARD)
     with office.browser("ada") as browser:
         page = browser.get("/controls").text
-    assert page.count("<tr><td") == sum(len(function.actions) for function in FUNCTIONS.values())
-    assert all(role.label in page for role in ROLES.values())
+        assert page.count("<tr><td") == sum(len(function.actions) for function in FUNCTIONS.values())
+        assert all(role.label in page for role in ROLES.values())
+        refused = [
+            ("organisation", "add", browser.client.post, "/departments"),
+            ("users", "add", browser.client.get, "/users/new"),
+            ("parameters", "change", browser.client.post, "/parameters/page_rows"),
+            ("webhooks", "view", browser.client.get, "/webhooks"),
+        ]
+        headers = {"x-csrftoken": browser.client.cookies["csrftoken"]}
+        for _, _, ask, address in refused:
+            assert ask(address, headers=headers, follow_redirects=False).status_code == 403
+    with office.program(office.token("boss")) as program:
+        department = {"name": "Desk", "organisation_id": HQ}
+        webhook = {"name": "books", "address": "https://example.com/in", "events": ["entry.refused"]}
+        done = [
+            ("cards", "looked", "GET", f"/api/v1/cards/{reference}", None),
+            ("cards", "send", "POST", "/api/v1/documents/freeze-cards", {"cards": reference}),
+            ("organisation", "add", "POST", "/api/v1/departments", department),
+            ("organisation", "change", "PUT", "/api/v1/departments/1", {"name": "Front"}),
+            ("organisation", "delete", "DELETE", "/api/v1/departments/1", None),
+            ("users", "add", "POST", "/api/v1/users", {"name": "new", "password": PASSWORD}),
+            ("users", "reset password", "PUT", "/api/v1/users/3/password", {"password": PASSWORD}),
+            ("roles", "add", "POST", "/api/v1/roles", {"name": "few", "label": "Few", "rights": []}),
+            ("roles", "delete", "DELETE", "/api/v1/roles/few", None),
+            ("parameters", "change", "PUT", "/api/v1/parameters/page_rows", {"value": "20"}),
+            ("webhooks", "add", "POST", "/api/v1/webhooks", webhook),
+            ("webhooks", "change", "PUT", "/api/v1/webhooks/1", webhook),
+            ("webhooks", "delete", "DELETE", "/api/v1/webhooks/1", None),
+        ]
+        for _, _, method, address, body in done:
+            answer = program.request(method, address, json=body)
+            assert answer.status_code < 300, answer.text
+    with office.browser("ada") as browser:
+        assert all(f"<td>{module}</td>" in browser.get(f"/audit?module={module}").text for module, *_ in done)
+    with office.database.read() as session:
+        rows = session.scalars(select(AuditRow).order_by(AuditRow.id)).all()
+    left = [(row.user_name, row.module, row.action, row.outcome) for row in rows]
+    assert [one for one in left if one[0] == "ada" and one[1] != "sign-in"] == [
+        ("ada", module, action, "refused") for module, action, *_ in refused
+    ]
+    wanted = [("boss", module, action, "done") for module, action, *_ in done]
+    assert [one for one in left if one in wanted] == wanted
 
 
 @on_sqlite
