@@ -86,7 +86,7 @@ def harmless(cell: str) -> str:
     return "'" + cell if cell.startswith(FORMULA_STARTS) else cell
 
 
-def csv_bytes(rows: Iterable[Sequence[str | int]]) -> bytes:
+def csv_bytes(rows: Iterable[Sequence[str | int | float]]) -> bytes:
     """CSV with the mark by which Excel knows UTF-8; cells that look like formulas are made harmless."""
     target = io.StringIO()
     csv.writer(target, lineterminator="\r\n").writerows(

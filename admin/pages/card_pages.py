@@ -13,7 +13,10 @@ from sqlalchemy import Row, Select, or_, select, true
 
 from admin.access import Visitor, needs
 from admin.card_search import conditions
+from admin.members.holdings import member_of
+from admin.members.search import held_by_named
 from admin.models.journal import entries
+from admin.models.members import Member
 from admin.models.mirror import accounts, card_limits, card_types, cards, holds, media, pending_points, purses
 from admin.rights import Action
 from admin.words import STATUS_TONES, STATUSES
@@ -47,7 +50,7 @@ def list_cards(
     status: FromQuery[str] = "",
     after: FromQuery[str] = "",
 ) -> Template:
-    """Cards by the beginning of their number; all of them, in order, when nothing is typed."""
+    """Cards by the beginning of their number, or by their member; all of them, in order, when nothing is typed."""
     state, visitor = request.app.state, request.user
     sees_unmasked = visitor.may("cards", Action.SEE_UNMASKED)
     query: Select[Any] = select(cards, accounts.c.balance_minor).outerjoin(
@@ -66,6 +69,8 @@ def list_cards(
             found += session.execute(query.where(span).limit(PAGE_ROWS + 1 - len(found))).all()
             if len(found) > PAGE_ROWS:
                 break
+        if q and not found and visitor.may("members") and (held := held_by_named(session, state.service, visitor, q)):
+            found += session.execute(query.where(cards.c.account_number.in_(held)).limit(PAGE_ROWS + 1)).all()
     rows = [
         CardRow(
             reference=state.references.make(row.card_number),
@@ -131,6 +136,8 @@ def show_card(request: Request[Visitor, Any, Any], reference: FromPath[str], bef
                 if account_number
             ],
         }
+        holder = session.get(Member, member_of(session, account_number))
+        context["holder"] = (holder.id, holder.name) if holder is not None and visitor.may("members") else None
         mine = entries.c.card_number == card.card_number
         history = select(entries).where(
             or_(mine, entries.c.account_number == account_number) if account_number else mine
