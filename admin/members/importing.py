@@ -61,6 +61,7 @@ OTHER_HEADINGS: dict[str, tuple[str, ...]] = {
     "id_number": ("身份证", "身份证号", "身份证号码", "证件号", "证件号码"),
     "birth_date": ("生日", "出生日期", "birthday"),
     "address": ("地址", "家庭住址", "家庭地址"),
+    "region": ("所属地区", "省份", "region"),
     "code": ("原编号", "客户编号", "会员编号"),
     "email": ("邮箱", "电子邮件", "email"),
     "organisation_id": ("门店", "所属门店", "归属", "机构", "store"),

@@ -105,7 +105,7 @@ def filter_choices(session: Session, visitor: Visitor) -> dict[str, tuple[str, M
         name: (label, {str(code): text for code, text in codes_of(session, table).items()})
         for name, label, table in (
             ("class", _("Class"), "class"),
-            ("region", _("Region"), "region"),
+            ("region", _("Home region"), "region"),
             ("industry", _("Industry"), "industry"),
         )
     }

@@ -98,7 +98,7 @@ def test_every_fault_is_told_with_its_row_column_and_value_and_nothing_is_taken(
     for row, column, value, message in (
         (2, "手机号", "12", "5 to 20 digits"),
         (2, "生日", "1990-02-30", "A date such as"),
-        (3, "Name", "", "Fill this in"),
+        (3, "Full name", "", "Fill this in"),
         (3, "门店", "99", "one of the list"),
         (5, "身份证号码", ZHANG_ID, "stands in row 4"),
         (6, "手机号", "13800000000", "is there already"),
@@ -162,7 +162,7 @@ def test_the_template_comes_back_as_it_was_and_numbers_of_excel_are_read_as_text
 
     template = CalamineWorkbook.from_filelike(io.BytesIO(clerk.get("/member-import/template").content))
     heading = template.get_sheet_by_index(0).to_python()[0]
-    assert heading[:3] == ["Member number", "Name", "Person or company"] and "Mobile phone" in heading
+    assert heading[:3] == ["Member number", "Full name", "Person or company"] and "Mobile phone" in heading
     with Workbook(str(tmp_path / "x.xlsx")) as workbook:
         sheet = workbook.add_worksheet()
         for column, (name, value) in enumerate(
@@ -185,7 +185,7 @@ def test_a_list_is_exported_as_it_is_filtered_masked_and_without_formulas(office
     for address, is_whole in (("/member-export?region=110000", False), ("/member-export?region=110000&whole=1", True)):
         rows = CalamineWorkbook.from_filelike(io.BytesIO(clerk.get(address).content)).get_sheet_by_index(0).to_python()
         cells = dict(zip(rows[0], rows[1], strict=True))
-        assert len(rows) == 2 and cells["Name"] == "=1+1" and cells["Member number"] == zhang
+        assert len(rows) == 2 and cells["Full name"] == "=1+1" and cells["Member number"] == zhang
         assert cells["Mobile phone"] == ("13812345678" if is_whole else "138****5678")
         assert (cells["ID number"] == ZHANG_ID) == is_whole
         assert (cells["Spent"], cells["Visits"], cells["Balance"], cells["Points"]) == (100.0, 1.0, 12.34, 1.5)

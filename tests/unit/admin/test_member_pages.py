@@ -296,7 +296,7 @@ def test_churn_is_suspected_confirmed_and_won_back(office, clerk):
     buy(office, 1, 100, business_date=20_000)
     page = f"/members/{number}"
     answer = send(clerk, f"{page}/churn", page, stage="confirmed", kind="1", product="茶", reason="太贵")
-    assert answer.status_code == 303 and "Lost" in clerk.get(page).text
+    assert answer.status_code == 303 and "Lost to us" in clerk.get(page).text
     for query in ("?stage=confirmed", "?kind=1", "?region=110000", "?product=茶"):
         assert "太贵" in clerk.get(f"/member-churn{query}").text, query
     for query in ("?stage=lost", "?kind=2", "?region=120000", "?product=咖啡"):
