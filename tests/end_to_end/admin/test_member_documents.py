@@ -47,6 +47,7 @@ def test_the_switch_hears_of_levels_where_they_differ(shop, card_numbers):
         gold = {"name": "Gold", "rank": "2", "switch_level": "3", "spent_minor_min": "500"}
         assert send(maria, "/member-levels/new", "/member-levels/new", **gold).status_code == 303
         visitor = find_visitor(shop.service, maria.client.cookies["session"], "test")
+        assert visitor is not None
         with shop.database.read() as session:
             level_id = session.scalar(select(MemberLevel.id))
         set_level(shop.service, visitor, member, level_id, reason="friend", held_until=0)

@@ -231,13 +231,14 @@ print("done", flush=True)
 
 
 def test_killed_anywhere_an_import_happens_once_and_whole(office, clerk, tmp_path):
-    count = 1_500
+    count = 1_000
     content = "\n".join(["姓名,手机", *(f"会员{n},139{n:08d}" for n in range(count))]).encode()
     visitor = find_visitor(office.service, clerk.client.cookies["session"], "test")
+    assert visitor is not None
     number = upload(office.service, visitor, content, "big.csv")
     url = office.database.url.render_as_string(hide_password=False)
     command = [sys.executable, "-c", IMPORT_AND_DIE, url, office.settings.data, "x", str(number)]
-    for pause_s in (0.25, 0.5, 0.7):
+    for pause_s in (0.3, 0.6):
         with subprocess.Popen(command, stdout=subprocess.PIPE, env=dict(os.environ)) as process:
             assert process.stdout is not None and process.stdout.readline() == b"begun\n"
             sleep(pause_s)
