@@ -52,6 +52,7 @@ FUNCTIONS: dict[str, Function] = {
         Function("documents", _("Documents"), (V,)),
         Function("entries", _("Entries"), (V, P, X)),
         Function("members", _("Members"), (V, A, C, D, P, X, S)),
+        Function("member-settings", _("Member settings"), (V, C)),
         Function("money", _("Money"), (V, A, OK, P, X), (A, OK)),
         Function("points", _("Points"), (V, A, C, OK, P, X), (A, C, OK)),
         Function("organisation", _("Organisation"), (V, A, C, D)),
@@ -121,6 +122,7 @@ ROLES: dict[str, Role] = {
                 "card-types": (V, A, C, OK),
                 "entries": (V, P, X),
                 "members": (V, A, C, D, P, X, S),
+                "member-settings": (V, C),
                 "money": (V, A, OK, P, X),
                 "points": (V, A, C, OK, P, X),
                 "organisation": (V, A, C, D),
@@ -166,6 +168,21 @@ ROLES: dict[str, Role] = {
                 "blacklist": (V,),
                 "reports": (V, A, P),
             },
+        ),
+        _role(
+            "marketing",
+            _("Marketing"),
+            {
+                "dashboard": (V,),
+                "members": (V, C, P, X),
+                "member-settings": (V, C),
+                "reports": (V, P, X),
+            },
+        ),
+        _role(
+            "service-agent",
+            _("Service agent"),
+            {"dashboard": (V,), "cards": (V,), "entries": (V,), "members": (V, A, C, P)},
         ),
         _role(
             "finance",

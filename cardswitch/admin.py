@@ -279,6 +279,35 @@ def check_audit(*, data: DataOption) -> int:
     return 0 if fault is None else 1
 
 
+@app.command
+def levels(*, data: DataOption, preview: bool = False) -> int:
+    """Move members to the levels that the rules give them today; for the timer, once a day.
+
+    For example:
+        cardswitch admin levels --data build/mine --preview
+
+    Parameters
+    ----------
+    preview
+        Say how many would move, and change nothing.
+    """
+    from admin.audit import COMMAND_LINE
+    from admin.members.levels import plan, run
+    from admin.members.today import today_of
+    from admin.members.totals import catch_up
+
+    with _service(data) as service:
+        catch_up(service.database)
+        with service.database.read() as session:
+            today = today_of(session, service)
+            count = sum(1 for _ in plan(session, today)) if preview else 0
+        if preview:
+            print(f"{today}: {count:,} members would move")
+        else:
+            print(f"{today}: {run(service, COMMAND_LINE, today):,} members moved")
+    return 0
+
+
 @user_app.command(name="list")
 def list_users(*, data: DataOption) -> int:
     """List the users, their roles and their state.

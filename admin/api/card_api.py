@@ -10,7 +10,7 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, JSONBody
 
 from admin.access import Visitor, needs
-from admin.lists.cards import CardRow, card_details, card_of, find_cards
+from admin.lists.cards import CardFilter, CardRow, card_details, card_of, find_cards
 from admin.lists.entries import entries_of_card, entries_page
 from admin.rights import Action
 from switch.protocol.messages import CardFlag, MediumKind, MediumState
@@ -91,10 +91,10 @@ def list_cards(
             session,
             request.user,
             state.references,
-            typed="",
-            status=number_of(STATUS_WORDS, status, "status"),
-            after=after,
-            limit=limit,
+            state.service,
+            CardFilter(status=number_of(STATUS_WORDS, status, "status")),
+            after,
+            limit,
         )
     if rows and request.user.may("cards", Action.SEE_UNMASKED):
         state.service.audit.looked(request.user, "cards", f"cards found: {len(rows)}")
@@ -110,10 +110,10 @@ def search_cards(request: Request[Visitor, Any, Any], data: JSONBody[CardSearch]
             session,
             request.user,
             state.references,
-            typed=data.number,
-            status=None,
-            after=data.after,
-            limit=data.limit,
+            state.service,
+            CardFilter(typed=data.number),
+            data.after,
+            data.limit,
         )
     if rows and request.user.may("cards", Action.SEE_UNMASKED):
         state.service.audit.looked(request.user, "cards", f"cards found: {len(rows)}")

@@ -163,7 +163,7 @@ def _profile_fields(session: Session) -> list[QueryField]:
     levels = {str(row.id): row.name for row in session.scalars(select(MemberLevel).order_by(MemberLevel.rank))}
     interests = {str(1 << code): name for code, name in codes_of(session, "interest").items()}
     fields = [
-        _text("name", _("Name"), Member.name),
+        _text("name", _("Full name"), Member.name),
         _text("company", _("Employer"), Member.company),
         _text("needs", _("Needs"), Member.needs),
         _text("vehicle_model", _("Vehicle"), Member.vehicle_model),
@@ -182,7 +182,7 @@ def _profile_fields(session: Session) -> list[QueryField]:
     for key, label, column, table in (
         ("class", _("Class"), Member.member_class, "class"),
         ("detail_class", _("Detailed class"), Member.detail_class, "detail-class"),
-        ("region", _("Region"), Member.region, "region"),
+        ("region", _("Home region"), Member.region, "region"),
         ("industry", _("Industry"), Member.industry, "industry"),
         ("occupation", _("Occupation"), Member.occupation, "occupation"),
         ("education", _("Education"), Member.education, "education"),

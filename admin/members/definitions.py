@@ -35,7 +35,7 @@ INTERESTS_MAX = 62
 CODE_MAX = 999_999
 FIELD_KINDS: dict[str, str] = {
     "text": _("Text"),
-    "number": _("Number"),
+    "number": _("Figure"),
     "date": _("Date"),
     "choice": _("Choice"),
 }
@@ -55,7 +55,7 @@ KINDS: dict[str, str] = {"person": _("Person"), "company": _("Company")}
 STATES: dict[str, str] = {
     "pending": _("To be verified"),
     "active": _("Member"),
-    "churned": _("Lost"),
+    "churned": _("Lost to us"),
     "merged": _("Merged away"),
     "closed": _("Closed"),
 }

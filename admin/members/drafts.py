@@ -91,7 +91,7 @@ def _managers(context: FormContext) -> Mapping[int | str, str]:
 class MemberForm(msgspec.Struct, kw_only=True, frozen=True):
     """One member, as people type it."""
 
-    name: Annotated[str, entry(_("Name"), max_length=NAME_LENGTH_MAX)]
+    name: Annotated[str, entry(_("Full name"), max_length=NAME_LENGTH_MAX)]
     kind: Annotated[str, entry(_("Person or company"), Kind.CHOICE, choices=KINDS)] = "person"
     sex: Annotated[int, entry(_("Sex"), Kind.CHOICE, choices=SEXES)] = 0
     birth_date: Annotated[
@@ -113,7 +113,7 @@ class MemberForm(msgspec.Struct, kw_only=True, frozen=True):
             choices={"mobile": _("Mobile phone"), "phone": _("Telephone"), "email": _("E-mail")},
         ),
     ] = "mobile"
-    region: Annotated[int, entry(_("Region"), Kind.CHOICE, choices=_codes("region"))] = 0
+    region: Annotated[int, entry(_("Home region"), Kind.CHOICE, choices=_codes("region"))] = 0
     address: Annotated[str, entry(_("Home address"), max_length=TEXT_LENGTH_MAX)] = ""
     postcode: Annotated[str, entry(_("Postcode"), pattern=r"^[0-9A-Za-z -]{3,10}$", max_length=10)] = ""
 

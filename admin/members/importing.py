@@ -22,7 +22,7 @@ from admin.access import Visitor
 from admin.errors import RefusedError
 from admin.forms import FormContext, Kind, bind, choices_of, declared
 from admin.i18n import catalog, translate
-from admin.models.members import Member, MemberImport, MemberState
+from admin.models.members import Member, MemberCode, MemberImport, MemberState
 from admin.references import References
 from admin.service import Service
 
@@ -61,11 +61,24 @@ OTHER_HEADINGS: dict[str, tuple[str, ...]] = {
     "id_number": ("身份证", "身份证号", "身份证号码", "证件号", "证件号码"),
     "birth_date": ("生日", "出生日期", "birthday"),
     "address": ("地址", "家庭住址", "家庭地址"),
+    "region": ("所属地区", "省份", "region"),
     "code": ("原编号", "客户编号", "会员编号"),
     "email": ("邮箱", "电子邮件", "email"),
     "organisation_id": ("门店", "所属门店", "归属", "机构", "store"),
 }
 """What such columns are often called, besides the label of the field in either language."""
+
+
+FIELDS_OF_CODES: dict[str, tuple[str, ...]] = {
+    "class": ("member_class",),
+    "detail-class": ("detail_class",),
+    "region": ("region",),
+    "industry": ("industry",),
+    "occupation": ("occupation",),
+    "education": ("education",),
+    "interest": ("interests",),
+}
+"""Fields that hold codes of a table: their cells are read in both languages, whichever the clerk's is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +232,11 @@ class _RowReader:
                 for key, label in choices_of(one, context).items():
                     for text in (str(key), label, translate(label), catalog("zh").gettext(label)):
                         self._texts[one.name].setdefault(folded(text), [str(key)])
+        for code in context.session.scalars(select(MemberCode)):
+            for name in FIELDS_OF_CODES.get(code.table_name, ()):
+                key = str(1 << code.code if name == "interests" else code.code)
+                for text in (code.name_zh, code.name_en):
+                    self._texts[name].setdefault(folded(text), [key])
         for text, key in (("男", "1"), ("女", "2"), ("m", "1"), ("f", "2")):
             self._texts["sex"].setdefault(text, [key])
 

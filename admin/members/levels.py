@@ -168,9 +168,7 @@ def _movable(session: Session, today: date) -> Iterator[tuple[int, int | None]]:
     yield from ((member_id, level_id) for member_id, level_id in rows)
 
 
-def preview(
-    service: Service, session: Session, today: date
-) -> tuple[Counter[tuple[int | None, int | None]], list[Move]]:
+def preview(session: Session, today: date) -> tuple[Counter[tuple[int | None, int | None]], list[Move]]:
     """How many would move from which level to which, and the first moves."""
     counts: Counter[tuple[int | None, int | None]] = Counter()
     first: list[Move] = []

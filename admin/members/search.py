@@ -22,9 +22,10 @@ from admin.access import Visitor
 from admin.card_search import DIGITS_MAX, DIGITS_MIN
 from admin.models.members import Member, MemberGroup, MemberState, MemberTag, member_keys
 from admin.models.mirror import cards
+from admin.service import Service
 
 from .groups import group_seen, members_of_group
-from .holdings import member_of
+from .holdings import member_of, owners
 from .identity import LAST_DIGITS, RESIDENT, read_email, read_id_number, read_phone
 from .keys import (
     CODE,
@@ -46,6 +47,8 @@ PORTION_FIRST, PORTION_MAX = 100, 2_000
 SCANNED_MAX = 20_000
 """Keys read for one page; a page may then be short, and goes on behind the last one."""
 TYPED_LENGTH_MAX = 60
+NAMED_MAX = 100
+"""Members whose cards a search for cards shows; more of a name are told apart by typing more."""
 PHONE_DIGITS_MIN = 5
 _LATIN = re.compile(r"[a-z0-9][a-z0-9 .&'\-]*")
 FILTER_COLUMNS: dict[str, Any] = {
@@ -168,6 +171,13 @@ def served_elsewhere(session: Session, vault: Vault, visitor: Visitor, text: str
             numbers += session.scalars(select(member_keys.c.member_id).where(member_keys.c.key == way.first).limit(5))
     query = select(Member).where(Member.id.in_(numbers), Member.organisation_id.not_in(visitor.organisation_ids))
     return list(session.scalars(query.where(Member.state != MemberState.MERGED)))
+
+
+def held_by_named(session: Session, service: Service, visitor: Visitor, text: str) -> list[int]:
+    """Accounts of members of the visitor's part whom a text names, at most those of `NAMED_MAX` members."""
+    found = list_members(session, Vault(service), visitor, text, [], "", NAMED_MAX)
+    held = owners([member.id for member in found.members])
+    return list(session.scalars(select(held.c.account_number))) if found.members else []
 
 
 def _listed(

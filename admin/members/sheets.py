@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from python_calamine import CalamineError, CalamineWorkbook
-from xlsxwriter import Workbook  # type: ignore[import-untyped]
+from xlsxwriter import Workbook
 
 from admin.errors import RefusedError
 
@@ -86,7 +86,7 @@ def harmless(cell: str) -> str:
     return "'" + cell if cell.startswith(FORMULA_STARTS) else cell
 
 
-def csv_bytes(rows: Iterable[Sequence[str | int]]) -> bytes:
+def csv_bytes(rows: Iterable[Sequence[str | int | float]]) -> bytes:
     """CSV with the mark by which Excel knows UTF-8; cells that look like formulas are made harmless."""
     target = io.StringIO()
     csv.writer(target, lineterminator="\r\n").writerows(

@@ -35,6 +35,7 @@ class MenuItem:
     address: str
     label: str
     function: str
+    action: Action = Action.VIEW
 
 
 _ = str
@@ -48,7 +49,19 @@ MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
             MenuItem("/documents", _("Documents"), "documents"),
         ),
     ),
-    (_("Members"), ()),
+    (
+        _("Members"),
+        (
+            MenuItem("/members", _("Members"), "members"),
+            MenuItem("/member-groups", _("Groups"), "members"),
+            MenuItem("/member-contacts", _("Contact log"), "members"),
+            MenuItem("/member-days", _("Birthdays"), "members"),
+            MenuItem("/member-churn", _("Lost members"), "members"),
+            MenuItem("/member-levels", _("Levels"), "members"),
+            MenuItem("/member-import", _("Import"), "members", Action.ADD),
+            MenuItem("/member-fields", _("Fields and codes"), "member-settings", Action.CHANGE),
+        ),
+    ),
     (_("Money and points"), ()),
     (
         _("Stores"),
@@ -85,7 +98,7 @@ def menu_of(visitor: object) -> list[tuple[str, list[MenuItem]]]:
     """The menu as a visitor sees it."""
     if not isinstance(visitor, Visitor):
         return []
-    seen = [(label, [item for item in items if visitor.may(item.function)]) for label, items in MENU]
+    seen = [(label, [item for item in items if visitor.may(item.function, item.action)]) for label, items in MENU]
     return [(label, items) for label, items in seen if items]
 
 

@@ -14,6 +14,22 @@ PAGES = (
     "/",
     "/cards",
     "/entries",
+    "/members",
+    "/members/new",
+    "/members/1000001",
+    "/members/1000001/edit",
+    "/members/1000001/merge",
+    "/member-groups",
+    "/member-groups/new?field=region&operator=is&value=110000",
+    "/member-contacts",
+    "/member-days?days=62",
+    "/member-churn",
+    "/member-levels",
+    "/member-levels/new",
+    "/member-levels/run",
+    "/member-import",
+    "/member-fields",
+    "/member-codes/education",
     "/alarms",
     "/organisation",
     "/users",
@@ -119,6 +135,30 @@ def test_a_filter_of_entries_stands_in_the_address(visit):
     assert visit.locator("tbody tr").count() == 2
 
 
+@pytest.mark.feature("HD-014", "VC-004")
+def test_a_member_is_made_and_found_by_pinyin_while_typing(visit):
+    choose(visit, "zh")
+    visit.goto("/members")
+    visit.get_by_role("link", name="新建会员").click()
+    visit.locator("#name").fill("张伟")
+    visit.locator("#mobile").fill("13812345678")
+    visit.locator("#region").select_option(label="北京")
+    visit.locator("#address").fill("长安街 1 号")
+    visit.locator("#preferences").fill("喜欢靠窗的座位")
+    visit.get_by_role("button", name="保存").click()
+    visit.get_by_role("heading", level=1).filter(has_text="张伟").wait_for()
+    visit.locator("#c-content").fill("问会员日活动")
+    visit.get_by_role("button", name="登记", exact=True).click()
+    visit.get_by_text("问会员日活动").wait_for()
+    visit.goto("/members")
+    visit.locator("body").press("/")
+    visit.locator("[data-search]").press_sequentially("zw", delay=20)
+    visit.wait_for_url(re.compile(r"q=zw"))
+    visit.locator("tbody").get_by_role("link", name="张伟").wait_for()
+    visit.locator("[data-search]").press_sequentially("x", delay=20)
+    visit.get_by_text("没有找到").wait_for()
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_every_page_can_be_used_by_everybody(chromium, site, visit, language, theme):
@@ -136,7 +176,7 @@ def test_every_page_can_be_used_by_everybody(chromium, site, visit, language, th
         if violations:
             found[address] = [(fault["id"], fault["nodes"][0]["html"][:150]) for fault in violations]
         if PICTURES:
-            name = address.strip("/").replace("/", "-")[:20] or "dashboard"
+            name = re.sub(r"\W+", "-", address.strip("/"))[:30] or "dashboard"
             page.screenshot(path=Path(PICTURES) / f"{name}-{language}-{theme}.png", full_page=True)
     context.close()
     assert found == {}

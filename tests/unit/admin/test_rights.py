@@ -60,6 +60,10 @@ FILLED = {
     "{token_id}": "999",
     "{webhook_id}": "999",
     "{delivery_id}": "999",
+    "{table}": "class",
+    **dict.fromkeys(
+        ("{member_id}", "{contact_id}", "{churn_id}", "{merge_id}", "{group_id}", "{level_id}", "{import_id}"), "1"
+    ),
 }
 """What stands for a part of an address: things that are there, or whose absence says nothing about rights."""
 on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
