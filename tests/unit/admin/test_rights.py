@@ -33,6 +33,9 @@ FILLED = {
     "{document_id}": "1",
     "{act}": "withdraw",
     "{kind_name}": "none",
+    "{number}": "1",
+    "{code}": "1",
+    "{authorisation_id}": "1",
 }
 """What stands for a part of an address: things that are there, or whose absence says nothing about rights."""
 on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
