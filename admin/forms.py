@@ -156,13 +156,17 @@ def declared(form_type: type[msgspec.Struct]) -> tuple[_Declared, ...]:
     hints = get_type_hints(form_type, include_extras=True)
     found = []
     for one in msgspec.structs.fields(form_type):
-        metas = [meta for meta in getattr(hints[one.name], "__metadata__", ()) if isinstance(meta, Meta)]
+        hint = hints[one.name]
+        is_bare = hasattr(hint, "__metadata__")
+        # `Annotated[int, entry(...)] | None`: msgspec wants bounds at the number, not at the union.
+        parts = (hint,) if is_bare else get_args(hint)
+        metas = [meta for part in parts for meta in getattr(part, "__metadata__", ()) if isinstance(meta, Meta)]
         if not metas or not metas[-1].extra or "entry" not in metas[-1].extra:
             raise TypeError(f"{form_type.__name__}.{one.name}: expected entry(...) in its annotation, got none")
         default = one.default if one.default is not msgspec.NODEFAULT else None
         if one.default_factory is not msgspec.NODEFAULT:
             default = one.default_factory()
-        inner = get_args(hints[one.name])[0]
+        inner = get_args(hint)[0] if is_bare else hint
         found.append(_Declared(one.name, inner, metas[-1], metas[-1].extra["entry"], one.required, default))
     return tuple(found)
 
@@ -385,7 +389,7 @@ def _field(one: _Declared, context: FormContext, bound: Bound[Any] | None, fille
 
 def _shown(one: _Declared, value: Any, context: FormContext) -> list[str]:
     kind = one.entry.kind
-    if kind is Kind.SECRET:
+    if kind is Kind.SECRET or value is None:
         return []
     if kind is Kind.CHECK:
         return ["on"] if value else []

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from admin.access import Visitor
@@ -65,7 +65,7 @@ def grants_page(
     limit: int,
 ) -> list[Grant]:
     """Authorisations of the visitor's people, newest first; one more than `limit` where there are more."""
-    query: Select[Any] = select(TypeAuthorisation, User).join(User, User.id == TypeAuthorisation.user_id)
+    query: Any = select(TypeAuthorisation, User).join(User, User.id == TypeAuthorisation.user_id)
     query = visitor.users_seen(query)
     if card_type is not None:
         query = query.where(TypeAuthorisation.card_type == card_type)

@@ -159,33 +159,35 @@ class CardType(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = 0
     face_minor_min: Annotated[int, entry(_("Least face value"), "money", ge=0, le=MONEY_MAX)] = 0
-    face_minor_max: Annotated[
-        int | None, entry(_("Largest face value"), "money", ge=0, le=MONEY_MAX, hint=NO_LIMIT_HINT)
-    ] = None
+    face_minor_max: (
+        Annotated[int, entry(_("Largest face value"), "money", ge=0, le=MONEY_MAX, hint=NO_LIMIT_HINT)] | None
+    ) = None
     payment_flags: Annotated[
         int, entry(_("Where and how"), "flags", choices=PAYMENT_FLAGS, section=_("Payments and limits"))
     ] = 0
     stores_organisation_id: Annotated[
         int, entry(_("Accepted by stores below"), "choice", choices=organisation_choices)
     ] = 0
-    single_minor_max: Annotated[
-        int | None, entry(_("One payment"), "money", ge=0, le=MONEY_MAX, hint=NO_LIMIT_HINT)
-    ] = None
-    daily_minor_max: Annotated[
-        int | None, entry(_("Payments of a day"), "money", ge=0, le=MONEY_MAX, hint=NO_LIMIT_HINT)
-    ] = None
-    daily_count_max: Annotated[
-        int | None, entry(_("Number of payments of a day"), "integer", ge=0, le=COUNT_MAX, hint=NO_LIMIT_HINT)
-    ] = None
-    recharge_day_minor_max: Annotated[
-        int | None, entry(_("Recharges of a day"), "money", ge=0, le=MONEY_MAX, hint=NO_LIMIT_HINT)
-    ] = None
-    recharge_count_max: Annotated[
-        int | None, entry(_("Number of recharges of a day"), "integer", ge=0, le=COUNT_MAX, hint=NO_LIMIT_HINT)
-    ] = None
-    ceiling_minor: Annotated[
-        int | None, entry(_("Highest balance"), "money", ge=0, le=MONEY_MAX, hint=NO_LIMIT_HINT)
-    ] = None
+    single_minor_max: (
+        Annotated[int, entry(_("One payment"), "money", ge=0, le=MONEY_MAX, hint=NO_LIMIT_HINT)] | None
+    ) = None
+    daily_minor_max: (
+        Annotated[int, entry(_("Payments of a day"), "money", ge=0, le=MONEY_MAX, hint=NO_LIMIT_HINT)] | None
+    ) = None
+    daily_count_max: (
+        Annotated[int, entry(_("Number of payments of a day"), "integer", ge=0, le=COUNT_MAX, hint=NO_LIMIT_HINT)]
+        | None
+    ) = None
+    recharge_day_minor_max: (
+        Annotated[int, entry(_("Recharges of a day"), "money", ge=0, le=MONEY_MAX, hint=NO_LIMIT_HINT)] | None
+    ) = None
+    recharge_count_max: (
+        Annotated[int, entry(_("Number of recharges of a day"), "integer", ge=0, le=COUNT_MAX, hint=NO_LIMIT_HINT)]
+        | None
+    ) = None
+    ceiling_minor: (
+        Annotated[int, entry(_("Highest balance"), "money", ge=0, le=MONEY_MAX, hint=NO_LIMIT_HINT)] | None
+    ) = None
     hold_s_max: Annotated[
         int, entry(_("Longest hold, seconds"), "integer", ge=0, le=HOLD_S_MAX, hint=_("0: 7 days."))
     ] = 0
@@ -205,9 +207,9 @@ class CardType(msgspec.Struct, frozen=True, kw_only=True):
         int, entry(_("Points per main unit, percent"), "integer", ge=0, le=10_000, hint=_("100: one point; 0: none."))
     ] = 0
     points_per_unit: Annotated[int, entry(_("Multiplier of the points"), "integer", ge=1, le=100)] = 1
-    daily_points_max_hundredths: Annotated[
-        int | None, entry(_("Points of a day"), "points", ge=0, le=MONEY_MAX, hint=NO_LIMIT_HINT)
-    ] = None
+    daily_points_max_hundredths: (
+        Annotated[int, entry(_("Points of a day"), "points", ge=0, le=MONEY_MAX, hint=NO_LIMIT_HINT)] | None
+    ) = None
     points_flags: Annotated[int, entry(_("How it is counted"), "flags", choices=POINTS_FLAGS)] = 0
     auto_mode: Annotated[int, entry(_("When"), "choice", choices=AUTOMATIC, section=_("Automatic recharge"))] = (
         AutoRecharge.NONE

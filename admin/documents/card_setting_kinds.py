@@ -46,18 +46,19 @@ class CardLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Limits of single cards, tighter than those of their type."""
 
     cards: Annotated[str, entry(_("Cards"), "cards", hint=CARDS_HINT)]
-    single_minor_max: Annotated[int | None, entry(_("One payment"), "money", ge=0, hint=NO_OWN_LIMIT)] = None
-    daily_minor_max: Annotated[int | None, entry(_("Payments of a day"), "money", ge=0, hint=NO_OWN_LIMIT)] = None
-    daily_count_max: Annotated[
-        int | None, entry(_("Number of payments of a day"), "integer", ge=0, le=COUNT_MAX, hint=NO_OWN_LIMIT)
-    ] = None
-    recharge_day_minor_max: Annotated[int | None, entry(_("Recharges of a day"), "money", ge=0, hint=NO_OWN_LIMIT)] = (
+    single_minor_max: Annotated[int, entry(_("One payment"), "money", ge=0, hint=NO_OWN_LIMIT)] | None = None
+    daily_minor_max: Annotated[int, entry(_("Payments of a day"), "money", ge=0, hint=NO_OWN_LIMIT)] | None = None
+    daily_count_max: (
+        Annotated[int, entry(_("Number of payments of a day"), "integer", ge=0, le=COUNT_MAX, hint=NO_OWN_LIMIT)] | None
+    ) = None
+    recharge_day_minor_max: Annotated[int, entry(_("Recharges of a day"), "money", ge=0, hint=NO_OWN_LIMIT)] | None = (
         None
     )
-    recharge_count_max: Annotated[
-        int | None, entry(_("Number of recharges of a day"), "integer", ge=0, le=COUNT_MAX, hint=NO_OWN_LIMIT)
-    ] = None
-    ceiling_minor: Annotated[int | None, entry(_("Highest balance"), "money", ge=0, hint=NO_OWN_LIMIT)] = None
+    recharge_count_max: (
+        Annotated[int, entry(_("Number of recharges of a day"), "integer", ge=0, le=COUNT_MAX, hint=NO_OWN_LIMIT)]
+        | None
+    ) = None
+    ceiling_minor: Annotated[int, entry(_("Highest balance"), "money", ge=0, hint=NO_OWN_LIMIT)] | None = None
 
 
 class CardLevel(msgspec.Struct, frozen=True, kw_only=True):

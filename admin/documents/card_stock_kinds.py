@@ -56,7 +56,7 @@ FIRST_HINT = _("With its check digit, where the numbers have one.")
 
 
 def _types(context: FormContext) -> dict[int | str, str]:
-    return {**approved_types(context.session)}
+    return {code: name for code, name in approved_types(context.session).items()}  # noqa: C416  wider keys for mypy
 
 
 def _organisations(context: FormContext) -> dict[int | str, str]:

@@ -67,9 +67,9 @@ class Authorisation(msgspec.Struct, frozen=True, kw_only=True):
     from_minute: Annotated[int, entry(_("At"), "minute")] = 0
     until_date: Annotated[int, entry(_("Until (UTC)"), "date")]
     until_minute: Annotated[int, entry(_("At"), "minute")] = 1440
-    cards_max: Annotated[
-        int | None, entry(_("Cards"), "integer", ge=1, le=CARDS_MAX, hint=_("In all. Empty: any number."))
-    ] = None
+    cards_max: (
+        Annotated[int, entry(_("Cards"), "integer", ge=1, le=CARDS_MAX, hint=_("In all. Empty: any number."))] | None
+    ) = None
     remark: Annotated[str, entry(_("Why"))] = ""
 
     def problems(self) -> Iterator[tuple[str, str]]:
