@@ -41,6 +41,12 @@ def people(shop):
         yield maria, chen, ids[0]
 
 
+def refused(reply):
+    """The status for which a payment was declined."""
+    assert reply.code == ResponseCode.CARD_STATUS
+    return reply.detail
+
+
 def ready(shop, people, code, **terms):
     """An approved type of which Maria may make and issue cards."""
     maria, chen, user_id = people
@@ -53,7 +59,7 @@ def ready(shop, people, code, **terms):
     "HD-036", "HD-037", "HD-042", "HD-047", "HD-048", "HD-049", "HD-053", "HD-082", "HD-024", "HD-033", "GJ-139"
 )
 def test_a_batch_is_made_drawn_issued_activated_and_pays(shop, people):
-    maria, chen = ready(shop, people, 30, card_flags=["1024"], validity_days=30, card_cost_minor="1.50", **FEES)
+    maria, _ = ready(shop, people, 30, card_flags=["1024"], validity_days=30, card_cost_minor="1.50", **FEES)
     batch = numbers(622230000000001, 70)
     first, second = batch[:2]
     made = order(maria, "make-cards", card_type=30, first=first, count=70, with_check_digit="on")
@@ -70,7 +76,7 @@ def test_a_batch_is_made_drawn_issued_activated_and_pays(shop, people):
     assert sum(step.fee_minor for step in steps_of(shop, issued)) == 10_00
     assert account_of(shop, first).balance_minor == 50_00
     with till_of(shop) as till:
-        assert till.pay(first, 1_00).code == ResponseCode.NOT_ACTIVE
+        assert refused(till.pay(first, 1_00)) == CardStatus.ISSUED
         order(maria, "activate-cards", cards=f"{first} - {second}")
         card = card_of(shop, first)
         assert card.expiry_date == card.activated_date + 30
@@ -98,7 +104,7 @@ def test_a_lost_card_pays_nothing_comes_back_and_is_replaced_with_all_it_had(sho
     assert "/documents/new/report-loss?cards=" in page and "/documents/new/restore-cards" not in page
     with till_of(shop) as till:
         lost = order(maria, "report-loss", cards=str(old), tender="1")
-        assert till.pay(old, 1_00).code == ResponseCode.CARD_LOST
+        assert refused(till.pay(old, 1_00)) == CardStatus.LOST
         assert steps_of(shop, lost)[0].fee_minor == 3_00
         restored = maria.post(f"{lost}/undo", page=lost).headers["location"]
         assert steps_of(shop, restored)[0].fee_minor == 2_00
@@ -112,22 +118,14 @@ def test_a_lost_card_pays_nothing_comes_back_and_is_replaced_with_all_it_had(sho
     page = words(maria.get(f"/cards/{shop.app.state.references.make(new)}").text)
     assert f"{old} → {new}" in page and "Member number 77" in page and "97.00" in page
     balance = words(maria.get(f"/cards/{shop.app.state.references.make(new)}/balance").text)
-    assert (
-        "They agree" in balance
-        and "Make and issue 1" in balance
-        and "Debit 2" in balance
-        and "-CN¥3.00" in balance.replace(" ", "").replace("−", "-")
-        or "They agree" in balance
-    )
+    assert "They agree" in balance and "Make and issue 1" in balance and "Debit 2" in balance
+    assert "99.00" in balance and "97.00" in balance
 
 
 @pytest.mark.feature("HD-041", "HD-055", "HD-057", "HD-060", "GJ-080")
 def test_what_ends_a_card_takes_a_second_person_where_money_goes_or_nothing_comes_back(shop, people):
     maria, chen = ready(shop, people, 32, **FEES)
     rich, poor, wrong, right = (6222_3200_0000_0001 + n for n in (0, 2, 4, 6))
-    order(
-        maria, "make-and-issue", card_type=32, first=rich, value_minor="300", tender="0", is_first="on"
-    ) if False else None
     first = order(maria, "make-and-issue", card_type=32, first=rich, value_minor="300", tender="1", is_first="on")
     assert steps_of(shop, first)[0].fee_minor == 6_00  # issue and joining
     order(maria, "make-and-issue", card_type=32, first=poor, value_minor="10", tender="0")
@@ -151,7 +149,7 @@ def test_what_ends_a_card_takes_a_second_person_where_money_goes_or_nothing_come
     approve(chen, void)
     assert card_of(shop, right).status == CardStatus.VOID
     with till_of(shop) as till:
-        assert till.pay(right, 1_00).code == ResponseCode.CARD_VOID
+        assert refused(till.pay(right, 1_00)) == CardStatus.VOID
     order(maria, "clear-cards", cards=str(right))
     assert card_of(shop, right).status == CardStatus.CLEARED
 
@@ -253,7 +251,7 @@ def test_settings_of_a_card_reach_the_switch(shop, people):
         limits = session.execute(select(card_limits).where(card_limits.c.card_number == number)).one()
     assert (limits.single_minor_max, limits.daily_count_max) == (20_00, 3)
     with till_of(shop) as till:
-        assert till.pay(number, 21_00).code == ResponseCode.SINGLE_LIMIT
+        assert till.pay(number, 21_00).code == ResponseCode.SINGLE_AMOUNT
     shown = words(maria.get(f"/cards/{shop.app.state.references.make(number)}").text)
     assert "Of this card" in shown and "4711" in shown
 
