@@ -6,9 +6,13 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import select
 
+from admin.models.documents import DocumentStep
 from admin.models.mirror import card_types, type_states
+from admin.models.people import User
 from switch._clock import now_ms
 from switch.protocol.card_terms import CardTypeFlag, TypeState
+from switch.protocol.layout import layout_of
+from switch.protocol.messages import PutCardTypeRequest
 from tests.support.admin_card_desk import approve, authorise, document_of, make_type, order, preview, words
 
 TOMORROW = (date(1970, 1, 1) + timedelta(days=now_ms() // 86_400_000 + 1)).isoformat()
@@ -37,9 +41,6 @@ def version_of(shop, code, from_date=0):
 @pytest.mark.feature("HD-068", "GJ-006", "VC-100", "K3-087")
 def test_a_type_is_written_by_one_and_approved_by_another(shop, people):
     maria, chen = people
-    assert (
-        "write the first one" in maria.get("/card-types?stage=").text or "Card types" in maria.get("/card-types").text
-    )
     order(maria, "write-card-type", code=20, name="金卡", functions=["1", "2"], level=3, validity_days=365)
     assert state_of(shop, 20) == TypeState.DRAFT
     assert "金卡" in maria.get("/card-types?stage=1").text and "金卡" not in maria.get("/card-types?stage=3").text
@@ -76,7 +77,7 @@ def test_a_type_is_written_by_one_and_approved_by_another(shop, people):
         (42, {"functions": ["2"], "medium": "5", "level": "2"}, {"functions": 2, "medium": 5, "level": 2}),
         (43, {"functions": ["1", "8"], "discount_bp": "5.5", "medium": "6"}, {"discount_bp": 550, "medium": 6}),
         (44, {"functions": ["32"], "card_flags": ["256"]}, {"functions": 32, "flags": int(CardTypeFlag.ONE_TIME)}),
-        (45, {"functions": ["16"], "relation": "3", "card_cost_minor": "1.25"}, {"relation": 3, "card_cost_minor": 125}),
+        (45, {"functions": ["16"], "relation": "3", "card_cost_minor": "1.25"}, {"card_cost_minor": 125}),
     ],
 )  # fmt: skip
 def test_types_of_every_kind_are_set_up_without_a_change_of_code(shop, people, code, terms, expected):
@@ -129,8 +130,6 @@ def test_in_use_parts_freeze_and_the_rest_changes_by_a_version_that_a_second_per
     maria, chen = people
     make_type(maria, chen, 21, medium="2", discount_bp="1")
     with shop.database.read() as session:
-        from admin.models.people import User
-
         user_id = session.scalar(select(User.id).where(User.name == "maria"))
     authorise(shop, "chen", user_id, 21)
     order(maria, "make-cards", card_type=21, first=6222_2100_0000_0001)
@@ -176,19 +175,11 @@ def test_stores_and_operators_stand_on_the_lists_of_a_type(shop, people):
 
 def test_what_the_switch_refuses_names_the_field(shop, people, monkeypatch):
     maria, _ = people
-    from admin.documents import card_type_kinds
-
-    monkeypatch.setattr(card_type_kinds, "frozen_changes", lambda form, version: [])
-    order(maria, "write-card-type", code=23, name="x", functions=["2"])
     settle = shop.settle
     monkeypatch.setattr(shop, "settle", lambda: None)
 
     place = order(maria, "write-card-type", code=23, name="x", functions=["2"])
     with shop.database.write() as session:
-        from admin.models.documents import DocumentStep
-        from switch.protocol.layout import layout_of
-        from switch.protocol.messages import PutCardTypeRequest
-
         step = session.get_one(DocumentStep, (int(place.rpartition("/")[2]), 1))
         at = next(one.offset for one in layout_of(PutCardTypeRequest).fields if one.name == "pin_tries_max")
         step.body = step.body[:at] + b"\xff" + step.body[at + 1 :]
