@@ -94,7 +94,7 @@ def sections_of(version: Row[Any], context: FormContext) -> list[Section]:
         if one.entry.section:
             sections.append((one.entry.section, []))
         label = one.meta.title or one.name
-        if label in shown:
+        if shown.get(label):
             sections[-1][1].append((label, shown[label]))
     return [Section(title, lines) for title, lines in sections if lines]
 

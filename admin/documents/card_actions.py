@@ -94,6 +94,8 @@ def is_possible(name: str, card: Row[Any] | None) -> bool:
         return None in TRANSITIONS[operation].froms
     if CardStatus(card.status) not in TRANSITIONS[operation].froms:
         return False
+    if operation is CardOperation.EXPIRE:
+        return bool(card.expiry_date)
     is_listed = bool(card.flags & CardFlag.BLACKLISTED)
     if operation is CardOperation.BLACKLIST:
         return not is_listed

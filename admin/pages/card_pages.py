@@ -145,10 +145,9 @@ def list_cards(
         type_names=names,
         nodes=nodes,
         store_ids=store_ids,
-        has_more=has_more,
         is_first=not after,
         sees_unmasked=sees_unmasked,
-        next_address=with_query("/cards", {**filters, "after": rows[-1].reference if has_more else ""}),
+        next_address=with_query("/cards", {**filters, "after": rows[-1].reference}) if has_more else None,
     )
 
 
