@@ -11,6 +11,7 @@ import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -64,7 +65,8 @@ def grants_page(
     limit: int,
 ) -> list[Grant]:
     """Authorisations of the visitor's people, newest first; one more than `limit` where there are more."""
-    query = visitor.users_seen(select(TypeAuthorisation, User).join(User, User.id == TypeAuthorisation.user_id))
+    query: Any = select(TypeAuthorisation, User).join(User, User.id == TypeAuthorisation.user_id)
+    query = visitor.users_seen(query)
     if card_type is not None:
         query = query.where(TypeAuthorisation.card_type == card_type)
     if before is not None:

@@ -78,7 +78,7 @@ def type_names(session: Session) -> dict[int, str]:
 
 def approved_types(session: Session) -> dict[int, str]:
     """Types of which cards may be made: `code name` by code."""
-    states = dict(session.execute(select(type_states.c.code, type_states.c.state)).tuples())
+    states = {row.code: row.state for row in session.execute(select(type_states.c.code, type_states.c.state))}
     return {
         code: f"{code} {name}" for code, name in type_names(session).items() if states.get(code) == TypeState.APPROVED
     }

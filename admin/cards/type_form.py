@@ -117,7 +117,7 @@ def organisation_choices(context: FormContext) -> Mapping[int | str, str]:
 class CardType(msgspec.Struct, frozen=True, kw_only=True):
     """A card type, or a version of it from a date on."""
 
-    code: Annotated[int, entry(_("Code"), "integer", ge=1, le=1023, section=_("What it is"))]
+    code: Annotated[int, entry(_("Type code"), "integer", ge=1, le=1023, section=_("What it is"))]
     name: Annotated[str, entry(_("Name"), min_length=1, max_length=NAME_BYTES)]
     from_date: Annotated[
         int, entry(_("Holds from"), "date", hint=_("Of a type in use: a day after today. Empty: from the beginning."))
@@ -129,7 +129,12 @@ class CardType(msgspec.Struct, frozen=True, kw_only=True):
     organisation_id: Annotated[int, entry(_("Owner"), "choice", choices=organisation_choices)] = 0
     card_flags: Annotated[
         int,
-        entry(_("The card"), "flags", choices=CARD_FLAGS, hint=_("Named and one time freeze with the first card.")),
+        entry(
+            _("Rules of the card"),
+            "flags",
+            choices=CARD_FLAGS,
+            hint=_("Named and one time freeze with the first card."),
+        ),
     ] = 0
     validity_days: Annotated[
         int,

@@ -56,7 +56,7 @@ FIRST_HINT = _("With its check digit, where the numbers have one.")
 
 
 def _types(context: FormContext) -> dict[int | str, str]:
-    return dict(approved_types(context.session))
+    return {code: name for code, name in approved_types(context.session).items()}  # noqa: C416  wider keys for mypy
 
 
 def _organisations(context: FormContext) -> dict[int | str, str]:
@@ -187,7 +187,7 @@ def _free_numbers(planning: Planning, form: NewNumbers, operation: CardOperation
     taken: dict[int, Row[Any]] = {}
     for condition in between(cards.c.card_number, numbers[0], numbers[-1]):
         query = select(cards.c.card_number, cards.c.status, cards.c.card_type).where(condition)
-        taken.update((row.card_number, row) for row in planning.session.execute(query.limit(CARDS_MAX + 1)))
+        taken |= {row.card_number: row for row in planning.session.execute(query.limit(CARDS_MAX + 1))}
     froms = TRANSITIONS[operation].froms
     for number in numbers:
         card = taken.get(number)

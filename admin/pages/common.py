@@ -44,7 +44,10 @@ MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
     (
         _("Cards"),
         (
+            MenuItem("/desk", _("Card desk"), "cards"),
             MenuItem("/cards", _("Cards"), "cards"),
+            MenuItem("/card-stock", _("Stock of cards"), "cards"),
+            MenuItem("/card-types", _("Card types"), "card-types"),
             MenuItem("/entries", _("Entries"), "entries"),
             MenuItem("/documents", _("Documents"), "documents"),
         ),

@@ -13,6 +13,13 @@ PASSWORD = "correct horse battery staple"
 PAGES = (
     "/",
     "/cards",
+    "/desk",
+    "/card-stock",
+    "/card-types",
+    "/card-types/1",
+    "/authorisations",
+    "/documents/new/write-card-type",
+    "/documents/new/make-and-issue",
     "/entries",
     "/members",
     "/members/new",
@@ -170,13 +177,14 @@ def test_every_page_can_be_used_by_everybody(chromium, site, visit, language, th
     found = {}
     page.goto("/cards")
     card_page = page.locator("tbody a").first.get_attribute("href")
-    for address in (*PAGES, card_page):
+    for address in (*PAGES, card_page, f"{card_page}/balance"):
         page.goto(address)
         violations = Axe().run(page).response["violations"]
         if violations:
             found[address] = [(fault["id"], fault["nodes"][0]["html"][:150]) for fault in violations]
         if PICTURES:
             name = re.sub(r"\W+", "-", address.strip("/"))[:30] or "dashboard"
+            name = address.strip("/").replace("/", "-")[:48] or "dashboard"
             page.screenshot(path=Path(PICTURES) / f"{name}-{language}-{theme}.png", full_page=True)
     context.close()
     assert found == {}

@@ -64,6 +64,9 @@ FILLED = {
     **dict.fromkeys(
         ("{member_id}", "{contact_id}", "{churn_id}", "{merge_id}", "{group_id}", "{level_id}", "{import_id}"), "1"
     ),
+    "{number}": "1",
+    "{code}": "1",
+    "{authorisation_id}": "1",
 }
 """What stands for a part of an address: things that are there, or whose absence says nothing about rights."""
 on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
