@@ -85,6 +85,8 @@ class Planning:
         subject: str = "",
         amount_minor: int = 0,
         points_hundredths: int = 0,
+        moved_minor: int | None = None,
+        moved_hundredths: int | None = None,
         by_checker: bool = False,
         is_secret: bool = False,
         **fields: Any,
@@ -92,7 +94,9 @@ class Planning:
         """Add a request by its fields; key and stamp come later, and so do the persons where they are left out.
 
         `card_number` is also given to the request, where it has such a field, and
-        so are `amount_minor` and `points_hundredths`, which the preview adds up.
+        so are `amount_minor` and `points_hundredths`, which the preview adds up;
+        `moved_minor` and `moved_hundredths` are what it adds up where that is not
+        what the request says.
         """
         form: type[Packed] = REQUESTS[type_]
         names = set(form.__struct_fields__)
@@ -109,10 +113,10 @@ class Planning:
                 card_number,
                 item_count,
                 subject,
-                amount_minor,
+                amount_minor if moved_minor is None else moved_minor,
                 by_checker,
                 is_secret,
-                points_hundredths,
+                points_hundredths if moved_hundredths is None else moved_hundredths,
             )
         )
 
@@ -225,6 +229,8 @@ class Kind(Generic[F]):
     """Later requests make no sense after a refused one."""
     undo: Callable[[Planning, Document, F], tuple[str, msgspec.Struct]] | None = None
     """Name and form of a document that undoes a finished one; `RefusedError` when it cannot be undone any more."""
+    begun: Callable[[Session, Document, F], None] | None = None
+    """What is noted in SQL within the transaction in which it is submitted or sent; `RefusedError` stops it there."""
     settled: Callable[[Session, Document, F], None] | None = None
     """What follows in SQL, within the transaction in which the document ends."""
     has_secrets: bool = False

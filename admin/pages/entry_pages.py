@@ -15,8 +15,10 @@ from admin.access import Visitor, needs
 from admin.card_search import DIGITS_MAX, DIGITS_MIN, digits_of
 from admin.models.journal import entries
 from admin.references import References
+from admin.rights import Action
 from admin.words import CODES, TYPES, code_name, type_name
 from switch.protocol.codes import ResponseCode
+from switch.protocol.messages import MessageType
 from switch.protocol.receipt_code import format_receipt_code
 
 from .common import PAGE_ROWS, is_part_wanted, page, with_query
@@ -49,6 +51,8 @@ class EntryRow:
     """None: the entry changed no account."""
     points_hundredths: int
     receipt: str
+    is_refundable: bool
+    """A sale that the visitor may refund."""
 
 
 def entry_row(row: Row[Any], visitor: Visitor, references: References) -> EntryRow:
@@ -71,6 +75,13 @@ def entry_row(row: Row[Any], visitor: Visitor, references: References) -> EntryR
         balance_minor=row.balance_minor if row.account_number else None,
         points_hundredths=row.points_hundredths,
         receipt=format_receipt_code(row.receipt_code) if row.receipt_code else "",
+        is_refundable=(
+            row.part == 0
+            and row.type in (MessageType.DEBIT, MessageType.CAPTURE)
+            and row.code in APPROVED
+            and row.amount_minor > 0
+            and visitor.may("money", Action.ADD)
+        ),
     )
 
 
