@@ -24,7 +24,9 @@ from switch.protocol.messages import (
     MessageType,
     OpenCardRequest,
     OperateCardRequest,
+    OrganisationNode,
     PutCardTypeRequest,
+    PutOrganisationRequest,
     PutStoreRequest,
     PutTerminalRequest,
     RechargeChannel,
@@ -40,13 +42,18 @@ from .rules import CardTypeRule, Rules
 
 BATCH_COUNT = 4_096
 """Operator messages that are under way at a time: enough to keep the switch busy, little enough to wait for."""
-WIRE_KEY_BYTES = 40
+WIRE_KEY_BYTES = NAME_BYTES = 40
 RULESET = 1
 SETS_SEGMENTS = 8
 OPERATOR_ID = 1
 """The person at the operator's terminal; a freeze must name one."""
 MONTHLY_FROM_DATE = FIRST_DATE.replace(month=2).toordinal() - EPOCH_ORDINAL
 MONTHLY_UNTIL_DATE = LAST_DATE.toordinal() - EPOCH_ORDINAL
+
+HEADQUARTERS_ID, REGION_ID_FIRST, STORE_NODE_ID_FIRST = 1, 2, 1_000_000
+"""Numbers of the organisation's nodes: a store's node is its own number above the last of these."""
+REGION_NAMES = ("North", "East", "South", "West")
+"""The data tells nothing of regions: stores are dealt out among these, in the order of their numbers."""
 
 Order = tuple[MessageType, Packed, str]
 """Message type, request, and what it is for an error message."""
@@ -124,10 +131,38 @@ async def set_up(operator: Operator, plan: Plan, keys: KeyRing) -> None:
             request = card_type_request(plan.rules, index, operator.next_trace(), business_date, stamp_ms)
             yield MessageType.PUT_CARD_TYPE, request, f"card type {card_type.code}"
 
+    def node(organisation_id: int, kind: OrganisationNode, parent_id: int, name: str) -> Order:
+        request = PutOrganisationRequest(
+            trace_number=operator.next_trace(),
+            business_date=business_date,
+            stamp_ms=stamp_ms,
+            organisation_id=organisation_id,
+            node=kind,
+            parent_id=parent_id,
+            name=name.encode().ljust(NAME_BYTES, b"\0"),
+        )
+        return MessageType.PUT_ORGANISATION, request, f"organisation {name}"
+
+    def put_headquarters() -> Iterable[Order]:
+        yield node(HEADQUARTERS_ID, OrganisationNode.HQ, 0, "Headquarters")
+
+    def put_regions() -> Iterable[Order]:
+        for index, name in enumerate(REGION_NAMES):
+            yield node(REGION_ID_FIRST + index, OrganisationNode.REGION, HEADQUARTERS_ID, name)
+
+    def put_store_nodes() -> Iterable[Order]:
+        for index, store_id in enumerate(plan.store_ids):
+            region_id = REGION_ID_FIRST + index * len(REGION_NAMES) // len(plan.store_ids)
+            yield node(STORE_NODE_ID_FIRST + store_id, OrganisationNode.STORE, region_id, f"Store {store_id}")
+
     def put_stores() -> Iterable[Order]:
         for store_id in plan.store_ids:
             request = PutStoreRequest(
-                trace_number=operator.next_trace(), business_date=business_date, stamp_ms=stamp_ms, store_id=store_id
+                trace_number=operator.next_trace(),
+                business_date=business_date,
+                stamp_ms=stamp_ms,
+                store_id=store_id,
+                organisation_id=STORE_NODE_ID_FIRST + store_id,
             )
             yield MessageType.PUT_STORE, request, f"store {store_id}"
 
@@ -204,6 +239,9 @@ async def set_up(operator: Operator, plan: Plan, keys: KeyRing) -> None:
 
     steps = (
         put_card_types,
+        put_headquarters,
+        put_regions,
+        put_store_nodes,
         put_stores,
         put_terminals,
         put_rules,
