@@ -217,6 +217,7 @@ def make_environment() -> Environment:
         "number": i18n.number,
         "day": i18n.day,
         "moment": i18n.moment,
+        "translated": i18n.translate,  # of texts that people may have typed: `_` would take their % for a place
     }
     return environment
 

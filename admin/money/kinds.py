@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 from sqlalchemy import select
 
 from admin.documents.kind import Kind, Planning
@@ -45,8 +46,8 @@ class Recharge(msgspec.Struct, frozen=True, kw_only=True):
     card: Annotated[int, entry(_("Card"), "card")]
     amount_minor: Annotated[int, entry(_("Amount credited"), "money", ge=1, le=AMOUNT_MINOR_MAX)]
     received_minor: Annotated[
-        int | None,
-        entry(_("Amount received"), "money", ge=0, le=AMOUNT_MINOR_MAX, hint=_("Empty: as much as is credited.")),
+        Annotated[int, Meta(ge=0, le=AMOUNT_MINOR_MAX)] | None,
+        entry(_("Amount received"), "money", hint=_("Empty: as much as is credited.")),
     ] = None
     channel: Annotated[int, entry(_("Paid by"), "choice", choices=CHANNELS)]
     reference: Annotated[

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 from sqlalchemy import Row, select
 
 from admin.documents.kind import Kind, Planning
@@ -39,8 +40,8 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
         int, entry(_("Entry of the sale"), "integer", ge=1, hint=_("Its sequence, on the card's page or the receipt."))
     ]
     amount_minor: Annotated[
-        int | None,
-        entry(_("Amount"), "money", ge=1, le=AMOUNT_MINOR_MAX, hint=_("Empty: all that the card paid.")),
+        Annotated[int, Meta(ge=1, le=AMOUNT_MINOR_MAX)] | None,
+        entry(_("Amount"), "money", hint=_("Empty: all that the card paid.")),
     ] = None
     lines: Annotated[
         str,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 from sqlalchemy import Row
 
 from admin.documents.kind import Kind, Planning
@@ -72,10 +73,12 @@ class Gift(msgspec.Struct, frozen=True, kw_only=True):
     from_date: Annotated[int, entry(_("First day"), "date", ge=0)] = 0
     until_date: Annotated[int, entry(_("Last day"), "date", ge=0)] = 0
     account_max: Annotated[
-        int | None, entry(_("Pieces per account"), "integer", ge=1, le=2**32 - 2, hint=_("Empty: no limit."))
+        Annotated[int, Meta(ge=1, le=2**32 - 2)] | None,
+        entry(_("Pieces per account"), "integer", hint=_("Empty: no limit.")),
     ] = None
     stock: Annotated[
-        int | None, entry(_("Pieces in stock"), "integer", ge=0, le=2**32 - 2, hint=_("Empty: not counted."))
+        Annotated[int, Meta(ge=0, le=2**32 - 2)] | None,
+        entry(_("Pieces in stock"), "integer", hint=_("Empty: not counted.")),
     ] = None
 
     def problems(self) -> Iterator[tuple[str, str]]:

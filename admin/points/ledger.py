@@ -98,14 +98,18 @@ def totals(session: Session, visitor: Visitor, types: Sequence[int], span: Span)
 
 
 def channels_of(session: Session, sequences: Sequence[int]) -> dict[int, tuple[int, str]]:
-    """(channel, reference) of the recharges that documents of this service have made, by entry."""
+    """(channel, reference of the payment) of the recharges that documents of this service have made, by entry.
+
+    A recharge without a reference has one of the service's own, which says nothing to people.
+    """
     query = select(DocumentStep.journal_sequence, DocumentStep.body).where(
         DocumentStep.type == MessageType.CREDIT, DocumentStep.journal_sequence.in_(sequences)
     )
     found = {}
     for sequence, body in session.execute(query):
         request = CreditRequest.decode(body)
-        found[sequence] = (request.channel, request.reference.rstrip(b"\0").decode("ascii", "replace"))
+        reference = request.reference.rstrip(b"\0").decode("ascii", "replace")
+        found[sequence] = (request.channel, reference if reference.isprintable() and reference.isascii() else "")
     return found
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 from sqlalchemy import Row, func, select
 
 from admin.documents.kind import CARDS_MAX, Kind, Planning, always, never
@@ -57,8 +58,8 @@ class Backfill(msgspec.Struct, frozen=True, kw_only=True):
     sale_minute: Annotated[int, entry(_("Time of the sale"), "minute", ge=0, le=1439)] = 0
     settlement: Annotated[int, entry(_("Paid by"), "choice", choices=SETTLEMENTS)] = int(Settlement.CASH)
     amount_minor: Annotated[
-        int | None,
-        entry(_("Amount of the bill"), "money", ge=1, le=AMOUNT_MINOR_MAX, hint=_("Empty: what the lines come to.")),
+        Annotated[int, Meta(ge=1, le=AMOUNT_MINOR_MAX)] | None,
+        entry(_("Amount of the bill"), "money", hint=_("Empty: what the lines come to.")),
     ] = None
     lines: Annotated[str, entry(_("Lines of the bill"), "area", hint=LINES_HINT)] = ""
 

@@ -9,6 +9,7 @@ from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import msgspec
+from msgspec import Meta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -53,8 +54,8 @@ class TrialForm(msgspec.Struct, frozen=True, kw_only=True):
         bool, entry(_("Prices come from the price list"), "check", hint=_("Then the lines need no amount."))
     ] = False
     cash_minor: Annotated[
-        int | None,
-        entry(_("Cash handed over"), "money", ge=0, le=AMOUNT_MINOR_MAX, hint=_("Shows rounding and change.")),
+        Annotated[int, Meta(ge=0, le=AMOUNT_MINOR_MAX)] | None,
+        entry(_("Cash handed over"), "money", hint=_("Shows rounding and change.")),
     ] = None
     ruleset: Annotated[
         int, entry(_("Name rules of set"), "integer", ge=0, le=2**32 - 1, hint=_("Empty: of the set in force."))
