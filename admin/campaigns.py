@@ -6,7 +6,7 @@ import enum
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from sqlalchemy import Select, func, select
@@ -88,7 +88,7 @@ def state_on(campaign: Campaign, business_date: int) -> CampaignState:
     return CampaignState.ENDED if business_date > campaign.until_date else CampaignState.RUNNING
 
 
-def campaigns_seen(visitor: Visitor, query: Select[tuple[Campaign]]) -> Select[tuple[Campaign]]:
+def campaigns_seen(visitor: Visitor, query: Select[Any]) -> Select[Any]:
     """A question about campaigns: those of the visitor's part of the organisation."""
     return query if visitor.sees_everything else query.where(Campaign.organisation_id.in_(visitor.organisation_ids))
 
@@ -103,7 +103,9 @@ def campaigns_page(session: Session, visitor: Visitor, before: int | None, limit
 
 def campaign_seen(session: Session, visitor: Visitor, campaign_id: int) -> Campaign | None:
     """A campaign, when the visitor may see it."""
-    return session.scalar(campaigns_seen(visitor, select(Campaign).where(Campaign.id == campaign_id)))
+    query = campaigns_seen(visitor, select(Campaign).where(Campaign.id == campaign_id))
+    found: Campaign | None = session.scalar(query)
+    return found
 
 
 def form_of(campaign: Campaign) -> CampaignForm:

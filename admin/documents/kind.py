@@ -133,6 +133,16 @@ class Planning:
             raise RefusedError("There is no such card in your part of the organisation.")
         return found
 
+    def presented_card(self, number: int) -> Row[Any]:
+        """A card of any part of the organisation: its holder stands at the desk, and one card is good in all stores.
+
+        For operations that a till would do for him as well; `RefusedError` when there is none.
+        """
+        found = self.session.execute(select(cards).where(cards.c.card_number == number)).first()
+        if found is None:
+            raise RefusedError("There is no such card.")
+        return found
+
     def find_card(self, number: int) -> Row[Any] | None:
         """A card that the visitor sees; None when there is none."""
         query = self.visitor.cards_seen(select(cards).where(cards.c.card_number == number))

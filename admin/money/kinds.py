@@ -106,7 +106,7 @@ def reference_of(text: str) -> bytes:
 
 
 def _plan_recharge(planning: Planning, form: Recharge) -> None:
-    card = usable_card(planning, form.card)
+    card = usable_card(planning, form.card, is_presented=True)
     planning.add(
         MessageType.CREDIT,
         card_number=card.card_number,
@@ -156,7 +156,7 @@ def _plan_transfer(planning: Planning, form: Transfer) -> None:
 
 
 def _plan_visits(planning: Planning, form: Visits) -> None:
-    card = usable_card(planning, form.card)
+    card = usable_card(planning, form.card, is_presented=True)
     planning.add(
         MessageType.LOAD_VISITS,
         card_number=card.card_number,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from sqlalchemy import Select, select
@@ -68,14 +68,15 @@ class PaymentForm(msgspec.Struct, frozen=True, kw_only=True):
     reference: Annotated[str, entry(_("Reference of the payment"), max_length=60)] = ""
 
 
-def orders_seen(visitor: Visitor, query: Select[tuple[Order]]) -> Select[tuple[Order]]:
+def orders_seen(visitor: Visitor, query: Select[Any]) -> Select[Any]:
     """A question about orders: those of the visitor's part of the organisation."""
     return query if visitor.sees_everything else query.where(Order.organisation_id.in_(visitor.organisation_ids))
 
 
 def order_seen(session: Session, visitor: Visitor, order_id: int) -> Order | None:
     """An order, when the visitor may see it."""
-    return session.scalar(orders_seen(visitor, select(Order).where(Order.id == order_id)))
+    found: Order | None = session.scalar(orders_seen(visitor, select(Order).where(Order.id == order_id)))
+    return found
 
 
 def orders_page(
@@ -182,7 +183,7 @@ class OrderDesk:
 
     def _in(self, session: Session, order_id: int, *states: OrderState) -> Order:
         query = orders_seen(self._visitor, select(Order).where(Order.id == order_id)).with_for_update()
-        order = session.scalar(query)
+        order: Order | None = session.scalar(query)
         if order is None:
             raise RefusedError("There is no such order.")
         if order.state not in states:
@@ -193,7 +194,7 @@ class OrderDesk:
         if order.maker_id == self._visitor.user_id:
             raise RefusedError("A second person must agree: nobody checks what he made himself.")
 
-    def _note(self, session: Session, order: Order, action: str, **detail: object) -> None:
+    def _note(self, session: Session, order: Order, action: str, **detail: Any) -> None:
         self._service.audit.append(session, self._visitor, "orders", action, f"order {order.id}", **detail)
 
 

@@ -94,9 +94,12 @@ def is_usable(planning: Planning, card: Row[Any]) -> bool:
     return False
 
 
-def usable_card(planning: Planning, number: int) -> Row[Any]:
-    """A card that may have something done with its value; `RefusedError` where not."""
-    card = planning.card(number)
+def usable_card(planning: Planning, number: int, *, is_presented: bool = False) -> Row[Any]:
+    """A card that may have something done with its value; `RefusedError` where not.
+
+    With `is_presented` of any part of the organisation, as a till would take it.
+    """
+    card = planning.presented_card(number) if is_presented else planning.card(number)
     if CardStatus(card.status) is not CardStatus.ACTIVE:
         raise RefusedError("The card's state does not allow this.")
     if card.flags & CardFlag.BLACKLISTED:

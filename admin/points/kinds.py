@@ -144,7 +144,7 @@ def _is_between_members(planning: Planning, form: Move) -> bool:
 
 
 def _plan_convert(planning: Planning, form: Convert) -> None:
-    card = usable_card(planning, form.card)
+    card = usable_card(planning, form.card, is_presented=True)
     query = select(points_categories).where(points_categories.c.category == form.category)
     category = planning.session.execute(query).first()
     if category is None or not category.convert_rate:
@@ -163,7 +163,7 @@ def _plan_convert(planning: Planning, form: Convert) -> None:
 
 
 def _plan_redeem(planning: Planning, form: Redeem) -> None:
-    card = usable_card(planning, form.card)
+    card = usable_card(planning, form.card, is_presented=True)
     gift = planning.session.execute(select(gifts).where(gifts.c.gift_id == form.gift)).first()
     if gift is None:
         raise RefusedError("There is no such gift.")

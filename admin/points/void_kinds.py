@@ -124,7 +124,7 @@ def bill_lines(text: str) -> tuple[BillLine, ...]:
 
 
 def _plan_backfill(planning: Planning, form: Backfill) -> None:
-    card = usable_card(planning, form.card)
+    card = usable_card(planning, form.card, is_presented=True)
     lines = bill_lines(form.lines)
     amount_minor = sum(line.amount_minor for line in lines)
     if form.amount_minor is not None and lines and form.amount_minor != amount_minor:
