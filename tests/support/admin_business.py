@@ -16,7 +16,10 @@ from switch.protocol.messages import (
     DebitRequest,
     Function,
     MessageType,
+    OrganisationNode,
     PutCardTypeRequest,
+    PutOrganisationRequest,
+    PutRuleRequest,
     PutStoreRequest,
     Reply,
 )
@@ -29,6 +32,7 @@ CARDS = range(6222_0201_1000_0001, 6222_0201_1000_0041)
 ONE_TIME_CARD = 6222_0203_1000_0001
 BLANKS = range(6222_0202_2000_0001, 6222_0202_2000_0009)
 CARD_MINOR = 100_00
+HQ_ID, STORE_NODE_ID = 1, 31
 ROUND_OFF_MINOR = 10
 EVERYTHING = Function.IDENTIFY | Function.PAY | Function.POINTS | Function.DISCOUNT | Function.VISITS
 
@@ -37,8 +41,19 @@ def make_business(path: Path) -> Path:
     """A directory with a store that rounds to tenths, three types, cards with 100.00, and made cards for orders."""
     make_directory(path)
     desk = Desk(path)
+    for organisation_id, node, parent_id in (
+        (HQ_ID, OrganisationNode.HQ, 0),
+        (STORE_NODE_ID, OrganisationNode.STORE, HQ_ID),
+    ):
+        desk.approve(
+            MessageType.PUT_ORGANISATION,
+            PutOrganisationRequest(**desk.key(), organisation_id=organisation_id, node=node, parent_id=parent_id),
+        )
     desk.approve(
-        MessageType.PUT_STORE, PutStoreRequest(**desk.key(), store_id=STORE_ID, round_off_minor=ROUND_OFF_MINOR)
+        MessageType.PUT_STORE,
+        PutStoreRequest(
+            **desk.key(), store_id=STORE_ID, organisation_id=STORE_NODE_ID, round_off_minor=ROUND_OFF_MINOR
+        ),
     )
     for code, flags in (
         (TYPE, CardTypeFlag.FINE_POINTS),
@@ -80,6 +95,17 @@ class Counter:
             **fields,
         )
         return self._till.ask(MessageType.DEBIT, request).reply
+
+    def put_rule(self, **fields: Any) -> None:
+        """A rule as a command would put it: this till may do everything."""
+        self._trace_number += 1
+        key = {
+            "trace_number": self._trace_number,
+            "business_date": self._till.terms.business_date,
+            "stamp_ms": now_ms(),
+        }
+        reply = self._till.ask(MessageType.PUT_RULE, PutRuleRequest(**key, **fields)).reply
+        assert reply.code == 0, reply
 
     def balance_minor(self, card: int) -> int:
         """What the switch says."""

@@ -6,22 +6,27 @@ import pytest
 import xlsxwriter
 from sqlalchemy import select
 
+from admin.documents.terminals import terminal_id_of
 from admin.models.documents import Document
+from admin.models.journal import entries
 from admin.models.mirror import accounts, cards
-from switch.protocol.messages import BillLine, CardStatus
+from switch.protocol.messages import BillLine, CardStatus, MessageType
 from tests.support.admin_business import (
     BLANKS,
     CARD_MINOR,
     CARDS,
     ONE_TIME_CARD,
     ORDER_TYPE,
+    STORE_NODE_ID,
     Counter,
     is_conserved,
     make_business,
 )
 from tests.support.admin_orders import approve, field, order, preview
+from tests.support.desk import STORE_ID
 from tests.support.switch_process import SwitchProcess
 
+both = pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
 CASH_HQ, BANK_CARD, LIANHUA, TELECOM = "2", "3", "4", "5"
 
 
@@ -37,6 +42,12 @@ def switch(tmp_path_factory):
 @pytest.fixture(scope="module")
 def card_numbers():
     return iter(CARDS)
+
+
+@pytest.fixture(scope="module")
+def blanks():
+    """Made cards of the type for orders, three at a time."""
+    return iter((BLANKS[:3], BLANKS[3:6]))
 
 
 @pytest.fixture
@@ -176,9 +187,11 @@ def test_a_recharge_of_the_wrong_card_is_moved_and_transfers_are_undone(shop, te
     assert "Recharge went to the wrong card" in maria.get("/repairs").text
 
 
+@both
 @pytest.mark.feature("HD-085")
-def test_a_company_orders_cards_pays_and_only_then_they_are_issued(shop, team):
+def test_a_company_orders_cards_pays_and_only_then_they_are_issued(shop, team, blanks):
     maria, finn, counter = team
+    made_cards = next(blanks)
     shop.add_user("chen", "hq-supervisor", totp=True)
     made = maria.post(
         "/orders/new",
@@ -190,8 +203,8 @@ def test_a_company_orders_cards_pays_and_only_then_they_are_issued(shop, team):
     with shop.browser("chen") as chen:
         assert chen.post(f"{place}/approve", page=place).status_code == 303
     number = place.rpartition("/")[2]
-    blanks = f"{BLANKS[0]}-{BLANKS[2]}"
-    early = preview(maria, "issue-order", order=number, cards=blanks)
+    numbers = f"{made_cards[0]}-{made_cards[2]}"
+    early = preview(maria, "issue-order", order=number, cards=numbers)
     assert "Choose one of the list." in early.text  # an order that is not paid cannot be chosen
     paying = {"channel": BANK_CARD, "reference": "TT 4711"}
     short = finn.post(f"{place}/pay", {"received_minor": "1000", **paying}, page=place)
@@ -199,10 +212,10 @@ def test_a_company_orders_cards_pays_and_only_then_they_are_issued(shop, team):
     assert maria.post(f"{place}/pay", {"received_minor": "1078", **paying}, page=place).status_code == 403
     assert finn.post(f"{place}/pay", {"received_minor": "1078", **paying}, page=place).status_code == 303
 
-    few = preview(maria, "issue-order", order=number, cards=str(BLANKS[0]))
+    few = preview(maria, "issue-order", order=number, cards=str(made_cards[0]))
     assert "The order needs 2 cards more." in few.text
-    other = preview(maria, "issue-order", order=number, cards=blanks)
-    issued = order(maria, "issue-order", order=number, cards=blanks)
+    other = preview(maria, "issue-order", order=number, cards=numbers)
+    issued = order(maria, "issue-order", order=number, cards=numbers)
     assert "Done" in maria.get(issued).text
     late = maria.post(
         "/documents/new/issue-order",
@@ -211,19 +224,19 @@ def test_a_company_orders_cards_pays_and_only_then_they_are_issued(shop, team):
             "request_key": field(other.text, "request_key"),
             "digest": field(other.text, "digest"),
             "order": number,
-            "cards": f"{BLANKS[3]}-{BLANKS[5]}",
+            "cards": f"{BLANKS[5]}-{BLANKS[7]}",
         },
     )
     assert late.status_code == 200  # an order is carried out once
-    assert counter.sell(BLANKS[0], 1_00).code == 62
+    assert counter.sell(made_cards[0], 1_00).code == 62
     assert "Cards issued" in maria.get(place).text
     assert "Done" in maria.get(order(maria, "activate-order", order=number)).text
-    assert [balance(shop, BLANKS[n]) for n in range(3)] == [300_00, 300_00, 500_00]
-    assert counter.sell(BLANKS[2], 1_00).code == 0
+    assert [balance(shop, number) for number in made_cards] == [300_00, 300_00, 500_00]
+    assert counter.sell(made_cards[2], 1_00).code == 0
     assert maria.post(f"{place}/close", page=place).status_code == 303
     assert "Closed" in maria.get("/orders?stage=closed").text
     with shop.database.read() as session:
-        statuses = session.scalars(select(cards.c.status).where(cards.c.card_number.in_(BLANKS[:3]))).all()
+        statuses = session.scalars(select(cards.c.status).where(cards.c.card_number.in_(made_cards))).all()
         assert set(statuses) == {CardStatus.ACTIVE}
 
 
@@ -256,6 +269,34 @@ def test_two_documents_do_not_carry_out_one_order(shop, team, card_numbers, monk
     assert "Ready to use" in maria.get(place).text
     with shop.database.read() as session:
         assert len(session.scalars(select(Document).where(Document.kind == "recharge-order")).all()) == 1
+
+
+@pytest.mark.feature("HD-098", "GJ-095", "VC-025")
+def test_a_store_serves_whoever_stands_at_its_desk_through_its_own_terminal(shop, team, card_numbers):
+    maria, _finn, counter = team
+    card, other = next(card_numbers), next(card_numbers)
+    shop.add_user("nora", "card-desk", organisation_id=STORE_NODE_ID, totp=True)
+    with shop.browser("nora") as nora:
+        assert "No such card" in nora.get(f"/cards?q={card}").text  # headquarters issued it
+        place = order(nora, "recharge-card", card=str(card), amount_minor="7", channel="1")
+        assert "Done" in nora.get(place).text and counter.balance_minor(card) == CARD_MINOR + 7_00
+        strange = preview(nora, "recharge-cards", rows=f"{card} 5", channel="1").text
+        assert "There is no such card in your part of the organisation." in strange  # lists are no holders
+        # headquarters takes back what that desk did, through that desk's terminal
+        undone = maria.post(f"{place}/undo", page=place).headers["location"]
+        assert "Done" in maria.get(undone).text and counter.balance_minor(card) == CARD_MINOR
+        assert nora.get(undone).status_code == 404  # made by headquarters
+    with shop.database.read() as session:
+        query = select(entries.c.store_id, entries.c.terminal_id).where(
+            entries.c.card_number == card, entries.c.type.in_((MessageType.CREDIT, MessageType.REVERSAL))
+        )
+        rows = session.execute(query.order_by(entries.c.id.desc()).limit(2)).all()
+    assert rows == [(STORE_ID, terminal_id_of(STORE_ID))] * 2
+    tried = maria.post(
+        "/rules/try",
+        {"card": str(other), "store": str(STORE_ID), "lines": "1 0 0 0 1 9.97", "settlement": "1", "cash_minor": "10"},
+    ).text
+    assert "CN¥0.07" in tried and "CN¥0.10" in tried  # the store rounds to tenths: 9.90, and 0.10 goes back
 
 
 def test_limits_decide_what_needs_a_second_person_and_nobody_sets_his_own(shop, team, card_numbers):
