@@ -355,13 +355,17 @@ _READERS: dict[Kind, Callable[[_Declared, str, FormContext], Any]] = {
 
 # ------------------------------------------------------------------------- showing
 
+_NUMBERS = (Kind.INTEGER, Kind.MONEY, Kind.POINTS, Kind.PERCENT, Kind.MINUTE)
+"""An optional one that is 0 by default is drawn empty: a form full of zeros hides what somebody has filled in."""
+
 
 def _field(one: _Declared, context: FormContext, bound: Bound[Any] | None, filled: msgspec.Struct | None) -> Field:
     if bound is not None:
         values = [] if one.entry.kind is Kind.SECRET else bound.typed.get(one.name, [])
     else:
         value = getattr(filled, one.name) if filled is not None else one.default
-        values = [] if value is None else _shown(one, value, context)
+        is_nothing = value == 0 and one.default == 0 and one.entry.kind in _NUMBERS
+        values = [] if value is None or (is_nothing and not one.is_required) else _shown(one, value, context)
     choices = choices_of(one, context)
     is_translated = not callable(one.entry.choices)
     known: list[tuple[str, str]] = []

@@ -77,7 +77,9 @@ def set_limit(service: Service, visitor: Visitor, form: LimitForm) -> None:
         if user_id == visitor.user_id:
             raise RefusedError("Nobody changes his own limits.")
         row = session.get(OperatorLimit, user_id)
-        before: dict[str, Any] = {} if row is None else {"money_was": row.money_minor_max, "points_was": row.points_hundredths_max}
+        before: dict[str, Any] = (
+            {} if row is None else {"money_was": row.money_minor_max, "points_was": row.points_hundredths_max}
+        )
         if row is None:
             session.add(row := OperatorLimit(user_id=user_id, money_minor_max=0, points_hundredths_max=0))
         row.money_minor_max, row.points_hundredths_max = form.money_minor_max, form.points_hundredths_max

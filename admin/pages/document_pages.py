@@ -313,9 +313,10 @@ def _kind(request: Request[Visitor, Any, Any], name: str) -> Kind[Any]:
 
 
 def _with_defaults(kind: Kind[Any], given: dict[str, list[str]], context: FormContext) -> dict[str, list[str]]:
-    """Defaults of the form, then what the address says."""
+    """Defaults of the form, then what the address says; `?is_enabled=` takes a tick away."""
     defaults = {field.name: list(field.values) for field in fields_of(kind.form, context)}
-    return {**defaults, **{name: texts for name, texts in given.items() if name in defaults}}
+    filled = {name: [text for text in texts if text] for name, texts in given.items() if name in defaults}
+    return {**defaults, **filled}
 
 
 def _first(texts: dict[str, list[str]], name: str) -> str:

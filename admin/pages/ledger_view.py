@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 from litestar import Request
@@ -13,7 +14,7 @@ from litestar.response import Template
 from admin.access import Visitor
 from admin.documents.kind import Kind
 from admin.documents.registry import KINDS
-from admin.forms import FormContext, texts_of
+from admin.forms import FormContext, declared, texts_of
 from admin.i18n import FIRST_DATE
 from admin.points.ledger import Span, ledger_query, totals
 from admin.words import TYPES
@@ -46,12 +47,15 @@ def kinds_for(visitor: Visitor, *names: str) -> list[Kind[Any]]:
 
 
 def filled_address(kind_name: str, form: msgspec.Struct, context: FormContext) -> str:
-    """The form of a kind, filled in."""
-    return with_query(f"/documents/new/{kind_name}", _one_each(texts_of(form, context)))
-
-
-def _one_each(texts: dict[str, list[str]]) -> dict[str, str]:
-    return {name: values[0] for name, values in texts.items() if len(values) == 1}
+    """The form of a kind, filled in; what is as it is by default is left out."""
+    defaults = {one.name: one.default for one in declared(type(form)) if not one.is_required}
+    texts = [
+        (name, text)
+        for name, given in texts_of(form, context).items()
+        if name not in defaults or defaults[name] != getattr(form, name)
+        for text in given or [""]
+    ]
+    return f"/documents/new/{kind_name}?{urlencode(texts)}"
 
 
 def ledger_page(

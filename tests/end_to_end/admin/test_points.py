@@ -1,5 +1,8 @@
 """Points and rules from the desk: gifts, adjusting, backfilling, voiding; rules in words, tried, activated."""
 
+import re
+from html import unescape
+
 import pytest
 from sqlalchemy import func, select
 
@@ -178,7 +181,10 @@ def test_categories_and_gifts_are_kept_and_points_become_gifts_or_money(shop, te
     assert points_of(shop, card) == 45_00 and _stock(shop, 7) == 3
 
     order(maria, "put-points-category", category="3", name="Promotion")
-    assert "Disabled" in maria.get("/points/categories").text
+    page = maria.get("/points/categories").text
+    assert "Disabled" in page
+    kept = maria.get(unescape(re.search(r'href="(/documents/new/put-points-category\?category=3[^"]*)"', page)[1])).text
+    assert 'name="is_enabled" id="is_enabled" checked' not in kept and 'value="Promotion"' in kept
 
 
 @pytest.mark.feature(
@@ -211,6 +217,8 @@ def test_a_set_of_rules_is_written_read_in_words_checked_activated_and_tried(sho
     assert "300% of the points · on Fri, Sat" in page and "10.00% off · class 12" in page
     assert page.index("Double points") < page.index("150% of the points")  # the more specific one first
     assert "Draft" in page
+    kept = maria.get(unescape(re.search(r'href="([^"]*weekdays=16[^"]*)"', page)[1])).text
+    assert kept.count(" checked") == 2 and 'value="300.00"' in kept  # Friday and Saturday
     percent = preview(maria, "put-rule", layer=ITEM_LAYER, rate_bp="150.5", **common).text
     assert "Points know whole percent only." in percent
 
