@@ -99,7 +99,7 @@ class Counter:
     def put_rule(self, **fields: Any) -> None:
         """A rule as a command would put it: this till may do everything."""
         self._trace_number += 1
-        key = {
+        key: dict[str, Any] = {
             "trace_number": self._trace_number,
             "business_date": self._till.terms.business_date,
             "stamp_ms": now_ms(),

@@ -8,13 +8,13 @@ from sqlalchemy import func, select
 
 from admin.models.mirror import gifts, prices, rules
 from switch.protocol.messages import BillLine
-from tests.support.admin_business import CARDS, Counter, is_conserved, make_business, points_of
+from tests.support.admin_business import CARDS, ONE_TIME_CARD, Counter, is_conserved, make_business, points_of
 from tests.support.admin_orders import approve, order, preview
-from tests.support.desk import STORE_ID
+from tests.support.desk import STORE_ID, TILL_ID
 from tests.support.switch_process import SwitchProcess
 
 WHY = {"remark": "asked for by the holder"}
-ITEM_LAYER, PERIOD_LAYER, DISCOUNT_LAYER = "2", "4", "1"
+DISCOUNT_LAYER, ITEM_LAYER, BRAND_LAYER, PERIOD_LAYER, CAMPAIGN_LAYER, RECHARGE_LAYER = "123456"
 MULTIPLY, EXCLUDE = "1", "0"
 
 
@@ -142,6 +142,7 @@ def test_points_are_voided_after_a_look_and_what_changed_is_left_alone(shop, tea
     "VC-125",
     "VC-126",
     "VC-127",
+    "VC-128",
 )
 def test_categories_and_gifts_are_kept_and_points_become_gifts_or_money(shop, team, card_numbers):
     maria, _chen, counter = team
@@ -176,18 +177,25 @@ def test_categories_and_gifts_are_kept_and_points_become_gifts_or_money(shop, te
     assert points_of(shop, card) == 25_00  # it is only needed, not taken
     third = maria.get(order(maria, "redeem-gift", card=str(card), gift="7")).text
     assert "Refused in part" in third  # two pieces per account
-    assert "Umbrella × 2" in maria.get("/points?type=28").text
+    handed_out = maria.get("/points?type=28").text
+    assert "Umbrella × 2" in handed_out and "-20.00" in handed_out
     assert maria.post(f"{handed}/undo", page=handed).status_code == 303
     assert points_of(shop, card) == 45_00 and _stock(shop, 7) == 3
 
     order(maria, "put-points-category", category="3", name="Promotion")
     page = maria.get("/points/categories").text
     assert "Disabled" in page
-    kept = maria.get(unescape(re.search(r'href="(/documents/new/put-points-category\?category=3[^"]*)"', page)[1])).text
+    kept = maria.get(link(r'href="(/documents/new/put-points-category\?category=3[^"]*)"', page)).text
     assert 'name="is_enabled" id="is_enabled" checked' not in kept and 'value="Promotion"' in kept
 
 
 @pytest.mark.feature(
+    "HD-111",
+    "HD-115",
+    "HD-116",
+    "HD-129",
+    "GJ-053",
+    "VC-062",
     "HD-117",
     "HD-118",
     "HD-119",
@@ -207,22 +215,26 @@ def test_a_set_of_rules_is_written_read_in_words_checked_activated_and_tried(sho
     common = {"ruleset": "1", "action": MULTIPLY}
     order(maria, "put-rule", layer=ITEM_LAYER, rate_bp="200", card_type="1", category="12", **common)
     order(maria, "put-rule", layer=ITEM_LAYER, ruleset="1", action=EXCLUDE, item="690999")
-    order(maria, "put-rule", layer=PERIOD_LAYER, rate_bp="300", weekdays=["16", "32"], **common)
+    order(maria, "put-rule", layer=PERIOD_LAYER, rate_bp="300", card_type="1", weekdays=["16", "32"], **common)
     order(maria, "put-rule", layer=DISCOUNT_LAYER, rate_bp="10", category="12", **common)
-    order(maria, "put-rule", layer=ITEM_LAYER, rate_bp="150", store_id=str(STORE_ID), **common)
+    order(maria, "put-rule", layer=ITEM_LAYER, rate_bp="150", card_type="1", **common)
+    order(maria, "put-rule", layer=RECHARGE_LAYER, rate_bp="100", card_type="1", **common)
+    order(maria, "put-rule", layer=CAMPAIGN_LAYER, rate_bp="200", settlements=["2"], **common)  # bills in cash
+    order(maria, "put-rule", layer=BRAND_LAYER, rate_bp="50", terminal_id=str(TILL_ID), **common)
+    order(maria, "put-rule", layer=ITEM_LAYER, rate_bp="100", card_type="1", item="690555", booking_days="3", **common)
     with shop.database.read() as session:
-        assert session.scalar(select(func.count()).select_from(rules)) == 5
+        assert session.scalar(select(func.count()).select_from(rules)) == 9
     page = maria.get("/rules/1").text
     assert "Double points · card type 1 · class 12" in page
-    assert "300% of the points · on Fri, Sat" in page and "10.00% off · class 12" in page
+    assert "300% of the points · card type 1 · on Fri, Sat" in page and "10.00% off · class 12" in page
     assert page.index("Double points") < page.index("150% of the points")  # the more specific one first
     assert "Draft" in page
-    kept = maria.get(unescape(re.search(r'href="([^"]*weekdays=16[^"]*)"', page)[1])).text
+    kept = maria.get(link(r'href="([^"]*weekdays=16[^"]*)"', page)).text
     assert kept.count(" checked") == 2 and 'value="300.00"' in kept  # Friday and Saturday
     percent = preview(maria, "put-rule", layer=ITEM_LAYER, rate_bp="150.5", **common).text
     assert "Points know whole percent only." in percent
 
-    counter.put_rule(ruleset=1, rule=9, layer=2, action=1, card_type=99)  # by hand, past the form
+    counter.put_rule(ruleset=1, rule=99, layer=2, action=1, card_type=99)  # by hand, past the form
     shop.settle()
     silent = preview(maria, "activate-rules", ruleset="1").text
     assert "Say why" in silent
@@ -230,8 +242,8 @@ def test_a_set_of_rules_is_written_read_in_words_checked_activated_and_tried(sho
     assert "Waits for a second person" in maria.get(place).text
     approve(chen, place)
     page = maria.get(place).text
-    assert "Refused in part" in page and "Rules invalid (rule 9)" in page  # the switch names the rule
-    order(maria, "remove-rules", ruleset="1", rules="9")
+    assert "Refused in part" in page and "Rules invalid (rule 99)" in page  # the switch names the rule
+    order(maria, "remove-rules", ruleset="1", rules="99")
     approve(chen, order(maria, "activate-rules", ruleset="1", **WHY))
     assert "In force" in maria.get("/rules").text
 
@@ -244,11 +256,18 @@ def test_a_set_of_rules_is_written_read_in_words_checked_activated_and_tried(sho
         BillLine(item=690001, category=12, quantity_milli=1000, amount_minor=20_00),
         BillLine(item=690999, category=12, quantity_milli=1000, amount_minor=5_00),
     )
-    sale = counter.sell(card, 25_00, lines=lines)
-    shop.settle()
     times = 3 if counter.today % 7 in (1, 2) else 1  # 1970-01-02 was a Friday
-    assert (sale.due_minor, sale.points_hundredths) == (22_50, 40_00 * times)
-    assert f">{40 * times}.00<" in tried or f"{40 * times}.00" in tried
+    assert f"{40 * times}.00</dd>" in tried
+    assert f"{80 * times}.00</dd>" in maria.post("/rules/try", {**sent, "settlement": "1"}).text  # in cash
+    other = maria.post("/rules/try", {**sent, "card": str(ONE_TIME_CARD)}).text
+    assert "20.00</dd>" in other  # the same bill on another type
+    sale = counter.sell(card, 25_00, lines=lines)
+    assert (sale.due_minor, sale.points_hundredths) == (22_50, 20_00 * times)  # half of it at this till
+    later = counter.sell(card, 10_00, lines=(BillLine(item=690555, quantity_milli=1000, amount_minor=10_00),))
+    shop.settle()
+    assert later.points_hundredths == 5_00 * times and points_of(shop, card) == 20_00 * times  # booked in three days
+    order(maria, "recharge-card", card=str(card), amount_minor="12.34", channel="2")
+    assert points_of(shop, card) == 20_00 * times + 12_34
 
     order(maria, "copy-rules", ruleset="1", into="2")
     assert "Draft" in maria.get("/rules/2").text
@@ -258,8 +277,7 @@ def test_a_set_of_rules_is_written_read_in_words_checked_activated_and_tried(sho
     with shop.database.read() as session:
         assert session.scalars(select(rules.c.rule).where(rules.c.ruleset == 2).order_by(rules.c.rule)).all() == [
             2,
-            4,
-            5,
+            *range(4, 10),
         ]
     other = maria.post("/rules/try", {**sent, "ruleset": "2"}).text
     assert "not in force: the amounts come from the set in force" in other
@@ -311,6 +329,47 @@ def test_a_campaign_has_its_days_its_rules_and_its_sales(shop, team, card_number
     assert maria.post(f"{place}/change", {**sent, "name": "Winter 2"}).status_code == 303
     assert maria.post(f"{place}/stop", page=place).status_code == 303
     assert "Stopped" in maria.get("/campaigns").text and "Winter 2" in maria.get("/campaigns").text
+
+
+@pytest.mark.feature(
+    *("HD-150", "HD-151", "HD-156", "HD-159", "HD-160", "HD-161", "HD-162", "HD-163", "HD-164"),
+    *("GJ-143", "GJ-144", "VC-099", "VC-177"),
+)
+def test_each_module_has_its_place_in_the_menu_and_its_own_rights(shop):
+    modules = {
+        "/money": "/documents/new/recharge-card",
+        "/points": "/documents/new/adjust-points",
+        "/points/categories": "/documents/new/put-points-category",
+        "/gifts": "/documents/new/redeem-gift",
+        "/rules": "/documents/new/put-rule",
+    }
+    entries = (*modules.values(), "/documents/new/backfill-points", "/documents/new/void-points")
+    may = {
+        "hq-supervisor": (set(modules), set(entries)),
+        "card-desk": (
+            {"/money", "/points", "/points/categories", "/gifts"},
+            set(entries) - {modules["/points/categories"], modules["/rules"], "/documents/new/void-points"},
+        ),
+        "finance": (
+            set(modules),
+            {modules["/money"], modules["/points"], "/documents/new/backfill-points"},
+        ),
+        "auditor": (set(), set()),
+    }
+    for role, (pages, documents) in may.items():
+        shop.add_user(role, role, totp=True)
+        with shop.browser(role) as browser:
+            menu = browser.get("/").text
+            assert {page for page in modules if f'<a href="{page}"' in menu} == pages, role
+            assert {page for page in modules if browser.get(page).status_code == 200} == pages, role
+            assert {one for one in entries if browser.get(one).status_code == 200} == documents, role
+
+
+def link(pattern, page):
+    """Address of the first link that looks like this."""
+    found = re.search(pattern, page)
+    assert found is not None, page
+    return unescape(found[1])
 
 
 def _date(business_date):
