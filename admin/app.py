@@ -56,6 +56,7 @@ from .pages.common import go, page, refusal_text, safe_address, with_query
 from .pages.handlers import get
 from .pages.sign_in_pages import LANGUAGE_COOKIE, cookie_name
 from .people.sign_in import find_visitor
+from .points.purses import HeldKept
 from .references import References
 from .service import Service
 from .settings import Settings, settings_of_process
@@ -191,6 +192,7 @@ def create_app(
                 "service": service,
                 "references": References(service.secret_for("card references")),
                 "holdings": HoldingsKept(),
+                "points_held": HeldKept(),
             }
         ),
         response_headers=HEADERS,

@@ -9,15 +9,14 @@ from litestar import Request
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, FromQuery
 from litestar.response import Template
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from admin.access import Visitor, needs
 from admin.forms import FormContext
-from admin.models.mirror import accounts, gifts, points_categories, purses
+from admin.models.mirror import gifts, points_categories
 from admin.points.catalog_kinds import category_form, gift_form
 from admin.points.ledger import POINTS_TYPES, gifts_of, qualifying
-from admin.points.purses import POINTS_PURSE
 from admin.rights import Action
 from switch.protocol.terms import NO_COUNT_LIMIT
 
@@ -25,8 +24,6 @@ from .common import PAGE_ROWS, is_part_wanted, page, with_query
 from .entry_pages import EntryRow
 from .handlers import get
 from .ledger_view import filled_address, kinds_for, ledger_page, sequences_of
-
-CATEGORIES_END = 64
 
 
 @get("/points", guards=[needs("points")])
@@ -74,15 +71,7 @@ def show_categories(request: Request[Visitor, Any, Any]) -> Template:
     with request.app.state.service.database.read() as session:
         context = FormContext(session, request.user, request.app.state.references)
         rows = session.execute(select(points_categories).order_by(points_categories.c.category)).all()
-        held = {
-            number & (CATEGORIES_END - 1): amount
-            for number, amount in session.execute(
-                select(purses.c.purse, func.sum(purses.c.amount))
-                .where(purses.c.purse.between(POINTS_PURSE, POINTS_PURSE + CATEGORIES_END - 1))
-                .group_by(purses.c.purse)
-            )
-        }
-        held[0] = session.scalar(select(func.sum(accounts.c.points_hundredths))) or 0
+        held = request.app.state.points_held.get(session, request.app.state.service.surroundings.now_ms())
         return page(
             request,
             "points_categories.html",

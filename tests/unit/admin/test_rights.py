@@ -33,6 +33,10 @@ FILLED = {
     "{document_id}": "1",
     "{act}": "withdraw",
     "{kind_name}": "none",
+    "{ruleset}": "1",
+    "{gift_id}": "1",
+    "{order_id}": "1",
+    "{campaign_id}": "1",
 }
 """What stands for a part of an address: things that are there, or whose absence says nothing about rights."""
 on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
