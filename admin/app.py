@@ -43,6 +43,7 @@ from .pages import (
     audit_pages,
     authorisation_pages,
     balance_pages,
+    campaign_pages,
     card_pages,
     card_stock_pages,
     card_type_pages,
@@ -63,6 +64,12 @@ from .pages import (
     passkey_pages,
     report_pages,
     role_pages,
+    money_pages,
+    order_pages,
+    organisation_pages,
+    points_pages,
+    price_pages,
+    rule_pages,
     sign_in_pages,
     token_pages,
     submission_pages,
@@ -75,6 +82,7 @@ from .pages.sign_in_pages import LANGUAGE_COOKIE, cookie_name
 from .people.sign_in import find_visitor
 from .people.tokens import find_token_visitor
 from .pulse import Pulse
+from .points.purses import HeldKept
 from .references import References
 from .reports.running import Runner
 from .service import Service
@@ -211,6 +219,12 @@ def create_app(
         dealer_pages,
         report_pages,
         submission_pages,
+        money_pages,
+        order_pages,
+        points_pages,
+        rule_pages,
+        price_pages,
+        campaign_pages,
         user_pages,
         role_pages,
         passkey_pages,
@@ -253,6 +267,7 @@ def create_app(
                 "request_counts": RequestCounts(),
                 "reports": Runner(service.database, surroundings.now_ms),
                 "pulse": pulse,
+                "points_held": HeldKept(),
             }
         ),
         response_headers=HEADERS,
@@ -280,6 +295,7 @@ def make_environment() -> Environment:
         "day": i18n.day,
         "moment": i18n.moment,
         "subject": subject_text,
+        "translated": i18n.translate,  # of texts that people may have typed: `_` would take their % for a place
     }
     return environment
 

@@ -173,3 +173,8 @@ def _seen(query: Select[Any], visitor: Visitor) -> Select[Any]:
             daily_totals.c.issuing_organisation_id.in_(visitor.organisation_ids),
         )
     )
+
+
+def newest_date(session: Session) -> int:
+    """The switch's business date, as far as the follower has heard; 0 before it has heard anything."""
+    return int(session.scalar(select(func.max(daily_totals.c.business_date))) or 0)

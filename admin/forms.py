@@ -171,8 +171,20 @@ def declared(form_type: type[msgspec.Struct]) -> tuple[_Declared, ...]:
         if one.default_factory is not msgspec.NODEFAULT:
             default = one.default_factory()
         inner = get_args(hint)[0]
-        found.append(_Declared(one.name, inner, metas[-1], metas[-1].extra["entry"], one.required, default))
+        meta = _with_bounds_of(inner, metas[-1])
+        found.append(_Declared(one.name, inner, meta, metas[-1].extra["entry"], one.required, default))
     return tuple(found)
+
+
+def _with_bounds_of(inner: Any, meta: Meta) -> Meta:
+    """What may be None has its bounds within: `Annotated[Annotated[int, Meta(ge=1)] | None, entry(...)]`."""
+    for part in get_args(inner):
+        for bounds in getattr(part, "__metadata__", ()):
+            if isinstance(bounds, Meta):
+                return Meta(
+                    title=meta.title, description=meta.description, extra=meta.extra, ge=bounds.ge, le=bounds.le
+                )
+    return meta
 
 
 def bind(form_type: type[F], sent: Mapping[str, Sequence[str]], context: FormContext) -> Bound[F]:
@@ -356,13 +368,17 @@ _READERS: dict[Kind, Callable[[_Declared, str, FormContext], Any]] = {
 
 # ------------------------------------------------------------------------- showing
 
+_NUMBERS = (Kind.INTEGER, Kind.MONEY, Kind.POINTS, Kind.PERCENT, Kind.MINUTE)
+"""An optional one that is 0 by default is drawn empty: a form full of zeros hides what somebody has filled in."""
+
 
 def _field(one: _Declared, context: FormContext, bound: Bound[Any] | None, filled: msgspec.Struct | None) -> Field:
     if bound is not None:
         values = [] if one.entry.kind is Kind.SECRET else bound.typed.get(one.name, [])
     else:
         value = getattr(filled, one.name) if filled is not None else one.default
-        values = [] if value is None else _shown(one, value, context)
+        is_nothing = value == 0 and one.default == 0 and one.entry.kind in _NUMBERS
+        values = [] if value is None or (is_nothing and not one.is_required) else _shown(one, value, context)
     choices = choices_of(one, context)
     is_translated = not callable(one.entry.choices)
     known: list[tuple[str, str]] = []

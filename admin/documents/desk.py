@@ -245,6 +245,8 @@ class Desk:
         rows = [self._step(document.id, number, order) for number, order in enumerate(planning.orders, 1)]
         for start in range(0, len(rows), INSERTED_AT_ONCE):
             session.execute(insert(DocumentStep), rows[start : start + INSERTED_AT_ONCE])
+        if kind.begun is not None:
+            kind.begun(session, document, form)
         self._note(session, "submit" if waits else "send", document)
 
     def _step(self, document_id: int, number: int, order: Order) -> dict[str, Any]:

@@ -97,22 +97,23 @@ class Planning:
         item_count: int = 1,
         subject: str = "",
         amount_minor: int = 0,
-        moved_minor: int | None = None,
         points_hundredths: int = 0,
+        moved_minor: int | None = None,
+        moved_hundredths: int | None = None,
         by_checker: bool = False,
         is_secret: bool = False,
         **fields: Any,
     ) -> None:
         """Add a request by its fields; key and stamp come later, and so do the persons where they are left out.
 
-        `card_number`, `amount_minor` and `points_hundredths` are also given to the request, where it has such fields;
-        `moved_minor` is what it moves in all, where that is something else (of a range, each card's amount together).
+        `card_number`, `amount_minor` and `points_hundredths` are also given to the request, where it has such fields, and
+        the preview adds them up; `moved_minor` and `moved_hundredths` are what it adds up where that is something else
+        (of a range, each card's amount together).
         """
         form: type[Packed] = REQUESTS[type_]
         names = set(form.__struct_fields__)
         shown = {"card_number": card_number, "amount_minor": amount_minor, "points_hundredths": points_hundredths}
         fields = {**{name: value for name, value in shown.items() if name in names}, **fields}
-        moved_minor = amount_minor if moved_minor is None else moved_minor
         request = form(**{name: value for name, value in KEY_FIELDS.items() if name in names}, **fields)
         if len(self.orders) >= STEPS_MAX:
             raise RefusedError("This would be more than {count} requests. Make several documents.", count=STEPS_MAX)
@@ -124,10 +125,10 @@ class Planning:
                 card_number,
                 item_count,
                 subject,
-                moved_minor,
+                amount_minor if moved_minor is None else moved_minor,
                 by_checker,
                 is_secret,
-                points_hundredths,
+                points_hundredths if moved_hundredths is None else moved_hundredths,
             )
         )
 
@@ -142,6 +143,16 @@ class Planning:
         found = self.find_card(number)
         if found is None:
             raise RefusedError("There is no such card in your part of the organisation.")
+        return found
+
+    def presented_card(self, number: int) -> Row[Any]:
+        """A card of any part of the organisation: its holder stands at the desk, and one card is good in all stores.
+
+        For operations that a till would do for him as well; `RefusedError` when there is none.
+        """
+        found = self.session.execute(select(cards).where(cards.c.card_number == number)).first()
+        if found is None:
+            raise RefusedError("There is no such card.")
         return found
 
     def find_card(self, number: int) -> Row[Any] | None:
@@ -263,6 +274,8 @@ class Kind(Generic[F]):
     """Later requests make no sense after a refused one."""
     undo: Callable[[Planning, Document, F], tuple[str, msgspec.Struct]] | None = None
     """Name and form of a document that undoes a finished one; `RefusedError` when it cannot be undone any more."""
+    begun: Callable[[Session, Document, F], None] | None = None
+    """What is noted in SQL within the transaction in which it is submitted or sent; `RefusedError` stops it there."""
     settled: Callable[[Session, Document, F], None] | None = None
     """What follows in SQL, within the transaction in which the document ends."""
     has_secrets: bool = False

@@ -8,6 +8,7 @@ A process of its own does this, one per database: a lock sees to it.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -170,13 +171,15 @@ class Sender:
             "business_date": step.business_date,
             "stamp_ms": self._service.surroundings.now_ms(),
         }
-        # What tells one order from another is never the same twice: document and place in it.
-        reference = b"D%d/%d" % (document.id, step.number)
+        # What tells one order from another is never the same twice, also not when a database was lost and the
+        # numbers of documents began anew: the moment at which it was made goes into it.
+        name_of_step = f"{document.id}/{step.number}/{document.made_at.timestamp()}"
+        reference = hashlib.blake2b(name_of_step.encode(), digest_size=REFERENCE_BYTES).digest()
         for name, value in (
             ("operator_id", actor),
             ("approver_id", other),
             ("document", document.id),
-            ("reference", reference.ljust(REFERENCE_BYTES, b"\0")),
+            ("reference", reference),
         ):
             if name in form.__struct_fields__ and not _is_set(getattr(request, name)):
                 filled[name] = value

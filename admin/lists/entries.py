@@ -43,6 +43,8 @@ class EntryRow:
     """None: the entry changed no account."""
     points_hundredths: int
     receipt: str
+    is_refundable: bool
+    """A sale that the visitor may refund."""
 
 
 def entry_row(row: Row[Any], visitor: Visitor, references: References) -> EntryRow:
@@ -67,6 +69,13 @@ def entry_row(row: Row[Any], visitor: Visitor, references: References) -> EntryR
         balance_minor=row.balance_minor if row.account_number else None,
         points_hundredths=row.points_hundredths,
         receipt=format_receipt_code(row.receipt_code) if row.receipt_code else "",
+        is_refundable=(
+            row.part == 0
+            and row.type in (MessageType.DEBIT, MessageType.CAPTURE)
+            and row.code in APPROVED
+            and row.amount_minor > 0
+            and visitor.may("money", Action.ADD)
+        ),
     )
 
 

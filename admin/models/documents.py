@@ -138,7 +138,10 @@ class DocumentStep(Base):
     results: Mapped[bytes] = mapped_column(LargeBinary, default=b"")
     """Of a range: the answer's `RangeResult` per card."""
 
-    __table_args__ = (Index("ix_document_steps_card", "card_number", "document_id"),)
+    __table_args__ = (
+        Index("ix_document_steps_card", "card_number", "document_id"),
+        Index("ix_document_steps_sequence", "journal_sequence"),
+    )
 
 
 class SenderState(Base):

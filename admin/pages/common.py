@@ -73,6 +73,22 @@ MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
             MenuItem("/dealers", _("Dealers"), "organisation"),
         ),
     ),
+    (_("Members"), ()),
+    (
+        _("Money and points"),
+        (
+            MenuItem("/money", _("Money"), "money"),
+            MenuItem("/orders", _("Orders"), "orders"),
+            MenuItem("/points", _("Points"), "points"),
+            MenuItem("/points/categories", _("Points categories"), "points"),
+            MenuItem("/gifts", _("Gifts"), "gifts"),
+            MenuItem("/rules", _("Rules"), "rules"),
+            MenuItem("/prices", _("Prices"), "rules"),
+            MenuItem("/campaigns", _("Campaigns"), "campaigns"),
+            MenuItem("/repairs", _("Repairs"), "documents"),
+        ),
+    ),
+    (_("Stores"), (MenuItem("/organisation", _("Organisation"), "organisation"),)),
     (_("Security"), (MenuItem("/alarms", _("Alarms"), "alarms"),)),
     (
         _("Reports"),

@@ -296,7 +296,6 @@ def _shown_step(visitor: Visitor, references: Any, step: DocumentStep, kind: Kin
         if step.code or step.journal_sequence
         else "",
         "is_good": step.state == StepState.DONE,
-        "status": STATUSES.get(step.detail, "") if step.code == ResponseCode.CARD_STATUS else "",
         "rule": step.detail if step.code == ResponseCode.RULES_INVALID else 0,
         "refusals": Counter(
             answer_text(step.type, result.code, result.detail, kind.form)
@@ -328,9 +327,10 @@ def _kind(request: Request[Visitor, Any, Any], name: str) -> Kind[Any]:
 
 
 def _with_defaults(kind: Kind[Any], given: dict[str, list[str]], context: FormContext) -> dict[str, list[str]]:
-    """Defaults of the form, then what the address says."""
+    """Defaults of the form, then what the address says; `?is_enabled=` takes a tick away."""
     defaults = {field.name: list(field.values) for field in fields_of(kind.form, context)}
-    return {**defaults, **{name: texts for name, texts in given.items() if name in defaults}}
+    filled = {name: [text for text in texts if text] for name, texts in given.items() if name in defaults}
+    return {**defaults, **filled}
 
 
 def _digest(texts: dict[str, list[str]]) -> bytes:

@@ -67,6 +67,10 @@ FILLED = {
     "{number}": "1",
     "{code}": "1",
     "{authorisation_id}": "1",
+    "{ruleset}": "1",
+    "{gift_id}": "1",
+    "{order_id}": "1",
+    "{campaign_id}": "1",
 }
 """What stands for a part of an address: things that are there, or whose absence says nothing about rights."""
 on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
