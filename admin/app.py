@@ -36,15 +36,22 @@ from .documents.kind import subject_text
 from .errors import RefusedError
 from .figures import HoldingsKept
 from .pages import (
+    abnormal_pages,
     account_pages,
+    alarm_live,
     alarm_pages,
     audit_pages,
+    blacklist_pages,
     card_pages,
     dashboard_pages,
+    day_pages,
     document_pages,
     entry_pages,
+    key_pages,
+    media_pages,
     organisation_pages,
     sign_in_pages,
+    terminal_pages,
     user_pages,
 )
 from .pages.common import go, page, refusal_text, safe_address, with_query
@@ -152,6 +159,13 @@ def create_app(
         card_pages,
         entry_pages,
         alarm_pages,
+        alarm_live,
+        abnormal_pages,
+        blacklist_pages,
+        media_pages,
+        key_pages,
+        terminal_pages,
+        day_pages,
         organisation_pages,
         user_pages,
         audit_pages,
@@ -160,6 +174,7 @@ def create_app(
     metrics_pages: list[Any] = [OpenMetrics] if settings.is_metrics_open else []
     handlers: list[Any] = [copy(handler) for handler in (health, *chain.from_iterable(m.HANDLERS for m in modules))]
     statics = create_static_files_router(path="/static", directories=[HERE / "static"], opt={"public": True})
+    environment = make_environment()
     metrics = PrometheusConfig(app_name="cardswitch_admin", prefix="cardswitch_admin", group_path=True)
     return Litestar(
         route_handlers=[*handlers, *metrics_pages, statics],
@@ -171,7 +186,7 @@ def create_app(
         csrf_config=CSRFConfig(
             secret=service.secret_for("csrf").hex(), cookie_secure=settings.is_https, cookie_httponly=True
         ),
-        template_config=TemplateConfig(instance=JinjaTemplateEngine.from_environment(make_environment())),
+        template_config=TemplateConfig(instance=JinjaTemplateEngine.from_environment(environment)),
         exception_handlers={HTTPException: show_error, RefusedError: show_error, Exception: show_error},
         plugins=[StructlogPlugin(StructlogConfig(_logging(), enable_middleware_logging=False))],
         openapi_config=None,
@@ -180,6 +195,8 @@ def create_app(
                 "service": service,
                 "references": References(service.secret_for("card references")),
                 "holdings": HoldingsKept(),
+                "monitor": alarm_live.Monitor(),
+                "environment": environment,
             }
         ),
         response_headers=HEADERS,

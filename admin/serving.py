@@ -1,4 +1,4 @@
-"""Runs the service: the web server in this process, follower and sender beside it as processes of their own."""
+"""Runs the service: the web server in this process; follower, sender and watcher beside it, processes of their own."""
 
 from __future__ import annotations
 
@@ -98,10 +98,11 @@ def run_together(
 
 
 def commands_of(settings_path: Path) -> dict[str, list[str]]:
-    """Follower, sender and web server as commands, for `run_together`."""
+    """Follower, sender, watcher and web server as commands, for `run_together`."""
     return {
         "follower": [sys.executable, "-m", "admin.follower"],
         "sender": [sys.executable, "-m", "admin.documents.sender"],
+        "watcher": [sys.executable, "-m", "admin.abnormal.watcher"],
         "web server": [sys.executable, "-m", "admin.serving", str(settings_path)],
     }
 

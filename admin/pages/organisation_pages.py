@@ -12,22 +12,14 @@ from litestar.response import Template
 from sqlalchemy import select
 
 from admin.access import Visitor, needs
+from admin.documents.organisation_kinds import NODES
 from admin.errors import RefusedError
 from admin.models.mirror import organisations, stores, terminals
 from admin.people.departments import add_department, delete_department, departments_seen, rename_department
 from admin.rights import Action
-from switch.protocol.messages import OrganisationNode
 
 from .common import go, page, refusal_text
 from .handlers import get, post
-
-_ = str
-NODES: dict[int, str] = {
-    OrganisationNode.HQ: _("Headquarters"),
-    OrganisationNode.REGION: _("Region"),
-    OrganisationNode.STORE: _("Store"),
-    OrganisationNode.DEALER: _("Dealer"),
-}
 
 
 @dataclass
@@ -95,7 +87,7 @@ def _page(request: Request[Visitor, Any, Any], problem: str) -> Template:
         problem=problem,
         nodes=in_tree_order(nodes),
         node_names=NODES,
-        stores=[(row.store_id, row.organisation_id, counts.get(row.store_id, 0)) for row in store_rows],
+        stores=[(row, counts.get(row.store_id, 0)) for row in store_rows],
         departments=departments,
     )
 

@@ -33,6 +33,11 @@ FILLED = {
     "{document_id}": "1",
     "{act}": "withdraw",
     "{kind_name}": "none",
+    "{sequence}": "1",
+    "{hit_id}": "1",
+    "{rule_id}": "1",
+    "{purpose}": "4",
+    "{terminal_id}": "1",
 }
 """What stands for a part of an address: things that are there, or whose absence says nothing about rights."""
 on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)

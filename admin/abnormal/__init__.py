@@ -1,0 +1,1 @@
+"""Abnormal transactions: rules that people define, a watcher that looks at followed entries once each, hits to handle."""
