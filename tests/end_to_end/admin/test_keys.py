@@ -1,24 +1,18 @@
 """Two people rotate a key of the issuer from the pages, the key desk does it, and cards of either version pay."""
 
-import time
-
 import pytest
 
 from cardswitch.key_house import KeyHouse, read_passphrase
 from cardswitch.key_officers import House
 from cardswitch.key_orders import KeyDesk
-from hsm.key_states import Purpose
 from switch._directory import open_directory
 from switch.protocol.codes import ResponseCode
-from switch.protocol.messages import DebitRequest, KeyPurpose, MediumKind, MessageType, PutMediumRequest
-from terminals.credentials import read_credentials
+from switch.protocol.messages import KeyPurpose
+from tests.support.admin_media import Chips
 from tests.support.admin_orders import agree, order, refused
 from tests.support.desk import TILL_ID, TILL_KEY
-from tests.support.media import Chip
 from tests.support.till import Till
 
-UID = 0x04782E21000000
-PAY_MINOR = 1_00
 CHIP = int(KeyPurpose.CHIP)
 
 
@@ -28,7 +22,7 @@ class Officers:
     def __init__(self, shop, maria, chen):
         self.shop, self.maria, self.chen = shop, maria, chen
         self.desk = KeyDesk(shop.service, House(data=shop.switch.data))
-        self._trace_number = time.time_ns() % 10**9
+        self.chips = Chips(shop)
 
     def do(self, kind, **fields):
         """Order, agree, have the key desk do it, follow; the page of the document."""
@@ -38,50 +32,6 @@ class Officers:
         self.desk.do_all()
         self.shop.settle()
         return self.maria.get(place).text
-
-    def master(self, purpose, version):
-        house = KeyHouse.open(open_directory(self.shop.switch.data).keys, read_passphrase)
-        try:
-            slot, _ = house.take(purpose, version)
-            return bytes(slot)
-        finally:
-            house.close()
-
-    def number(self):
-        self._trace_number += 1
-        return self._trace_number
-
-    def enrol(self, chip):
-        credentials = read_credentials(self.shop.switch.data / "operator.key")
-        with Till(self.shop.switch.address, credentials.terminal_id, credentials.key) as till:
-            request = PutMediumRequest(
-                trace_number=self.number(),
-                business_date=till.terms.business_date,
-                stamp_ms=time.time_ns() // 1_000_000,
-                card_number=chip.card_number,
-                medium_id=chip.uid,
-                medium=MediumKind.CHIP,
-                key_version=chip.version,
-                key_version_held=chip.held,
-                operator_id=1,
-            )
-            assert till.ask(MessageType.PUT_MEDIUM, request).reply.code == 0
-
-    def pay(self, chip, version=0):
-        with Till(self.shop.switch.address, TILL_ID, TILL_KEY) as till:
-            stamp_ms = time.time_ns() // 1_000_000
-            request = DebitRequest(
-                trace_number=self.number(),
-                business_date=till.terms.business_date,
-                stamp_ms=stamp_ms,
-                card_number=chip.card_number,
-                amount_minor=PAY_MINOR,
-                evidence=chip.pay(PAY_MINOR, till.challenge, TILL_ID, stamp_ms, version),
-            )
-            reply = till.ask(MessageType.DEBIT, request).reply
-        if reply.code == ResponseCode.APPROVED and reply.issuer_answer is not None:
-            chip.hear(reply.issuer_answer)
-        return reply.code
 
 
 @pytest.fixture
@@ -98,9 +48,9 @@ def test_a_card_key_is_made_rotated_and_retired_by_two_while_cards_pay(officers,
     assert "has not been heard of yet" in maria.get("/keys").text
     made = officers.do("rotate-key", purpose=CHIP)
     assert "is loaded, check value" in made and "chip 1 is ACTIVE" in made
-    old = Chip.personalised(UID + 1, next(card_numbers), {1: officers.master(Purpose.CHIP, 1)})
-    officers.enrol(old)
-    assert officers.pay(old) == ResponseCode.APPROVED
+    pay = officers.chips.pay
+    old = officers.chips.make(next(card_numbers), 1)
+    assert pay(old) == ResponseCode.APPROVED
 
     # Agreed to, and nothing is done before the key desk does it.
     place = order(maria, "rotate-key", purpose=CHIP)
@@ -116,9 +66,8 @@ def test_a_card_key_is_made_rotated_and_retired_by_two_while_cards_pay(officers,
     page = maria.get(f"/keys/{CHIP}").text
     assert "chip 2 is ACTIVE" in page and "The key desk is there" in page and "Verifies only" in page
 
-    new = Chip.personalised(UID + 2, next(card_numbers), {2: officers.master(Purpose.CHIP, 2)})
-    officers.enrol(new)
-    assert [officers.pay(old), officers.pay(new)] == [ResponseCode.APPROVED] * 2
+    new = officers.chips.make(next(card_numbers), 2)
+    assert [pay(old), pay(new)] == [ResponseCode.APPROVED] * 2
     shop.settle()
     page = maria.get(f"/keys/{CHIP}").text
     assert "1 / 2" in page and "1 medium would stop" in page
@@ -127,7 +76,7 @@ def test_a_card_key_is_made_rotated_and_retired_by_two_while_cards_pay(officers,
     assert "1 media would stop, and the form says 0" in refused(maria, "retire-key", purpose=CHIP, version=1)
     retired = officers.do("retire-key", purpose=CHIP, version=1, stops=1)
     assert "1 media have stopped" in retired
-    assert officers.pay(old) == ResponseCode.KEY_VERSION and officers.pay(new) == ResponseCode.APPROVED
+    assert pay(old) == ResponseCode.KEY_VERSION and pay(new) == ResponseCode.APPROVED
     assert "chip 1 is DESTROYED" in officers.do("destroy-key", purpose=CHIP, version=1)
     assert "The state of this version does not allow this." in refused(maria, "activate-key", purpose=CHIP, version=1)
 
