@@ -374,7 +374,7 @@ def _field(one: _Declared, context: FormContext, bound: Bound[Any] | None, fille
 
 def _shown(one: _Declared, value: Any, context: FormContext) -> list[str]:
     kind = one.entry.kind
-    if kind is Kind.SECRET:
+    if kind is Kind.SECRET or value is None:
         return []
     if kind is Kind.CHECK:
         return ["on"] if value else []

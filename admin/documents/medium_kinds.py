@@ -51,11 +51,11 @@ def types_known(context: FormContext) -> dict[int, str]:
 
 
 def _most(label: str) -> Any:
-    return Annotated[int | None, entry(label, "money", ge=0, le=MINOR_MAX, hint=EMPTY_IS_NONE)]
+    return Annotated[int | None, entry(label, "money", hint=EMPTY_IS_NONE)]
 
 
 def _above(label: str) -> Any:
-    return Annotated[int | None, entry(label, "money", ge=0, le=MINOR_MAX, hint=EMPTY_IS_NEVER)]
+    return Annotated[int | None, entry(label, "money", hint=EMPTY_IS_NEVER)]
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +102,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         """What spans fields."""
         if not self.media:
             yield "media", translate("Choose at least one.")
+        for name in (f"{medium}_{short}" for medium in LIMITED for short in ("most", "pin")):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= MINOR_MAX:
+                yield name, translate("An amount from 0 to 42,949,672.94 is expected.")
 
 
 class Way(msgspec.Struct, frozen=True, kw_only=True):
