@@ -1,4 +1,4 @@
-"""`cardswitch keys follow-plan`: does at the key house what two persons have agreed to on the pages of the admin service.
+"""`cardswitch keys follow-plan`: does at the key house what two persons have agreed to on the admin service's pages.
 
 The web service holds no passphrase and no key.  It keeps orders: which key
 goes to which state, who made the order and who agreed.  This command, started

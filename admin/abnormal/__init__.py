@@ -1,1 +1,1 @@
-"""Abnormal transactions: rules that people define, a watcher that looks at followed entries once each, hits to handle."""
+"""Abnormal transactions: rules that people define, a watcher of followed entries, findings to handle."""

@@ -147,7 +147,7 @@ def hits_page(
     session: Session, visitor: Visitor, *, state: str, rule_id: int | None, before: int | None, limit: int
 ) -> Sequence[Any]:
     """Hits with the names of their rules, newest first; one more than `limit` where there are more."""
-    query = select(AbnormalHit, AbnormalRule.name, AbnormalRule.pattern).join(
+    query: Any = select(AbnormalHit, AbnormalRule.name, AbnormalRule.pattern).join(
         AbnormalRule, AbnormalRule.id == AbnormalHit.rule_id
     )
     query = hits_seen(visitor, query).order_by(AbnormalHit.id.desc()).limit(limit + 1)

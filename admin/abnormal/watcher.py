@@ -78,7 +78,8 @@ class Watcher:
             .limit(SPAN_ENTRIES)
             .subquery()
         )
-        return session.scalar(select(func.max(ids.c.sequence)))
+        last: int | None = session.scalar(select(func.max(ids.c.sequence)))
+        return last
 
     def _move(self, session: Session, after: int, last: int) -> bool:
         if not after and session.get(WatchPosition, self._partition) is None:

@@ -88,7 +88,9 @@ class Retirement(msgspec.Struct, frozen=True, kw_only=True):
     version: VERSION
     stops: Annotated[
         int,
-        entry(_("Media that stop"), "integer", ge=0, hint=_("As the key's page counts them; another number is refused.")),
+        entry(
+            _("Media that stop"), "integer", ge=0, hint=_("As the key's page counts them; another number is refused.")
+        ),
     ] = 0
 
     def problems(self) -> Iterator[tuple[str, str]]:

@@ -158,7 +158,7 @@ def _put_policy(planning: Planning, form: Policy) -> None:
     found = planning.session.execute(select(medium_policies).where(medium_policies.c.code == form.card_type)).first()
     if found is not None and policy_of(found) == form:
         raise RefusedError("It is so already.")
-    limits = {
+    limits: dict[str, Any] = {
         f"{name}_{long}": NO_COUNT_LIMIT if (value := getattr(form, f"{name}_{short}")) is None else value
         for name in LIMITED
         for short, long in (("most", "minor_max"), ("pin", "pin_minor"))

@@ -143,7 +143,7 @@ class Sender:
                 .limit(limit)
             ).all()
             if not steps:
-                self._finish(session, document)
+                finish(self._service, session, document)
                 return turn.store_id, []
             state = self._state(session, turn.store_id)
             batch = []
@@ -306,9 +306,7 @@ def finish(service: Service, session: Session, document: Document) -> None:
     own = DocumentStep.document_id == document.id
     if kind is not None and kind.stops_at_refusal and document.refused_count:
         session.execute(
-            update(DocumentStep)
-            .where(own, DocumentStep.state == StepState.PLANNED)
-            .values(state=StepState.CANCELLED)
+            update(DocumentStep).where(own, DocumentStep.state == StepState.PLANNED).values(state=StepState.CANCELLED)
         )
     counts: dict[str, int] = {
         row[0]: row[1]

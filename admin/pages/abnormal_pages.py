@@ -47,9 +47,7 @@ def list_hits(
     """What rules have found, newest first."""
     visitor, references = request.user, request.app.state.references
     with request.app.state.service.database.read() as session:
-        found = hits_page(
-            session, visitor, state=stage, rule_id=_number(rule), before=_number(before), limit=PAGE_ROWS
-        )
+        found = hits_page(session, visitor, state=stage, rule_id=_number(rule), before=_number(before), limit=PAGE_ROWS)
         rules = rules_seen(session, visitor)
         names = names_of(session, [hit.handled_by for hit, _name, _pattern in found])
     rows = [

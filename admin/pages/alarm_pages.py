@@ -74,14 +74,14 @@ def show_alarm(request: Request[Visitor, Any, Any], sequence: FromPath[int]) -> 
         row = session.execute(visitor.alarms_seen(select(alarms).where(alarms.c.sequence == sequence))).first()
         if row is None:
             raise NotFoundException(detail="There is no such alarm.")
-        card = session.execute(
-            visitor.cards_seen(select(cards).where(cards.c.card_number == row.card_number))
-        ).first()
+        card = session.execute(visitor.cards_seen(select(cards).where(cards.c.card_number == row.card_number))).first()
         at = [number for number in (row.first_terminal_id, row.second_terminal_id) if number]
         same = or_(alarms.c.first_terminal_id.in_(at), alarms.c.second_terminal_id.in_(at))
         others = session.execute(
             visitor.alarms_seen(
-                select(alarms.c.sequence, alarms.c.alarm, alarms.c.state).where(and_(same, alarms.c.sequence != sequence))
+                select(alarms.c.sequence, alarms.c.alarm, alarms.c.state).where(
+                    and_(same, alarms.c.sequence != sequence)
+                )
             )
             .order_by(alarms.c.sequence.desc())
             .limit(OTHERS_SHOWN)
@@ -115,5 +115,3 @@ HANDLERS: list[Any] = [list_alarms, show_alarm]
 def _number(text: str) -> int:
     """A number of an address; one that no alarm has where it is none."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= NUMBER_DIGITS_MAX else -1
-
-

@@ -24,9 +24,7 @@ from .handlers import get
 
 
 @get("/blacklist", guards=[needs("blacklist")])
-def list_blacklist(
-    request: Request[Visitor, Any, Any], q: FromQuery[str] = "", after: FromQuery[str] = ""
-) -> Template:
+def list_blacklist(request: Request[Visitor, Any, Any], q: FromQuery[str] = "", after: FromQuery[str] = "") -> Template:
     """Cards on the blacklist that the visitor sees, by number; since when, through which store and why."""
     visitor, references = request.user, request.app.state.references
     listed = visitor.cards_seen(select(cards.c.card_number, cards.c.status).where(BLACKLISTED))
@@ -74,14 +72,12 @@ def _row(session: Any, visitor: Visitor, references: Any, card: Any) -> dict[str
     ).first()
     document = None
     if put is not None:
-        document = session.execute(
-            visitor.documents_seen(
-                select(Document.id, Document.remark).join(
-                    DocumentStep,
-                    and_(DocumentStep.document_id == Document.id, DocumentStep.journal_sequence == put.sequence),
-                )
-            ).where(DocumentStep.card_number == card.card_number)
-        ).first()
+        query: Any = select(Document.id, Document.remark).join(
+            DocumentStep,
+            and_(DocumentStep.document_id == Document.id, DocumentStep.journal_sequence == put.sequence),
+        )
+        query = query.where(DocumentStep.card_number == card.card_number)
+        document = session.execute(visitor.documents_seen(query)).first()
     return {
         "card": visitor.card_number(card.card_number),
         "reference": references.make(card.card_number),

@@ -63,7 +63,7 @@ MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
         (
             MenuItem("/alarms", _("Alarms"), "alarms"),
             MenuItem("/abnormal", _("Abnormal transactions"), "abnormal"),
-            MenuItem("/blacklist", _("Blacklist"), "blacklist"),
+            MenuItem("/blacklist", _("The blacklist"), "blacklist"),
             MenuItem("/media", _("Media"), "media"),
             MenuItem("/keys", _("Keys"), "keys"),
         ),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date as Date
-from datetime import timedelta
+import datetime
 from typing import Any
 
 from litestar import Request
@@ -88,9 +87,7 @@ def _closes(visitor: Visitor, date: int) -> Any:
         day_closes.c.message_count,
         day_closes.c.approved_minor,
         day_closes.c.last_sequence,
-    ).outerjoin(
-        day_closes, and_(day_closes.c.terminal_id == terminals.c.terminal_id, day_closes.c.closed_date == date)
-    )
+    ).outerjoin(day_closes, and_(day_closes.c.terminal_id == terminals.c.terminal_id, day_closes.c.closed_date == date))
     sells = and_(
         terminals.c.rights.op("&")(int(Right.PAY)) != 0,
         terminals.c.status != TerminalStatus.BLOCKED,
@@ -104,15 +101,17 @@ def _counts(session: Session, query: Any) -> dict[int, int]:
     rows = query.subquery("closes")
     state = func.coalesce(rows.c.state, NOT_CLOSED)
     found = dict.fromkeys((NOT_CLOSED, int(DayCloseState.DIFFERS), int(DayCloseState.CLOSED)), 0)
-    return found | {number: count for number, count in session.execute(select(state, func.count()).group_by(state))}
+    for number, count in session.execute(select(state, func.count()).group_by(state)):
+        found[number] = count
+    return found
 
 
 def _date(text: str) -> int:
     try:
-        return (Date.fromisoformat(text) - FIRST_DATE).days
+        return (datetime.date.fromisoformat(text) - FIRST_DATE).days
     except ValueError:
         return 0
 
 
 def _text(day: int) -> str:
-    return (FIRST_DATE + timedelta(days=day)).isoformat() if 0 <= day < DAYS_MAX else ""
+    return (FIRST_DATE + datetime.timedelta(days=day)).isoformat() if 0 <= day < DAYS_MAX else ""

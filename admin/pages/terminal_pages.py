@@ -34,7 +34,11 @@ STATUSES: dict[int, str] = {
     TerminalStatus.BLOCKED: _("Blocked"),
     TerminalStatus.QUARANTINED: _("In quarantine"),
 }
-TONES: dict[int, str] = {TerminalStatus.ACTIVE: "good", TerminalStatus.BLOCKED: "bad", TerminalStatus.QUARANTINED: "warn"}
+TONES: dict[int, str] = {
+    TerminalStatus.ACTIVE: "good",
+    TerminalStatus.BLOCKED: "bad",
+    TerminalStatus.QUARANTINED: "warn",
+}
 CLOSES: dict[int, str] = {DayCloseState.DIFFERS: _("Totals differ"), DayCloseState.CLOSED: _("Closed")}
 CLOSE_TONES: dict[int, str] = {DayCloseState.DIFFERS: "bad", DayCloseState.CLOSED: "good"}
 CLOSES_SHOWN = 14
@@ -86,7 +90,9 @@ def show_terminal(request: Request[Visitor, Any, Any], terminal_id: FromPath[int
             .order_by(day_closes.c.closed_date.desc())
             .limit(CLOSES_SHOWN)
         ).all()
-        counted = {close.closed_date: _counted(session, row.store_id, terminal_id, close.closed_date) for close in closes}
+        counted = {
+            close.closed_date: _counted(session, row.store_id, terminal_id, close.closed_date) for close in closes
+        }
         last = _own_entries(row.store_id, terminal_id)
         shown, _next = entries_page(session, last, visitor, request.app.state.references, None)
         file = session.get(TerminalKeyFile, terminal_id)

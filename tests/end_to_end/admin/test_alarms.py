@@ -26,7 +26,10 @@ def officers(shop):
         shop.add_user(name, "security", totp=True)
     shop.add_user("hanna", "card-desk")
     with shop.browser("maria") as maria, shop.browser("chen") as chen:
-        if "none yet" in maria.get(f"/keys/{CHIP}").text or "There is no such key yet" in maria.get(f"/keys/{CHIP}").text:
+        if (
+            "none yet" in maria.get(f"/keys/{CHIP}").text
+            or "There is no such key yet" in maria.get(f"/keys/{CHIP}").text
+        ):
             agree(chen, order(maria, "rotate-key", purpose=CHIP))
             KeyDesk(shop.service, House(data=shop.switch.data)).do_all()
             shop.settle()
@@ -58,7 +61,7 @@ def test_a_copy_raises_an_alarm_that_two_persons_clear_and_the_card_goes_on(shop
     place = f"/alarms/{alarm.sequence}"
     assert place in maria.get("/alarms").text
     page = maria.get(place).text
-    assert "First sighting" in page and "Second sighting" in page and f"<a href=\"/terminals/{TILL_ID}\">" in page
+    assert "First sighting" in page and "Second sighting" in page and f'<a href="/terminals/{TILL_ID}">' in page
     assert "Copied card" in page and "Frozen" in page and "What to do" in page
 
     order(maria, "acknowledge-alarm", alarm=alarm.sequence)
@@ -193,7 +196,9 @@ def test_rules_find_abnormal_transactions_once_and_people_handle_them(shop, offi
         session.get(WatchPosition, shop.settings.partition).sequence = 0
     before = hits()
     watcher.catch_up()
-    assert [row for row in hits() if row[0] != 5 and row[1] in (many, large, poor)] == [row for row in before if row[0] != 5]
+    assert [row for row in hits() if row[0] != 5 and row[1] in (many, large, poor)] == [
+        row for row in before if row[0] != 5
+    ]
 
     page = maria.get("/abnormal?rule=2").text
     assert "Large payment" in page and "CN¥60.00" in page.replace("\xa0", "")
@@ -224,4 +229,3 @@ def test_media_policies_and_ways_are_put_by_two(shop, officers):
     assert 'value="500.00"' in prefilled
     assert "It is so already" in refused(maria, "put-medium-policy", **fields)
     assert "Choose at least one" in refused(maria, "put-medium-policy", card_type=1)
-

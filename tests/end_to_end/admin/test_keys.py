@@ -138,11 +138,9 @@ def test_what_the_key_house_refuses_is_told_and_ends_the_order(officers, monkeyp
 def test_an_obstacle_is_told_and_the_order_waits(officers, monkeypatch):
     place = order(officers.maria, "rotate-key", purpose=int(KeyPurpose.TAG))
     agree(officers.chen, place)
-    passphrase = {name: "wrong" for name in ("CARDSWITCH_PASSPHRASE",)}
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("CARDSWITCH_PASSPHRASE_FILE", raising=False)
-        for name, text in passphrase.items():
-            patch.setenv(name, text)
+        patch.setenv("CARDSWITCH_PASSPHRASE", "wrong")
         officers.desk.look()
     page = officers.maria.get("/keys").text
     assert "The key desk waits:" in page and "wrong" not in page.partition("The key desk waits:")[2][:20]

@@ -13,6 +13,13 @@ from tests.support.desk import TILL_ID
 from tests.support.till import HungUpError, RefusedError, Till
 
 
+def offered(page):
+    """The date that the page offers to begin."""
+    found = re.search(r"/documents/new/cut-over\?date=([\d-]+)", page)
+    assert found is not None, page
+    return found[1]
+
+
 def text_of(page):
     """A page without its tags."""
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page.partition("<main")[2]))
@@ -44,7 +51,9 @@ def test_a_group_is_made_on_the_pages_and_each_part_works_in_its_own(shop):
             order(nora, "add-node", organisation=13, node=3, parent=11, name="Corner shop")
             theirs = refused(nora, "add-node", organisation=14, node=3, parent=20, name="Theirs")
             assert "Choose one of the list." in theirs  # not hers, and not offered to her
-            top = nora.post("/documents/new/add-node", {"what": "preview", "organisation": 14, "node": 3, "name": "Top"})
+            top = nora.post(
+                "/documents/new/add-node", {"what": "preview", "organisation": 14, "node": 3, "name": "Top"}
+            )
             assert "not in your part of the organisation" in top.text
             away = nora.post(
                 "/documents/new/change-node",
@@ -75,8 +84,7 @@ def test_a_terminal_is_made_used_moved_blocked_and_comes_back(shop):
             till.ask(MessageType.ECHO, EchoRequest(stamp_ms=0))
             order(maria, "block-terminals", terminals=f"{number}, 77")
             with pytest.raises(HungUpError):  # cut off at its next message
-                for _ in range(2):
-                    till.ask(MessageType.ECHO, EchoRequest(stamp_ms=0))
+                _echo_twice(till)
         with pytest.raises(RefusedError):
             Till(shop.switch.address, number, key)
         assert "Blocked" in text_of(maria.get(page).text)
@@ -115,14 +123,19 @@ def test_a_terminal_is_made_used_moved_blocked_and_comes_back(shop):
     assert key not in everything and file["key"].encode() not in everything
 
 
+def _echo_twice(till):
+    for _ in range(2):
+        till.ask(MessageType.ECHO, EchoRequest(stamp_ms=0))
+
+
 def test_the_next_business_date_is_begun_once_and_closes_are_shown(shop):
     shop.add_user("maria", "hq-supervisor", totp=True)
     with shop.browser("maria") as maria:
         page = maria.get("/business-day").text
         assert f'<a href="/terminals/{TILL_ID}">' in page and "Not closed" in page
-        date = re.search(r"/documents/new/cut-over\?date=([\d-]+)", page)[1]
+        date = offered(page)
         assert "Only the next business date" in refused(maria, "cut-over", date="2031-01-01")
         order(maria, "cut-over", date=date)
         assert "Only the next business date" in refused(maria, "cut-over", date=date)
-        after = re.search(r"/documents/new/cut-over\?date=([\d-]+)", maria.get("/business-day").text)[1]
+        after = offered(maria.get("/business-day").text)
         assert after > date
