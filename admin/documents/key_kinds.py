@@ -36,7 +36,7 @@ ROTATED: dict[int, str] = {number: name for number, name in PURPOSES.items() if 
 """PINs have one version: nobody could hash them anew."""
 STATES: dict[int, str] = {
     KeyState.NEW: _("New"),
-    KeyState.ACTIVE: _("Active"),
+    KeyState.ACTIVE: _("In force"),
     KeyState.VERIFY_ONLY: _("Verifies only"),
     KeyState.RETIRED: _("Retired"),
     KeyState.DESTROYED: _("Destroyed"),

@@ -59,7 +59,7 @@ MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
         ),
     ),
     (
-        _("Security"),
+        _("Security management"),
         (
             MenuItem("/alarms", _("Alarms"), "alarms"),
             MenuItem("/abnormal", _("Abnormal transactions"), "abnormal"),

@@ -116,6 +116,17 @@ def test_a_filter_of_entries_stands_in_the_address(visit):
     assert visit.locator("tbody tr").count() == 2
 
 
+def test_the_alarm_monitor_is_live_and_its_signals_are_off_until_wanted(visit):
+    choose(visit, "en")
+    visit.goto("/alarms")
+    visit.get_by_text("Live: an alarm appears here").wait_for()
+    sound = visit.get_by_label("Sound")
+    assert not sound.is_checked() and not visit.get_by_label("Flash the title").is_checked()
+    visit.get_by_label("Flash the title").check()
+    visit.reload()
+    assert visit.get_by_label("Flash the title").is_checked() and not sound.is_checked()
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_every_page_can_be_used_by_everybody(chromium, site, visit, language, theme):
