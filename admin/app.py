@@ -38,12 +38,15 @@ from .documents.kind import subject_text
 from .errors import RefusedError
 from .figures import HoldingsKept
 from .pages import (
+    abnormal_pages,
     account_pages,
+    alarm_live,
     alarm_pages,
     audit_pages,
     authorisation_pages,
     balance_pages,
     campaign_pages,
+    blacklist_pages,
     card_pages,
     card_stock_pages,
     card_type_pages,
@@ -59,6 +62,11 @@ from .pages import (
     member_level_pages,
     member_pages,
     member_view_pages,
+    day_pages,
+    document_pages,
+    entry_pages,
+    key_pages,
+    media_pages,
     organisation_pages,
     parameter_pages,
     passkey_pages,
@@ -73,6 +81,7 @@ from .pages import (
     sign_in_pages,
     token_pages,
     submission_pages,
+    terminal_pages,
     user_pages,
     webhook_pages,
 )
@@ -215,6 +224,13 @@ def create_app(
         member_level_pages,
         member_file_pages,
         member_field_pages,
+        alarm_live,
+        abnormal_pages,
+        blacklist_pages,
+        media_pages,
+        key_pages,
+        terminal_pages,
+        day_pages,
         organisation_pages,
         dealer_pages,
         report_pages,
@@ -240,6 +256,9 @@ def create_app(
     statics = create_static_files_router(
         path="/static", directories=[HERE / "static"], opt={"public": True}, include_in_schema=False
     )
+    handlers: list[Any] = [copy(handler) for handler in (health, *chain.from_iterable(m.HANDLERS for m in modules))]
+    statics = create_static_files_router(path="/static", directories=[HERE / "static"], opt={"public": True})
+    environment = make_environment()
     metrics = PrometheusConfig(app_name="cardswitch_admin", prefix="cardswitch_admin", group_path=True)
     return Litestar(
         route_handlers=[*handlers, *metrics_pages, statics],
@@ -255,7 +274,7 @@ def create_app(
             cookie_httponly=True,
             exclude="^/api/",
         ),
-        template_config=TemplateConfig(instance=JinjaTemplateEngine.from_environment(make_environment())),
+        template_config=TemplateConfig(instance=JinjaTemplateEngine.from_environment(environment)),
         exception_handlers={HTTPException: show_error, RefusedError: show_error, Exception: show_error},
         plugins=[StructlogPlugin(StructlogConfig(_logging(), enable_middleware_logging=False))],
         openapi_config=openapi_config(),
@@ -268,6 +287,8 @@ def create_app(
                 "reports": Runner(service.database, surroundings.now_ms),
                 "pulse": pulse,
                 "points_held": HeldKept(),
+                "monitor": alarm_live.Monitor(),
+                "environment": environment,
             }
         ),
         response_headers=HEADERS,

@@ -64,7 +64,7 @@ FUNCTIONS: dict[str, Function] = {
         Function("business-day", _("Business day"), (V, C), (C,)),
         Function("alarms", _("Alarms"), (V, C, OK), (OK,)),
         Function("abnormal", _("Abnormal transactions"), (V, A, C)),
-        Function("blacklist", _("Blacklist"), (V, C, OK), (OK,)),
+        Function("blacklist", _("The blacklist"), (V, C, OK), (OK,)),
         Function("media", _("Media"), (V, C, OK), (OK,)),
         Function("keys", _("Keys"), (V, A, C, OK), (A, C, OK)),
         Function("reports", _("Reports"), (V, A, OK, P, X)),

@@ -373,6 +373,8 @@ def up(*, data: DataOption, listen: str = "127.0.0.1:7464", web: str = "127.0.0.
     from admin.serving import commands_of, prepare, run_together
     from admin.settings import read_settings
 
+    from .key_house import is_passphrase_given
+
     path = settings_path(data)
     if not path.exists():
         init(data=data, listen=web, connect=listen)
@@ -385,7 +387,12 @@ def up(*, data: DataOption, listen: str = "127.0.0.1:7464", web: str = "127.0.0.
             setup_token(data=data)
     print(f"cardswitch admin: http://{settings.listen_host}:{settings.listen_port}/", flush=True)
     switch = [sys.executable, "-m", "cardswitch", "serve", "--data", str(data), "--listen", listen]
-    return run_together({"switch": switch, **commands_of(path), **_sender(data)}, _environment(path))
+    commands = {"switch": switch, **commands_of(path), **_sender(data)}
+    with_passphrase = dict.fromkeys(("switch", "key desk"), _environment(path, with_passphrase=True))
+    if is_passphrase_given():
+        follow_plan = ["cardswitch", "keys", "follow-plan", "--data", str(data), "--watch"]
+        commands["key desk"] = [sys.executable, "-m", *follow_plan]
+    return run_together(commands, _environment(path), with_passphrase)
 
 
 @contextmanager
@@ -407,10 +414,14 @@ def _sender(data: Path) -> dict[str, list[str]]:
     return {"sender": [sys.executable, "-m", "cardswitch", "admin", "send", "--data", str(data)]}
 
 
-def _environment(path: Path) -> dict[str, str]:
+def _environment(path: Path, *, with_passphrase: bool = False) -> dict[str, str]:
+    """Of a child process; those that face browsers and the database do not learn how the keys are opened."""
     from admin.settings import SETTINGS_FILE_VARIABLE
 
-    return {**os.environ, SETTINGS_FILE_VARIABLE: str(path)}
+    from .key_house import PASSPHRASE_VARIABLES
+
+    kept = {name: value for name, value in os.environ.items() if with_passphrase or name not in PASSPHRASE_VARIABLES}
+    return {**kept, SETTINGS_FILE_VARIABLE: str(path)}
 
 
 def _host_port(option: str, text: str) -> tuple[str, int]:

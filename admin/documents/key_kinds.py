@@ -36,7 +36,7 @@ ROTATED: dict[int, str] = {number: name for number, name in PURPOSES.items() if 
 """PINs have one version: nobody could hash them anew."""
 STATES: dict[int, str] = {
     KeyState.NEW: _("New"),
-    KeyState.ACTIVE: _("Active"),
+    KeyState.ACTIVE: _("In force"),
     KeyState.VERIFY_ONLY: _("Verifies only"),
     KeyState.RETIRED: _("Retired"),
     KeyState.DESTROYED: _("Destroyed"),
@@ -50,11 +50,11 @@ MEDIUM_OF: dict[int, MediumKind] = {
 }
 """Whose media rest on a master key."""
 STEPS: dict[int, str] = {
-    KeyState.NEW: _("Draw {purpose} {version} at the key house, and let the switch load it"),
-    KeyState.ACTIVE: _("Make new things with {purpose} {version}"),
-    KeyState.VERIFY_ONLY: _("Make nothing new with {purpose} {version}"),
-    KeyState.RETIRED: _("Refuse what was made with {purpose} {version}"),
-    KeyState.DESTROYED: _("Destroy {purpose} {version}"),
+    KeyState.NEW: _("Draw and load: {purpose} {version}"),
+    KeyState.ACTIVE: _("Make active: {purpose} {version}"),
+    KeyState.VERIFY_ONLY: _("Withdraw: {purpose} {version}"),
+    KeyState.RETIRED: _("Retire: {purpose} {version}"),
+    KeyState.DESTROYED: _("Destroy: {purpose} {version}"),
 }
 PURPOSE = Annotated[int, entry(_("Purpose"), "choice", choices=ROTATED)]
 VERSION = Annotated[int, entry(_("Version"), "integer", ge=1, le=VERSION_MAX)]
@@ -175,7 +175,7 @@ def _rotate(planning: Planning, form: Rotation) -> None:
 def _rewrap_step(planning: Planning, version: int) -> None:
     planning.add(
         MessageType.REWRAP_KEY,
-        subject=subject(_("Wrap terminals' and cards' keys anew under version {version}"), version=version),
+        subject=subject(_("Wrap stored keys anew under version {version}"), version=version),
         kind=0,
         storage_version=version,
         key_a=0,

@@ -218,22 +218,28 @@ class Planning:
         return sum(order.points_hundredths for order in self.orders)
 
 
+SUBJECT_LENGTH_MAX = 120
 SUBJECT_SEPARATOR = "\x1f"
 
 
 def subject(text: str, **values: object) -> str:
     """What a request is about: English with `{names}`, kept with its values so that pages can translate it.
 
-    Values that are words are translated, too.
+    Values that are words are translated, too.  `ValueError` when there is no room for it.
     """
-    return SUBJECT_SEPARATOR.join([text, *(f"{name}={value}" for name, value in values.items())])
+    kept = SUBJECT_SEPARATOR.join([text, *(f"{name}={value}" for name, value in values.items())])
+    if len(kept) > SUBJECT_LENGTH_MAX:
+        raise ValueError(f"subject: expected at most {SUBJECT_LENGTH_MAX} characters, got {len(kept)}; say it shorter")
+    return kept
 
 
 def subject_text(kept: str) -> str:
     """A subject in the language of the request."""
     text, *pairs = kept.split(SUBJECT_SEPARATOR)
-    values = {name: translate(value) for name, _, value in (pair.partition("=") for pair in pairs)}
-    return translate(text).format(**values) if values else translate(text)
+    shown = translate(text)
+    for name, _, value in (pair.partition("=") for pair in pairs):
+        shown = shown.replace(f"{{{name}}}", translate(value))
+    return shown
 
 
 def never(_planning: Planning, _form: Any) -> bool:

@@ -102,6 +102,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         """What spans fields."""
         if not self.media:
             yield "media", translate("Choose at least one.")
+        for name in (f"{medium}_{short}" for medium in LIMITED for short in ("most", "pin")):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= MINOR_MAX:
+                yield name, translate("An amount from 0 to 42,949,672.94 is expected.")
 
 
 class Way(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,7 +158,7 @@ def _put_policy(planning: Planning, form: Policy) -> None:
     found = planning.session.execute(select(medium_policies).where(medium_policies.c.code == form.card_type)).first()
     if found is not None and policy_of(found) == form:
         raise RefusedError("It is so already.")
-    limits = {
+    limits: dict[str, Any] = {
         f"{name}_{long}": NO_COUNT_LIMIT if (value := getattr(form, f"{name}_{short}")) is None else value
         for name in LIMITED
         for short, long in (("most", "minor_max"), ("pin", "pin_minor"))

@@ -144,7 +144,7 @@ class Sender:
                 .limit(limit)
             ).all()
             if not steps:
-                self._finish(session, document)
+                finish(self._service, session, document)
                 return turn.store_id, []
             state = self._state(session, turn.store_id)
             batch = []

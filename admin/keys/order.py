@@ -21,6 +21,9 @@ from admin.service import Service
 from switch.protocol.messages import REQUESTS, MessageType
 
 NOTE_LENGTH_MAX = 400
+PERSON_CHARACTERS_MAX = 64
+"""Of a name in the key log."""
+NAME_CHARACTERS = 40
 
 
 class RingKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,7 +114,8 @@ def _people(document: Document) -> Sequence[int]:
 
 
 def _name(user: User) -> str:
-    return f"{user.full_name} ({user.name})"
+    """As the key log keeps it: the user name tells two people of one name apart."""
+    return f"{user.full_name[:NAME_CHARACTERS]} ({user.name})"[:PERSON_CHARACTERS_MAX]
 
 
 def note_order(service: Service, order: KeyOrder, *, note: str, is_done: bool) -> None:

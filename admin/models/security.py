@@ -1,4 +1,4 @@
-"""Tables of security staff: rules for abnormal transactions and their hits, key files to hand out, the key desk."""
+"""Tables of security staff: rules for abnormal transactions, what they found, key files to hand out, the key desk."""
 
 from __future__ import annotations
 

@@ -11,8 +11,10 @@ from litestar import Request
 from litestar.middleware.rate_limit import RateLimitConfig
 from litestar.response import Redirect, Response, Template
 from litestar.status_codes import HTTP_303_SEE_OTHER
+from sqlalchemy.exc import SQLAlchemyError
 
 from admin.access import Visitor
+from admin.alarms import open_alarm_count
 from admin.errors import RefusedError
 from admin.i18n import LOCALES, locale_now, translate
 from admin.rights import Action
@@ -40,7 +42,12 @@ class MenuItem:
 
 _ = str
 MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
-    ("", (MenuItem("/", _("Dashboard"), "dashboard"),)),
+    (
+        "",
+        (
+            MenuItem("/", _("Dashboard"), "dashboard"),
+        ),
+    ),
     (
         _("Cards"),
         (
@@ -65,15 +72,6 @@ MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
             MenuItem("/member-fields", _("Fields and codes"), "member-settings", Action.CHANGE),
         ),
     ),
-    (_("Money and points"), ()),
-    (
-        _("Stores"),
-        (
-            MenuItem("/organisation", _("Organisation"), "organisation"),
-            MenuItem("/dealers", _("Dealers"), "organisation"),
-        ),
-    ),
-    (_("Members"), ()),
     (
         _("Money and points"),
         (
@@ -88,8 +86,25 @@ MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
             MenuItem("/repairs", _("Repairs"), "documents"),
         ),
     ),
-    (_("Stores"), (MenuItem("/organisation", _("Organisation"), "organisation"),)),
-    (_("Security"), (MenuItem("/alarms", _("Alarms"), "alarms"),)),
+    (
+        _("Stores"),
+        (
+            MenuItem("/organisation", _("Organisation"), "organisation"),
+            MenuItem("/dealers", _("Dealers"), "organisation"),
+            MenuItem("/terminals", _("Terminals"), "terminals"),
+            MenuItem("/business-day", _("Business day"), "business-day"),
+        ),
+    ),
+    (
+        _("Security management"),
+        (
+            MenuItem("/alarms", _("Alarms"), "alarms"),
+            MenuItem("/abnormal", _("Abnormal transactions"), "abnormal"),
+            MenuItem("/blacklist", _("The blacklist"), "blacklist"),
+            MenuItem("/media", _("Media"), "media"),
+            MenuItem("/keys", _("Keys"), "keys"),
+        ),
+    ),
     (
         _("Reports"),
         (
@@ -121,6 +136,18 @@ def menu_of(visitor: object) -> list[tuple[str, list[MenuItem]]]:
     return [(label, items) for label, items in seen if items]
 
 
+def badges_of(visitor: object, service: Service) -> dict[str, int]:
+    """Numbers that the menu shows beside its entries: open alarms.  None when the database does not answer."""
+    if not isinstance(visitor, Visitor) or not visitor.may("alarms"):
+        return {}
+    try:
+        with service.database.read() as session:
+            count = open_alarm_count(session, visitor)
+    except SQLAlchemyError:
+        return {}  # the page itself says what is wrong
+    return {"/alarms": count} if count else {}
+
+
 def page(request: Request[Any, Any, Any], template: str, *, http_status: int = 200, **context: Any) -> Template:
     """A page in the visitor's language."""
     visitor = request.scope.get("user")
@@ -133,6 +160,7 @@ def page(request: Request[Any, Any, Any], template: str, *, http_status: int = 2
         context={
             "visitor": visitor,
             "menu": menu,
+            "badges": badges_of(visitor, service) if not is_part_wanted(request) else {},
             "current": current,
             "path": path,
             "here": f"{path}?{request.url.query}" if request.url.query else path,

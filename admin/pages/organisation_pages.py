@@ -11,22 +11,14 @@ from litestar.params import FromPath, URLEncodedBody
 from litestar.response import Template
 
 from admin.access import Visitor, needs
+from admin.documents.organisation_kinds import NODES
 from admin.errors import RefusedError
 from admin.lists.organisation import nodes_seen, stores_of
 from admin.people.departments import add_department, delete_department, departments_seen, rename_department
 from admin.rights import Action
-from switch.protocol.messages import OrganisationNode
 
 from .common import go, page, refusal_text
 from .handlers import get, post
-
-_ = str
-NODES: dict[int, str] = {
-    OrganisationNode.HQ: _("Headquarters"),
-    OrganisationNode.REGION: _("Region"),
-    OrganisationNode.STORE: _("Store"),
-    OrganisationNode.DEALER: _("Dealer"),
-}
 
 
 @dataclass
@@ -86,7 +78,7 @@ def _page(request: Request[Visitor, Any, Any], problem: str) -> Template:
         problem=problem,
         nodes=in_tree_order(nodes),
         node_names=NODES,
-        stores=[(row.store_id, row.organisation_id, row.terminal_count) for row in store_rows],
+        stores=[(row, row.terminal_count) for row in store_rows],
         departments=departments,
     )
 

@@ -38,6 +38,13 @@ PAGES = (
     "/member-fields",
     "/member-codes/education",
     "/alarms",
+    "/abnormal",
+    "/abnormal/rules",
+    "/abnormal/rules/new",
+    "/blacklist",
+    "/media",
+    "/keys",
+    "/keys/4",
     "/organisation",
     "/money",
     "/money/limits",
@@ -54,6 +61,11 @@ PAGES = (
     "/repairs",
     "/documents/new/put-rule",
     "/documents/new/put-prices",
+    "/terminals",
+    "/terminals/1",
+    "/business-day",
+    "/documents/new",
+    "/documents/new/add-terminal",
     "/users",
     "/users/1",
     "/roles",
@@ -179,6 +191,15 @@ def test_a_member_is_made_and_found_by_pinyin_while_typing(visit):
     visit.locator("tbody").get_by_role("link", name="张伟").wait_for()
     visit.locator("[data-search]").press_sequentially("x", delay=20)
     visit.get_by_text("没有找到").wait_for()
+def test_the_alarm_monitor_is_live_and_its_signals_are_off_until_wanted(visit):
+    choose(visit, "en")
+    visit.goto("/alarms")
+    visit.get_by_text("Live: an alarm appears here").wait_for()
+    sound = visit.get_by_label("Sound")
+    assert not sound.is_checked() and not visit.get_by_label("Flash the title").is_checked()
+    visit.get_by_label("Flash the title").check()
+    visit.reload()
+    assert visit.get_by_label("Flash the title").is_checked() and not sound.is_checked()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -42,3 +42,17 @@ def approve(browser: Browser, place: str) -> None:
     """Agree as the second person."""
     answer = browser.post(f"{place}/approve", {"answer": "yes"}, page=place)
     assert answer.status_code == 303, answer.text
+
+
+def refused(browser: Browser, kind: str, **fields: Any) -> str:
+    """What the page says to a form that cannot be done."""
+    page = browser.post(f"/documents/new/{kind}", {"what": "preview", **fields}).text
+    assert 'name="digest"' not in page, page
+    return page
+
+
+def agree(browser: Browser, place: str, answer: str = "") -> str:
+    """The second person agrees; the document's page afterwards."""
+    done = browser.post(f"{place}/approve", {"answer": answer}, page=place)
+    assert done.status_code == 303, done.text
+    return browser.get(place).text

@@ -71,6 +71,11 @@ FILLED = {
     "{gift_id}": "1",
     "{order_id}": "1",
     "{campaign_id}": "1",
+    "{sequence}": "1",
+    "{hit_id}": "1",
+    "{rule_id}": "1",
+    "{purpose}": "4",
+    "{terminal_id}": "1",
 }
 """What stands for a part of an address: things that are there, or whose absence says nothing about rights."""
 on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
