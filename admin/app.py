@@ -45,16 +45,19 @@ from .pages import (
     audit_pages,
     authorisation_pages,
     balance_pages,
-    campaign_pages,
     blacklist_pages,
+    campaign_pages,
     card_pages,
     card_stock_pages,
     card_type_pages,
     dashboard_pages,
+    day_pages,
     dealer_pages,
     desk_pages,
     document_pages,
     entry_pages,
+    key_pages,
+    media_pages,
     member_care_pages,
     member_field_pages,
     member_file_pages,
@@ -62,26 +65,20 @@ from .pages import (
     member_level_pages,
     member_pages,
     member_view_pages,
-    day_pages,
-    document_pages,
-    entry_pages,
-    key_pages,
-    media_pages,
-    organisation_pages,
-    parameter_pages,
-    passkey_pages,
-    report_pages,
-    role_pages,
     money_pages,
     order_pages,
     organisation_pages,
+    parameter_pages,
+    passkey_pages,
     points_pages,
     price_pages,
+    report_pages,
+    role_pages,
     rule_pages,
     sign_in_pages,
-    token_pages,
     submission_pages,
     terminal_pages,
+    token_pages,
     user_pages,
     webhook_pages,
 )
@@ -90,8 +87,8 @@ from .pages.handlers import get
 from .pages.sign_in_pages import LANGUAGE_COOKIE, cookie_name
 from .people.sign_in import find_visitor
 from .people.tokens import find_token_visitor
-from .pulse import Pulse
 from .points.purses import HeldKept
+from .pulse import Pulse
 from .references import References
 from .reports.running import Runner
 from .service import Service
@@ -256,8 +253,6 @@ def create_app(
     statics = create_static_files_router(
         path="/static", directories=[HERE / "static"], opt={"public": True}, include_in_schema=False
     )
-    handlers: list[Any] = [copy(handler) for handler in (health, *chain.from_iterable(m.HANDLERS for m in modules))]
-    statics = create_static_files_router(path="/static", directories=[HERE / "static"], opt={"public": True})
     environment = make_environment()
     metrics = PrometheusConfig(app_name="cardswitch_admin", prefix="cardswitch_admin", group_path=True)
     return Litestar(

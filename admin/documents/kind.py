@@ -106,9 +106,9 @@ class Planning:
     ) -> None:
         """Add a request by its fields; key and stamp come later, and so do the persons where they are left out.
 
-        `card_number`, `amount_minor` and `points_hundredths` are also given to the request, where it has such fields, and
-        the preview adds them up; `moved_minor` and `moved_hundredths` are what it adds up where that is something else
-        (of a range, each card's amount together).
+        `card_number`, `amount_minor` and `points_hundredths` are also given to the request, where it has such fields,
+        and the preview adds them up; `moved_minor` and `moved_hundredths` are what it adds up where that is something
+        else (of a range, each card's amount together).
         """
         form: type[Packed] = REQUESTS[type_]
         names = set(form.__struct_fields__)

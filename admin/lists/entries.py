@@ -12,10 +12,13 @@ from admin.access import Visitor
 from admin.card_search import DIGITS_MAX, DIGITS_MIN, digits_of
 from admin.models.journal import entries
 from admin.references import References
+from admin.rights import Action
 from admin.words import code_name, type_name
 from switch.protocol.codes import ResponseCode
+from switch.protocol.messages import MessageType
 from switch.protocol.receipt_code import format_receipt_code
 
+PAGE_ROWS = 50
 APPROVED = (ResponseCode.APPROVED, ResponseCode.PARTIAL)
 
 
@@ -80,7 +83,12 @@ def entry_row(row: Row[Any], visitor: Visitor, references: References) -> EntryR
 
 
 def entries_page(
-    session: Session, query: Select[Any], visitor: Visitor, references: References, before: int | None, limit: int
+    session: Session,
+    query: Select[Any],
+    visitor: Visitor,
+    references: References,
+    before: int | None,
+    limit: int = PAGE_ROWS,
 ) -> tuple[list[EntryRow], int | None]:
     """One page of a question about entries, newest first, and the key that the next page begins behind."""
     query = visitor.entries_seen(query).order_by(entries.c.id.desc()).limit(limit + 1)

@@ -20,6 +20,8 @@ class StoreRow:
 
     store_id: int
     organisation_id: int
+    round_off_minor: int
+    """Cash is rounded down to multiples of it; 0: exact."""
     terminal_count: int
 
 
@@ -46,7 +48,10 @@ def stores_of(session: Session, visitor: Visitor) -> list[StoreRow]:
     counted = visitor.terminals_seen(select(terminals.c.store_id, func.count()).group_by(terminals.c.store_id))
     counts = {row[0]: row[1] for row in session.execute(counted)}
     query = visitor.stores_seen(select(stores)).order_by(stores.c.store_id)
-    return [StoreRow(row.store_id, row.organisation_id, counts.get(row.store_id, 0)) for row in session.execute(query)]
+    return [
+        StoreRow(row.store_id, row.organisation_id, row.round_off_minor, counts.get(row.store_id, 0))
+        for row in session.execute(query)
+    ]
 
 
 def dealers_seen(

@@ -19,8 +19,7 @@ from admin.words import STATUS_TONES, STATUSES
 from switch.protocol.messages import AlarmKind, AlarmState, CardStatus
 
 from .alarm_words import TO_DO, WHAT, shown_alarm, words
-from .common import PAGE_ROWS, is_part_wanted, page, with_query
-from .entry_pages import NUMBER_DIGITS_MAX
+from .common import NUMBER_DIGITS_MAX, PAGE_ROWS, is_part_wanted, page, with_query
 from .handlers import get
 
 OTHERS_SHOWN = 10

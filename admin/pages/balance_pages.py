@@ -15,8 +15,7 @@ from admin.cards.explaining import explain, movements
 from admin.models.mirror import cards
 from admin.words import type_name
 
-from .common import PAGE_ROWS, is_part_wanted, page, with_query
-from .entry_pages import NUMBER_DIGITS_MAX
+from .common import NUMBER_DIGITS_MAX, PAGE_ROWS, is_part_wanted, page, with_query
 from .handlers import get
 
 

@@ -44,9 +44,7 @@ _ = str
 MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
     (
         "",
-        (
-            MenuItem("/", _("Dashboard"), "dashboard"),
-        ),
+        (MenuItem("/", _("Dashboard"), "dashboard"),),
     ),
     (
         _("Cards"),

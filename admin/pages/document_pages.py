@@ -25,7 +25,6 @@ from admin.errors import RefusedError
 from admin.forms import Bound, FormContext, bind, fields_of, shown_of
 from admin.models.documents import Document, DocumentState, DocumentStep, SenderState, StepState
 from admin.rights import FUNCTIONS
-from admin.words import STATUSES
 from switch.protocol.codes import CodeClass, ResponseCode, code_class
 
 from .common import PAGE_ROWS, go, is_part_wanted, page, refusal_text, with_query

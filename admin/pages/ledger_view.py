@@ -16,11 +16,11 @@ from admin.documents.kind import Kind
 from admin.documents.registry import KINDS
 from admin.forms import FormContext, declared, texts_of
 from admin.i18n import FIRST_DATE
+from admin.lists.entries import EntryRow, entries_page
 from admin.points.ledger import Span, ledger_query, totals
 from admin.words import TYPES
 
-from .common import is_part_wanted, page, with_query
-from .entry_pages import NUMBER_DIGITS_MAX, EntryRow, entries_page
+from .common import NUMBER_DIGITS_MAX, is_part_wanted, page, with_query
 
 
 def span_of(type_: str, since: str, until: str) -> Span:

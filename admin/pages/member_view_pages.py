@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from admin.access import Visitor, needs
 from admin.database import from_ms
 from admin.i18n import translate
+from admin.lists.entries import entry_row
 from admin.members import definitions
 from admin.members.care import (
     CHANNELS,
@@ -53,7 +54,6 @@ from admin.rights import Action
 from admin.words import STATUS_TONES, STATUSES
 
 from .common import PAGE_ROWS, is_part_wanted, page, with_query
-from .entry_pages import entry_row
 from .handlers import get
 from .member_common import member_rows, place_names, service_references
 

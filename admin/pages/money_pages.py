@@ -17,13 +17,13 @@ from admin.documents.registry import KINDS
 from admin.errors import RefusedError
 from admin.forms import Bound, FormContext, bind, fields_of
 from admin.i18n import translate
+from admin.lists.entries import EntryRow
 from admin.money.kinds import CHANNELS
 from admin.money.limits import LimitForm, limits_seen, set_limit
 from admin.points.ledger import MONEY_TYPES, channels_of
 from admin.rights import Action
 
 from .common import go, page, refusal_text
-from .entry_pages import EntryRow
 from .handlers import get
 from .ledger_view import kinds_for, ledger_page, sequences_of
 

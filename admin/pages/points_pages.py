@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from admin.access import Visitor, needs
 from admin.forms import FormContext
+from admin.lists.entries import EntryRow
 from admin.models.mirror import gifts, points_categories
 from admin.points.catalog_kinds import category_form, gift_form
 from admin.points.ledger import POINTS_TYPES, gifts_of, qualifying
@@ -21,7 +22,6 @@ from admin.rights import Action
 from switch.protocol.terms import NO_COUNT_LIMIT
 
 from .common import PAGE_ROWS, is_part_wanted, page, with_query
-from .entry_pages import EntryRow
 from .handlers import get
 from .ledger_view import filled_address, kinds_for, ledger_page, sequences_of
 

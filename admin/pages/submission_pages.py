@@ -22,8 +22,7 @@ from admin.reports.running import ROWS_SHOWN_MAX
 from admin.reports.submitting import find, outcome_of, review, submissions_seen, submit
 from admin.rights import Action
 
-from .common import PAGE_ROWS, go, page, refusal_text, with_query
-from .entry_pages import NUMBER_DIGITS_MAX
+from .common import NUMBER_DIGITS_MAX, PAGE_ROWS, go, page, refusal_text, with_query
 from .handlers import get, post
 from .report_pages import query_of, report_of, run_report, table_context
 

@@ -16,6 +16,7 @@ from admin.documents.desk import open_body
 from admin.documents.terminal_kinds import KEY_FILE_KEPT, KEY_FILE_PURPOSE, RIGHTS
 from admin.documents.terminals import TERMINAL_ID_FIRST
 from admin.errors import RefusedError
+from admin.lists.entries import entries_page
 from admin.models.documents import Document, DocumentState
 from admin.models.journal import entries
 from admin.models.mirror import day_closes, organisations, stores, terminals
@@ -24,8 +25,7 @@ from admin.rights import Action
 from admin.switch_link import TerminalKey
 from switch.protocol.messages import DayCloseState, TerminalFlag, TerminalStatus
 
-from .common import PAGE_ROWS, is_part_wanted, page, with_query
-from .entry_pages import NUMBER_DIGITS_MAX, entries_page
+from .common import NUMBER_DIGITS_MAX, PAGE_ROWS, is_part_wanted, page, with_query
 from .handlers import get, post
 
 _ = str

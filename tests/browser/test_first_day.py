@@ -191,6 +191,8 @@ def test_a_member_is_made_and_found_by_pinyin_while_typing(visit):
     visit.locator("tbody").get_by_role("link", name="张伟").wait_for()
     visit.locator("[data-search]").press_sequentially("x", delay=20)
     visit.get_by_text("没有找到").wait_for()
+
+
 def test_the_alarm_monitor_is_live_and_its_signals_are_off_until_wanted(visit):
     choose(visit, "en")
     visit.goto("/alarms")

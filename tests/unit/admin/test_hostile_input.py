@@ -26,7 +26,6 @@ LISTS = {
     "/dealers": ("q", "after"),
     "/tokens": ("before",),
     "/webhooks/deliveries": ("webhook", "stage", "before"),
-    "/audit": ("user", "module", "object", "before"),
     "/members": ("q", "after", "state", "level", "class", "organisation", "tag", "group"),
     "/members/1000001": ("before",),
     "/members/1000001/merge": ("other",),
