@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from switch.protocol.codes import ResponseCode
-from switch.protocol.messages import CardOperation, CardStatus, MessageType
+from switch.protocol.messages import AlarmKind, AlarmState, CardOperation, CardStatus, MessageType
 
 _ = str
 
@@ -65,6 +65,18 @@ STATUSES: dict[int, str] = {
     CardStatus.CORRECTED: _("Corrected"),
     CardStatus.CLEARED: _("Cleared"),
     CardStatus.RELEASED: _("Released"),
+}
+ALARM_KINDS: dict[int, str] = {
+    AlarmKind.CLONE: _("Copied card"),
+    AlarmKind.CODE_REPLAY: _("Code used twice"),
+    AlarmKind.ENUMERATION: _("Proofs tried out"),
+    AlarmKind.TRAVEL: _("Too fast between stores"),
+}
+ALARM_STATES: dict[int, str] = {
+    AlarmState.NEW: _("New"),
+    AlarmState.ACKNOWLEDGED: _("Acknowledged"),
+    AlarmState.CLEARED: _("No fraud"),
+    AlarmState.CONFIRMED: _("Confirmed"),
 }
 STATUS_TONES: dict[int, str] = {
     CardStatus.ACTIVE: "good",

@@ -12,10 +12,12 @@ from admin.database import Database, to_signed
 from admin.errors import JournalError
 from admin.models.journal import FollowerState, JournalPosition, daily_totals, entries
 from admin.models.mirror import MIRRORS, Mirror, accounts, cards, pending_points, purses, terminals
+from admin.models.sales import baskets, bill_lines, fees
 from switch.protocol.record_kinds import RecordKind
 
 from .bulk import add_rows, delete_rows, insert_rows, upsert_rows
 from .rows import Batch, Known
+from .sales import take_back
 
 KEYS_PER_QUESTION = 500
 """Values in one IN list; SQLite's bound on variables is far above."""
@@ -56,6 +58,10 @@ class Projector:
             self._move(connection, batch, position, block_hash)
             self._settle(connection, batch)
             insert_rows(connection, entries, batch.entries)
+            insert_rows(connection, baskets, batch.sales.baskets)
+            insert_rows(connection, bill_lines, batch.sales.lines)
+            insert_rows(connection, fees, batch.sales.fees)
+            take_back(connection, batch.sales.undoings)
             add_rows(connection, daily_totals, batch.daily_totals())
             for kind, images in batch.images.items():
                 mirror = MIRRORS[kind]
@@ -100,7 +106,7 @@ class Projector:
 def forget(database: Database, partition: int) -> None:
     """Empty all tables that the follower fills, so that it begins at the beginning."""
     with database.writer.begin() as connection:
-        for table in (entries, daily_totals, *(mirror.table for mirror in MIRRORS.values())):
+        for table in (entries, daily_totals, baskets, bill_lines, fees, *(mirror.table for mirror in MIRRORS.values())):
             connection.execute(delete(table))
         for model in (JournalPosition, FollowerState):
             state: Any = model.__table__

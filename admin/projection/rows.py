@@ -16,7 +16,8 @@ from typing import Any
 
 from admin.errors import JournalError
 from admin.models.journal import PART_BITS, daily_totals, entries
-from admin.models.mirror import MIRRORS
+from admin.models.mirror import MARKS_KEPT, MIRRORS
+from switch.protocol.codes import ResponseCode
 from switch.protocol.entries import ENTRY_VERSION, EntryHeader
 from switch.protocol.envelope import Reply
 from switch.protocol.layout import layout_of
@@ -33,31 +34,23 @@ from switch.protocol.records import (
     TerminalRecord,
 )
 
+from .fields import reader_of
+from .sales import SALES, Sales
+
 Row = tuple[Any, ...]
 POINTS_PURSES = 1
 """Upper half of the key of a purse of points; visits are no points."""
 
 _HEADER = struct.Struct("<I4xqqIIBBHHHII")
 assert _HEADER.size == EntryHeader.width_bytes()
-
-
-def _reader(record: Any, *names: str) -> struct.Struct:
-    """A struct that reads some fields of a layout, u64 as i64, and nothing else of it."""
-    formats = [
-        f.wire.format.replace("Q", "q") if f.name in names else f"{f.wire.width_bytes}x"
-        for f in layout_of(record).fields
-    ]
-    return struct.Struct("<" + "".join(formats))
-
-
-_REPLY = _reader(
+_REPLY = reader_of(
     Reply, "code", "trace_number", "amount_minor", "recharged_minor", "due_minor", "discount_minor", "receipt_code"
 )
-_ACCOUNT = _reader(AccountRecord, "account_number", "balance_minor", "points_hundredths")
-_PURSE = _reader(PurseRecord, "account_number", "purse", "amount")
-_PENDING = _reader(PendingPointsRecord, "account_number", "amount_hundredths")
-_TERMINAL = _reader(TerminalRecord, "store_id", "terminal_id")
-_CARD = _reader(CardRecord, "card_number", "account_number")
+_ACCOUNT = reader_of(AccountRecord, "account_number", "balance_minor", "points_hundredths")
+_PURSE = reader_of(PurseRecord, "account_number", "purse", "amount")
+_PENDING = reader_of(PendingPointsRecord, "account_number", "amount_hundredths")
+_TERMINAL = reader_of(TerminalRecord, "store_id", "terminal_id")
+_CARD = reader_of(CardRecord, "card_number", "account_number")
 _I64 = struct.Struct("<q")
 _HEADER_BYTES = _HEADER.size
 _KEY_OFFSET, _KEY_END, _STATE_OFFSET = 8, 32, 2
@@ -83,10 +76,13 @@ _ACCOUNT_KIND, _PURSE_KIND, _PENDING_KIND = (
     int(RecordKind.PURSE),
     int(RecordKind.PENDING_POINTS),
 )
+_MARK_KIND = int(RecordKind.MARK)
+_MARK_KIND_OFFSET = 31
+"""Upper byte of a mark's third key."""
 _TERMINAL_KIND, _CARD_KIND = int(RecordKind.TERMINAL), int(RecordKind.CARD)
-_VALUE_COLUMN, _BALANCE_COLUMN, _POINTS_COLUMN = (
+_VALUE_COLUMN, _BALANCE_COLUMN, _POINTS_COLUMN, _ACCOUNT_COLUMN = (
     [column.name for column in entries.columns].index(name)
-    for name in ("value_minor", "balance_minor", "points_hundredths")
+    for name in ("value_minor", "balance_minor", "points_hundredths", "account_number")
 )
 _PART_COLUMN = 2
 _TOTALS_KEY = itemgetter(*(entries.columns.keys().index(column.name) for column in daily_totals.primary_key.columns))
@@ -97,6 +93,7 @@ _TOTALS_NUMBERS = itemgetter(
         if not column.primary_key and column.name != "entry_count"
     )
 )
+APPROVED = frozenset({int(ResponseCode.APPROVED), int(ResponseCode.PARTIAL)})
 KNOWN_MAX = 400_000
 """Accounts and purses whose last value is remembered; about 200 bytes each."""
 
@@ -140,6 +137,7 @@ class Batch:
         """By kind and key of points that were not known: likewise."""
         self.unsettled_balances: list[tuple[int, int]] = []
         """(row, account) where points changed and the account did not."""
+        self.sales = Sales()
         self._known = known
         self._account_of = account_of
         """Account of a card as the tables have it; asked where one entry changes several accounts."""
@@ -180,6 +178,11 @@ class Batch:
             else:
                 others = (_I64.unpack_from(body, request_at + _TO_CARD_OFFSET)[0],) if type_ in _TRANSFERS else ()
                 self._add_parts(first, trace_number, card, others, money, touched, cards, last)
+            if code in APPROVED and type_ in SALES:
+                account = rows[row_number][_ACCOUNT_COLUMN] or (self._account(card) if card else 0)
+                self.sales.add(body, request_at, first, trace_number, card, account, money, header[10], header[11])
+            elif operation and code in APPROVED:
+                self.sales.add_fee(body, request_at, reply_at, first, header[10], header[11])
             self.sequence, self.time_ms = sequence, time_ms
             at += size
 
@@ -216,6 +219,8 @@ class Batch:
                 elif kind == _TERMINAL_KIND:
                     store_id, terminal_id = _TERMINAL.unpack_from(body, at)
                     known.stores[terminal_id] = store_id
+            elif kind == _MARK_KIND and body[at + _MARK_KIND_OFFSET] not in MARKS_KEPT:
+                pass
             elif (of_kind := images.get(kind)) is not None:
                 is_gone = body[at + _STATE_OFFSET] == GONE
                 of_kind[body[at + _KEY_OFFSET : at + _KEY_END]] = None if is_gone else body[at:image_end]

@@ -156,13 +156,6 @@ def test_the_first_administrator_sets_up_from_empty_and_employs_people(day):
 
 def test_a_supervisor_makes_the_organisation_its_stores_and_tills(day):
     wang, chen = day["wang"], day["chen"]
-    if "add-node" not in KINDS:  # TODO remove
-        day.company.command("organisation", "put", 1, "hq", "--name", "G")
-        day.company.command("organisation", "put", 100, "store", "--under", 1, "--name", "G")
-        day.company.command("store", "put", 1, "--organisation", 100)
-        for number in (TILL, STOLEN_TILL):
-            day.company.command("terminal", "put", number, "--store", 1, "--rights", "pay", "--key-file", day.folder / f"terminal-{number}.key")
-        return
     for number, node, parent, name in (
         (GROUP, OrganisationNode.HQ, 0, NAMES["group"]),
         (NORTH, OrganisationNode.REGION, GROUP, NAMES["north"]),

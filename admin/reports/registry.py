@@ -1,0 +1,16 @@
+"""All reports by name.  A further one is a `Report` in a module of its own, and that module in this list."""
+
+from __future__ import annotations
+
+from . import campaign, cards, change, composition, goods, habits, loyalty, money, ranking, stores, summary
+from .report import Report
+
+_ = str
+GROUPS: dict[str, str] = {
+    "money": _("Money"),
+    "sales": _("Sales"),
+    "customers": _("Customers"),
+    "cards": _("Cards and security"),
+}
+MODULES = (summary, money, stores, goods, ranking, loyalty, change, composition, habits, campaign, cards)
+REPORTS: dict[str, Report] = {report.name: report for module in MODULES for report in module.REPORTS}

@@ -1,0 +1,115 @@
+"""Runs reports: on one state of the database, in bounded time, two at a time; rows up to a bound, totals of all.
+
+A sale never waits for a report: the switch is another process, and a report
+reads nothing but the service's database.  Neither does the follower: on SQLite
+readers do not hold up the writer (WAL), on PostgreSQL neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import BoundedSemaphore
+from typing import Any
+
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from admin.access import Visitor
+from admin.database import Database
+from admin.errors import RefusedError
+from admin.models.journal import daily_totals
+
+from .report import Parameters, Report, Scope
+
+ROWS_SHOWN_MAX = 400
+"""On a page: a year of dates fits; an export has more."""
+ROWS_EXPORTED_MAX = 200_000
+"""Of an export: some 15 s of writing Excel, and far below the 1,048,576 rows of a sheet."""
+AT_ONCE_MAX = 2
+"""Reports that run; the other 18 connections stay with the pages."""
+WAIT_MAX_S = 10.0
+TIME_MAX_MS = 30_000
+"""A year of 155,000 bills with 1,470,000 lines takes 1 to 3 s."""
+STEPS_BETWEEN_LOOKS = 100_000
+"""Steps of SQLite's machine, about a millisecond, between two looks at the clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Rows of a report in the order of its columns, and sums over all rows, also those beyond the bound."""
+
+    rows: list[tuple[Any, ...]]
+    totals: list[int | None]
+    """By column; None where nothing is summed."""
+    row_count: int
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether there are more rows."""
+        return self.row_count > len(self.rows)
+
+
+class Runner:
+    """Runs reports of one service."""
+
+    def __init__(self, database: Database, now_ms: Callable[[], int]) -> None:
+        self._database = database
+        self._now_ms = now_ms
+        self._places = BoundedSemaphore(AT_ONCE_MAX)
+
+    def run(self, visitor: Visitor, report: Report, parameters: Parameters, rows_max: int) -> Outcome:
+        """Answer a report; `RefusedError` when others run or it takes too long."""
+        if not self._places.acquire(timeout=WAIT_MAX_S):
+            raise RefusedError("Other reports are running. Try again in a moment.")
+        try:
+            with self._database.read() as session, bounded(session, self._now_ms):
+                return outcome(scope_of(session, visitor), report, parameters, rows_max)
+        finally:
+            self._places.release()
+
+
+def scope_of(session: Session, visitor: Visitor) -> Scope:
+    """Who asks, on which state."""
+    return Scope(session, visitor, session.scalar(select(func.max(daily_totals.c.business_date))) or 0)
+
+
+def outcome(scope: Scope, report: Report, parameters: Parameters, rows_max: int) -> Outcome:
+    """Rows up to a bound; sums of all of them, by the database when there are more."""
+    query = report.query(scope, parameters)
+    found = query.subquery()
+    names = [column.name for column in report.columns]
+    cut = query.limit(rows_max + 1) if query._limit_clause is None else query
+    rows = [tuple(row._mapping[name] for name in names) for row in scope.session.execute(cut)]
+    summed = [column.is_summed for column in report.columns]
+    if len(rows) <= rows_max:
+        columns = zip(*rows, strict=True) if rows else [()] * len(names)
+        totals = [sum(map(int, column)) if is_ else None for column, is_ in zip(columns, summed, strict=True)]
+        return Outcome(rows, totals, len(rows))
+    sums = [func.sum(found.c[name]) for name, is_ in zip(names, summed, strict=True) if is_]
+    row_count, *values = scope.session.execute(select(func.count(), *sums).select_from(found)).one()
+    left = iter(values)
+    return Outcome(rows[:rows_max], [int(next(left) or 0) if is_ else None for is_ in summed], int(row_count))
+
+
+@contextmanager
+def bounded(session: Session, now_ms: Callable[[], int]) -> Iterator[None]:
+    """Questions within take at most `TIME_MAX_MS`; `RefusedError` when they would take longer."""
+    driver: Any = session.connection().connection.driver_connection
+    is_sqlite = session.get_bind().dialect.name == "sqlite"
+    if is_sqlite:
+        deadline_ms = now_ms() + TIME_MAX_MS
+        driver.set_progress_handler(lambda: now_ms() > deadline_ms, STEPS_BETWEEN_LOOKS)
+    else:
+        session.execute(text(f"SET LOCAL statement_timeout = {TIME_MAX_MS}"))
+    try:
+        yield
+    except OperationalError as error:
+        if "interrupted" not in str(error) and "statement timeout" not in str(error):
+            raise
+        raise RefusedError("The report takes too long. Choose a shorter period or one store.") from error
+    finally:
+        if is_sqlite:
+            driver.set_progress_handler(None, 0)
