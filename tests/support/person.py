@@ -94,7 +94,7 @@ class Person:
 
     def see(self, text: str, **values: object) -> None:
         """Wait until a text stands on the page."""
-        self.page.get_by_text(self.say(text, **values)).first.wait_for()
+        self.page.get_by_text(self.say(text, **values)).filter(visible=True).first.wait_for()
 
     def field(self, label: str, within: Page | Locator | None = None) -> Locator:
         """A field by its English label."""
