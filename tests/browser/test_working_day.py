@@ -17,7 +17,8 @@ import pytest
 from playwright.sync_api import Browser
 
 from admin.documents.registry import KINDS
-from switch.protocol.card_terms import CardTypeFlag, Function
+from switch.protocol.card_terms import CardStatus, CardTypeFlag, Function
+from switch.protocol.codes import ResponseCode
 from switch.protocol.messages import KeyPurpose, OrganisationNode, RechargeChannel, Right
 from tests.support.company import Company
 from tests.support.day_till import DayTill
@@ -66,7 +67,7 @@ NAMES = {
 """What people type."""
 STAFF = {
     "wang": ("Headquarters supervisor", LANGUAGE),
-    "chen": ("Headquarters supervisor", OTHER_LANGUAGE),
+    "chen": ("Administrator", OTHER_LANGUAGE),
     "li": ("Card desk", LANGUAGE),
     "qian": ("Finance", LANGUAGE),
     "zhao": ("Security officer", LANGUAGE),
@@ -77,7 +78,8 @@ TILL, STOLEN_TILL = 7, 8
 TYPE = 1
 FIRST, COUNT, GIVEN = 6_222_020_100_000_001, 20, 12
 """Cards are made by the range; the first ones of it are drawn to a store and given out."""
-FACE, PRICE = 200_00, 35_50
+FACE, PRICE, RECHARGED, GIVEN_BACK = 200_00, 35_50, 50_00, 5_50
+REPORT_FEE, REPLACE_FEE = 5_00, 10_00
 WRONG_CODES = 20
 """From which on the switch stops a terminal."""
 
@@ -136,12 +138,18 @@ def card_page(person: Person, number: int) -> None:
     person.follow(shown(person, number))
 
 
+def decimal(amount_minor: int) -> str:
+    """An amount as people type it."""
+    return f"{amount_minor / 100:.2f}"
+
+
 def shown(person: Person, number: int) -> str:
     """A card's number as a person may see it."""
     text = str(number)
     return text if person.sees_numbers else f"{text[:6]}{'*' * (len(text) - 10)}{text[-4:]}"
 
 
+@pytest.mark.feature("K3-001", "K3-002", "VC-161", "VC-162", "VC-165", "VC-166", "HD-145")
 def test_the_first_administrator_sets_up_from_empty_and_employs_people(day):
     boss = day.comes("boss", NAMES["boss"], LANGUAGE)
     boss.sees_numbers = True
@@ -180,6 +188,7 @@ def test_a_supervisor_makes_the_organisation_its_stores_and_tills(day):
     chen.go("/terminals")
 
 
+@pytest.mark.feature("K3-087", "VC-100", "HD-024")
 def test_a_card_type_is_written_by_one_and_approved_by_another(day):
     wang, chen = day["wang"], day["chen"]
     wang.order(
@@ -192,8 +201,8 @@ def test_a_card_type_is_written_by_one_and_approved_by_another(day):
         face_minor_max="1000.00",
         single_minor_max="500.00",
         points_percent=100,
-        fee_report_loss_minor="5.00",
-        fee_replace_minor="10.00",
+        fee_report_loss_minor=decimal(REPORT_FEE),
+        fee_replace_minor=decimal(REPLACE_FEE),
         picture="card-type",
     )
     wang.order("submit-card-type", code=TYPE)
@@ -204,6 +213,7 @@ def test_a_card_type_is_written_by_one_and_approved_by_another(day):
     chen.see("Approved")
 
 
+@pytest.mark.feature("HD-048", "HD-050", "HD-074", "HD-082")
 def test_the_card_desk_makes_draws_issues_and_activates_a_batch(day):
     li, chen = day["li"], day["chen"]
     # Nobody makes cards of a type without being authorised for it.
@@ -228,48 +238,60 @@ def test_the_card_desk_makes_draws_issues_and_activates_a_batch(day):
     li.order("make-cards", card_type=TYPE, first=FIRST, count=COUNT)
     batch = f"{FIRST} - {FIRST + GIVEN - 1}"
     li.order("draw-cards", cards=batch, store_id=STORE)
-    li.order("issue-cards", cards=batch, value_minor=f"{FACE / 100:.2f}", picture="batch")
-    li.order("activate-cards", cards=batch)
+    li.order("issue-cards", cards=batch, value_minor=decimal(FACE), picture="batch")
     li.go("/card-stock")
+    # An issued card is worth nothing before it is activated.
+    assert day.till(TILL).sell(FIRST, 1_00).code == ResponseCode.CARD_STATUS
+    li.order("activate-cards", cards=batch)
     card_page(li, FIRST)
     li.see("Active")
+    assert str(FIRST) not in li.page.content()
 
 
+@pytest.mark.feature("HD-022")
 def test_a_till_sells_and_the_desk_sees_it(day):
     outcome = day.till(TILL).sell(FIRST, PRICE)
     assert outcome.approved
     day.sale = outcome.reply.journal_sequence
     li = day["li"]
-    li.eventually(lambda: card_page(li, FIRST), "¥164.50")
+    li.eventually(lambda: card_page(li, FIRST), li.money(FACE - PRICE))
     li.show("card")
     li.follow("Explain this balance")
 
 
+@pytest.mark.feature("HD-052", "HD-097", "K3-093")
 def test_finance_recharges_and_gives_a_purchase_back(day):
     qian = day["qian"]
-    qian.order("recharge-card", card=FIRST, amount_minor="50.00", channel=RechargeChannel.CASH_STORE)
-    qian.order("refund-sale", remark=NAMES["faulty"], original=day.sale, amount_minor="5.50")
-    card_page(qian, FIRST)
-    qian.see("¥220.00")
+    qian.order("recharge-card", card=FIRST, amount_minor=decimal(RECHARGED), channel=RechargeChannel.CASH_STORE)
+    qian.order("refund-sale", remark=NAMES["faulty"], original=day.sale, amount_minor=decimal(GIVEN_BACK))
+    qian.eventually(lambda: card_page(qian, FIRST), qian.money(FACE - PRICE + RECHARGED + GIVEN_BACK))
 
 
+@pytest.mark.feature("HD-054", "HD-059", "HD-038", "HD-039", "K3-092", "K3-095", "GJ-024", "GJ-088")
 def test_a_lost_card_is_stopped_and_replaced(day):
     li, lost, new = day["li"], FIRST + 1, FIRST + GIVEN
     card_page(li, lost)
     li.follow("Report loss")
     li.finish("report-loss")
-    assert not day.till(TILL).sell(lost, 1_00).approved
+    li.see(li.money(REPORT_FEE))
+    stopped = day.till(TILL).sell(lost, 1_00)
+    assert (stopped.code, CardStatus(stopped.reply.detail)) == (ResponseCode.CARD_STATUS, CardStatus.LOST)
     li.order("replace-card", card=lost, new_card=new)
+    li.see(li.money(REPLACE_FEE))
     card_page(li, new)
+    li.see(li.money(FACE))
     outcome = day.till(TILL).sell(new, 1_00)
-    assert outcome.approved
+    assert outcome.approved and outcome.balance_minor == FACE - 1_00
+    assert not day.till(TILL).sell(lost, 1_00).approved
 
 
+@pytest.mark.feature("GJ-026", "GJ-027", "HD-144")
 def test_a_card_is_frozen_by_one_and_unfrozen_by_two(day):
     li, wang = day["li"], day["wang"]
     card = FIRST + 2
     li.order("freeze-cards", cards=card, reason=3, remark=NAMES["called"])
-    assert not day.till(TILL).sell(card, 1_00).approved
+    stopped = day.till(TILL).sell(card, 1_00)
+    assert (stopped.code, CardStatus(stopped.reply.detail)) == (ResponseCode.CARD_STATUS, CardStatus.FROZEN)
     place = li.order("unfreeze-cards", cards=card, is_done=False)
     wang.agree(place, NAMES["called back"])
     assert day.till(TILL).sell(card, 1_00).approved
@@ -285,6 +307,7 @@ def test_the_till_closes_its_day_and_the_next_date_begins(day):
     assert day.till(TILL).sell(FIRST, 1_00).approved
 
 
+@pytest.mark.feature("HD-080")
 def test_an_alarm_rings_is_acknowledged_and_cleared_by_two(day):
     zhao, boss = day["zhao"], day["boss"]
     zhao.go("/alarms")
@@ -306,6 +329,7 @@ def test_an_alarm_rings_is_acknowledged_and_cleared_by_two(day):
     boss.agree(place)
 
 
+@pytest.mark.feature("HD-152")
 def test_a_key_is_rotated_by_two_and_the_key_desk(day):
     zhao, boss = day["zhao"], day["boss"]
     zhao.go("/keys")
@@ -318,17 +342,21 @@ def test_a_key_is_rotated_by_two_and_the_key_desk(day):
     zhao.show("key")
 
 
+@pytest.mark.feature("GJ-048")
 def test_a_report_says_what_the_day_was(day):
     qian = day["qian"]
     qian.go("/reports")
     qian.follow("Sales by store")
-    qian.see(NAMES["shop"])
+    sold = PRICE - GIVEN_BACK + 3 * 1_00  # the first sale, less what came back; a card each that was replaced, freed
+    row = qian.page.locator("tbody tr").filter(has=qian.page.get_by_role("cell", name=decimal(sold), exact=True))
+    row.wait_for()
     qian.show("report")
     with qian.page.expect_download() as fetched:
         qian.page.get_by_role("link", name="Excel").click()
     assert fetched.value.path().read_bytes()[:2] == b"PK"
 
 
+@pytest.mark.feature("VC-163", "VC-164")
 def test_the_dashboard_balances_and_the_log_has_everybody(day):
     boss = day["boss"]
     boss.go("/")
@@ -336,5 +364,8 @@ def test_the_dashboard_balances_and_the_log_has_everybody(day):
     boss.look("dashboard-in-the-evening")
     boss.show("dashboard")
     boss.go("/audit")
+    for name in STAFF:
+        boss.go(f"/audit?user={name}")
+        assert boss.page.locator("tbody tr").count(), name
     boss.go("/audit/check")
     assert "audit log: whole" in day.company.command("admin", "check-audit", "--data", day.company.data)

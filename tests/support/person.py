@@ -24,7 +24,7 @@ from playwright.sync_api import Browser, Locator, Page, ViewportSize
 
 from admin.documents.registry import KINDS
 from admin.forms import declared
-from admin.i18n import catalog
+from admin.i18n import catalog, locale_now, money
 from tests.support.company import Company
 
 FIRST_PASSWORD = "given by the administrator"
@@ -91,6 +91,14 @@ class Person:
         """An English text of the service in the person's language."""
         said = catalog(self.language).gettext(text)
         return said % values if values else said
+
+    def money(self, amount_minor: int) -> str:
+        """An amount as the person's pages write it."""
+        before = locale_now.set(self.language)
+        try:
+            return money(amount_minor)
+        finally:
+            locale_now.reset(before)
 
     def see(self, text: str, **values: object) -> None:
         """Wait until a text stands on the page."""
