@@ -16,7 +16,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from admin.documents.registry import KINDS
 from switch.protocol.card_terms import CardStatus, CardTypeFlag, Function
 from switch.protocol.codes import ResponseCode
 from switch.protocol.messages import KeyPurpose, OrganisationNode, RechargeChannel, Right

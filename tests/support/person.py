@@ -149,7 +149,9 @@ class Person:
         with self._measured():
             violations = AXE.run(self.page, options=AXE_OPTIONS).response["violations"]
             if PICTURES:
-                self.picture(Path(PICTURES) / f"{self.language}-{self.name}-{name or kind.strip('/').replace('/', '-')}")
+                self.picture(
+                    Path(PICTURES) / f"{self.language}-{self.name}-{name or kind.strip('/').replace('/', '-')}"
+                )
         found = [(fault["id"], fault["nodes"][0]["html"][:200]) for fault in violations]
         assert not found, f"{self.page.url}: {found}"
 
@@ -312,7 +314,7 @@ class Person:
 
     def agree(self, address: str, answer: str = "") -> None:
         """Be the second person of a document that waits; it is done then."""
-        self.go(f"/documents?whose=waiting")
+        self.go("/documents?whose=waiting")
         self._click(self.page.locator(f"a[href='{address}']").first)
         self.show("second-person")
         for _ in range(2):  # at the first time a dynamic password may be asked for

@@ -21,17 +21,16 @@ def first_day():
     return PAGES["docs/operating.md"].partition("# By commands")[0]
 
 
-def test_every_page_that_the_first_day_names_exists(first_day):
+def test_every_page_that_the_first_day_names_exists(first_day, tmp_path):
     from admin.app import create_app
     from admin.database import Database
     from admin.settings import Settings
-    from tests.support.admin_office import Office  # noqa: F401  the extra `admin` is there
 
     addresses = {code.partition("?")[0] for code in re.findall(r"`(/[a-z][^`\s]*)`", first_day)}
     assert len(addresses) >= 8
-    settings = Settings(data="/nowhere")
-    app = create_app(settings, Database("sqlite://"))
-    known = {route.path for route in app.routes}
+    database = Database("sqlite://")
+    known = {route.path for route in create_app(Settings(data=str(tmp_path)), database).routes}
+    database.close()
     assert addresses - known == set()
 
 
@@ -47,10 +46,12 @@ def test_its_pictures_are_there_and_small_and_no_others(first_day):
     named = set(re.findall(r"!\[[^\]]+\]\(pictures/([\w-]+\.png)\)", first_day))
     assert named == {path.name for path in PICTURES.glob("*")}
     assert len(named) <= PICTURES_MAX
-    assert {path.name: path.stat().st_size for path in PICTURES.glob("*") if path.stat().st_size > PICTURE_BYTES_MAX} == {}
+    sizes = {path.name: path.stat().st_size for path in PICTURES.glob("*")}
+    assert {name: size for name, size in sizes.items() if size > PICTURE_BYTES_MAX} == {}
 
 
 def test_the_day_takes_each_of_them():
-    sources = "".join((ROOT / path).read_text() for path in ("tests/browser/test_working_day.py", "tests/support/person.py"))
+    files = ("tests/browser/test_working_day.py", "tests/support/person.py")
+    sources = "".join((ROOT / path).read_text() for path in files)
     taken = set(re.findall(r'(?:show\(|picture=)"([\w-]+)"', sources))
     assert {f"{name}.png" for name in taken} == {path.name for path in PICTURES.glob("*")}
