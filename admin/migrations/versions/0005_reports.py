@@ -85,14 +85,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("account_number", name=op.f("pk_member_facts")),
     )
     op.create_table(
-        "campaigns",
+        "campaign_facts",
         sa.Column("campaign_id", columns.BigInt, autoincrement=False, nullable=False),
         sa.Column("name", sa.String(length=80), nullable=False),
         sa.Column("type", sa.String(length=80), nullable=False),
         sa.Column("start_date", sa.Integer(), nullable=False),
         sa.Column("end_date", sa.Integer(), nullable=False),
         sa.Column("cost_minor", columns.BigInt, nullable=False),
-        sa.PrimaryKeyConstraint("campaign_id", name=op.f("pk_campaigns")),
+        sa.PrimaryKeyConstraint("campaign_id", name=op.f("pk_campaign_facts")),
     )
     op.create_table(
         "campaign_targets",
@@ -135,7 +135,7 @@ def downgrade() -> None:
         "fees",
         "goods_names",
         "member_facts",
-        "campaigns",
+        "campaign_facts",
         "campaign_targets",
         "campaign_redemptions",
         "report_submissions",
