@@ -36,7 +36,7 @@ def _name_problem(name: str, bytes_max: int) -> Iterator[tuple[str, str]]:
 class Category(msgspec.Struct, frozen=True, kw_only=True):
     """A currency of points."""
 
-    category: Annotated[int, entry(_("Number"), "integer", ge=0, le=CATEGORY_MAX)]
+    category: Annotated[int, entry(_("No."), "integer", ge=0, le=CATEGORY_MAX)]
     name: Annotated[str, entry(_("Name"))]
     is_enabled: Annotated[
         bool, entry(_("May be earned and used"), "check", hint=_("Without it balances stay as they are."))
@@ -62,7 +62,7 @@ class Category(msgspec.Struct, frozen=True, kw_only=True):
 class Gift(msgspec.Struct, frozen=True, kw_only=True):
     """What points may be redeemed for."""
 
-    gift_id: Annotated[int, entry(_("Number"), "integer", ge=1, le=2**32 - 1)]
+    gift_id: Annotated[int, entry(_("No."), "integer", ge=1, le=2**32 - 1)]
     name: Annotated[str, entry(_("Name"))]
     category: Annotated[int, entry(_("Points category"), "choice", choices=all_categories)] = 0
     price_hundredths: Annotated[int, entry(_("Price in points"), "points", ge=0, le=10**15)]
