@@ -103,7 +103,7 @@ def shop(office):
     return office
 
 
-@pytest.mark.feature("K3-111", "K3-112", "K3-119", "EF-041", "K3-141")
+@pytest.mark.feature("K3-111", "K3-112", "K3-119", "K3-141")
 def test_every_report_is_a_page_in_both_languages_and_a_file(shop):
     empty = set()
     with shop.browser("finn") as browser:
@@ -222,6 +222,15 @@ def test_a_card_that_is_typed_goes_on_as_a_reference(shop):
         page = browser.get(answer.headers["location"]).text
         assert str(NORTH_CARD) not in page and "1 row" in page and f"card={reference}" in page
         assert "-100.00" in page
+        terminal = f"/reports/card-log?card={reference}&terminal={NORTH_STORE * 1000}&type={int(MessageType.DEBIT)}"
+        assert "1 row" in browser.get(f"{terminal}&from_date=2026-01-01&until_date=2026-01-01").text
+        for other in (
+            terminal.replace(f"terminal={NORTH_STORE}", "terminal=9"),
+            terminal.replace(f"type={int(MessageType.DEBIT)}", f"type={int(MessageType.CREDIT)}"),
+            f"{terminal}&from_date=2026-01-02",
+            f"{terminal}&store={SOUTH_STORE}",
+        ):
+            assert "Nothing in this period" in browser.get(other).text, other
 
 
 def test_nothing_in_a_file_is_a_formula(shop):
