@@ -16,9 +16,9 @@ from admin.models.journal import daily_totals, entries
 from admin.models.sales import (
     baskets,
     bill_lines,
+    campaign_facts,
     campaign_redemptions,
     campaign_targets,
-    campaigns,
     fees,
     goods_names,
     member_facts,
@@ -92,7 +92,7 @@ def shop(office):
         buy(connection, 3, SOUTH_CARD, NORTH_STORE, GUEST_SPENT, date=DAY + 71, issuer=SOUTH_STORE)
         put(connection, goods_names, kind="department", number=7, name=EVIL)
         put(connection, member_facts, account_number=NORTH_CARD, member=4, age="25-34", has_profile=1)
-        put(connection, campaigns, campaign_id=1, name="May", start_date=DAY, end_date=DAY + 9, cost_minor=100)
+        put(connection, campaign_facts, campaign_id=1, name="May", start_date=DAY, end_date=DAY + 9, cost_minor=100)
         put(connection, campaign_targets, campaign_id=1, account_number=NORTH_CARD)
         put(connection, campaign_redemptions, campaign_id=1, account_number=NORTH_CARD, redemption_count=2)
         put(connection, fees, sequence=4, business_date=DAY, kind=3, tender=1, card_count=1, fee_minor=30)
