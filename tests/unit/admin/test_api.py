@@ -41,6 +41,7 @@ def test_the_description_names_every_address_and_asks_nobody_else(office):
     assert "http" not in json.dumps(described["servers"])
 
 
+@pytest.mark.feature("GJ-113")
 def test_cards_come_in_pages_masked_and_of_ones_own_part(office):
     office.put_two_regions()
     office.put(*(card(6222_0201_0004_0000 + n, NORTH_STORE) for n in range(7)))
