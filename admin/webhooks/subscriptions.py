@@ -101,7 +101,9 @@ def end_subscription(service: Service, visitor: Visitor, subscription_id: int) -
         service.audit.append(session, visitor, MODULE, "delete", f"webhook {subscription_id}", before=before)
 
 
-def deliveries_seen(visitor: Visitor, state: str = "", subscription_id: int | None = None) -> Select[WebhookDelivery, str]:
+def deliveries_seen(
+    visitor: Visitor, state: str = "", subscription_id: int | None = None
+) -> Select[WebhookDelivery, str]:
     """A question about deliveries of the subscriptions that the visitor sees, newest first."""
     owners = visitor.users_seen(select(User.id))
     query = (

@@ -105,6 +105,8 @@ def test_what_a_passkey_signed_for_something_else_opens_nothing(office):
         assert add(browser, device).status_code == 303
         for_stepping_up = ask(browser, "/step-up/passkey")
         assert "before you add another" in ask(browser, "/account/passkeys")
+        fields = {"credential": device.sign(for_registering)}
+        assert browser.post("/step-up/passkey", fields, page="/step-up").status_code == 403
     with office.browser() as browser:
         for_signing_on = ask(browser, "/login/passkey", "/login")
         for challenge, faults in (
