@@ -22,7 +22,7 @@ from admin.forms import Kind as FieldKind
 from admin.models import documents as tables
 from admin.references import References
 
-from .handlers import Limit, Number, Page, Text, api_get, api_post
+from .handlers import Limit, Number, Page, SmallNumber, Text, api_get, api_post
 from .words import TYPE_WORDS, code_word
 
 TAG = "Documents"
@@ -171,7 +171,7 @@ def list_steps(
     request: Request[Visitor, Any, Any],
     document_id: FromPath[int],
     stage: Text = "",
-    after: Number = None,
+    after: SmallNumber = None,
     limit: Limit = 50,
 ) -> Page[Step]:
     """The requests of a document in their order, with the switch's answers."""

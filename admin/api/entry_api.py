@@ -11,7 +11,7 @@ from litestar.params import JSONBody
 from admin.access import Visitor, needs
 from admin.lists.entries import EntryRow, entries_by, entries_page
 
-from .handlers import Limit, Number, Page, Text, api_get, api_post
+from .handlers import Limit, Number, Page, SmallNumber, Text, api_get, api_post
 from .words import OPERATION_WORDS, TYPE_WORDS, code_word, number_of
 
 TAG = "Entries"
@@ -54,7 +54,7 @@ class EntrySearch(msgspec.Struct, forbid_unknown_fields=True):
 def list_entries(
     request: Request[Visitor, Any, Any],
     type: Text = "",
-    code: Number = None,
+    code: SmallNumber = None,
     store: Number = None,
     before: Number = None,
     limit: Limit = 50,

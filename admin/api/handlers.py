@@ -25,6 +25,8 @@ TEXT_MAX = 200
 
 Limit = Annotated[int, QueryParameter(ge=1, le=LIMIT_MAX, description="Rows of this answer.")]
 Number = Annotated[int | None, QueryParameter(ge=0, le=NUMBER_MAX)]
+SmallNumber = Annotated[int | None, QueryParameter(ge=0, le=2**31 - 1)]
+"""A number that the database keeps in 32 bits."""
 Text = Annotated[str, QueryParameter(max_length=TEXT_MAX, pattern=r"^[^\x00]*$")]
 """A filter.  PostgreSQL keeps no zero in a text."""
 Key = Annotated[

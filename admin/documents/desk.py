@@ -190,7 +190,11 @@ class Desk:
         with self._service.database.read() as session:
             document = self._seen(session, document_id)
             kind = KINDS[document.kind]
-            if kind.undo is None or document.state not in (DocumentState.DONE, DocumentState.PARTLY):
+            if (
+                kind.undo is None
+                or document.state not in (DocumentState.DONE, DocumentState.PARTLY)
+                or not document.done_count
+            ):
                 raise RefusedError("This document cannot be undone.")
             planning = self._planning(session)
             name, form = kind.undo(planning, document, decode_form(kind, document))

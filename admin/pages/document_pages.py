@@ -177,7 +177,11 @@ def show_document(
         may_submit=is_own and document.state == DocumentState.DRAFT,
         may_withdraw=is_own and document.state in (DocumentState.DRAFT, DocumentState.SUBMITTED),
         may_retry=document.state == DocumentState.PARTLY and desk.may_make(kind) and not kind.has_secrets,
-        may_undo=kind.undo is not None and is_ended and not undone_by and desk.may_make(kind),
+        may_undo=kind.undo is not None
+        and is_ended
+        and document.done_count > 0
+        and not undone_by
+        and desk.may_make(kind),
         undone_by=undone_by,
         is_first=not after,
         is_running=document.state == DocumentState.RUNNING,

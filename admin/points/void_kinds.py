@@ -28,7 +28,7 @@ U16_MAX = 65_535
 ENDED = (CardStatus.REPLACED, CardStatus.RETURNED, CardStatus.VOID, CardStatus.CORRECTED, CardStatus.CLEARED)
 _ = str
 SETTLEMENTS: dict[int | str, str] = {
-    Settlement.CARD: _("Card"),
+    Settlement.CARD: _("Stored value"),
     Settlement.CASH: _("Cash"),
     Settlement.BANK: _("Bank"),
     Settlement.POINTS: _("Points"),

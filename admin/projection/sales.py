@@ -61,7 +61,8 @@ class Sales:
 
     def __init__(self) -> None:
         self.baskets: list[Row] = []
-        self.lines: list[Row] = []
+        self.line_values: list[int] = []
+        """Rows of `bill_lines`, one behind the other: after its number the fields in their order on the wire."""
         self.undoings: list[Undoing] = []
         self.fees: list[Row] = []
 
@@ -95,14 +96,13 @@ class Sales:
             line_id = sequence << LINE_BITS
             if line_count:
                 start = at + _LINES_AT
-                self.lines += [
-                    (line_id + number, item, amount_minor, quantity, department, category)
-                    for number, (item, amount_minor, quantity, department, category) in enumerate(
-                        _LINE.iter_unpack(body[start : start + line_count * _LINE_BYTES])
-                    )
-                ]
+                values = self.line_values
+                for fields in _LINE.iter_unpack(body[start : start + line_count * _LINE_BYTES]):
+                    values.append(line_id)
+                    values += fields
+                    line_id += 1
             else:
-                self.lines.append((line_id, 0, (due or amount) + discount, 0, 0, 0))
+                self.line_values += (line_id, 0, (due or amount) + discount, 0, 0, 0)
             self.baskets.append((*own, 1, line_count, amount, discount, issuing, accepting))
             return
         own = (*own, 0, 0, -amount, 0, issuing, accepting)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -101,10 +100,12 @@ def end_subscription(service: Service, visitor: Visitor, subscription_id: int) -
         service.audit.append(session, visitor, MODULE, "delete", f"webhook {subscription_id}", before=before)
 
 
-def deliveries_seen(visitor: Visitor, state: str = "", subscription_id: int | None = None) -> Select[Any]:
+def deliveries_seen(
+    visitor: Visitor, state: str = "", subscription_id: int | None = None
+) -> Select[WebhookDelivery, str]:
     """A question about deliveries of the subscriptions that the visitor sees, newest first."""
     owners = visitor.users_seen(select(User.id))
-    query: Select[Any] = (
+    query = (
         select(WebhookDelivery, WebhookSubscription.name)
         .join(WebhookSubscription, WebhookSubscription.id == WebhookDelivery.subscription_id)
         .where(WebhookSubscription.owner_id.in_(owners))

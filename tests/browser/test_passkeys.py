@@ -131,6 +131,24 @@ def test_a_copied_key_is_noticed_by_its_count_and_a_removed_one_opens_nothing(de
     page.get_by_text("This passkey does not open the service").wait_for()
 
 
+@pytest.mark.feature("K3-001", "K3-005", "K3-006")
+def test_users_are_searched_and_their_list_is_printed_without_what_is_around_it(desk):
+    page, _ = desk
+    sign_in(page)
+    page.get_by_role("link", name="Users", exact=True).click()
+    page.get_by_label("Name").press_sequentially("nobody", delay=10)
+    page.get_by_text("Nobody by that name").wait_for()
+    page.get_by_label("Name").fill("bos")
+    page.get_by_role("link", name="boss", exact=True).wait_for()
+    page.emulate_media(media="print")
+    assert page.get_by_role("cell", name="张伟").is_visible()
+    assert not page.locator(".top").is_visible() and not page.locator(".side").is_visible()
+    assert not page.locator(".filters").is_visible()
+    assert page.pdf().startswith(b"%PDF")
+    page.emulate_media(media="screen")
+    sign_out(page)
+
+
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_forms_of_interfaces_can_be_used_by_everybody(chromium, desk, language):
     first, devices = desk

@@ -279,10 +279,17 @@ def test_change_churn_and_loyalty(part):
     assert said_frequency(made) == expected.frequency()
 
 
-@pytest.mark.feature("EF-017", "VC-154", "VC-050", "VC-023", "GJ-104")
+@pytest.mark.feature("EF-017", "VC-154", "VC-050", "GJ-104", "GJ-125")
 def test_segments_concentration_and_composition(part):
     made, expected = part
-    assert said_rfm(made) == expected.rfm()
+    scores = expected.rfm()
+    assert said_rfm(made) == scores
+    champions = [row for row in scores if min(row["R"], row["F"], row["M"]) >= 4]
+    lost = [row for row in scores if row["R"] <= 2 and max(row["F"], row["M"]) <= 3]
+    segments = {row["segment"]: (row["customers"], row["spend_minor"]) for row in made.rows("segments")}
+    assert segments[1] == (len(champions), sum(row["spend_c"] for row in champions))
+    assert segments[6] == (len(lost), sum(row["spend_c"] for row in lost))
+    assert sum(count for count, _ in segments.values()) == len(scores)
     concentration = expected.concentration()
     assert said_concentration(made, {row["top_percent"] for row in concentration}) == concentration
     for trait in TRAITS:

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from admin.figures import holdings
 from admin.models.mirror import accounts
 from switch._clock import now_ms
+from switch.protocol.layout import Packed
 from switch.protocol.messages import (
     CardOperation,
     CardTypeFlag,
@@ -22,6 +23,7 @@ from switch.protocol.messages import (
     PutRuleRequest,
     PutStoreRequest,
     Reply,
+    SetCardRequest,
 )
 from tests.support.admin_shop import Shop
 from tests.support.desk import STORE_ID, TILL_ID, TILL_KEY, Desk, make_directory
@@ -34,6 +36,7 @@ BLANKS = range(6222_0202_2000_0001, 6222_0202_2000_0009)
 CARD_MINOR = 100_00
 HQ_ID, STORE_NODE_ID = 1, 31
 ROUND_OFF_MINOR = 10
+SETS_LEVEL = 2
 EVERYTHING = Function.IDENTIFY | Function.PAY | Function.POINTS | Function.DISCOUNT | Function.VISITS
 
 
@@ -85,11 +88,8 @@ class Counter:
 
     def sell(self, card: int, amount_minor: int, **fields: Any) -> Reply:
         """Pay a bill from a card."""
-        self._trace_number += 1
         request = DebitRequest(
-            trace_number=self._trace_number,
-            business_date=self._till.terms.business_date,
-            stamp_ms=now_ms(),
+            **self._key(),
             card_number=card,
             amount_minor=amount_minor,
             **fields,
@@ -98,13 +98,22 @@ class Counter:
 
     def put_rule(self, **fields: Any) -> None:
         """A rule as a command would put it: this till may do everything."""
+        self._put(MessageType.PUT_RULE, PutRuleRequest(**self._key(), **fields))
+
+    def set_level(self, card: int, level: int) -> None:
+        """Another level of the holder, as a level job would set it."""
+        self._put(MessageType.SET_CARD, SetCardRequest(**self._key(), card_number=card, sets=SETS_LEVEL, level=level))
+
+    def _key(self) -> dict[str, Any]:
         self._trace_number += 1
-        key: dict[str, Any] = {
+        return {
             "trace_number": self._trace_number,
             "business_date": self._till.terms.business_date,
             "stamp_ms": now_ms(),
         }
-        reply = self._till.ask(MessageType.PUT_RULE, PutRuleRequest(**key, **fields)).reply
+
+    def _put(self, type_: MessageType, request: Packed) -> None:
+        reply = self._till.ask(type_, request).reply
         assert reply.code == 0, reply
 
     def balance_minor(self, card: int) -> int:

@@ -12,8 +12,11 @@ from sqlalchemy import event
 from admin.database import Database
 
 CHANGE = re.compile(r'\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+"?(\w+)', re.IGNORECASE)
-WITHOUT_RECORD = frozenset({"sessions", "api_tokens", "passkey_challenges"})
-"""Noting that a session or a token is used, and asking a device for a proof, are no operations."""
+WITHOUT_RECORD = frozenset(
+    {"sessions", "api_tokens", "passkey_challenges", "account_days", "account_days_positions"},
+)
+"""Noting that a session or a token is used, asking a device for a proof, and bringing sums up to date for whoever looks
+are no operations."""
 _path: ContextVar[str] = ContextVar("path", default="")
 
 

@@ -13,6 +13,7 @@ from tests.support.admin_orders import approve, order, preview
 from tests.support.desk import STORE_ID, TILL_ID
 from tests.support.switch_process import SwitchProcess
 
+both = pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
 WHY = {"remark": "asked for by the holder"}
 DISCOUNT_LAYER, ITEM_LAYER, BRAND_LAYER, PERIOD_LAYER, CAMPAIGN_LAYER, RECHARGE_LAYER = "123456"
 MULTIPLY, EXCLUDE = "1", "0"
@@ -97,6 +98,7 @@ def test_a_receipt_without_points_is_backfilled_once(shop, team, card_numbers):
     assert "got: hello" in wrong
 
 
+@both
 @pytest.mark.feature("HD-135", "HD-136")
 def test_points_are_voided_after_a_look_and_what_changed_is_left_alone(shop, team, card_numbers):
     maria, chen, counter = team
@@ -196,6 +198,8 @@ def test_categories_and_gifts_are_kept_and_points_become_gifts_or_money(shop, te
     "HD-129",
     "GJ-053",
     "VC-062",
+    "K3-082",
+    "K3-083",
     "HD-117",
     "HD-118",
     "HD-119",
@@ -222,8 +226,10 @@ def test_a_set_of_rules_is_written_read_in_words_checked_activated_and_tried(sho
     order(maria, "put-rule", layer=CAMPAIGN_LAYER, rate_bp="200", settlements=["2"], **common)  # bills in cash
     order(maria, "put-rule", layer=BRAND_LAYER, rate_bp="50", terminal_id=str(TILL_ID), **common)
     order(maria, "put-rule", layer=ITEM_LAYER, rate_bp="100", card_type="1", item="690555", booking_days="3", **common)
+    order(maria, "put-rule", layer=DISCOUNT_LAYER, rate_bp="20", level="5", **common)
+    order(maria, "put-rule", layer=ITEM_LAYER, rate_bp="400", card_type="1", level="5", **common)
     with shop.database.read() as session:
-        assert session.scalar(select(func.count()).select_from(rules)) == 9
+        assert session.scalar(select(func.count()).select_from(rules)) == 11
     page = maria.get("/rules/1").text
     assert "Double points · card type 1 · class 12" in page
     assert "300% of the points · card type 1 · on Fri, Sat" in page and "10.00% off · class 12" in page
@@ -269,6 +275,11 @@ def test_a_set_of_rules_is_written_read_in_words_checked_activated_and_tried(sho
     order(maria, "recharge-card", card=str(card), amount_minor="12.34", channel="2")
     assert points_of(shop, card) == 20_00 * times + 12_34
 
+    counter.set_level(card, 5)
+    golden = counter.sell(card, 10_00)  # the next bill: a fifth off, and four times the points
+    assert (golden.due_minor, golden.points_hundredths) == (8_00, 20_00 * times)
+    shop.settle()
+
     order(maria, "copy-rules", ruleset="1", into="2")
     assert "Draft" in maria.get("/rules/2").text
     locked = preview(maria, "put-rule", layer=ITEM_LAYER, ruleset="1", rate_bp="100").text
@@ -277,7 +288,7 @@ def test_a_set_of_rules_is_written_read_in_words_checked_activated_and_tried(sho
     with shop.database.read() as session:
         assert session.scalars(select(rules.c.rule).where(rules.c.ruleset == 2).order_by(rules.c.rule)).all() == [
             2,
-            *range(4, 10),
+            *range(4, 12),
         ]
     other = maria.post("/rules/try", {**sent, "ruleset": "2"}).text
     assert "not in force: the amounts come from the set in force" in other

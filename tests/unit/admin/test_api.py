@@ -41,6 +41,7 @@ def test_the_description_names_every_address_and_asks_nobody_else(office):
     assert "http" not in json.dumps(described["servers"])
 
 
+@pytest.mark.feature("GJ-113")
 def test_cards_come_in_pages_masked_and_of_ones_own_part(office):
     office.put_two_regions()
     office.put(*(card(6222_0201_0004_0000 + n, NORTH_STORE) for n in range(7)))
@@ -114,7 +115,7 @@ def test_entries_go_on_behind_a_key_and_stay_in_ones_part(office):
 def test_what_belongs_to_another_store_cannot_be_named(office):
     office.put_two_regions()
     office.add_user("boss", "administrator")
-    office.add_user("nora", "administrator", organisation_id=NORTH)
+    office.add_user("nora", "administrator", organisation_id=NORTH, totp=True)
     sam = office.add_user("sam", "store-manager", organisation_id=SOUTH)
     with office.database.write() as session:
         document = Document(
@@ -148,6 +149,21 @@ def test_what_belongs_to_another_store_cannot_be_named(office):
         assert {one["user"] for one in program.get("/api/v1/audit").json()["rows"]} == {"nora"}
         role = {"name": "mine", "label": "Mine", "rights": ["cards.view"]}
         assert "whole group" in program.post("/api/v1/roles", json=role).json()["detail"]
+    with office.browser("nora") as browser:  # the same by pages
+        headers = {"x-csrftoken": browser.token("/account")}
+        for method, address, status in (
+            ("GET", f"/users/{sam}", 404),
+            ("GET", f"/webhooks/{webhook_id}", 404),
+            ("POST", f"/webhooks/{webhook_id}", 409),
+            ("POST", f"/webhooks/{webhook_id}/delete", 409),
+            ("POST", "/tokens/1/revoke", 409),
+            ("GET", f"/documents/{number}", 404),
+            ("POST", f"/documents/{number}/retry", 404),
+            ("POST", f"/departments/{south}/delete", 409),
+        ):
+            answer = browser.client.request(method, address, headers=headers, follow_redirects=False)
+            assert answer.status_code == status, (method, address, answer.text)
+        assert "ours" not in browser.get("/webhooks").text and "boss" not in browser.get("/tokens").text
     with office.program(boss_token) as program:
         assert program.get(f"/api/v1/users/{sam}").json()["is_enabled"] is True
         assert program.get(f"/api/v1/documents/{number}").json()["state"] == "partly"

@@ -20,6 +20,7 @@ from admin.settings import Settings
 from admin.webhooks import feeding
 from admin.webhooks.addresses import addresses_of, read_address
 from admin.webhooks.delivering import Answer, backoff_s, deliver_due, due_subscriptions
+from admin.webhooks.events import Event, Found
 from admin.webhooks.feeding import feed, purge
 from admin.webhooks.sender import Sender
 from admin.webhooks.subscriptions import make_subscription
@@ -103,6 +104,8 @@ def test_a_position_moves_only_from_where_the_look_began(office, monkeypatch):
 
     monkeypatch.setattr(feeding, "_enqueue", twice)
     assert look(office) == 0
+    assert len(deliveries(office)) == 5
+    assert real(office.service, 1, {"entry_position": (0, Found([Event("late", "entry.approved", "{}")], 1))}) == 0
     assert len(deliveries(office)) == 5
 
 
