@@ -1,7 +1,5 @@
 """Members sorted: own fields and codes, groups, levels, and two records that become one."""
 
-import re
-
 import pytest
 
 from tests.support.admin_members import BASICS, ZHANG_ID, add, buy, found, hold, pass_days, save_group, send

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from admin.models.audit import AuditRow
 from admin.models.members import Member, MemberContact, member_keys
-from tests.support.admin_members import BASICS, ZHANG_ID, add, buy, found, hold, pass_days, save_group, send
+from tests.support.admin_members import BASICS, ZHANG_ID, add, buy, found, hold, pass_days, send
 from tests.support.admin_office import (
     NORTH,
     NORTH_CARD,
