@@ -148,3 +148,15 @@ def test_a_later_word_of_the_switch_ends_what_a_merge_has_moved(office, clerk):
     with office.database.writer.begin() as connection:
         connection.exec_driver_sql(f"UPDATE accounts SET member = {third}")
     assert found(clerk, str(NORTH_CARD)) == [third]
+    assert "1 card<" in clerk.get(f"/members/{third}").text and "No cards yet" in clerk.get(f"/members/{keeps}").text
+
+
+def test_many_who_count_at_the_same_time_count_each_entry_once(office, clerk, monkeypatch):
+    monkeypatch.setattr(totals, "PORTION_ENTRIES", 3)
+    for n in range(1, 21):
+        buy(office, n, 1_00)
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda _: totals.catch_up(office.database), range(12)))
+    totals.catch_up(office.database)
+    with office.database.read() as session:
+        assert totals.totals_of(session, [NORTH_CARD]) == totals.Totals(20_00, 20, 0, 0, 20_454)
