@@ -1,7 +1,10 @@
 """Members sorted: own fields and codes, groups, levels, and two records that become one."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
+from admin.members import totals
 from tests.support.admin_members import BASICS, ZHANG_ID, add, buy, found, hold, pass_days, save_group, send
 from tests.support.admin_office import NORTH_CARD, SOUTH_CARD
 
