@@ -78,6 +78,13 @@ def test_forms_take_any_text(office, browser):
             browser.post("/account/password", {"old": text, "new": text, "again": text}, page="/account").status_code
             < 500
         )
+        member = {"name": text, "mobile": text, "id_number": text, "birth_date": text, "organisation_id": "0"}
+        assert browser.post("/members/new", {**member, "member_number": text}).status_code < 500
+        group = {"name": text, "field": ["name", text], "operator": ["contains", "is"], "value": [text, text]}
+        assert browser.post("/member-groups/new", group).status_code < 500
+        fields = {"name": text, "kind": "choice", "choices": text, "rank": text, "code": text, "name_zh": text}
+        for address in ("/member-fields", "/member-codes/class"):
+            assert browser.post(address, fields).status_code < 500, address
         office.world.now_ms += 61_000  # attempts of a minute are counted
     huge = {"name": "new", "full_name": "New", "organisation_id": 10**30, "roles": "finance", "password": PASSWORD}
     assert browser.post("/users/new", huge).status_code < 500
