@@ -139,6 +139,10 @@ def test_a_rule_of_a_store_leaves_the_others_and_one_that_is_off_leaves_all(jour
     assert journal.found() == [("large", theirs)]
 
 
+def _die(*_):
+    raise RuntimeError("killed")
+
+
 def test_each_entry_is_looked_at_once_whoever_looks(journal, monkeypatch):
     monkeypatch.setattr("admin.abnormal.watcher.SPAN_ENTRIES", 2)
     journal.rule("large", amount_minor=1)
@@ -147,13 +151,10 @@ def test_each_entry_is_looked_at_once_whoever_looks(journal, monkeypatch):
     other = Watcher(journal.office.database, 0)
     assert journal.watcher.work() and other.work()
     # Dies before the commit: the next look finds the same entries, once.
-    with pytest.raises(RuntimeError), monkeypatch.context() as patch:
-
-        def die(*_):
-            raise RuntimeError("killed")
-
-        patch.setattr("admin.abnormal.watcher._raise", die)
-        journal.watcher.work()
+    with monkeypatch.context() as patch:
+        patch.setattr("admin.abnormal.watcher._raise", _die)
+        with pytest.raises(RuntimeError):
+            journal.watcher.work()
     assert len(journal.found()) == 5 and not other.work()
     with journal.office.database.read() as session:
         seen = session.get(TerminalActivity, 7)
