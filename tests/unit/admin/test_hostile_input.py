@@ -20,7 +20,12 @@ TEXTS = [
 LISTS = {
     "/cards": ("q", "status", "after"),
     "/entries": ("card", "type", "code", "store", "before"),
-    "/alarms": ("stage", "before"),
+    "/alarms": ("stage", "kind", "store", "before"),
+    "/abnormal": ("stage", "rule", "before"),
+    "/blacklist": ("q", "reason", "since", "store", "after"),
+    "/terminals": ("q", "store", "stage", "after"),
+    "/business-day": ("date", "stage", "after"),
+    "/documents/new/put-medium-policy": ("chip_most", "media"),
     "/users": ("q", "after"),
     "/audit": ("user", "module", "object", "outcome", "before"),
     "/dealers": ("q", "after"),
