@@ -10,10 +10,10 @@ from litestar import Request
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, FromQuery
 from litestar.response import Template
-from sqlalchemy import Row, Select, false, or_, select, true
+from sqlalchemy import ColumnElement, Row, Select, false, or_, select, true
 
 from admin.access import Visitor, needs
-from admin.card_search import conditions
+from admin.card_search import DIGITS_MAX, DIGITS_MIN, between, conditions, digits_of
 from admin.cards.history import chain_of, documents_about
 from admin.cards.terms import fees_of, type_names, versions_of
 from admin.cards.types import version_in_force
@@ -74,6 +74,7 @@ def list_cards(
     type: FromQuery[str] = "",
     store: FromQuery[str] = "",
     organisation: FromQuery[str] = "",
+    member: FromQuery[str] = "",
     expires_from: FromQuery[str] = "",
     expires_until: FromQuery[str] = "",
     after: FromQuery[str] = "",
@@ -87,6 +88,7 @@ def list_cards(
         "type": type,
         "store": store,
         "organisation": organisation,
+        "member": member,
         "expires_from": expires_from,
         "expires_until": expires_until,
     }
@@ -99,13 +101,14 @@ def list_cards(
         (cards.c.card_type, type),
         (cards.c.custody_store_id, store),
         (cards.c.issuing_organisation_id, organisation),
+        (accounts.c.member, member),
     ):
         if text:
             is_number = text.isascii() and text.isdecimal() and len(text) <= NUMBER_DIGITS_MAX
             query = query.where(column == int(text) if is_number else false())
     if expires_from or expires_until:
         query = query.where(cards.c.expiry_date.between(_date(expires_from, 1), _date(expires_until, DATE_MAX)))
-    spans = conditions(cards.c.card_number, q, sees_unmasked=sees_unmasked) if q else [true()]
+    spans = _spans(q, sees_unmasked=sees_unmasked) if q else [true()]
     if (behind := state.references.read(after)) is not None:
         query = query.where(cards.c.card_number > behind)
     with state.service.database.read() as session:
@@ -235,6 +238,14 @@ def show_card(request: Request[Visitor, Any, Any], reference: FromPath[str], bef
         next_address=with_query(address, {"before": next_before}) if next_before else None,
         **context,
     )
+
+
+def _spans(text: str, *, sees_unmasked: bool) -> list[ColumnElement[bool]]:
+    """Conditions for what was typed: the beginning of a number, or, for those who see whole numbers, first - last."""
+    bounds = [digits_of(part) for part in text.split(" - ")]
+    if sees_unmasked and len(bounds) == 2 and all(DIGITS_MIN <= len(digits) <= DIGITS_MAX for digits in bounds):
+        return between(cards.c.card_number, int(bounds[0]), int(bounds[1]))
+    return conditions(cards.c.card_number, text, sees_unmasked=sees_unmasked)
 
 
 def _date(text: str, other: int) -> int:
