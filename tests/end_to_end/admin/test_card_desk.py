@@ -1,6 +1,7 @@
 """The card desk through pages: from number to holder, stopping, replacing, ending; what it costs, who must agree."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
@@ -334,7 +335,7 @@ def test_reserved_numbers_are_passed_over_and_a_large_issue_takes_a_second_perso
 def test_what_a_type_says_holds_at_the_till(shop, people):
     maria, chen, user_id = people
     first = 6222_6000_0000_0001
-    types = {
+    types: dict[int, dict[str, Any]] = {
         60: {"functions": ["1"]},
         61: {"functions": ["32"]},
         62: {"functions": ["2", "4"], "discount_bp": "10", "points_percent": "100"},
@@ -374,8 +375,8 @@ def test_what_a_type_says_holds_at_the_till(shop, people):
 
 @pytest.mark.feature("HD-051", "HD-149", "K3-138", "VC-175")
 def test_the_card_desk_has_rights_of_its_own_and_making_and_issuing_are_two(shop, people):
-    _, chen, _ = people
-    make_type(*people[:2], 70)
+    maria, chen, _ = people
+    make_type(maria, chen, 70)
     shop.add_user("nobody")
     nora = shop.add_user("nora", "store-manager")
     authorise(shop, "chen", nora, 70)
