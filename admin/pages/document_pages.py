@@ -15,7 +15,7 @@ from litestar.response import Template
 from admin.access import Visitor, demand, needs
 from admin.documents.card_planning import card_results
 from admin.documents.desk import Desk, decode_form
-from admin.documents.kind import Kind, Planning
+from admin.documents.kind import STEPS_MAX, Kind, Planning
 from admin.documents.reading import DocumentFilter, document_seen, documents_page, names_of, steps_page
 from admin.documents.refusals import answer_text
 from admin.documents.registry import KINDS
@@ -265,7 +265,8 @@ def show_request(request: Request[Visitor, Any, Any], document_id: FromPath[int]
     visitor, references = request.user, request.app.state.references
     with request.app.state.service.database.read() as session:
         document = document_seen(session, visitor, document_id)
-        step = session.get(DocumentStep, (document_id, number)) if document is not None else None
+        is_known = document is not None and number <= STEPS_MAX
+        step = session.get(DocumentStep, (document_id, number)) if is_known else None
         if document is None or step is None:
             raise NotFoundException(detail="There is no such request.")
         kind = KINDS[document.kind]

@@ -1,18 +1,20 @@
 """Card types through pages: written, submitted, approved by somebody else, frozen in use, new versions, lists."""
 
+import os
 import struct
 from datetime import date, timedelta
 
 import pytest
 from sqlalchemy import select
 
+from admin.documents.terminals import link_of
 from admin.models.documents import DocumentStep
 from admin.models.mirror import card_types, type_states
 from admin.models.people import User
 from switch._clock import now_ms
 from switch.protocol.card_terms import CardTypeFlag, TypeState
 from switch.protocol.layout import layout_of
-from switch.protocol.messages import PutCardTypeRequest
+from switch.protocol.messages import MessageType, OrganisationNode, PutCardTypeRequest, PutOrganisationRequest
 from tests.support.admin_card_desk import approve, authorise, document_of, make_type, order, preview, words
 
 TOMORROW = (date(1970, 1, 1) + timedelta(days=now_ms() // 86_400_000 + 1)).isoformat()
@@ -184,3 +186,36 @@ def test_what_the_switch_refuses_names_the_field(shop, people, monkeypatch):
     monkeypatch.setattr(shop, "settle", settle)
     shop.settle()
     assert "Field invalid: Wrong PINs that lock it" in words(maria.get(place).text)
+
+
+@pytest.mark.feature("GJ-015")
+def test_a_part_of_the_group_has_its_own_types_and_changes_no_others(shop, people):
+    maria, _ = people
+    region = 1
+    _put_region(shop, region)
+    shop.add_user("rosa", "hq-supervisor", organisation_id=region, totp=True)
+    order(maria, "write-card-type", code=80, name="Group", functions=["2"])
+    with shop.browser("rosa") as rosa:
+        own = {"code": 81, "name": "Region", "functions": ["2"], "organisation_id": region}
+        order(rosa, "write-card-type", **own)
+        assert version_of(shop, 81).organisation_id == region
+        assert "not in your part" in preview(rosa, "write-card-type", **{**own, "code": 82, "organisation_id": ""})
+        assert "belongs to another part" in preview(rosa, "write-card-type", **{**own, "code": 80})
+        assert "belongs to another part" in preview(rosa, "submit-card-type", code=80)
+        order(rosa, "submit-card-type", code=81)
+    assert state_of(shop, 81) == TypeState.SUBMITTED
+
+
+def _put_region(shop, number):
+    """A node of the organisation, by the service's own terminal."""
+    link = link_of(shop.settings, 0, os.urandom)
+    with link:
+        request = PutOrganisationRequest(
+            trace_number=now_ms() % 2**32,
+            business_date=now_ms() // 86_400_000,
+            stamp_ms=now_ms(),
+            organisation_id=number,
+            node=OrganisationNode.REGION,
+        )
+        assert link.ask(MessageType.PUT_ORGANISATION, request).code == 0
+    shop.settle()
