@@ -3,6 +3,7 @@
 import os
 import struct
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -14,7 +15,7 @@ from admin.models.people import User
 from switch._clock import now_ms
 from switch.protocol.card_terms import CardTypeFlag, TypeState
 from switch.protocol.layout import layout_of
-from switch.protocol.messages import MessageType, OrganisationNode, PutCardTypeRequest, PutOrganisationRequest
+from switch.protocol.messages import MessageType, OrganisationNode, PutCardTypeRequest, PutOrganisationRequest, Reply
 from tests.support.admin_card_desk import approve, authorise, document_of, make_type, order, preview, words
 
 TOMORROW = (date(1970, 1, 1) + timedelta(days=now_ms() // 86_400_000 + 1)).isoformat()
@@ -196,7 +197,7 @@ def test_a_part_of_the_group_has_its_own_types_and_changes_no_others(shop, peopl
     shop.add_user("rosa", "hq-supervisor", organisation_id=region, totp=True)
     order(maria, "write-card-type", code=80, name="Group", functions=["2"])
     with shop.browser("rosa") as rosa:
-        own = {"code": 81, "name": "Region", "functions": ["2"], "organisation_id": region}
+        own: dict[str, Any] = {"code": 81, "name": "Region", "functions": ["2"], "organisation_id": region}
         order(rosa, "write-card-type", **own)
         assert version_of(shop, 81).organisation_id == region
         assert "not in your part" in preview(rosa, "write-card-type", **{**own, "code": 82, "organisation_id": ""})
@@ -217,5 +218,6 @@ def _put_region(shop, number):
             organisation_id=number,
             node=OrganisationNode.REGION,
         )
-        assert link.ask(MessageType.PUT_ORGANISATION, request).code == 0
+        reply = link.ask(MessageType.PUT_ORGANISATION, request)
+        assert isinstance(reply, Reply) and reply.code == 0
     shop.settle()
