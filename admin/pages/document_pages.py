@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 from anyio import to_thread
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from litestar import Request, Response, post
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, FromQuery
@@ -21,9 +23,11 @@ from admin.documents.refusals import answer_text
 from admin.documents.registry import KINDS
 from admin.documents.sending import results_of
 from admin.errors import RefusedError
-from admin.forms import Bound, FormContext, bind, fields_of, shown_of
+from admin.forms import Bound, FormContext, bind, declared, fields_of, shown_of
+from admin.forms import Kind as FieldKind
 from admin.models.documents import Document, DocumentState, DocumentStep, SenderState, StepState
 from admin.rights import FUNCTIONS, Action
+from admin.service import Service
 from switch.protocol.codes import CodeClass, ResponseCode, code_class
 
 from .common import PAGE_ROWS, go, is_part_wanted, page, refusal_text, with_query
@@ -31,6 +35,7 @@ from .handlers import get
 
 PREVIEW_ROWS = 20
 KEY_BYTES = 16
+SEALED, SEALED_PURPOSE, NONCE_BYTES = "sealed:", "previews", 12
 DEEDS = ("preview", "draft", "send")
 NUMBER_DIGITS_MAX = 18
 _ = str
@@ -196,6 +201,7 @@ def _take_form(request: Request[Visitor, Any, Any], kind_name: str, texts: dict[
     service, references = request.app.state.service, request.app.state.references
     desk = Desk(service, references, request.user)
     what, remark = _first(texts, "what"), _first(texts, "remark")
+    texts = _opened(service, kind, _first(texts, "request_key"), texts)
     shown: dict[str, Any] = {
         "kind": kind,
         "request_key": _first(texts, "request_key"),
@@ -215,7 +221,10 @@ def _take_form(request: Request[Visitor, Any, Any], kind_name: str, texts: dict[
             if what == "preview":
                 with desk.planning(kind, bound.value) as planning:
                     return page(
-                        request, "document_preview.html", **shown, **_preview(kind, planning, bound.value, texts)
+                        request,
+                        "document_preview.html",
+                        **shown,
+                        **_preview(kind, planning, bound.value, _sealed(service, kind, shown["request_key"], texts)),
                     )
             document_id = desk.make(
                 kind,
@@ -279,6 +288,8 @@ def show_request(request: Request[Visitor, Any, Any], document_id: FromPath[int]
             }
             for card, code, detail in card_results(step)
         ]
+    if any(row["card"] for row in rows) and visitor.may("cards", Action.SEE_UNMASKED):
+        request.app.state.service.audit.looked(visitor, "cards", f"document {document_id}, request {number}")
     return page(request, "document_request.html", document=document, kind=kind, step=step, rows=rows)
 
 
@@ -339,6 +350,41 @@ def _with_defaults(kind: Kind[Any], given: dict[str, list[str]], context: FormCo
     """Defaults of the form, then what the address says."""
     defaults = {field.name: list(field.values) for field in fields_of(kind.form, context)}
     return {**defaults, **{name: texts for name, texts in given.items() if name in defaults}}
+
+
+def _secret_names(kind: Kind[Any]) -> list[str]:
+    form: type[msgspec.Struct] = kind.form
+    return [one.name for one in declared(form) if one.entry.kind is FieldKind.SECRET]
+
+
+def _sealed(service: Service, kind: Kind[Any], request_key: str, texts: dict[str, list[str]]) -> dict[str, list[str]]:
+    """What was typed, with its secrets sealed: the page that shows what it would do carries them along."""
+    cipher, place = AESGCM(service.secret_for(SEALED_PURPOSE)), f"{kind.name}/{request_key}".encode()
+    sealed = dict(texts)
+    for name in _secret_names(kind):
+        nonces = [service.surroundings.random_bytes(NONCE_BYTES) for _text in texts.get(name, ())]
+        sealed[name] = [
+            SEALED + (nonce + cipher.encrypt(nonce, text.encode(), place)).hex()
+            for nonce, text in zip(nonces, texts.get(name, ()), strict=True)
+        ]
+    return sealed
+
+
+def _opened(service: Service, kind: Kind[Any], request_key: str, texts: dict[str, list[str]]) -> dict[str, list[str]]:
+    """What was typed, with the secrets that came back sealed; what cannot be opened is as if nothing was typed."""
+    cipher, place = AESGCM(service.secret_for(SEALED_PURPOSE)), f"{kind.name}/{request_key}".encode()
+    opened = dict(texts)
+    for name in _secret_names(kind):
+        for place_in_list, text in enumerate(texts.get(name, ())):
+            if not text.startswith(SEALED):
+                continue
+            try:
+                sealed = bytes.fromhex(text.removeprefix(SEALED))
+                plain = cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], place).decode()
+            except (ValueError, InvalidTag):
+                plain = ""
+            opened[name] = [*opened[name][:place_in_list], plain, *opened[name][place_in_list + 1 :]]
+    return opened
 
 
 def _digest(texts: dict[str, list[str]]) -> bytes:

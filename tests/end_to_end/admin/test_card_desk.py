@@ -17,6 +17,7 @@ from tests.support.admin_card_desk import (
     authorise,
     card_of,
     document_of,
+    field,
     make_type,
     numbers,
     order,
@@ -281,7 +282,15 @@ def test_a_new_pin_is_nowhere_to_be_read(shop, people):
     number = 6222_3800_0000_0001
     order(maria, "make-and-issue", card_type=38, first=number, tender="1")
     assert "differ" in preview(maria, "reset-pin", card=str(number), pin="482915", again="482916")
-    place = order(maria, "reset-pin", card=str(number), pin="482915", again="482915")
+    address = "/documents/new/reset-pin"
+    key = field(maria.get(address).text, "request_key")
+    typed = {"request_key": key, "card": str(number)}
+    shown = maria.post(address, {"what": "preview", **typed, "pin": "482915", "again": "482915"}).text
+    assert "482915" not in shown
+    carried = {name: field(shown, name) for name in ("digest", "pin", "again")}
+    other = maria.post(address, {"what": "send", **typed, **carried, "request_key": "another"})
+    assert other.status_code == 200  # sealed for one document: of no use for another
+    place = maria.post(address, {"what": "send", **typed, **carried}).headers["location"]
     assert document_of(shop, place).done_count == 1 and "482915" not in maria.get(place).text
     with shop.database.read() as session:
         everything = [*session.scalars(select(Document.form)), *session.scalars(select(AuditRow.detail))]
