@@ -11,7 +11,7 @@ RUN     := $(if $(filter 1,$(SWITCH_SANITIZE)),ASAN_OPTIONS=detect_leaks=0 LD_PR
 WORKERS ?= 4
 export SWITCH_DEBUG SWITCH_SANITIZE
 
-.PHONY: help setup demo test bench crash year year-reports fuzz fuzz-api lint lock clean FORCE
+.PHONY: help setup demo test bench crash year year-reports fuzz fuzz-api pictures lint lock clean FORCE
 help:  ## show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
@@ -41,6 +41,9 @@ fuzz: setup  ## the fuzz and property tests with many more examples, other ones 
 
 fuzz-api: setup  ## many more requests to the JSON interface, on both databases, other ones each time
 	@CARDSWITCH_FUZZ_API=200 $(RUN) -m pytest tests/unit/admin/test_fuzz_api.py -o faulthandler_timeout=7200
+
+pictures: setup  ## take the pictures of docs/operating.md anew, in a browser that drives the whole working day
+	@CARDSWITCH_DOCS_PICTURES=docs/pictures CARDSWITCH_DAY_LANGUAGE=en $(RUN) -m pytest tests/browser/test_working_day.py
 
 lint: setup  ## style, format and types, Cython included
 	@$(BIN)/ruff check --quiet --output-format concise

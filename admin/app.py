@@ -121,9 +121,7 @@ class Recognise(AbstractAuthenticationMiddleware):
         else:
             token = connection.cookies.get(cookie_name(Request(connection.scope)))
             visitor = await to_thread.run_sync(find_visitor, service, token, address) if token else None
-        chosen = connection.cookies.get(LANGUAGE_COOKIE) or (visitor.locale if visitor else "")
-        accepted = connection.headers.get("accept-language", "")
-        i18n.locale_now.set(i18n.choose(accepted, chosen, service.settings.locale))
+        i18n.locale_now.set(_language_of(connection, visitor.locale if visitor else ""))
         return AuthenticationResult(user=visitor, auth=None)
 
     async def _find_by_token(
@@ -138,6 +136,13 @@ class Recognise(AbstractAuthenticationMiddleware):
             if connection.app.state.request_counts.count(f"address {address}", now_ms) > WRONG_TOKENS_PER_MINUTE:
                 raise too_many(WRONG_TOKENS_PER_MINUTE, now_ms)
         return visitor
+
+
+def _language_of(connection: ASGIConnection[Any, Any, Any, Any], usual: str) -> str:
+    """Language of a request: chosen in this browser, else the visitor's usual one, else what the browser accepts."""
+    chosen = connection.cookies.get(LANGUAGE_COOKIE) or usual
+    accepted = connection.headers.get("accept-language", "")
+    return i18n.choose(accepted, chosen, connection.app.state.service.settings.locale)
 
 
 async def signed_on(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
@@ -169,6 +174,8 @@ def show_error(request: Request[Any, Any, Any], error: Exception) -> Response[An
     """A page that says what went wrong and what to do; never what the code looks like inside."""
     if is_api(request.url.path):
         return problem_of(request, error)
+    if "user" not in request.scope:  # an address without a page: nobody was recognised, and no language chosen
+        i18n.locale_now.set(_language_of(request, ""))
     here = f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
     back = here if request.method == "GET" else _page_before(request)
     if isinstance(error, NotAuthorizedException):

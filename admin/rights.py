@@ -221,7 +221,7 @@ ROLES: dict[str, Role] = {
         ),
         _role(
             "security",
-            _("Security"),
+            _("Security officer"),
             {
                 "dashboard": (V,),
                 "documents": (V,),

@@ -57,7 +57,7 @@ STEPS: dict[int, str] = {
     KeyState.DESTROYED: _("Destroy: {purpose} {version}"),
 }
 PURPOSE = Annotated[int, entry(_("Purpose"), "choice", choices=ROTATED)]
-VERSION = Annotated[int, entry(_("Version"), "integer", ge=1, le=VERSION_MAX)]
+VERSION = Annotated[int, entry(_("Key version"), "integer", ge=1, le=VERSION_MAX)]
 
 
 class Rotation(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from admin.money import kinds as money_kinds
+from admin.money import mending_kinds, order_kinds
+from admin.points import catalog_kinds, void_kinds
+from admin.points import kinds as points_kinds
+from admin.pricing import price_kinds, rule_kinds
+
 from . import (
     alarm_kinds,
     card_end_kinds,
@@ -26,6 +32,14 @@ KINDS = kinds_by_name(
         card_setting_kinds.KINDS,
         card_type_kinds.KINDS,
         member_kinds.KINDS,
+        money_kinds.KINDS,
+        mending_kinds.KINDS,
+        order_kinds.KINDS,
+        points_kinds.KINDS,
+        void_kinds.KINDS,
+        catalog_kinds.KINDS,
+        rule_kinds.KINDS,
+        price_kinds.KINDS,
         organisation_kinds.KINDS,
         terminal_kinds.KINDS,
         day_kinds.KINDS,

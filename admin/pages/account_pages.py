@@ -17,7 +17,7 @@ from admin.people.passwords import PASSWORD_LENGTH_MIN, seal, totp_address, unse
 from admin.people.sign_in import begin_totp, change_password, confirm_totp, step_up
 from admin.service import Service
 
-from .common import GUESSING, go, page, refusal_text, safe_address
+from .common import GUESSING, go, page, refusal_text, safe_address, with_query
 from .handlers import get, post
 
 NONCE_BYTES = 12
@@ -87,7 +87,7 @@ def do_totp(request: Request[Visitor, Any, Any], data: URLEncodedBody[CodeForm])
 def show_step_up(request: Request[Visitor, Any, Any], next: FromQuery[str] = "/") -> Response[Any]:
     """Ask for a fresh dynamic password."""
     if not request.user.has_totp and not request.user.has_passkey:
-        return go(request, "/account/dynamic-password")
+        return go(request, with_query("/account/dynamic-password", {"next": safe_address(next)}))
     return page(request, "step_up.html", problem="", next=safe_address(next))
 
 

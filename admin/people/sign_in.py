@@ -163,7 +163,10 @@ def begin_totp(service: Service) -> str:
 
 
 def confirm_totp(service: Service, visitor: Visitor, secret: str, code: str) -> None:
-    """Keep a secret whose first code is right; `RefusedError` when it is not, or when there is one already."""
+    """Keep a secret whose first code is right; `RefusedError` when it is not, or when there is one already.
+
+    A code was given just now, so modules that ask for one are open: a second one could only be had after half a minute.
+    """
     with service.database.write() as session:
         user = session.get(User, visitor.user_id, with_for_update=True)
         assert user is not None
@@ -175,6 +178,11 @@ def confirm_totp(service: Service, visitor: Visitor, secret: str, code: str) -> 
         nonce = service.surroundings.random_bytes(NONCE_BYTES)
         user.totp_sealed = seal(service.secret_for("totp"), secret, user.id, nonce)
         user.totp_step = step
+        session.execute(
+            update(UserSession)
+            .where(UserSession.token_hash == visitor.session_hash)
+            .values(stepped_up_until=step_up_end(service))
+        )
         service.audit.append(session, visitor, MODULE, "set up dynamic password", f"user {user.id}")
 
 

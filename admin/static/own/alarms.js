@@ -52,4 +52,6 @@
   };
   monitor.addEventListener("htmx:sse:after:connection", () => tell(panel.dataset.textLive));
   monitor.addEventListener("htmx:sse:error", () => tell(panel.dataset.textAway));
+  // htmx may have looked at the page before its extension had come: when both are here, it looks again.
+  document.addEventListener("DOMContentLoaded", () => htmx.process(monitor));
 })();
