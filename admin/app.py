@@ -319,7 +319,6 @@ def make_environment() -> Environment:
         "day": i18n.day,
         "moment": i18n.moment,
         "subject": subject_text,
-        "translated": i18n.translate,  # of texts that people may have typed: `_` would take their % for a place
     }
     return environment
 

@@ -18,8 +18,7 @@ from admin.models.mirror import cards
 from admin.rights import Action
 from admin.words import STATUSES
 
-from .common import PAGE_ROWS, is_part_wanted, page, with_query
-from .entry_pages import NUMBER_DIGITS_MAX
+from .common import NUMBER_DIGITS_MAX, PAGE_ROWS, is_part_wanted, page, with_query
 from .handlers import get
 
 

@@ -27,7 +27,7 @@ from admin.errors import RefusedError
 from admin.forms import Bound, FormContext, bind, declared, fields_of, shown_of
 from admin.forms import Kind as FieldKind
 from admin.models.documents import Document, DocumentState, DocumentStep, SenderState, StepState
-from admin.rights import FUNCTIONS
+from admin.rights import FUNCTIONS, Action
 from admin.service import Service
 from switch.protocol.codes import CodeClass, ResponseCode, code_class
 
