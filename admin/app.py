@@ -313,12 +313,12 @@ def make_environment() -> Environment:
     )
     environment.filters |= {
         "money": i18n.money,
+        "translated": i18n.translate,  # of texts that people may have typed: `_` would take their % for a format
         "points": i18n.points,
         "number": i18n.number,
         "day": i18n.day,
         "moment": i18n.moment,
         "subject": subject_text,
-        "translated": i18n.translate,  # of texts that people may have typed: `_` would take their % for a place
     }
     return environment
 

@@ -19,7 +19,7 @@ from admin.models.documents import Document, DocumentStep, StepState
 from admin.models.mirror import accounts, stores
 from admin.words import STATUSES
 from switch.protocol.card_terms import CardOperation, CardStatus, FeeKind, FeeTender, OperationFlag
-from switch.protocol.codes import CodeClass, ResponseCode, code_class
+from switch.protocol.codes import CodeClass, code_class
 from switch.protocol.lifecycle import TRANSITIONS
 from switch.protocol.messages import CardFlag, MessageType, OperateCardRequest, RangeResult, decode_rows
 
@@ -204,7 +204,7 @@ def done_cards(planning: Planning, document: Document) -> list[int]:
         number
         for step in steps
         for number, code, _detail in card_results(step)
-        if code_class(code) is CodeClass.APPROVED and code != ResponseCode.DONE_BEFORE
+        if code_class(code) is CodeClass.APPROVED
     ]
 
 

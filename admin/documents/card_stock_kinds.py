@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 import msgspec
-from sqlalchemy import Row, select
+from sqlalchemy import Row, exists, select
 
 from admin.card_search import between
 from admin.cards.authorisations import find_open, take
@@ -17,7 +17,7 @@ from admin.forms import FormContext, entry
 from admin.i18n import translate
 from admin.models.authorisations import Task
 from admin.models.documents import Document
-from admin.models.mirror import cards, organisations
+from admin.models.mirror import accounts, cards, organisations
 from admin.rights import Action
 from switch.protocol.card_terms import (
     CardOperation,
@@ -156,6 +156,8 @@ def _plan_new(operation: CardOperation) -> Any:
             flags |= OperationFlag.JOINING if form.is_first else OperationFlag(0)
         _must_be_authorised(planning)
         add_runs(planning, operation, runs(numbers), flags=int(flags), amounts=amounts, **fields)
+        if isinstance(form, MakeAndIssue):
+            _must_be_first(planning, form)
 
     return plan
 
@@ -218,6 +220,7 @@ def _plan_issue(planning: Planning, form: IssueCards) -> None:
         amount_minor=lambda form, _card, _fee: form.value_minor,
     )
     operation(planning, form)
+    _must_be_first(planning, form)
     if form.is_first:
         terms = Terms(planning.session, planning.today)
         for (card_type, _task), count in planning.counts.items():
@@ -242,6 +245,8 @@ def _why_not_issue(_planning: Planning, form: Issue, card_type: int, terms: Term
         return _("Cards of its type are named: fill in the member.")
     if version.relation == Relation.SUPPLEMENTARY and not form.main_card:
         return _("It is a supplementary card: fill in the card whose account it joins.")
+    if form.is_first and not form.member:
+        return _("The joining fee is for a member's first card: fill in the member.")
     if form.main_card and form.value_minor:
         return _("A card that joins an account is issued without a value of its own.")
     is_zero_good = not form.value_minor and not version.flags & CardTypeFlag.ONE_TIME
@@ -268,6 +273,16 @@ def _charged(terms: Terms, form: Issue, card_type: int, kind: FeeKind) -> int:
 def _issue_fee(terms: Terms, form: Issue, card_type: int) -> int:
     fee_minor = _charged(terms, form, card_type, FeeKind.ISSUE)
     return fee_minor + (_charged(terms, form, card_type, FeeKind.JOINING) if form.is_first else 0)
+
+
+def _must_be_first(planning: Planning, form: Issue) -> None:
+    """The joining fee is charged once, with a member's first card."""
+    if not form.is_first:
+        return
+    if planning.item_count > 1:
+        raise RefusedError("Only one card is a member's first: issue the others without the joining fee.")
+    if form.member and planning.session.scalar(select(exists().where(accounts.c.member == form.member))):
+        raise RefusedError("This member has a card already: the joining fee is charged once.")
 
 
 def _must_issue(planning: Planning, _form: Issue) -> None:

@@ -84,6 +84,7 @@ def _plan_writing(planning: Planning, form: CardType) -> None:
         raise RefusedError("Card type {type} is retired: nothing of it changes any more.", type=form.code)
     if not planning.visitor.sees_everything and not planning.visitor.may_place_in(form.organisation_id):
         raise RefusedError("Owner: this is not in your part of the organisation.")
+    _must_own(planning, form.code)
     version = terms.in_force(form.code) or next(iter(versions_of(planning.session, form.code)), None)
     if version is not None and is_in_use(planning.session, form.code):
         if changed := frozen_changes(form, version):
@@ -100,6 +101,13 @@ def _plan_writing(planning: Planning, form: CardType) -> None:
     )
 
 
+def _must_own(planning: Planning, code: int) -> None:
+    """A part of the group changes its own types, not those of the group or of another part."""
+    found = versions_of(planning.session, code)
+    if found and not planning.visitor.may_place_in(found[0].organisation_id):
+        raise RefusedError("Card type {type} belongs to another part of the organisation.", type=code)
+
+
 def _is_beyond_draft(planning: Planning, form: CardType) -> bool:
     return Terms(planning.session, planning.today).state(form.code) not in (0, TypeState.DRAFT)
 
@@ -107,6 +115,7 @@ def _is_beyond_draft(planning: Planning, form: CardType) -> bool:
 def _plan_state(to: TypeState, *froms: TypeState) -> Any:
     def plan(planning: Planning, form: OfType) -> None:
         terms = Terms(planning.session, planning.today)
+        _must_own(planning, form.code)
         if terms.state(form.code) not in froms:
             raise RefusedError("Card type {type} is in another state by now.", type=form.code)
         if to is TypeState.APPROVED and TypeState.SUBMITTED in froms:
@@ -124,6 +133,7 @@ def _plan_state(to: TypeState, *froms: TypeState) -> Any:
 
 
 def _plan_allowed(planning: Planning, form: Allowed) -> None:
+    _must_own(planning, form.code)
     for number in form.wanted():
         planning.add(
             MessageType.PUT_ALLOWED,

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select, true
+from sqlalchemy import ColumnElement, Row, Select, func, select, true
 from sqlalchemy.orm import Session
 
 from admin.access import Visitor
-from admin.card_search import conditions
+from admin.card_search import DIGITS_MAX, DIGITS_MIN, between, conditions, digits_of
 from admin.cards.history import chain_of
 from admin.cards.terms import type_names, versions_of
 from admin.cards.types import version_in_force
@@ -40,6 +40,8 @@ class CardFilter:
     """Store that has the card in custody."""
     organisation_id: int | None = None
     """Node that issued it."""
+    member: int | None = None
+    """Member whose account it spends from, as the switch has it."""
     expires_from: int | None = None
     expires_until: int | None = None
     """Last dates of use, days since 1970-01-01."""
@@ -109,6 +111,9 @@ def find_cards(
     ):
         if value is not None:
             query = query.where(column == value)
+    if wanted.member is not None:  # by the member's accounts, of which there is an index
+        owned = select(accounts.c.account_number).where(accounts.c.member == wanted.member)
+        query = query.where(cards.c.account_number.in_(owned))
     if wanted.expires_from is not None:
         query = query.where(cards.c.expiry_date >= wanted.expires_from)
     if wanted.expires_until is not None:
@@ -117,7 +122,7 @@ def find_cards(
         query = query.where(cards.c.card_number > behind)
     sees_unmasked = visitor.may("cards", Action.SEE_UNMASKED)
     typed = wanted.typed
-    spans = conditions(cards.c.card_number, typed, sees_unmasked=sees_unmasked) if typed else [true()]
+    spans = _spans(typed, sees_unmasked=sees_unmasked) if typed else [true()]
     found: list[Row[Any]] = []
     for span in spans:
         found += session.execute(query.where(span).limit(limit + 1 - len(found))).all()
@@ -142,6 +147,14 @@ def find_cards(
         for row in found[:limit]
     ]
     return rows, rows[-1].reference if len(found) > limit else None
+
+
+def _spans(text: str, *, sees_unmasked: bool) -> list[ColumnElement[bool]]:
+    """Conditions for what was typed: the beginning of a number, or, for those who see whole numbers, first - last."""
+    bounds = [digits_of(part) for part in text.split(" - ")]
+    if sees_unmasked and len(bounds) == 2 and all(DIGITS_MIN <= len(digits) <= DIGITS_MAX for digits in bounds):
+        return between(cards.c.card_number, int(bounds[0]), int(bounds[1]))
+    return conditions(cards.c.card_number, text, sees_unmasked=sees_unmasked)
 
 
 def card_of(session: Session, visitor: Visitor, references: References, reference: str) -> Row[Any] | None:

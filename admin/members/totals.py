@@ -54,12 +54,7 @@ def catch_up(database: Database) -> int:
     counted = 0
     while True:
         with database.write() as session:
-            position = session.get(TotalsPosition, 1)
-            if position is None:
-                position = TotalsPosition(id=1, entry_id=0)
-                session.add(position)
-                session.flush()
-            start = position.entry_id
+            start = session.get_one(TotalsPosition, 1).entry_id
             newest = session.scalar(select(func.max(entries.c.id))) or 0
             if newest <= start:
                 return counted

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from admin.access import Visitor, needs
 from admin.cards.explaining import explain, movements
 from admin.models.mirror import cards
+from admin.rights import Action
 from admin.words import type_name
 
 from .common import NUMBER_DIGITS_MAX, PAGE_ROWS, is_part_wanted, page, with_query
@@ -33,6 +34,8 @@ def show_balance(
             raise NotFoundException(detail="There is no such card, or it has no account yet.")
         found = movements(session, card.account_number, start, PAGE_ROWS)
         explanation = explain(session, card.account_number)
+    if visitor.may("cards", Action.SEE_UNMASKED):
+        state.service.audit.looked(visitor, "cards", f"card {reference}")
     rows, has_more = found[:PAGE_ROWS], len(found) > PAGE_ROWS
     return page(
         request,

@@ -45,6 +45,7 @@ def list_cards(
     type: FromQuery[str] = "",
     store: FromQuery[str] = "",
     organisation: FromQuery[str] = "",
+    member: FromQuery[str] = "",
     expires_from: FromQuery[str] = "",
     expires_until: FromQuery[str] = "",
     after: FromQuery[str] = "",
@@ -58,6 +59,7 @@ def list_cards(
         "type": type,
         "store": store,
         "organisation": organisation,
+        "member": member,
         "expires_from": expires_from,
         "expires_until": expires_until,
     }
@@ -67,6 +69,7 @@ def list_cards(
         type_code=_wanted(type),
         store_id=_wanted(store),
         organisation_id=_wanted(organisation),
+        member=_wanted(member),
         expires_from=_date(expires_from),
         expires_until=_date(expires_until),
     )

@@ -18,6 +18,7 @@ from admin.documents.card_planning import CARDS_HINT
 from admin.documents.kind import CARDS_MAX, Planning
 from admin.errors import RefusedError
 from admin.models.mirror import accounts, cards
+from admin.rights import Action
 from admin.words import STATUS_TONES, STATUSES
 
 from .common import go, page, refusal_text
@@ -39,6 +40,8 @@ def show_desk(request: Request[Visitor, Any, Any], card: FromQuery[str] = "") ->
                 accounts, accounts.c.account_number == cards.c.account_number
             )
             found = session.execute(visitor.cards_seen(query.where(cards.c.card_number == number))).first()
+        if found is not None and visitor.may("cards", Action.SEE_UNMASKED):
+            state.service.audit.looked(visitor, "cards", f"card {card}")
     return _page(
         request,
         reference=card if number is not None else "",

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 from anyio import to_thread
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from litestar import Request, Response, post
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, FromQuery
@@ -16,15 +18,17 @@ from admin.access import Visitor, demand, needs
 from admin.documents.acting import ACTS, act_on
 from admin.documents.card_planning import card_results
 from admin.documents.desk import Desk, decode_form, must_say_why
-from admin.documents.kind import Kind, Planning
+from admin.documents.kind import STEPS_MAX, Kind, Planning
 from admin.documents.reading import DocumentFilter, document_seen, documents_page, names_of, steps_page
 from admin.documents.refusals import answer_text
 from admin.documents.registry import KINDS
 from admin.documents.sending import results_of
 from admin.errors import RefusedError
-from admin.forms import Bound, FormContext, bind, fields_of, shown_of
+from admin.forms import Bound, FormContext, bind, declared, fields_of, shown_of
+from admin.forms import Kind as FieldKind
 from admin.models.documents import Document, DocumentState, DocumentStep, SenderState, StepState
-from admin.rights import FUNCTIONS
+from admin.rights import FUNCTIONS, Action
+from admin.service import Service
 from switch.protocol.codes import CodeClass, ResponseCode, code_class
 
 from .common import PAGE_ROWS, go, is_part_wanted, page, refusal_text, with_query
@@ -32,6 +36,7 @@ from .handlers import get
 
 PREVIEW_ROWS = 20
 KEY_BYTES = 16
+SEALED, SEALED_PURPOSE, NONCE_BYTES = "sealed:", "previews", 12
 DEEDS = ("preview", "draft", "send")
 NUMBER_DIGITS_MAX = 18
 _ = str
@@ -201,6 +206,7 @@ def _take_form(request: Request[Visitor, Any, Any], kind_name: str, texts: dict[
     service, references = request.app.state.service, request.app.state.references
     desk = Desk(service, references, request.user)
     what, remark = _first(texts, "what"), _first(texts, "remark")
+    texts = _opened(service, kind, _first(texts, "request_key"), texts)
     shown: dict[str, Any] = {
         "kind": kind,
         "request_key": _first(texts, "request_key"),
@@ -221,7 +227,10 @@ def _take_form(request: Request[Visitor, Any, Any], kind_name: str, texts: dict[
                 must_say_why(kind, remark)
                 with desk.planning(kind, bound.value) as planning:
                     return page(
-                        request, "document_preview.html", **shown, **_preview(kind, planning, bound.value, texts)
+                        request,
+                        "document_preview.html",
+                        **shown,
+                        **_preview(kind, planning, bound.value, _sealed(service, kind, shown["request_key"], texts)),
                     )
             document_id = desk.make(
                 kind,
@@ -273,7 +282,8 @@ def show_request(request: Request[Visitor, Any, Any], document_id: FromPath[int]
     visitor, references = request.user, request.app.state.references
     with request.app.state.service.database.read() as session:
         document = document_seen(session, visitor, document_id)
-        step = session.get(DocumentStep, (document_id, number)) if document is not None else None
+        is_known = document is not None and number <= STEPS_MAX
+        step = session.get(DocumentStep, (document_id, number)) if is_known else None
         if document is None or step is None:
             raise NotFoundException(detail="There is no such request.")
         kind = KINDS[document.kind]
@@ -286,6 +296,8 @@ def show_request(request: Request[Visitor, Any, Any], document_id: FromPath[int]
             }
             for card, code, detail in card_results(step)
         ]
+    if any(row["card"] for row in rows) and visitor.may("cards", Action.SEE_UNMASKED):
+        request.app.state.service.audit.looked(visitor, "cards", f"document {document_id}, request {number}")
     return page(request, "document_request.html", document=document, kind=kind, step=step, rows=rows)
 
 
@@ -334,6 +346,41 @@ def _with_defaults(kind: Kind[Any], given: dict[str, list[str]], context: FormCo
     defaults = {field.name: list(field.values) for field in fields_of(kind.form, context)}
     filled = {name: [text for text in texts if text] for name, texts in given.items() if name in defaults}
     return {**defaults, **filled}
+
+
+def _secret_names(kind: Kind[Any]) -> list[str]:
+    form: type[msgspec.Struct] = kind.form
+    return [one.name for one in declared(form) if one.entry.kind is FieldKind.SECRET]
+
+
+def _sealed(service: Service, kind: Kind[Any], request_key: str, texts: dict[str, list[str]]) -> dict[str, list[str]]:
+    """What was typed, with its secrets sealed: the page that shows what it would do carries them along."""
+    cipher, place = AESGCM(service.secret_for(SEALED_PURPOSE)), f"{kind.name}/{request_key}".encode()
+    sealed = dict(texts)
+    for name in _secret_names(kind):
+        nonces = [service.surroundings.random_bytes(NONCE_BYTES) for _text in texts.get(name, ())]
+        sealed[name] = [
+            SEALED + (nonce + cipher.encrypt(nonce, text.encode(), place)).hex()
+            for nonce, text in zip(nonces, texts.get(name, ()), strict=True)
+        ]
+    return sealed
+
+
+def _opened(service: Service, kind: Kind[Any], request_key: str, texts: dict[str, list[str]]) -> dict[str, list[str]]:
+    """What was typed, with the secrets that came back sealed; what cannot be opened is as if nothing was typed."""
+    cipher, place = AESGCM(service.secret_for(SEALED_PURPOSE)), f"{kind.name}/{request_key}".encode()
+    opened = dict(texts)
+    for name in _secret_names(kind):
+        for place_in_list, text in enumerate(texts.get(name, ())):
+            if not text.startswith(SEALED):
+                continue
+            try:
+                sealed = bytes.fromhex(text.removeprefix(SEALED))
+                plain = cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], place).decode()
+            except (ValueError, InvalidTag):
+                plain = ""
+            opened[name] = [*opened[name][:place_in_list], plain, *opened[name][place_in_list + 1 :]]
+    return opened
 
 
 def _digest(texts: dict[str, list[str]]) -> bytes:

@@ -40,7 +40,6 @@ PAGES = (
     "/alarms",
     "/abnormal",
     "/abnormal/rules",
-    "/abnormal/rules/new",
     "/blacklist",
     "/media",
     "/keys",

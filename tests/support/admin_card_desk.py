@@ -90,9 +90,16 @@ def authorise(shop: Shop, grantor: str, user_id: int, code: int, **fields: Any) 
     from admin.people.sign_in import find_visitor
 
     now = shop.service.now()
-    wanted = {"tasks": 3, "from_at": now, "until_at": now + timedelta(days=1), "cards_max": None, "remark": ""}
+    wanted: dict[str, Any] = {
+        "tasks": 3,
+        "from_at": now,
+        "until_at": now + timedelta(days=1),
+        "cards_max": None,
+        "remark": "",
+    }
     with shop.browser(grantor) as browser:
         visitor = find_visitor(shop.service, browser.client.cookies["session"], "test")
+    assert visitor is not None
     return grant(shop.service, visitor, card_type=code, user_id=user_id, **(wanted | fields))
 
 

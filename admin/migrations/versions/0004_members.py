@@ -450,6 +450,8 @@ def upgrade() -> None:
     )
     numbers = sa.table("member_numbers", sa.column("id"), sa.column("next_number"))
     op.bulk_insert(numbers, [{"id": 1, "next_number": FIRST_NUMBER}])
+    positions = sa.table("account_days_positions", sa.column("id"), sa.column("entry_id"))
+    op.bulk_insert(positions, [{"id": 1, "entry_id": 0}])
 
 
 def downgrade() -> None:

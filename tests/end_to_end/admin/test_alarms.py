@@ -1,6 +1,7 @@
 """A copied card's alarm on the pages: live, acknowledged, cleared by two, the card let go; blacklist, media, rules."""
 
 import json
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
@@ -47,7 +48,7 @@ def newest(shop):
         return session.execute(select(alarms).order_by(alarms.c.sequence.desc()).limit(1)).one()
 
 
-@pytest.mark.feature("HD-139", "HD-080")
+@pytest.mark.feature("HD-139")
 def test_a_copy_raises_an_alarm_that_two_persons_clear_and_the_card_goes_on(shop, officers, card_numbers):
     maria, chen = officers
     chips, card = Chips(shop), next(card_numbers)
@@ -139,6 +140,34 @@ def test_the_monitor_tells_of_an_alarm_and_comes_back_where_it_was(shop, officer
     with shop.database.write() as session:
         session.query(RoleAssignment).filter_by(role="security").delete()
     assert maria.get("/alarms/live", accept="text/event-stream").status_code == 403
+
+
+@pytest.mark.feature("HD-079", "HD-144")
+def test_the_blacklist_holds_from_the_next_payment_and_is_asked_by_number_reason_date_and_store(
+    shop, officers, card_numbers
+):
+    maria, chen = officers
+    chips, first, second = Chips(shop), next(card_numbers), next(card_numbers)
+    references = shop.app.state.references
+    order(maria, "blacklist-cards", cards=f"{first}\n{second}", remark="stolen from the van")
+    assert [chips.sell(first), chips.sell(second)] == [ResponseCode.BLACKLISTED] * 2
+
+    def listed(query):
+        page = maria.get(f"/blacklist?{query}").text
+        return [card for card in (first, second) if references.make(card) in page]
+
+    today = shop.service.now().date()
+    assert listed("") == [first, second]
+    assert listed(f"q={first}") == [first]
+    assert listed("reason=the+VAN") == [first, second] and listed("reason=100%25") == []
+    assert listed(f"since={today - timedelta(days=400)}") == [first, second]
+    assert listed(f"since={today + timedelta(days=400)}") == []
+    assert listed("store=0") == [first, second] and listed("store=3") == [] and listed("store=x") == []
+    place = order(maria, "unblacklist-cards", cards=f"{first}\n{second}")
+    assert chips.sell(first) == ResponseCode.BLACKLISTED
+    agree(chen, place)
+    assert [chips.sell(first), chips.sell(second)] == [ResponseCode.APPROVED] * 2
+    assert listed("") == []
 
 
 @pytest.mark.feature("HD-146")

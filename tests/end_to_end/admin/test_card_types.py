@@ -1,18 +1,21 @@
 """Card types through pages: written, submitted, approved by somebody else, frozen in use, new versions, lists."""
 
+import os
 import struct
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 
+from admin.documents.terminals import link_of
 from admin.models.documents import DocumentStep
 from admin.models.mirror import card_types, type_states
 from admin.models.people import User
 from switch._clock import now_ms
 from switch.protocol.card_terms import CardTypeFlag, TypeState
 from switch.protocol.layout import layout_of
-from switch.protocol.messages import PutCardTypeRequest
+from switch.protocol.messages import MessageType, OrganisationNode, PutCardTypeRequest, PutOrganisationRequest, Reply
 from tests.support.admin_card_desk import approve, authorise, document_of, make_type, order, preview, words
 
 TOMORROW = (date(1970, 1, 1) + timedelta(days=now_ms() // 86_400_000 + 1)).isoformat()
@@ -38,7 +41,7 @@ def version_of(shop, code, from_date=0):
         return session.execute(query).one()
 
 
-@pytest.mark.feature("HD-068", "GJ-006", "VC-100", "K3-087")
+@pytest.mark.feature("HD-068", "GJ-006", "VC-100", "K3-087", "GJ-019")
 def test_a_type_is_written_by_one_and_approved_by_another(shop, people):
     maria, chen = people
     order(maria, "write-card-type", code=20, name="金卡", functions=["1", "2"], level=3, validity_days=365)
@@ -69,13 +72,13 @@ def test_a_type_is_written_by_one_and_approved_by_another(shop, people):
     assert "retired" in preview(maria, "write-card-type", code=20, name="x", functions=["2"])
 
 
-@pytest.mark.feature("HD-023", "HD-028", "GJ-016", "GJ-019", "GJ-020", "GJ-021", "GJ-022", "VC-001", "K3-081", "HD-035")
+@pytest.mark.feature("HD-023", "HD-028", "GJ-016", "GJ-020", "GJ-021", "GJ-022")
 @pytest.mark.parametrize(
     ("code", "terms", "expected"),
     [
         (41, {"functions": ["1"], "medium": "1", "level": "1"}, {"functions": 1, "medium": 1, "level": 1}),
         (42, {"functions": ["2"], "medium": "5", "level": "2"}, {"functions": 2, "medium": 5, "level": 2}),
-        (43, {"functions": ["1", "8"], "discount_bp": "5.5", "medium": "6"}, {"discount_bp": 550, "medium": 6}),
+        (43, {"functions": ["1", "8"], "discount_bp": "5.5", "level": "4"}, {"discount_bp": 550, "level": 4}),
         (44, {"functions": ["32"], "card_flags": ["256"]}, {"functions": 32, "flags": int(CardTypeFlag.ONE_TIME)}),
         (45, {"functions": ["16"], "relation": "3", "card_cost_minor": "1.25"}, {"card_cost_minor": 125}),
     ],
@@ -125,7 +128,6 @@ def test_every_field_of_the_editor_reaches_the_switch_and_comes_back(shop, peopl
     assert "A recharge card has no other function." in wrong and "below the least one" in wrong
 
 
-@pytest.mark.feature("GJ-062")
 def test_in_use_parts_freeze_and_the_rest_changes_by_a_version_that_a_second_person_agrees_to(shop, people):
     maria, chen = people
     make_type(maria, chen, 21, medium="2", discount_bp="1")
@@ -158,7 +160,6 @@ def test_in_use_parts_freeze_and_the_rest_changes_by_a_version_that_a_second_per
     assert document_of(shop, retire).state in ("done", "partly")
 
 
-@pytest.mark.feature("GJ-015")
 def test_stores_and_operators_stand_on_the_lists_of_a_type(shop, people):
     maria, chen = people
     make_type(maria, chen, 22, payment_flags=["4096"])
@@ -186,3 +187,37 @@ def test_what_the_switch_refuses_names_the_field(shop, people, monkeypatch):
     monkeypatch.setattr(shop, "settle", settle)
     shop.settle()
     assert "Field invalid: Wrong PINs that lock it" in words(maria.get(place).text)
+
+
+@pytest.mark.feature("GJ-015")
+def test_a_part_of_the_group_has_its_own_types_and_changes_no_others(shop, people):
+    maria, _ = people
+    region = 1
+    _put_region(shop, region)
+    shop.add_user("rosa", "hq-supervisor", organisation_id=region, totp=True)
+    order(maria, "write-card-type", code=80, name="Group", functions=["2"])
+    with shop.browser("rosa") as rosa:
+        own: dict[str, Any] = {"code": 81, "name": "Region", "functions": ["2"], "organisation_id": region}
+        order(rosa, "write-card-type", **own)
+        assert version_of(shop, 81).organisation_id == region
+        assert "not in your part" in preview(rosa, "write-card-type", **{**own, "code": 82, "organisation_id": ""})
+        assert "belongs to another part" in preview(rosa, "write-card-type", **{**own, "code": 80})
+        assert "belongs to another part" in preview(rosa, "submit-card-type", code=80)
+        order(rosa, "submit-card-type", code=81)
+    assert state_of(shop, 81) == TypeState.SUBMITTED
+
+
+def _put_region(shop, number):
+    """A node of the organisation, by the service's own terminal."""
+    link = link_of(shop.settings, 0, os.urandom)
+    with link:
+        request = PutOrganisationRequest(
+            trace_number=now_ms() % 2**32,
+            business_date=now_ms() // 86_400_000,
+            stamp_ms=now_ms(),
+            organisation_id=number,
+            node=OrganisationNode.REGION,
+        )
+        reply = link.ask(MessageType.PUT_ORGANISATION, request)
+        assert isinstance(reply, Reply) and reply.code == 0
+    shop.settle()

@@ -38,7 +38,7 @@ def state_of(shop, number):
 
 
 @both
-@pytest.mark.feature("HD-041")
+@pytest.mark.feature("GJ-026", "GJ-027")
 def test_cards_are_frozen_from_a_list_and_let_go_by_a_second_person(shop, card_numbers):
     card, other = next(card_numbers), next(card_numbers)
     for name in ("maria", "chen"):

@@ -17,7 +17,7 @@ def account_of(shop, number):
         return session.execute(select(accounts).where(accounts.c.account_number == number)).one()
 
 
-@pytest.mark.feature("HD-012", "EF-089", "EF-027")
+@pytest.mark.feature("HD-012")
 def test_a_card_is_linked_to_its_member_and_taken_from_it_again(shop, card_numbers):
     card = next(card_numbers)
     shop.add_user("maria", "hq-supervisor")
