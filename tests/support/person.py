@@ -117,6 +117,14 @@ class Person:
         self.page.goto(address)
         self._arrived()
 
+    def denied(self, address: str, status: int) -> None:
+        """Open an address that is not for this person; the page says so."""
+        with self._measured():
+            response = self.page.goto(address)
+        assert response is not None and response.status == status, address
+        self.see("You may not do this" if status == 403 else "There is nothing here")
+        self.look(f"error-{status}")
+
     def press(self, label: str, **values: object) -> None:
         """Press a button."""
         self._click(self.page.get_by_role("button", name=self.say(label, **values), exact=True).first)
