@@ -33,6 +33,8 @@ NAMES = {
         "li": "李娜",
         "qian": "钱进",
         "zhao": "赵敏",
+        "sun": "孙丽",
+        "wu": "吴刚",
         "group": "华联集团",
         "north": "华北大区",
         "shop": "朝阳店",
@@ -51,6 +53,8 @@ NAMES = {
         "li": "Li Na",
         "qian": "Qian Jin",
         "zhao": "Zhao Min",
+        "sun": "Sun Li",
+        "wu": "Wu Gang",
         "group": "Hualian Group",
         "north": "North China",
         "shop": "Chaoyang",
@@ -341,6 +345,38 @@ def test_a_key_is_rotated_by_two_and_the_key_desk(day):
     zhao.show("key")
 
 
+@pytest.mark.feature("GJ-061")
+def test_a_store_manager_sees_his_store_and_nothing_else(day):
+    boss = day["boss"]
+    boss.employ("sun", NAMES["sun"], "Store manager", place=NAMES["shop"])
+    sun = day.comes("sun", NAMES["sun"], LANGUAGE)
+    sun.sign_on(FIRST_PASSWORD)
+    sun.go("/terminals")
+    assert sun.page.locator(f"a[href='/terminals/{TILL}']").count()
+    assert not sun.page.locator(f"a[href='/terminals/{STOLEN_TILL}']").count()
+    sun.denied(f"/terminals/{STOLEN_TILL}", 404)
+    sun.denied("/users", 403)
+    sun.denied("/documents/new/add-terminal", 403)
+    card_page(sun, FIRST)  # in the custody of the store
+    sun.order("freeze-cards", cards=FIRST + 3, remark=NAMES["called"])
+    assert day.till(TILL).sell(FIRST + 3, 1_00).code == ResponseCode.CARD_STATUS
+    sun.go("/cards")
+    sun.page.keyboard.press("/")
+    sun.page.keyboard.type(str(FIRST + COUNT - 1))  # still at headquarters
+    sun.see("No such card in your part of the organisation. Check the digits, or take a filter away.")
+    sun.go("/reports")
+
+
+def test_an_auditor_reads_everything_and_changes_nothing(day):
+    boss, wu = day["boss"], day.comes("wu", NAMES["wu"], LANGUAGE)
+    boss.employ("wu", NAMES["wu"], "Auditor")
+    wu.sign_on(FIRST_PASSWORD)
+    for address in ("/audit", "/audit/check", "/documents", "/entries", "/organisation", "/users", "/reports"):
+        wu.go(address)
+    for address in ("/users/new", "/documents/new/freeze-cards", "/authorisations/new"):
+        wu.denied(address, 403)
+
+
 @pytest.mark.feature("GJ-048")
 def test_a_report_says_what_the_day_was(day):
     qian = day["qian"]
@@ -362,7 +398,7 @@ def test_the_dashboard_balances_and_the_log_has_everybody(day):
     boss.look("dashboard-in-the-evening")
     boss.show("dashboard")
     boss.go("/audit")
-    for name in STAFF:
+    for name in (*STAFF, "sun", "wu"):
         boss.go(f"/audit?user={name}")
         assert boss.page.locator("tbody tr").count(), name
     boss.go("/audit/check")

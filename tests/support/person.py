@@ -117,6 +117,14 @@ class Person:
         self.page.goto(address)
         self._arrived()
 
+    def denied(self, address: str, status: int) -> None:
+        """Open an address that is not for this person; the page says so."""
+        with self._measured():
+            response = self.page.goto(address)
+        assert response is not None and response.status == status, address
+        self.see("You may not do this" if status == 403 else "There is nothing here")
+        self.look(f"error-{status}")
+
     def press(self, label: str, **values: object) -> None:
         """Press a button."""
         self._click(self.page.get_by_role("button", name=self.say(label, **values), exact=True).first)
@@ -143,15 +151,14 @@ class Person:
         """Let axe look at the page, once per kind of page; keep a picture where pictures are wanted."""
         path = self.page.url.removeprefix(self.company.address).partition("?")[0]
         kind = re.sub(r"/(\d+|[a-z2-7]{26})(?=/|$)", "/one", path)
-        if (self.language, kind) in self.company.looked_at and not name:
+        what = name or kind.strip("/").replace("/", "-") or "dashboard"
+        if (self.language, what) in self.company.looked_at:
             return
-        self.company.looked_at.add((self.language, kind))
+        self.company.looked_at.add((self.language, what))
         with self._measured():
             violations = AXE.run(self.page, options=AXE_OPTIONS).response["violations"]
             if PICTURES:
-                self.picture(
-                    Path(PICTURES) / f"{self.language}-{self.name}-{name or kind.strip('/').replace('/', '-')}"
-                )
+                self.picture(Path(PICTURES) / f"{self.language}-{self.name}-{what}")
         found = [(fault["id"], fault["nodes"][0]["html"][:200]) for fault in violations]
         assert not found, f"{self.page.url}: {found}"
 
@@ -278,7 +285,7 @@ class Person:
         if remark:
             self.field("Why").fill(remark)
         self.press("Show what it would do")
-        self.look(f"{kind_name}-preview")
+        self.look(picture or "preview")
         if picture:
             self.show(picture)
         assert self.page.locator("button[name=what][value=send]").count(), self.page.locator("main").inner_text()
