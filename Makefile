@@ -11,9 +11,9 @@ RUN     := $(if $(filter 1,$(SWITCH_SANITIZE)),ASAN_OPTIONS=detect_leaks=0 LD_PR
 WORKERS ?= 4
 export SWITCH_DEBUG SWITCH_SANITIZE
 
-.PHONY: help setup demo test bench crash year fuzz lint lock clean FORCE
+.PHONY: help setup demo test bench crash year year-reports fuzz fuzz-api pictures lint lock clean FORCE
 help:  ## show this list
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 setup: $(BUILT)  ## install what is missing into .venv and build the extensions
 	@:
@@ -33,8 +33,17 @@ crash: setup  ## 500 rounds of kill, recover and compare
 year: setup  ## the whole year of shopping under every rule file, compared with an independent oracle
 	@$(RUN) -m pytest tests/end_to_end/test_replay_shopping_year.py -k whole_year --whole-year
 
+year-reports: setup  ## the whole year of shopping through the switch and the reports, compared with reference figures
+	@$(RUN) -m pytest tests/end_to_end/test_year_reports.py -k whole_year --whole-year
+
 fuzz: setup  ## the fuzz and property tests with many more examples, other ones each time
 	@$(RUN) -m pytest tests/fuzz tests/properties --hypothesis-profile fuzz -o faulthandler_timeout=3600
+
+fuzz-api: setup  ## many more requests to the JSON interface, on both databases, other ones each time
+	@CARDSWITCH_FUZZ_API=200 $(RUN) -m pytest tests/unit/admin/test_fuzz_api.py -o faulthandler_timeout=7200
+
+pictures: setup  ## take the pictures of docs/operating.md anew, in a browser that drives the whole working day
+	@CARDSWITCH_DOCS_PICTURES=docs/pictures CARDSWITCH_DAY_LANGUAGE=en $(RUN) -m pytest tests/browser/test_working_day.py
 
 lint: setup  ## style, format and types, Cython included
 	@$(BIN)/ruff check --quiet --output-format concise

@@ -20,10 +20,13 @@ from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 
 from .models.documents import Document
+from .models.interfaces import Passkey
 from .models.journal import entries
+from .models.members import Member
 from .models.mirror import alarms, cards, organisations, stores, terminals
 from .models.people import WHOLE_GROUP, Department, User
-from .rights import STEP_UP_RIGHTS, Action, right, rights_of
+from .rights import ALL_RIGHTS, Action, right
+from .roles import rights_held
 
 if TYPE_CHECKING:
     from .service import Service
@@ -64,7 +67,12 @@ class Visitor:
     session_hash: bytes
     stepped_up_until: datetime | None = None
     has_totp: bool = False
+    has_passkey: bool = False
     must_change_password: bool = False
+    token_id: int = 0
+    """Token of a program that comes in the user's name; 0: the user himself."""
+    is_token_stepped_up: bool = False
+    """Whether the token was made with a fresh dynamic password: then it opens what demands one."""
 
     def may(self, function: str, action: Action = Action.VIEW) -> bool:
         """Whether the visitor holds a right."""
@@ -129,6 +137,10 @@ class Visitor:
         """A question about `users`: those of its part of the organisation."""
         return query if self.sees_everything else query.where(User.organisation_id.in_(self.organisation_ids))
 
+    def members_seen(self, query: Select[Any]) -> Select[Any]:
+        """A question about `members`: those whose record its part of the organisation owns."""
+        return query if self.sees_everything else query.where(Member.organisation_id.in_(self.organisation_ids))
+
     def documents_seen(self, query: Select[Any]) -> Select[Any]:
         """A question about `documents`: those that were made in its part of the organisation."""
         return query if self.sees_everything else query.where(Document.organisation_id.in_(self.organisation_ids))
@@ -176,9 +188,16 @@ def subtree(session: Session, root: int) -> frozenset[int]:
 
 
 def visitor_of(
-    session: Session, user: User, address: str, session_hash: bytes, stepped_up_until: datetime | None
+    session: Session,
+    user: User,
+    address: str,
+    session_hash: bytes,
+    stepped_up_until: datetime | None,
+    *,
+    token: tuple[int, frozenset[str], bool] | None = None,
 ) -> Visitor:
-    """What a user may do and see at this moment."""
+    """What a user may do and see at this moment; by a token (number, scopes, stepped up) only what it was made for."""
+    token_id, scopes, is_token_stepped_up = token or (0, ALL_RIGHTS, False)
     roles = tuple(sorted(assignment.role for assignment in user.assignments))
     return Visitor(
         user_id=user.id,
@@ -187,13 +206,16 @@ def visitor_of(
         locale=user.locale,
         organisation_id=user.organisation_id,
         organisation_ids=subtree(session, user.organisation_id),
-        rights=rights_of(roles),
+        rights=rights_held(session, roles) & scopes,
         roles=roles,
         address=address,
         session_hash=session_hash,
         stepped_up_until=stepped_up_until,
         has_totp=user.totp_sealed is not None,
+        has_passkey=session.scalar(select(Passkey.id).where(Passkey.user_id == user.id).limit(1)) is not None,
         must_change_password=user.must_change_password,
+        token_id=token_id,
+        is_token_stepped_up=is_token_stepped_up,
     )
 
 
@@ -220,10 +242,13 @@ def demand(service: Service, visitor: Visitor, function: str, action: Action, pa
     if needed not in visitor.rights:
         service.audit.refused(visitor, function, action.value, path)
         raise PermissionDeniedException(detail=f"The right {needed} is needed.")
-    if needed in STEP_UP_RIGHTS and not is_stepped_up(visitor, service.now()):
+    now = service.now()
+    if not is_stepped_up(visitor, now) and service.parameters.asks_for_step_up(function, action, now):
         raise StepUpNeededException(needed)
 
 
 def is_stepped_up(visitor: Visitor, now: datetime) -> bool:
-    """Whether a fresh dynamic password was given."""
+    """Whether a fresh dynamic password was given; for a token, when it was made."""
+    if visitor.token_id:
+        return visitor.is_token_stepped_up
     return visitor.stepped_up_until is not None and now < visitor.stepped_up_until

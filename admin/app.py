@@ -26,33 +26,74 @@ from litestar.static_files import create_static_files_router
 from litestar.status_codes import HTTP_400_BAD_REQUEST, HTTP_500_INTERNAL_SERVER_ERROR
 from litestar.template.config import TemplateConfig
 from sqlalchemy import text
-from sqlalchemy.exc import DataError
 
 from . import i18n
 from ._clock import SYSTEM, Surroundings
 from .access import PasswordChangeNeededException, StepUpNeededException, Visitor
+from .api.limits import WRONG_TOKENS_PER_MINUTE, RequestCounts, too_many
+from .api.problems import NOT_STORABLE, is_api, problem_of
+from .api.routes import API_HANDLERS, openapi_config
 from .database import Database
+from .documents.kind import subject_text
 from .errors import RefusedError
 from .figures import HoldingsKept
 from .pages import (
+    abnormal_pages,
     account_pages,
+    alarm_live,
     alarm_pages,
     audit_pages,
+    authorisation_pages,
+    balance_pages,
+    blacklist_pages,
+    campaign_pages,
     card_pages,
+    card_stock_pages,
+    card_type_pages,
     dashboard_pages,
+    day_pages,
+    dealer_pages,
+    desk_pages,
     document_pages,
     entry_pages,
+    key_pages,
+    media_pages,
+    member_care_pages,
+    member_field_pages,
+    member_file_pages,
+    member_group_pages,
+    member_level_pages,
+    member_pages,
+    member_view_pages,
+    money_pages,
+    order_pages,
     organisation_pages,
+    parameter_pages,
+    passkey_pages,
+    points_pages,
+    price_pages,
+    report_pages,
+    role_pages,
+    rule_pages,
     sign_in_pages,
+    submission_pages,
+    terminal_pages,
+    token_pages,
     user_pages,
+    webhook_pages,
 )
 from .pages.common import go, page, refusal_text, safe_address, with_query
 from .pages.handlers import get
 from .pages.sign_in_pages import LANGUAGE_COOKIE, cookie_name
 from .people.sign_in import find_visitor
+from .people.tokens import find_token_visitor
+from .points.purses import HeldKept
+from .pulse import Pulse
 from .references import References
+from .reports.running import Runner
 from .service import Service
 from .settings import Settings, settings_of_process
+from .switch_link import link_of
 
 HERE = Path(__file__).parent
 HEADERS = {
@@ -64,9 +105,7 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
-NOT_STORABLE = (DataError, OverflowError)
-"""What a database says to numbers beyond 64 bits and to texts with a zero in them: a visitor's mistake, not ours."""
-EXPECTED: set[int | type[Exception]] = {400, 401, 403, 404, 405, 409, 413, 422, 429, *NOT_STORABLE}
+EXPECTED: set[int | type[Exception]] = {400, 401, 403, 404, 405, 409, 413, 422, 429, RefusedError, *NOT_STORABLE}
 """Answers to visitors' mistakes: logged as requests, without a stack."""
 
 
@@ -76,13 +115,34 @@ class Recognise(AbstractAuthenticationMiddleware):
     async def authenticate_request(self, connection: ASGIConnection[Any, Any, Any, Any]) -> AuthenticationResult:
         """The visitor, or None; and the language of the request."""
         service: Service = connection.app.state.service
-        token = connection.cookies.get(cookie_name(Request(connection.scope)))
         address = connection.client.host if connection.client else ""
-        visitor = await to_thread.run_sync(find_visitor, service, token, address) if token else None
-        chosen = connection.cookies.get(LANGUAGE_COOKIE) or (visitor.locale if visitor else "")
-        accepted = connection.headers.get("accept-language", "")
-        i18n.locale_now.set(i18n.choose(accepted, chosen, service.settings.locale))
+        if is_api(connection.scope["path"]):  # cookies open pages only, so that no foreign page can use the interface
+            visitor = await self._find_by_token(connection, service, address)
+        else:
+            token = connection.cookies.get(cookie_name(Request(connection.scope)))
+            visitor = await to_thread.run_sync(find_visitor, service, token, address) if token else None
+        i18n.locale_now.set(_language_of(connection, visitor.locale if visitor else ""))
         return AuthenticationResult(user=visitor, auth=None)
+
+    async def _find_by_token(
+        self, connection: ASGIConnection[Any, Any, Any, Any], service: Service, address: str
+    ) -> Visitor | None:
+        scheme, _space, token = connection.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            return None
+        visitor = await to_thread.run_sync(find_token_visitor, service, token.strip(), address)
+        if visitor is None:
+            now_ms = service.surroundings.now_ms()
+            if connection.app.state.request_counts.count(f"address {address}", now_ms) > WRONG_TOKENS_PER_MINUTE:
+                raise too_many(WRONG_TOKENS_PER_MINUTE, now_ms)
+        return visitor
+
+
+def _language_of(connection: ASGIConnection[Any, Any, Any, Any], usual: str) -> str:
+    """Language of a request: chosen in this browser, else the visitor's usual one, else what the browser accepts."""
+    chosen = connection.cookies.get(LANGUAGE_COOKIE) or usual
+    accepted = connection.headers.get("accept-language", "")
+    return i18n.choose(accepted, chosen, connection.app.state.service.settings.locale)
 
 
 async def signed_on(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
@@ -112,6 +172,10 @@ class OpenMetrics(PrometheusController):
 
 def show_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """A page that says what went wrong and what to do; never what the code looks like inside."""
+    if is_api(request.url.path):
+        return problem_of(request, error)
+    if "user" not in request.scope:  # an address without a page: nobody was recognised, and no language chosen
+        i18n.locale_now.set(_language_of(request, ""))
     here = f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
     back = here if request.method == "GET" else _page_before(request)
     if isinstance(error, NotAuthorizedException):
@@ -143,46 +207,94 @@ def create_app(
     """The service; without arguments for a worker, with settings from the file that the environment names."""
     settings = settings or settings_of_process()
     service = Service(settings, database or Database(settings.url), surroundings)
+    pulse = Pulse(lambda: link_of(settings, surroundings), surroundings.now_ms)
     modules = (
         sign_in_pages,
         account_pages,
         dashboard_pages,
         document_pages,
         card_pages,
+        balance_pages,
+        desk_pages,
+        card_stock_pages,
+        card_type_pages,
+        authorisation_pages,
         entry_pages,
         alarm_pages,
+        member_pages,
+        member_view_pages,
+        member_care_pages,
+        member_group_pages,
+        member_level_pages,
+        member_file_pages,
+        member_field_pages,
+        alarm_live,
+        abnormal_pages,
+        blacklist_pages,
+        media_pages,
+        key_pages,
+        terminal_pages,
+        day_pages,
         organisation_pages,
+        dealer_pages,
+        report_pages,
+        submission_pages,
+        money_pages,
+        order_pages,
+        points_pages,
+        rule_pages,
+        price_pages,
+        campaign_pages,
         user_pages,
+        role_pages,
+        passkey_pages,
+        parameter_pages,
+        token_pages,
+        webhook_pages,
         audit_pages,
     )
     # Copies, for registration changes a handler, and a process may make several services (tests do).
     metrics_pages: list[Any] = [OpenMetrics] if settings.is_metrics_open else []
-    handlers: list[Any] = [copy(handler) for handler in (health, *chain.from_iterable(m.HANDLERS for m in modules))]
-    statics = create_static_files_router(path="/static", directories=[HERE / "static"], opt={"public": True})
+    pages = chain.from_iterable(m.HANDLERS for m in modules)
+    handlers: list[Any] = [copy(handler) for handler in (health, *pages, *API_HANDLERS)]
+    statics = create_static_files_router(
+        path="/static", directories=[HERE / "static"], opt={"public": True}, include_in_schema=False
+    )
+    environment = make_environment()
     metrics = PrometheusConfig(app_name="cardswitch_admin", prefix="cardswitch_admin", group_path=True)
     return Litestar(
         route_handlers=[*handlers, *metrics_pages, statics],
         guards=[signed_on],
+        include_in_schema=False,  # the interface says so itself
         middleware=[
             metrics.middleware,
             DefineMiddleware(Recognise, exclude="^/static/", exclude_http_methods=[]),
         ],
         csrf_config=CSRFConfig(
-            secret=service.secret_for("csrf").hex(), cookie_secure=settings.is_https, cookie_httponly=True
+            secret=service.secret_for("csrf").hex(),
+            cookie_secure=settings.is_https,
+            cookie_httponly=True,
+            exclude="^/api/",
         ),
-        template_config=TemplateConfig(instance=JinjaTemplateEngine.from_environment(make_environment())),
+        template_config=TemplateConfig(instance=JinjaTemplateEngine.from_environment(environment)),
         exception_handlers={HTTPException: show_error, RefusedError: show_error, Exception: show_error},
         plugins=[StructlogPlugin(StructlogConfig(_logging(), enable_middleware_logging=False))],
-        openapi_config=None,
+        openapi_config=openapi_config(),
         state=State(
             {
                 "service": service,
                 "references": References(service.secret_for("card references")),
                 "holdings": HoldingsKept(),
+                "request_counts": RequestCounts(),
+                "reports": Runner(service.database, surroundings.now_ms),
+                "pulse": pulse,
+                "points_held": HeldKept(),
+                "monitor": alarm_live.Monitor(),
+                "environment": environment,
             }
         ),
         response_headers=HEADERS,
-        on_shutdown=[service.database.close],
+        on_shutdown=[service.database.close, pulse.close],
     )
 
 
@@ -201,10 +313,12 @@ def make_environment() -> Environment:
     )
     environment.filters |= {
         "money": i18n.money,
+        "translated": i18n.translate,  # of texts that people may have typed: `_` would take their % for a format
         "points": i18n.points,
         "number": i18n.number,
         "day": i18n.day,
         "moment": i18n.moment,
+        "subject": subject_text,
     }
     return environment
 

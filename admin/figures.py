@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import Select, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from switch.protocol.codes import ResponseCode
@@ -18,6 +18,9 @@ from .models.mirror import accounts, alarms, cards, pending_points, purses
 from .models.mirror import switches as switch_records
 
 APPROVED = (ResponseCode.APPROVED, ResponseCode.PARTIAL)
+SPENDING = (MessageType.DEBIT, MessageType.CAPTURE)
+DAYS_SHOWN = 31
+"""Business dates on the chart: a month."""
 POINTS_PURSE_FIRST, POINTS_PURSE_END = 1 << 32, 2 << 32
 ALARM_STATES_OPEN = (1, 2)
 FOLLOWER_SILENT_MS = 15_000
@@ -91,10 +94,22 @@ def day_figures(session: Session, visitor: Visitor) -> DayFigures | None:
             refusals[code] = refusals.get(code, 0) + int(count)
             continue
         approved_count += int(count)
-        spent_minor += int(amount) if type_ in (MessageType.DEBIT, MessageType.CAPTURE) else 0
+        spent_minor += int(amount) if type_ in SPENDING else 0
         recharged_minor += int(amount) if type_ == MessageType.CREDIT else 0
     ordered = sorted(refusals.items(), key=lambda item: (-item[1], item[0]))
     return DayFigures(last, entry_count, approved_count, ordered, spent_minor, recharged_minor)
+
+
+def recent_days(session: Session, visitor: Visitor) -> list[tuple[int, int, int]]:
+    """(business date, spent, recharged) of the last dates that have entries, oldest first."""
+    spent = case((daily_totals.c.type.in_(SPENDING), daily_totals.c.amount_minor), else_=0)
+    credit = case((daily_totals.c.type == MessageType.CREDIT, daily_totals.c.amount_minor), else_=0)
+    query: Select[Any] = select(
+        daily_totals.c.business_date, func.sum(spent), func.sum(credit + daily_totals.c.recharged_minor)
+    ).where(daily_totals.c.code.in_(APPROVED), daily_totals.c.business_date > 0)
+    query = _seen(query, visitor).group_by(daily_totals.c.business_date)
+    rows = session.execute(query.order_by(daily_totals.c.business_date.desc()).limit(DAYS_SHOWN)).all()
+    return [(date, int(out), int(in_)) for date, out, in_ in reversed(rows)]
 
 
 class HoldingsKept:
@@ -158,3 +173,8 @@ def _seen(query: Select[Any], visitor: Visitor) -> Select[Any]:
             daily_totals.c.issuing_organisation_id.in_(visitor.organisation_ids),
         )
     )
+
+
+def newest_date(session: Session) -> int:
+    """The switch's business date, as far as the follower has heard; 0 before it has heard anything."""
+    return int(session.scalar(select(func.max(daily_totals.c.business_date))) or 0)

@@ -27,7 +27,7 @@ from .journal_feed import JournalFeed
 from .models.journal import FollowerState
 from .projection.projector import Projector
 from .settings import Settings, settings_of_process
-from .switch_link import SwitchLink, read_key_file
+from .switch_link import SwitchLink, link_of, read_key_file
 
 BATCH_BYTES = 6_000_000
 """Journal bytes of one transaction while catching up: about 12,000 debits, half a second on SQLite."""
@@ -174,13 +174,8 @@ class Follower:
 
 def follower_of(settings: Settings, database: Database, surroundings: Surroundings = SYSTEM) -> Follower:
     """The follower that settings describe."""
-    key = read_key_file(Path(settings.switch_key))
-    return Follower(
-        database,
-        settings.partition,
-        lambda: SwitchLink(settings.switch_host, settings.switch_port, key, surroundings.random_bytes),
-        surroundings,
-    )
+    read_key_file(Path(settings.switch_key))  # what is wrong with it is said at once
+    return Follower(database, settings.partition, lambda: link_of(settings, surroundings), surroundings)
 
 
 def main() -> int:

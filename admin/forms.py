@@ -62,8 +62,13 @@ class Kind(enum.StrEnum):
     """A card by its whole number or by its reference, kept as its number."""
     CARDS = "cards"
     """Cards, a number, a reference or a range (first - last) per line, kept as text."""
+    CARD_ROWS = "card_rows"
+    """Lines that begin with a card, a number or a reference, and values behind it; kept as text."""
     SECRET = "secret"
     """A PIN or another thing that is never shown again."""
+
+
+AREAS = (Kind.AREA, Kind.CARDS, Kind.CARD_ROWS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +77,24 @@ class Entry:
 
     kind: Kind
     choices: Choices | None = None
+    section: str = ""
 
 
 def entry(
-    label: str, kind: Kind | str = Kind.TEXT, *, hint: str = "", choices: Choices | None = None, **bounds: Any
+    label: str,
+    kind: Kind | str = Kind.TEXT,
+    *,
+    hint: str = "",
+    choices: Choices | None = None,
+    section: str = "",
+    **bounds: Any,
 ) -> Meta:
     """Annotation of a field: `amount_minor: Annotated[int, entry(_("Amount"), "money", ge=1)]`.
 
-    `bounds` are those of `msgspec.Meta`: ge, le, min_length, max_length, pattern.
+    `bounds` are those of `msgspec.Meta`: ge, le, min_length, max_length, pattern.  A `section` is a heading above the
+    field, for forms that are longer than a screen.
     """
-    return Meta(title=label, description=hint or None, extra={"entry": Entry(Kind(kind), choices)}, **bounds)
+    return Meta(title=label, description=hint or None, extra={"entry": Entry(Kind(kind), choices, section)}, **bounds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +123,8 @@ class Field:
     """(reference, number as the visitor may see it) of cards that were given by reference"""
     error: str
     length_max: int | None
+    section: str = ""
+    """Heading above the field."""
 
 
 @dataclass(slots=True)
@@ -146,13 +161,16 @@ def declared(form_type: type[msgspec.Struct]) -> tuple[_Declared, ...]:
     hints = get_type_hints(form_type, include_extras=True)
     found = []
     for one in msgspec.structs.fields(form_type):
-        metas = [meta for meta in getattr(hints[one.name], "__metadata__", ()) if isinstance(meta, Meta)]
+        hint = hints[one.name]
+        # An optional field is Annotated[int, entry(...)] | None: msgspec has bounds on the number only.
+        hint = next((part for part in get_args(hint) if hasattr(part, "__metadata__")), hint)
+        metas = [meta for meta in getattr(hint, "__metadata__", ()) if isinstance(meta, Meta)]
         if not metas or not metas[-1].extra or "entry" not in metas[-1].extra:
             raise TypeError(f"{form_type.__name__}.{one.name}: expected entry(...) in its annotation, got none")
         default = one.default if one.default is not msgspec.NODEFAULT else None
         if one.default_factory is not msgspec.NODEFAULT:
             default = one.default_factory()
-        inner = get_args(hints[one.name])[0]
+        inner = get_args(hint)[0]
         found.append(_Declared(one.name, inner, metas[-1], metas[-1].extra["entry"], one.required, default))
     return tuple(found)
 
@@ -214,7 +232,8 @@ def shown_of(form: msgspec.Struct, context: FormContext) -> list[tuple[str, str]
         value = getattr(form, one.name)
         if one.entry.kind is Kind.SECRET or value is None or (not one.is_required and value == one.default):
             continue
-        shown.append((one.meta.title or one.name, ", ".join(_read_out(one, value, context))))
+        parting = "\n" if one.entry.kind in AREAS else ", "
+        shown.append((one.meta.title or one.name, parting.join(_read_out(one, value, context))))
     return shown
 
 
@@ -238,7 +257,7 @@ def _read(one: _Declared, texts: list[str], context: FormContext) -> Any:
         if one.is_required:
             raise _WrongError(translate("Fill this in."))
         return one.default
-    text = "\n".join(texts) if kind in (Kind.AREA, Kind.CARDS) else texts[0]
+    text = "\n".join(texts) if kind in AREAS else texts[0]
     value: Any = _READERS[kind](one, text, context) if kind in _READERS else text
     return _within(one, value)
 
@@ -246,7 +265,7 @@ def _read(one: _Declared, texts: list[str], context: FormContext) -> Any:
 def _within(one: _Declared, value: Any) -> Any:
     meta = one.meta
     if isinstance(value, str):
-        kind_max = AREA_LENGTH_MAX if one.entry.kind in (Kind.AREA, Kind.CARDS) else TEXT_LENGTH_MAX
+        kind_max = AREA_LENGTH_MAX if one.entry.kind in AREAS else TEXT_LENGTH_MAX
         length_max = meta.max_length or kind_max
         if len(value) > length_max:
             raise _WrongError(translate("At most {length} characters.").format(length=length_max))
@@ -337,13 +356,17 @@ _READERS: dict[Kind, Callable[[_Declared, str, FormContext], Any]] = {
 
 # ------------------------------------------------------------------------- showing
 
+_NUMBERS = (Kind.INTEGER, Kind.MONEY, Kind.POINTS, Kind.PERCENT, Kind.MINUTE)
+"""An optional one that is 0 by default is drawn empty: a form full of zeros hides what somebody has filled in."""
+
 
 def _field(one: _Declared, context: FormContext, bound: Bound[Any] | None, filled: msgspec.Struct | None) -> Field:
     if bound is not None:
         values = [] if one.entry.kind is Kind.SECRET else bound.typed.get(one.name, [])
     else:
         value = getattr(filled, one.name) if filled is not None else one.default
-        values = [] if value is None else _shown(one, value, context)
+        is_nothing = value == 0 and one.default == 0 and one.entry.kind in _NUMBERS
+        values = [] if value is None or (is_nothing and not one.is_required) else _shown(one, value, context)
     choices = choices_of(one, context)
     is_translated = not callable(one.entry.choices)
     known: list[tuple[str, str]] = []
@@ -369,12 +392,13 @@ def _field(one: _Declared, context: FormContext, bound: Bound[Any] | None, fille
         known_cards=known,
         error=bound.errors.get(one.name, "") if bound else "",
         length_max=one.meta.max_length,
+        section=one.entry.section,
     )
 
 
 def _shown(one: _Declared, value: Any, context: FormContext) -> list[str]:
     kind = one.entry.kind
-    if kind is Kind.SECRET:
+    if kind is Kind.SECRET or value is None:
         return []
     if kind is Kind.CHECK:
         return ["on"] if value else []
@@ -407,6 +431,10 @@ def _read_out(one: _Declared, value: Any, context: FormContext) -> Iterator[str]
     elif kind is Kind.CARDS:
         for line in str(value).splitlines():
             yield " - ".join(_masked(part.strip(), context) for part in line.split("-"))
+    elif kind is Kind.CARD_ROWS:
+        for line in str(value).splitlines():
+            first, *rest = re.split(r"([\s,;，；])", line.strip(), maxsplit=1)
+            yield _masked(first, context) + "".join(rest)
     elif kind in (Kind.CHOICE, Kind.FLAGS):
         labels = choices_of(one, context)
         is_translated = not callable(one.entry.choices)

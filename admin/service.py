@@ -11,6 +11,7 @@ from ._clock import SYSTEM, Surroundings
 from .audit import Audit
 from .database import Database, from_ms
 from .errors import SettingsError
+from .parameters import Parameters
 from .settings import Settings
 
 SECRET_BYTES = 32
@@ -24,6 +25,7 @@ class Service:
         self.database = database
         self.surroundings = surroundings
         self.audit = Audit(database, self.now)
+        self.parameters = Parameters(settings, database)
         self._secret = read_secret(settings.secret_path, surroundings)
 
     def now(self) -> datetime:

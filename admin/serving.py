@@ -1,4 +1,4 @@
-"""Runs the service: the web server in this process, follower and sender beside it as processes of their own."""
+"""Runs the service: the web server in this process; follower, sender and watcher beside it, processes of their own."""
 
 from __future__ import annotations
 
@@ -60,9 +60,13 @@ def prepare(settings: Settings) -> None:
 def run_together(
     commands: Mapping[str, Sequence[str]],
     environment: Mapping[str, str],
+    environments: Mapping[str, Mapping[str, str]] | None = None,
     surroundings: Surroundings = SYSTEM,
 ) -> int:
-    """Run processes until SIGTERM, or until one of them ends; then end the others.  Exit code of the first to end."""
+    """Run processes until SIGTERM, or until one of them ends; then end the others.  Exit code of the first to end.
+
+    `environments`: of those that get another one than the rest.
+    """
     children: dict[str, subprocess.Popen[bytes]] = {}
     is_stopping = False
 
@@ -75,7 +79,7 @@ def run_together(
     code = 0
     try:
         for name, command in commands.items():
-            children[name] = subprocess.Popen(command, env=environment)
+            children[name] = subprocess.Popen(command, env=(environments or {}).get(name, environment))
         while not is_stopping:
             ended = [(name, child.returncode) for name, child in children.items() if child.poll() is not None]
             if ended:
@@ -98,10 +102,12 @@ def run_together(
 
 
 def commands_of(settings_path: Path) -> dict[str, list[str]]:
-    """Follower, sender and web server as commands, for `run_together`."""
+    """Follower, senders, watcher and web server as commands, for `run_together`."""
     return {
         "follower": [sys.executable, "-m", "admin.follower"],
         "sender": [sys.executable, "-m", "admin.documents.sender"],
+        "webhook sender": [sys.executable, "-m", "admin.webhooks.sender"],
+        "watcher": [sys.executable, "-m", "admin.abnormal.watcher"],
         "web server": [sys.executable, "-m", "admin.serving", str(settings_path)],
     }
 

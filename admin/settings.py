@@ -37,6 +37,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     listen_port: int = 7480
     is_https: bool = False
     """Whether browsers come by HTTPS (through a proxy): then cookies are marked Secure."""
+    public_address: str = ""
+    """Address that browsers come to (`https://cards.example.com`), where it is not `localhost`: passkeys hang on it."""
+    is_private_webhook_allowed: bool = False
+    """Whether webhooks may go to private networks and by plain HTTP: whoever subscribes reaches what is in there."""
     is_metrics_open: bool = False
     """Whether /metrics answers Prometheus without signing on: only behind a proxy that keeps others away from it."""
     currency: str = "CNY"

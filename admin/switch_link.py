@@ -20,7 +20,9 @@ from switch.protocol.limits import FOLLOW_BYTES_MAX
 from switch.protocol.messages import FollowReply, FollowRequest, MessageType, StatisticsRequest
 from switch.protocol.session import AnyReply, Message, Refused, SignedOn, TerminalSession, parse_reply
 
+from ._clock import Surroundings
 from .errors import SettingsError, SwitchLinkError
+from .settings import Settings
 
 CONNECT_TIMEOUT_S = 5.0
 ANSWER_TIMEOUT_S = 30.0
@@ -53,6 +55,12 @@ def read_key_file(path: Path) -> TerminalKey:
     except (msgspec.DecodeError, ValueError):
         pass
     raise SettingsError(f'{path}: expected {{"terminal_id": 1, "key": "64 hexadecimal digits"}}; set switch_key')
+
+
+def link_of(settings: Settings, surroundings: Surroundings) -> SwitchLink:
+    """A connection to the switch that settings name."""
+    key = read_key_file(Path(settings.switch_key))
+    return SwitchLink(settings.switch_host, settings.switch_port, key, surroundings.random_bytes)
 
 
 class SwitchLink:

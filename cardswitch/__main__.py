@@ -25,6 +25,7 @@ from . import (  # noqa: F401  they add commands to card, device, keys and termi
     device_serial,
     device_virtual,
     key_custody,
+    key_orders,
     key_rotation,
     terminal_keys,
 )

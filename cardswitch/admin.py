@@ -216,6 +216,38 @@ def rebuild(*, data: DataOption) -> int:
     return follow(data=data)
 
 
+@app.command(name="load-facts")
+def load_facts(folder: Path, *, data: DataOption) -> int:
+    """Take over what reports need and the journal does not know: names of goods, traits of members, campaigns.
+
+    The folder has CSV files (UTF-8, with a line of headings) by the names of the tables: goods_names.csv,
+    member_facts.csv, campaigns.csv, campaign_targets.csv, campaign_redemptions.csv. Each one that is there takes the
+    place of what its table had; a fault in one leaves all as it was.
+
+    For example:
+        cardswitch admin load-facts build/facts --data build/mine
+
+    Parameters
+    ----------
+    folder
+        Folder of the files.
+    """
+    from admin.audit import COMMAND_LINE
+    from admin.errors import RefusedError
+    from admin.reports.facts import load_facts as load
+
+    with _service(data) as service:
+        try:
+            loaded = load(service.database, folder)
+        except RefusedError as error:
+            raise ValueError(str(error)) from error
+        with service.database.write() as session:
+            service.audit.append(session, COMMAND_LINE, "reports", "load-facts", folder.name, rows=loaded)
+    for name, count in loaded.items():
+        print(f"{name}: {count:,} rows")
+    return 0
+
+
 @app.command(name="setup-token")
 def setup_token(*, data: DataOption) -> int:
     """Print a token with which the first administrator is made on the set-up page; it is good once, for a day.
@@ -245,6 +277,35 @@ def check_audit(*, data: DataOption) -> int:
         fault = first_fault(service.database)
     print("audit log: whole" if fault is None else f"audit log: row {fault} is missing or was changed")
     return 0 if fault is None else 1
+
+
+@app.command
+def levels(*, data: DataOption, preview: bool = False) -> int:
+    """Move members to the levels that the rules give them today; for the timer, once a day.
+
+    For example:
+        cardswitch admin levels --data build/mine --preview
+
+    Parameters
+    ----------
+    preview
+        Say how many would move, and change nothing.
+    """
+    from admin.audit import COMMAND_LINE
+    from admin.members.levels import plan, run
+    from admin.members.today import today_of
+    from admin.members.totals import catch_up
+
+    with _service(data) as service:
+        catch_up(service.database)
+        with service.database.read() as session:
+            today = today_of(session, service)
+            count = sum(1 for _ in plan(session, today)) if preview else 0
+        if preview:
+            print(f"{today}: {count:,} members would move")
+        else:
+            print(f"{today}: {run(service, COMMAND_LINE, today):,} members moved")
+    return 0
 
 
 @user_app.command(name="list")
@@ -312,6 +373,8 @@ def up(*, data: DataOption, listen: str = "127.0.0.1:7464", web: str = "127.0.0.
     from admin.serving import commands_of, prepare, run_together
     from admin.settings import read_settings
 
+    from .key_house import is_passphrase_given
+
     path = settings_path(data)
     if not path.exists():
         init(data=data, listen=web, connect=listen)
@@ -324,7 +387,12 @@ def up(*, data: DataOption, listen: str = "127.0.0.1:7464", web: str = "127.0.0.
             setup_token(data=data)
     print(f"cardswitch admin: http://{settings.listen_host}:{settings.listen_port}/", flush=True)
     switch = [sys.executable, "-m", "cardswitch", "serve", "--data", str(data), "--listen", listen]
-    return run_together({"switch": switch, **commands_of(path), **_sender(data)}, _environment(path))
+    commands = {"switch": switch, **commands_of(path), **_sender(data)}
+    with_passphrase = dict.fromkeys(("switch", "key desk"), _environment(path, with_passphrase=True))
+    if is_passphrase_given():
+        follow_plan = ["cardswitch", "keys", "follow-plan", "--data", str(data), "--watch"]
+        commands["key desk"] = [sys.executable, "-m", *follow_plan]
+    return run_together(commands, _environment(path), with_passphrase)
 
 
 @contextmanager
@@ -347,10 +415,14 @@ def _sender(data: Path) -> dict[str, list[str]]:
     return {"sender": [sys.executable, "-m", "cardswitch", "admin", "send", "--data", str(data)]}
 
 
-def _environment(path: Path) -> dict[str, str]:
+def _environment(path: Path, *, with_passphrase: bool = False) -> dict[str, str]:
+    """Of a child process; those that face browsers and the database do not learn how the keys are opened."""
     from admin.settings import SETTINGS_FILE_VARIABLE
 
-    return {**os.environ, SETTINGS_FILE_VARIABLE: str(path)}
+    from .key_house import PASSPHRASE_VARIABLES
+
+    kept = {name: value for name, value in os.environ.items() if with_passphrase or name not in PASSPHRASE_VARIABLES}
+    return {**kept, SETTINGS_FILE_VARIABLE: str(path)}
 
 
 def _host_port(option: str, text: str) -> tuple[str, int]:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hsm.backend import KeyUse
 from hsm.components import Assembly
 from hsm.key_log import LogLine
-from hsm.key_states import KEY_BYTES, KeyAct, KeyEntry, Purpose
+from hsm.key_states import KEY_BYTES, KeyAct, KeyEntry
 from hsm.keyring_errors import ComponentCheckError, ComponentFormError, LogTornError
 from hsm.software import LIVE_COST, TRAINING_COST, SoftwareBackend
 
@@ -344,7 +344,7 @@ def log(*, repair: bool = False, house: House = HOUSE, switch: Switch = DEFAULT)
 
 def _key_of(line: LogLine) -> str:
     if line.purpose:
-        return f"{NAMES[Purpose[line.purpose]]} {line.version}"
+        return f"{line.purpose.lower()} {line.version}"
     return f"{line.act.value.partition('_')[2].lower()} {line.version}" if line.version else ""
 
 

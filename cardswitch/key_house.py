@@ -72,6 +72,10 @@ def read_passphrase(what: str = "passphrase of the keys") -> bytes:
     )
 
 
+PASSPHRASE_VARIABLES = ("CARDSWITCH_PASSPHRASE_FILE", "CARDSWITCH_PASSPHRASE", "CREDENTIALS_DIRECTORY")
+"""Where `read_passphrase` looks; kept from processes that open no keys."""
+
+
 def is_passphrase_given() -> bool:
     """Whether `read_passphrase` asks nobody."""
     return _passphrase_file() is not None or "CARDSWITCH_PASSPHRASE" in os.environ

@@ -19,17 +19,16 @@ IN_USE = (KeyState.NEW, KeyState.ACTIVE, KeyState.VERIFY_ONLY)
 ENDED = (KeyState.RETIRED, KeyState.DESTROYED)
 ONE_VERSION = Purpose.PIN
 """Accounts keep the hashes of their PINs, and nobody could hash them anew."""
-NAMES = {purpose: purpose.name.lower() for purpose in Purpose} | {Purpose.BAR: "code", Purpose.SUN: "tag"}
-"""Purposes as the switch and this command call them."""
+NAMES = {purpose: purpose.name.lower() for purpose in Purpose}
+"""Purposes as this command calls them."""
 KEYRING_ONLY = (Purpose.KBPK,)
 """Transport keys: the switch does not know them."""
 
 
 def read_purpose(text: str) -> Purpose:
-    """A purpose by its name, that of the switch or that of `hsm`."""
-    word = text.lower()
+    """A purpose by its name, in letters of either case."""
     for purpose, name in NAMES.items():
-        if word in (name, purpose.name.lower()):
+        if text.lower() == name:
             return purpose
     raise CommandError(f"purpose: expected one of {', '.join(NAMES.values())}, got {text}")
 

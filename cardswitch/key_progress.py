@@ -26,10 +26,10 @@ T = TypeVar("T", bound=Packed)
 
 MEDIUM_OF = {
     Purpose.CHIP: MediumKind.CHIP,
-    Purpose.BAR: MediumKind.CODE,
+    Purpose.CODE: MediumKind.CODE,
     Purpose.JITTER: MediumKind.STRIPE,
     Purpose.STRIPE: MediumKind.STRIPE,
-    Purpose.SUN: MediumKind.TAG,
+    Purpose.TAG: MediumKind.TAG,
 }
 """Whose media rest on a master key; a stripe rests on two."""
 

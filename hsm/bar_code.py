@@ -48,7 +48,7 @@ class BarCode:
 
 
 def token_unique(token: str) -> bytes:
-    """What is unique to a BAR key: the token's 11 digits in BCD and a nibble F, 6 bytes."""
+    """What is unique to a CODE key: the token's 11 digits in BCD and a nibble F, 6 bytes."""
     return bytes.fromhex(digits(token, range(TOKEN_DIGITS, TOKEN_DIGITS + 1), "a token") + "F")
 
 

@@ -44,13 +44,13 @@ class CardPurpose(IntEnum):
 
     AC = 0x01
     """IC: application cryptograms and issuer answers. Unique is the chip's UID."""
-    BAR = 0x11
+    CODE = 0x11
     """One-time codes of dynamic bar codes. Unique is the token of the enrolled device."""
     JITTER = 0x21
     """Rolling ticket of a stripe. Unique is the card number."""
-    SUN = 0x31
+    TAG = 0x31
     """SDMFileReadKey of an NTAG 424 DNA tag. Unique is the chip's UID."""
-    SUN_META = 0x32
+    TAG_META = 0x32
     """SDMMetaReadKey, one for all tags of a key version: unique is 7 zero bytes. Only hides who a tag is."""
 
 
@@ -63,10 +63,10 @@ def card_number_unique(card_number: str) -> bytes:
 def diversification_input(purpose: CardPurpose, key_version: int, unique: bytes) -> bytes:
     """The M of AN10922: unique | F05254 | purpose (1 byte) | key version (1 byte) | "SW001".
 
-    `unique` has 6 bytes (BAR: `bar_code.token_unique`), 7 (AC, SUN: UID) or 8 (JITTER: `card_number_unique`), so M has
+    `unique` has 6 bytes (CODE: `bar_code.token_unique`), 7 (AC, TAG: UID) or 8 (JITTER: `card_number_unique`), so M has
     16 to 18 bytes: at this length the note equals plain AES-CMAC of 01 | M.
     """
-    expected = {CardPurpose.BAR: 6, CardPurpose.JITTER: CARD_NUMBER_BCD_BYTES}.get(purpose, UID_BYTES)
+    expected = {CardPurpose.CODE: 6, CardPurpose.JITTER: CARD_NUMBER_BCD_BYTES}.get(purpose, UID_BYTES)
     field(unique, expected, f"what is unique to a {purpose.name} key")
     number(key_version, range(1, KEY_VERSION_MAX + 1), "a key version")
     return unique + _DIVERSIFICATION_APPLICATION + bytes([purpose, key_version]) + _DIVERSIFICATION_SYSTEM

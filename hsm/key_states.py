@@ -21,14 +21,14 @@ class Purpose(IntEnum):
     """Codes on receipts (AES-128 CMAC)."""
     CHIP = 4
     """Master of the AC keys of ICs (AES-128)."""
-    BAR = 5
-    """Master of the bar code keys (AES-128)."""
+    CODE = 5
+    """Master of the dynamic codes' keys (AES-128)."""
     JITTER = 6
     """Master of the stripe ticket keys (AES-128)."""
     STRIPE = 7
     """CVK pair A|B of the stripes' CVV (two TDES keys of 8 bytes)."""
-    SUN = 8
-    """Master of the read keys of NFC tags (AES-128)."""
+    TAG = 8
+    """Master of the NTAG 424 tags' keys (AES-128)."""
     KBPK = 9
     """TR-31 transport key agreed with a partner (AES-256)."""
 

@@ -13,10 +13,10 @@ _FIELDS = {
     Purpose.PIN: ("M7", "H", "C"),
     Purpose.RECEIPT: ("M6", "A", "C"),
     Purpose.CHIP: ("E0", "A", "X"),
-    Purpose.BAR: ("10", "A", "X"),
+    Purpose.CODE: ("10", "A", "X"),
     Purpose.JITTER: ("11", "A", "X"),
     Purpose.STRIPE: ("C0", "T", "C"),
-    Purpose.SUN: ("12", "A", "X"),
+    Purpose.TAG: ("12", "A", "X"),
 }
 
 

@@ -5,6 +5,7 @@ record with the entry's sequence and remembers it as an image, once.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memset
 
 from switch._layout cimport *
 
@@ -27,6 +28,7 @@ cdef struct ask_t:
     uint16_t round_off_minor         # of that store
     uint8_t terminal_status
     const evidence_t* evidence       # behind the request's body, examined; NULL: none
+    medium_record_t* medium          # of that evidence, where it was found just now; NULL: not looked for, or not there
 
 
 cdef struct decision_t:
@@ -41,6 +43,14 @@ cdef struct decision_t:
     uint64_t original_key
     uint8_t* images[IMAGES_MAX]
     uint8_t more[MORE_BYTES_MAX]
+
+
+cdef inline void begin(decision_t* decision) noexcept nogil:
+    """A decision that says nothing yet."""
+    memset(&decision.reply, 0, sizeof(reply_t))
+    decision.more_bytes = decision.image_count = decision.issuing_organisation_id = 0
+    decision.marks_original = decision.changes_place = False
+    decision.issuer_answer = NULL
 
 
 cdef inline void touch(decision_t* decision, void* record) noexcept nogil:

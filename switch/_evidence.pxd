@@ -31,7 +31,7 @@ cdef uint16_t card_unknown(Tables tables, const ask_t* ask, uint64_t card_number
 cdef void write_issuer_answer(decision_t* decision) noexcept nogil
 
 
-cdef inline uint64_t purpose_of(uint8_t medium) noexcept nogil:
+cdef inline uint32_t purpose_of(uint8_t medium) noexcept nogil:
     """Purpose of the key that the medium's proof was made with."""
     if medium == MEDIUM_CHIP:
         return PURPOSE_CHIP

@@ -70,7 +70,7 @@ cdef inline bint is_key_accepted(Tables tables, const evidence_t* evidence,
             return True
     if not MEDIUM_CHIP <= evidence.medium <= MEDIUM_TAG:
         return False
-    key = <const key_record_t*>tables.keys.find(purpose_of(evidence.medium), evidence.found_key_version, 0)
+    key = tables.key(purpose_of(evidence.medium), evidence.found_key_version)
     return key != NULL and (key.state == KEY_NEW or key.state == KEY_ACTIVE
                             or key.state == KEY_VERIFY_ONLY)
 
@@ -142,20 +142,22 @@ cdef uint16_t card_unknown(Tables tables, const ask_t* ask, uint64_t card_number
 
 cdef uint16_t judge(Tables tables, const ask_t* ask, card_record_t* card, const card_type_record_t* card_type,
                     int64_t amount_minor, bint is_quote, verdict_t* verdict, decision_t* decision) noexcept nogil:
-    cdef const medium_policy_record_t* policy = <const medium_policy_record_t*>tables.medium_policies.find(
-        card_type.code)
+    cdef const medium_policy_record_t* policy = NULL
     cdef const evidence_t* evidence = ask.evidence
     cdef uint32_t medium = MEDIUM_NUMBER if evidence == NULL else evidence.medium
     cdef bint travels = False
     cdef uint16_t code
     memset(verdict, 0, sizeof(verdict_t))
+    if tables.medium_policies.array.count:
+        policy = <const medium_policy_record_t*>tables.medium_policies.find(card_type.code)
     if policy != NULL:
         if evidence == NULL and policy.flags & POLICY_REQUIRED:
             return CODE_MEDIUM_REQUIRED
         if medium >= MEDIUM_BITS or not policy.media >> medium & 1:
             return CODE_MEDIUM_FORBIDDEN
     if evidence != NULL:
-        verdict.medium = <medium_record_t*>tables.media.find(evidence.medium, evidence.found_medium_id, 0)
+        verdict.medium = ask.medium if ask.medium != NULL else <medium_record_t*>tables.media.find(
+            evidence.medium, evidence.found_medium_id, 0)
         code = check_proof(tables, ask, card, verdict.medium, is_quote, decision)
         if code == CODE_APPROVED:
             code = check_counter(tables, ask, card, verdict, is_quote, decision)

@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 from switch._form cimport fault_t
 from switch._keys cimport KeyRing
+from switch._layout cimport evidence_t, medium_record_t
 from switch._tables cimport Tables
 
 cdef enum:
@@ -16,5 +17,16 @@ cdef struct challenges_t:
     uint8_t previous[CHALLENGE_BYTES]
 
 
-cdef bint examine(Tables tables, KeyRing keys, const challenges_t* challenges, uint32_t terminal_id, int64_t now_ms,
-                  uint8_t* message, uint32_t message_bytes, fault_t* fault) noexcept nogil
+cdef struct proof_t:
+    # Evidence of a message, what was found for it, and what it came to.
+    evidence_t* evidence             # behind the message's body; NULL: none
+    medium_record_t* medium          # of the medium that the evidence names: fetched ahead; examined: the record itself
+    uint32_t medium_hashed           # the key of that medium, hashed
+    bint is_examined
+    bint is_refused                  # examined: what the switch fills in was not zero, and `fault` says where
+    fault_t fault
+
+
+cdef void find_proof(Tables tables, uint8_t* message, uint32_t message_bytes, proof_t* proof) noexcept nogil
+cdef void examine(Tables tables, KeyRing keys, const challenges_t* challenges, uint32_t terminal_id, int64_t now_ms,
+                  uint8_t* message, uint32_t message_bytes, proof_t* proof) noexcept nogil

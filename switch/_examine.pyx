@@ -10,15 +10,14 @@ of its form come next and refuse it.
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from switch._form cimport evidence_in, fault_t
+from switch._form cimport evidence_in
 from switch._keys cimport (
     BLOCK_BYTES, CRYPTO_memcmp, EVP_DecryptInit_ex, EVP_DecryptUpdate, EVP_EncryptUpdate, KeyRing, OPENSSL_cleanse,
-    cmac_t, cvk_t, mac, rekey)
+    cmac_derive, cmac_of_bytes, cmac_of_numbers, cmac_t, cmac_take_key, cvk_t)
 from switch._layout cimport *
 from switch._tables cimport Tables
 
 cdef extern from "endian.h" nogil:
-    uint64_t htobe64(uint64_t value)
     uint64_t be64toh(uint64_t value)
 
 cdef enum:
@@ -44,51 +43,51 @@ cdef int64_t STAMP_S_MAX = 0xFFFFFFFF            # four bytes of the cryptogram
 
 # ------------------------------------------------------------------------ numbers as bytes
 
-cdef inline void put_big(uint8_t* at, uint64_t value, int count) noexcept nogil:
-    value = htobe64(value << 64 - 8 * count)
-    memcpy(at, &value, count)
-
-
 cdef inline uint64_t big(const uint8_t* at, int count) noexcept nogil:
     cdef uint64_t value = 0
     memcpy(&value, at, count)
     return be64toh(value) >> 64 - 8 * count
 
 
-cdef inline void put_digits(uint8_t* at, uint64_t value, int count) noexcept nogil:
-    """Packed decimal digits, two a byte, zeros in front."""
+cdef inline uint64_t packed_digits(uint64_t value, int byte_count) noexcept nogil:
+    """The last decimal digits of a number, packed two a byte."""
+    cdef uint64_t packed = 0, pair
     cdef int i
-    for i in range(count):
-        at[count - 1 - i] = <uint8_t>(value % 10 | (value // 10 % 10) << 4)
+    for i in range(byte_count):
+        if value == 0:                           # amounts are short, as a rule
+            break
+        pair = value % 100
+        packed |= pair + 6 * (pair // 10) << 8 * i
         value //= 100
+    return packed
+
+
+cdef inline uint64_t hex_letters(uint32_t number) noexcept nogil:
+    """Eight letters, 0 to F, as the eight bytes of a number: a byte for each four bits, then all at once."""
+    cdef uint64_t spread = number
+    spread = (spread | spread << 16) & <uint64_t>0x0000FFFF0000FFFF
+    spread = (spread | spread << 8) & <uint64_t>0x00FF00FF00FF00FF
+    spread = (spread | spread << 4) & <uint64_t>0x0F0F0F0F0F0F0F0F
+    return (spread + <uint64_t>0x3030303030303030
+            + (spread + <uint64_t>0x0606060606060606 >> 4 & <uint64_t>0x0101010101010101) * 7)
 
 
 # ------------------------------------------------------------------------ keys of one medium
 
-cdef bint derive_key(KeyRing keys, uint32_t purpose, uint32_t version, uint8_t derivation, const uint8_t* unique,
+cdef bint derive_key(KeyRing keys, uint32_t purpose, uint32_t version, uint8_t derivation, uint64_t unique,
                      int unique_bytes, uint8_t* key) noexcept nogil:
-    """A medium's key: AN10922 over unique | F05254 | derivation | version | SW001. False: its master is missing."""
-    cdef uint8_t message[32]
+    """A medium's key: AN10922 over its unique number. False: its master is missing."""
     if version > KEY_VERSION_MAX or keys.masters[purpose][version] == NULL:
         return False
-    message[0] = 0x01
-    memcpy(message + 1, unique, unique_bytes)
-    memcpy(message + 1 + unique_bytes, b"\xF0\x52\x54", 3)
-    message[4 + unique_bytes] = derivation
-    message[5 + unique_bytes] = <uint8_t>version
-    memcpy(message + 6 + unique_bytes, b"SW001", 5)
-    mac(keys.masters[purpose][version], message, 11 + unique_bytes, key)
+    cmac_derive(keys.masters[purpose][version], unique, unique_bytes, derivation, <uint8_t>version, key)
     return True
 
 
-cdef bint derive(KeyRing keys, uint32_t purpose, uint32_t version, uint8_t derivation, const uint8_t* unique,
+cdef bint derive(KeyRing keys, uint32_t purpose, uint32_t version, uint8_t derivation, uint64_t unique,
                  int unique_bytes) noexcept nogil:
     """Set a medium's derived key for its proof; False: its master is missing."""
-    cdef uint8_t key[BLOCK_BYTES]
-    cdef bint is_set = (derive_key(keys, purpose, version, derivation, unique, unique_bytes, key)
-                        and rekey(&keys.card, key))
-    OPENSSL_cleanse(key, BLOCK_BYTES)
-    return is_set
+    return (derive_key(keys, purpose, version, derivation, unique, unique_bytes, keys.card.k1)
+            and cmac_take_key(keys.card))
 
 
 cdef inline uint32_t shown_version(const medium_record_t* medium, const evidence_t* evidence) noexcept nogil:
@@ -99,97 +98,81 @@ cdef inline uint32_t shown_version(const medium_record_t* medium, const evidence
 # ------------------------------------------------------------------------ chip
 
 cdef uint8_t examine_chip(Tables tables, KeyRing keys, const challenges_t* challenges, uint32_t terminal_id,
-                          const header_t* header, const debit_request_t* request, evidence_t* evidence) noexcept nogil:
-    cdef const medium_record_t* medium
+                          uint8_t request_type, const debit_request_t* request, const medium_record_t* medium,
+                          evidence_t* evidence) noexcept nogil:
     cdef const key_record_t* key
-    cdef uint8_t message[48]
-    cdef uint8_t uid[UID_BYTES]
+    cdef uint64_t numbers[6]
     cdef uint8_t full[BLOCK_BYTES]
-    cdef int64_t amount_minor = 0 if header.type == TYPE_REDEEM else request.amount_minor
-    cdef int i, version
-    cdef bint is_set
-    evidence.found_medium_id, evidence.found_counter = evidence.medium_id, evidence.counter
+    cdef int64_t amount_minor = 0 if request_type == TYPE_REDEEM else request.amount_minor
+    cdef uint64_t uid = evidence.medium_id, counter = evidence.counter, letters, proof = big(evidence.proof, 8)
+    cdef int version
+    evidence.found_medium_id, evidence.found_counter = uid, counter
     evidence.found_key_version = evidence.key_version
-    medium = <const medium_record_t*>tables.media.find(MEDIUM_CHIP, evidence.medium_id, 0)
     if medium == NULL:
         return OUTCOME_MEDIUM_UNKNOWN
-    put_big(uid, evidence.medium_id, UID_BYTES)
     if medium.flags & MEDIUM_FLAG_STORED_KEY:
-        if not keys.stored(tables, MEDIUM_CHIP, evidence.medium_id, evidence.key_version):
+        if not keys.stored(tables, MEDIUM_CHIP, uid, evidence.key_version):
             return OUTCOME_KEY_MISSING
     elif not derive(keys, PURPOSE_CHIP, evidence.key_version, DERIVE_CHIP, uid, UID_BYTES):
         return OUTCOME_KEY_MISSING
-    if (amount_minor < 0 or amount_minor >= AMOUNT_MINOR_MAX or evidence.currency > 999
-            or evidence.counter > 0xFFFFFF or request.stamp_ms < 0 or request.stamp_ms // 1000 > STAMP_S_MAX):
+    if (amount_minor < 0 or amount_minor >= AMOUNT_MINOR_MAX or evidence.currency > 999 or counter > 0xFFFFFF
+            or request.stamp_ms < 0 or request.stamp_ms // 1000 > STAMP_S_MAX):
         return OUTCOME_WRONG
     # Session key: CMAC(card key, 01 | "AC" | 00 | counter | UID | 0080), one block.
-    memcpy(message, b"\x01AC\x00", 4)
-    put_big(message + 4, evidence.counter, 3)
-    memcpy(message + 7, uid, UID_BYTES)
-    message[14], message[15] = 0x00, 0x80
-    mac(&keys.card, message, BLOCK_BYTES, full)
-    is_set = rekey(&keys.session, full)
-    OPENSSL_cleanse(full, BLOCK_BYTES)
-    if not is_set:
+    numbers[0] = <uint64_t>0x0141430000000000 | counter << 8 | uid >> 48
+    numbers[1] = uid << 16 | 0x0080
+    cmac_of_numbers(keys.card, numbers, 1, True, keys.session.k1)
+    if not cmac_take_key(keys.session):
         return OUTCOME_KEY_MISSING
     # Cryptogram: over what the terminal asked (32) and what the chip says of itself (16).
-    memcpy(message, evidence.challenge, 8)
-    put_digits(message + 8, <uint64_t>amount_minor, 6)
-    put_digits(message + 14, evidence.currency, 2)
-    message[16] = (1 if header.type == TYPE_HOLD else 2 if header.type == TYPE_REDEEM
-                   else 3 if header.type == TYPE_CONVERT else 0)
-    put_big(message + 17, <uint64_t>(request.stamp_ms // 1000), 4)
-    for i in range(8):
-        message[21 + i] = b"0123456789ABCDEF"[terminal_id >> 28 - 4 * i & 15]
-    memset(message + 29, 0, 3)
-    message[32] = evidence.key_version
-    put_big(message + 33, evidence.counter, 3)
-    put_big(message + 36, evidence.chip_flags, 2)
-    put_big(message + 38, evidence.chain, 4)
-    memset(message + 42, 0, 6)
-    mac(&keys.session, message, 48, full)
-    if CRYPTO_memcmp(full, evidence.proof, 8) != 0:
+    letters = hex_letters(terminal_id)
+    numbers[0] = big(evidence.challenge, 8)
+    numbers[1] = packed_digits(<uint64_t>amount_minor, 6) << 16 | packed_digits(evidence.currency, 2)
+    numbers[2] = (<uint64_t>(1 if request_type == TYPE_HOLD else 2 if request_type == TYPE_REDEEM
+                             else 3 if request_type == TYPE_CONVERT else 0) << 56
+                  | <uint64_t>(request.stamp_ms // 1000) << 24 | letters >> 40)
+    numbers[3] = letters << 24
+    numbers[4] = (<uint64_t>evidence.key_version << 56 | counter << 32 | <uint64_t>evidence.chip_flags << 16
+                  | evidence.chain >> 16)
+    numbers[5] = <uint64_t>evidence.chain << 48
+    cmac_of_numbers(keys.session, numbers, 3, True, full)
+    if big(full, 8) != proof:                    # one comparison of a word, which takes the same time for any
         return OUTCOME_WRONG
-    if (CRYPTO_memcmp(evidence.challenge, challenges.current, 8) != 0
-            and CRYPTO_memcmp(evidence.challenge, challenges.previous, 8) != 0):
+    if numbers[0] != big(challenges.current, 8) and numbers[0] != big(challenges.previous, 8):   # no secret
         return OUTCOME_CHALLENGE
     evidence.next = <uint32_t>big(full + 8, 4)
     evidence.command = 0
     for version in range(medium.key_version_held, evidence.key_version, -1):
-        key = <const key_record_t*>tables.keys.find(PURPOSE_CHIP, version, 0)
+        key = tables.key(PURPOSE_CHIP, version)
         if key != NULL and key.state == KEY_ACTIVE:
             evidence.command = COMMAND_KEY + version
             break
-    # Answer: CMAC(session key, "R" | counter | cryptogram | next | command).
-    message[0] = c"R"
-    put_big(message + 1, evidence.counter, 3)
-    memcpy(message + 4, evidence.proof, 8)
-    put_big(message + 12, evidence.next, 4)
-    put_big(message + 16, evidence.command, 2)
-    mac(&keys.session, message, 18, full)
+    # Answer: CMAC(session key, "R" | counter | cryptogram | next | command), 18 bytes.
+    numbers[0] = <uint64_t>c"R" << 56 | counter << 32 | proof >> 32
+    numbers[1] = proof << 32 | evidence.next
+    numbers[2] = <uint64_t>evidence.command << 48 | <uint64_t>0x80 << 40
+    numbers[3] = 0
+    cmac_of_numbers(keys.session, numbers, 2, False, full)
     memcpy(evidence.answer, full, 8)
     return OUTCOME_GENUINE
 
 
 # ------------------------------------------------------------------------ dynamic code
 
-cdef uint8_t examine_code(Tables tables, KeyRing keys, int64_t now_ms, evidence_t* evidence) noexcept nogil:
-    cdef const medium_record_t* medium
-    cdef uint8_t message[16]
-    cdef uint8_t unique[6]
+cdef uint8_t examine_code(Tables tables, KeyRing keys, int64_t now_ms, const medium_record_t* medium,
+                          evidence_t* evidence) noexcept nogil:
+    cdef uint64_t numbers[2]
     cdef uint8_t full[BLOCK_BYTES]
-    cdef uint64_t token = evidence.medium_id, lowest, number, now
+    cdef uint64_t token = evidence.medium_id, lowest, number, now, unique
     cdef uint32_t version, shown, digits
     evidence.found_medium_id = token
-    medium = <const medium_record_t*>tables.media.find(MEDIUM_CODE, token, 0)
     if medium == NULL:
         return OUTCOME_MEDIUM_UNKNOWN
     version = shown_version(medium, evidence)
     if version > KEY_VERSION_MAX:
         return OUTCOME_KEY_MISSING
     evidence.found_key_version = <uint8_t>version
-    put_digits(unique, token * 10, 6)            # eleven digits, then F
-    unique[5] |= 0x0F
+    unique = packed_digits(token * 10, 6) | 0x0F     # eleven digits, then F
     if medium.flags & MEDIUM_FLAG_STORED_KEY:
         if not keys.stored(tables, MEDIUM_CODE, token, version):
             return OUTCOME_KEY_MISSING
@@ -201,10 +184,10 @@ cdef uint8_t examine_code(Tables tables, KeyRing keys, int64_t now_ms, evidence_
     number = lowest + (shown + CODE_SHOWN - lowest % CODE_SHOWN) % CODE_SHOWN
     if shown >= CODE_SHOWN or number > now + CODE_WINDOW:
         return OUTCOME_STALE
-    message[0], message[1] = c"B", <uint8_t>version
-    memcpy(message + 2, unique, 6)
-    put_big(message + 8, number, 5)
-    mac(&keys.card, message, 13, full)
+    # CMAC(code key, "B" | version | unique | number), 13 bytes.
+    numbers[0] = <uint64_t>c"B" << 56 | <uint64_t>version << 48 | unique
+    numbers[1] = number << 24 | 0x80 << 16
+    cmac_of_numbers(keys.card, numbers, 1, False, full)
     digits = <uint32_t>(big(full, 8) % CODE_DIGITS_MODULUS)
     if CRYPTO_memcmp(&digits, evidence.proof, 4) != 0:
         return OUTCOME_WRONG
@@ -217,14 +200,15 @@ cdef uint8_t examine_code(Tables tables, KeyRing keys, int64_t now_ms, evidence_
 cdef uint32_t ticket_digits(const cmac_t* jitter, uint32_t version, uint64_t card_number, uint32_t expiry_yymm,
                             uint32_t counter) noexcept nogil:
     """Five digits that prove a stripe's counter."""
-    cdef uint8_t message[17]
+    cdef uint64_t number = packed_digits(card_number, 8)
+    cdef uint64_t numbers[4]
     cdef uint8_t full[BLOCK_BYTES]
-    message[0], message[1] = c"J", <uint8_t>version
-    put_digits(message + 2, card_number, 8)
-    put_digits(message + 10, expiry_yymm, 2)
-    message[12] = 0
-    put_big(message + 13, counter, 4)
-    mac(jitter, message, 17, full)
+    # "J" | version | card number | expiry | 00 | counter, 17 bytes.
+    numbers[0] = <uint64_t>c"J" << 56 | <uint64_t>version << 48 | number >> 16
+    numbers[1] = number << 48 | packed_digits(expiry_yymm, 2) << 32 | counter >> 8
+    numbers[2] = <uint64_t>counter << 56 | <uint64_t>0x80 << 48
+    numbers[3] = 0
+    cmac_of_numbers(jitter, numbers, 2, False, full)
     return <uint32_t>(big(full, 8) % STRIPE_DIGITS_MODULUS)
 
 
@@ -265,25 +249,22 @@ cdef uint32_t check_value_of(const cvk_t* pair, uint64_t card_number, uint32_t e
     return value
 
 
-cdef uint8_t examine_stripe(Tables tables, KeyRing keys, const debit_request_t* request,
+cdef uint8_t examine_stripe(KeyRing keys, const debit_request_t* request, const medium_record_t* medium,
                             evidence_t* evidence) noexcept nogil:
-    cdef const medium_record_t* medium
-    cdef uint8_t unique[8]
     cdef uint32_t version, told, digits = (<const uint32_t*>evidence.proof)[0]
     cdef uint16_t check_value = (<const uint16_t*>evidence.proof)[2]
     cdef uint16_t service = (<const uint16_t*>evidence.proof)[3]
     cdef uint16_t expiry_yymm = (<const uint16_t*>evidence.proof)[4]
     cdef uint64_t highest, counter
     evidence.found_medium_id = request.card_number
-    medium = <const medium_record_t*>tables.media.find(MEDIUM_STRIPE, request.card_number, 0)
     if medium == NULL:
         return OUTCOME_MEDIUM_UNKNOWN
     version = shown_version(medium, evidence)
     if version > KEY_VERSION_MAX:
         return OUTCOME_KEY_MISSING
     evidence.found_key_version = <uint8_t>version
-    put_digits(unique, request.card_number, 8)
-    if keys.pairs[version] == NULL or not derive(keys, PURPOSE_JITTER, version, DERIVE_JITTER, unique, 8):
+    if keys.pairs[version] == NULL or not derive(keys, PURPOSE_JITTER, version, DERIVE_JITTER,
+                                                 packed_digits(request.card_number, 8), 8):
         return OUTCOME_KEY_MISSING
     if (service > 999 or expiry_yymm > 9999 or evidence.counter >= STRIPE_SHOWN
             or request.card_number > STRIPE_NUMBER_MAX
@@ -296,31 +277,30 @@ cdef uint8_t examine_stripe(Tables tables, KeyRing keys, const debit_request_t* 
         counter = highest - (highest % STRIPE_SHOWN + STRIPE_SHOWN - evidence.counter)
     else:
         return OUTCOME_WRONG
-    told = ticket_digits(&keys.card, version, request.card_number, expiry_yymm, <uint32_t>counter)
+    told = ticket_digits(keys.card, version, request.card_number, expiry_yymm, <uint32_t>counter)
     if CRYPTO_memcmp(&told, &digits, 4) != 0:
         return OUTCOME_WRONG
     evidence.found_counter = counter
     evidence.next = (medium.pending_counter if medium.pending_counter and counter == medium.counter
                      else <uint32_t>counter + 1)
-    told = ticket_digits(&keys.card, version, request.card_number, expiry_yymm, evidence.next)
+    told = ticket_digits(keys.card, version, request.card_number, expiry_yymm, evidence.next)
     memcpy(evidence.answer, &told, 4)
     return OUTCOME_GENUINE
 
 
 # ------------------------------------------------------------------------ tag
 
-cdef uint8_t examine_tag(Tables tables, KeyRing keys, evidence_t* evidence) noexcept nogil:
+cdef uint8_t examine_tag(Tables tables, KeyRing keys, evidence_t* evidence,
+                         medium_record_t** medium) noexcept nogil:
     """NTAG 424 DNA secure unique messages (NXP AN12196): PICC data encrypted, MAC over nothing but the counter."""
     cdef uint8_t data[BLOCK_BYTES]
-    cdef uint8_t nobody[UID_BYTES]
-    cdef uint8_t message[BLOCK_BYTES]
+    cdef uint64_t numbers[2]
     cdef uint8_t full[BLOCK_BYTES]
     cdef uint8_t short_mac[8]
     cdef int out_bytes = 0, i
     cdef bint is_open
-    memset(nobody, 0, UID_BYTES)
     evidence.found_key_version = evidence.key_version
-    if not derive_key(keys, PURPOSE_TAG, evidence.key_version, DERIVE_TAG_META, nobody, UID_BYTES, full):
+    if not derive_key(keys, PURPOSE_TAG, evidence.key_version, DERIVE_TAG_META, 0, UID_BYTES, full):
         return OUTCOME_KEY_MISSING
     is_open = (EVP_DecryptInit_ex(keys.opener, NULL, NULL, full, NULL) == 1
                and EVP_DecryptUpdate(keys.opener, data, &out_bytes, evidence.proof, BLOCK_BYTES) == 1)
@@ -328,15 +308,18 @@ cdef uint8_t examine_tag(Tables tables, KeyRing keys, evidence_t* evidence) noex
     if not is_open or data[0] != PICC_TAG:
         return OUTCOME_WRONG
     evidence.found_medium_id = big(data + 1, UID_BYTES)
-    if tables.media.find(MEDIUM_TAG, evidence.found_medium_id, 0) == NULL:
+    medium[0] = <medium_record_t*>tables.media.find(MEDIUM_TAG, evidence.found_medium_id, 0)
+    if medium[0] == NULL:
         return OUTCOME_MEDIUM_UNKNOWN
-    derive(keys, PURPOSE_TAG, evidence.key_version, DERIVE_TAG, data + 1, UID_BYTES)
-    memcpy(message, b"\x3C\xC3\x00\x01\x00\x80", 6)          # SV2
-    memcpy(message + 6, data + 1, UID_BYTES + 3)             # UID, counter
-    mac(&keys.card, message, BLOCK_BYTES, full)
-    if not rekey(&keys.session, full):
+    if not derive(keys, PURPOSE_TAG, evidence.key_version, DERIVE_TAG, evidence.found_medium_id, UID_BYTES):
         return OUTCOME_KEY_MISSING
-    mac(&keys.session, NULL, 0, full)
+    # SV2: 3CC3 0001 0080 | UID | counter.
+    numbers[0] = <uint64_t>0x3CC3000100800000 | evidence.found_medium_id >> 40
+    numbers[1] = evidence.found_medium_id << 24 | big(data + 1 + UID_BYTES, 3)
+    cmac_of_numbers(keys.card, numbers, 1, True, keys.session.k1)
+    if not cmac_take_key(keys.session):
+        return OUTCOME_KEY_MISSING
+    cmac_of_bytes(keys.session, NULL, 0, full)
     for i in range(8):
         short_mac[i] = full[2 * i + 1]
     if CRYPTO_memcmp(short_mac, evidence.tag_mac, 8) != 0:
@@ -347,42 +330,51 @@ cdef uint8_t examine_tag(Tables tables, KeyRing keys, evidence_t* evidence) noex
 
 # ------------------------------------------------------------------------ the road
 
-cdef bint examine(Tables tables, KeyRing keys, const challenges_t* challenges, uint32_t terminal_id, int64_t now_ms,
-                  uint8_t* message, uint32_t message_bytes, fault_t* fault) noexcept nogil:
-    """Find out what a request's evidence is worth, in place. False: what the switch fills in was not zero.
+cdef void find_proof(Tables tables, uint8_t* message, uint32_t message_bytes, proof_t* proof) noexcept nogil:
+    """Evidence behind a message of any form, and the hashed key of the medium that it names."""
+    proof.evidence, proof.medium, proof.is_examined, proof.is_refused = NULL, NULL, False, False
+    if message_bytes < sizeof(header_t):
+        return
+    proof.evidence = <evidence_t*>evidence_in((<const header_t*>message).type, message + sizeof(header_t),
+                                              message_bytes - <uint32_t>sizeof(header_t))
+    if proof.evidence != NULL:
+        proof.medium_hashed = tables.media.hashed(proof.evidence.medium, proof.evidence.medium_id, 0)
 
-    A request without evidence, or whose form is wrong, passes as it is.
-    """
+
+cdef void examine(Tables tables, KeyRing keys, const challenges_t* challenges, uint32_t terminal_id, int64_t now_ms,
+                  uint8_t* message, uint32_t message_bytes, proof_t* proof) noexcept nogil:
+    """Find out what a request's evidence is worth, in place; once, since what was found must be zero before."""
     cdef const header_t* header = <const header_t*>message
     cdef debit_request_t* request = <debit_request_t*>(message + sizeof(header_t))
-    cdef uint32_t body_bytes = message_bytes - <uint32_t>sizeof(header_t), at
-    cdef evidence_t* evidence = <evidence_t*>evidence_in(header.type, <const uint8_t*>request, body_bytes)
-    cdef const medium_record_t* medium
-    cdef const uint8_t* found
-    cdef uint32_t i
-    if evidence == NULL:
-        return True
-    at = body_bytes - EVIDENCE_BYTES
-    fault.code, fault.expected = CODE_RESERVED_NOT_ZERO, 0
-    if evidence.flags & ~EVIDENCE_FLAGS_KNOWN:
-        fault.offset, fault.got = at + FLAGS_AT, evidence.flags
-        return False
-    found = message + message_bytes - FOUND_BYTES
-    for i in range(FOUND_BYTES):
-        if found[i]:
-            fault.offset = body_bytes - FOUND_BYTES
-            memcpy(&fault.got, found, 4)
-            return False
-    if evidence.medium == MEDIUM_CHIP:
-        evidence.outcome = examine_chip(tables, keys, challenges, terminal_id, header, request, evidence)
-    elif evidence.medium == MEDIUM_CODE:
-        evidence.outcome = examine_code(tables, keys, now_ms, evidence)
-    elif evidence.medium == MEDIUM_STRIPE:
-        evidence.outcome = examine_stripe(tables, keys, request, evidence)
-    elif evidence.medium == MEDIUM_TAG:
-        evidence.outcome = examine_tag(tables, keys, evidence)
-    if request.card_number == 0 and (evidence.medium == MEDIUM_CODE or evidence.medium == MEDIUM_TAG):
-        medium = <const medium_record_t*>tables.media.find(evidence.medium, evidence.found_medium_id, 0)
-        if medium != NULL:
-            request.card_number = medium.card_number
-    return True
+    cdef uint32_t body_bytes = message_bytes - <uint32_t>sizeof(header_t)
+    cdef const uint64_t* found = <const uint64_t*>(message + message_bytes - FOUND_BYTES)
+    cdef evidence_t* evidence = proof.evidence
+    cdef medium_record_t* medium = proof.medium
+    cdef uint8_t kind = evidence.medium
+    proof.is_examined, proof.medium = True, NULL
+    if evidence.flags & ~EVIDENCE_FLAGS_KNOWN or found[0] | found[1] | found[2] | found[3]:
+        proof.is_refused, proof.fault.code, proof.fault.expected = True, CODE_RESERVED_NOT_ZERO, 0
+        if evidence.flags & ~EVIDENCE_FLAGS_KNOWN:
+            proof.fault.offset, proof.fault.got = body_bytes - EVIDENCE_BYTES + FLAGS_AT, evidence.flags
+        else:
+            proof.fault.offset = body_bytes - FOUND_BYTES
+            memcpy(&proof.fault.got, found, 4)
+        return
+    if kind == MEDIUM_CHIP or kind == MEDIUM_CODE:
+        medium = <medium_record_t*>tables.media.find_fetched(<uint8_t*>medium, proof.medium_hashed, kind,
+                                                             evidence.medium_id, 0)
+    elif kind == MEDIUM_STRIPE:
+        medium = <medium_record_t*>tables.media.find(MEDIUM_STRIPE, request.card_number, 0)
+    else:
+        medium = NULL
+    if kind == MEDIUM_CHIP:
+        evidence.outcome = examine_chip(tables, keys, challenges, terminal_id, header.type, request, medium, evidence)
+    elif kind == MEDIUM_CODE:
+        evidence.outcome = examine_code(tables, keys, now_ms, medium, evidence)
+    elif kind == MEDIUM_STRIPE:
+        evidence.outcome = examine_stripe(keys, request, medium, evidence)
+    elif kind == MEDIUM_TAG:
+        evidence.outcome = examine_tag(tables, keys, evidence, &medium)
+    if request.card_number == 0 and medium != NULL and (kind == MEDIUM_CODE or kind == MEDIUM_TAG):
+        request.card_number = medium.card_number
+    proof.medium = medium

@@ -13,22 +13,25 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memset
 
-from switch._decision cimport ask_t, decision_t, show_account
-from switch._entry cimport reply_of, request_of
+from switch._decision cimport ask_t, begin, decision_t, show_account
+from switch._entry cimport padded, reply_of, request_of, same_request, sort_images
 from switch._evaluate cimport evaluate
-from switch._examine cimport CHALLENGE_BYTES, challenges_t, examine
-from switch._form cimport evidence_in, fault_t, right_needed, well_formed
+from switch._examine cimport CHALLENGE_BYTES, challenges_t, examine, find_proof, proof_t
+from switch._form cimport evidence_in, fault_t, passes_quarantine, right_needed, well_formed
 from switch._index cimport slot_t
 from switch._inquiry cimport balance, card_query
-from switch._keys cimport BLOCK_BYTES, KeyRing, mac
+from switch._keys cimport BLOCK_BYTES, KeyRing, cmac_of_numbers
 from switch._layout cimport *
+from switch._original cimport refund_hindrance, reversal_hindrance
 from switch._pin cimport hide_pins
+from switch._reply cimport write_error, write_reply
 from switch._rules cimport Rules
 from switch._sale cimport quote, sale_t
 from switch._tables cimport Tables
+from switch._zone cimport local_ms
 from switch.duplicates cimport ANSWERED_AFTER_NOTE, NOTED, POSITION_MASK_LOW, AnswerWindow, answer_key
 from switch.group_commit cimport GroupCommit
-from switch.journal cimport NOWHERE, ROOM_PLENTY
+from switch.journal cimport ROOM_PLENTY
 
 cdef extern from "_crc32c.h" nogil:
     uint32_t c_crc32c "crc32c"(const uint8_t* data, size_t size)
@@ -48,60 +51,7 @@ cdef enum:
 cdef int64_t STAMP_MS_MAX = 4102444800000        # 2100-01-01: a replay's stamp beyond it is no time of sale
 
 
-# ------------------------------------------------------------------------ entries
-
-cdef inline bint same_request(const entry_header_t* entry, uint8_t request_type, const uint8_t* body,
-                              uint32_t body_bytes) noexcept nogil:
-    if entry.request_type != request_type or entry.request_bytes != body_bytes:
-        return False
-    if evidence_in(request_type, body, body_bytes) != NULL:
-        body_bytes -= FOUND_BYTES                # what was found depends on when it was looked for
-    return memcmp(request_of(entry), body, body_bytes) == 0
-
-
-cdef inline uint32_t write_reply(uint8_t* out, const header_t* asked, const reply_t* reply, const uint8_t* more,
-                                 uint32_t more_bytes) noexcept nogil:
-    cdef header_t* header = <header_t*>out
-    header.version, header.type, header.flags = PROTOCOL_VERSION, asked.type | REPLY_BIT, 0
-    header.sequence = asked.sequence
-    memcpy(out + sizeof(header_t), reply, sizeof(reply_t))
-    memcpy(out + sizeof(header_t) + sizeof(reply_t), more, more_bytes)
-    return <uint32_t>(sizeof(header_t) + sizeof(reply_t)) + more_bytes
-
-
-cdef inline bint comes_before(const uint8_t* one, const uint8_t* other) noexcept nogil:
-    """Order of images: by kind, then by key."""
-    cdef const uint64_t* a = <const uint64_t*>one
-    cdef const uint64_t* b = <const uint64_t*>other
-    if one[0] != other[0]:
-        return one[0] < other[0]
-    if a[1] != b[1] or one[0] < FIRST_WIDE_KEY_KIND:
-        return a[1] < b[1]
-    return a[3] < b[3] if a[2] == b[2] else a[2] < b[2]
-
-
-cdef inline void sort_images(decision_t* decision) noexcept nogil:
-    """By insertion: a debit has one or two, and a range is mostly in order."""
-    cdef uint8_t* image
-    cdef uint32_t i, at
-    for i in range(1, decision.image_count):
-        image, at = decision.images[i], i
-        while at > 0 and comes_before(image, decision.images[at - 1]):
-            decision.images[at] = decision.images[at - 1]
-            at -= 1
-        decision.images[at] = image
-
-
-cdef inline uint32_t write_error(uint8_t* out, const header_t* asked, const fault_t* fault) noexcept nogil:
-    cdef header_t* header = <header_t*>out
-    cdef error_reply_t* error = <error_reply_t*>(out + sizeof(header_t))
-    header.version, header.type, header.flags = PROTOCOL_VERSION, TYPE_ERROR | REPLY_BIT, 0
-    header.sequence = asked.sequence
-    memset(error, 0, sizeof(error_reply_t))
-    error.code, error.type = fault.code, asked.type
-    error.offset, error.expected, error.got = fault.offset, fault.expected, fault.got
-    return sizeof(header_t) + sizeof(error_reply_t)
-
+# ------------------------------------------------------------------------ answers without an entry
 
 cdef uint32_t turned_away(Engine engine, uint8_t* out, const header_t* asked, reply_t* reply, uint16_t code,
                           uint32_t retry_after_ms) noexcept nogil:
@@ -110,50 +60,6 @@ cdef uint32_t turned_away(Engine engine, uint8_t* out, const header_t* asked, re
     reply.retry_after_ms = retry_after_ms
     engine.code_counts[code & 255] += 1
     return write_reply(out, asked, reply, NULL, 0)
-
-
-cdef uint16_t refund_hindrance(Engine engine, const refund_request_t* request) noexcept nogil:
-    """BUSY when a refund's original is there and cannot be read just now; else 0."""
-    cdef uint64_t position = engine.commit.position_of_sequence(request.original_sequence)
-    return CODE_BUSY if position != NOWHERE and engine.commit.entry_at(position) == NULL else 0
-
-
-cdef uint16_t hindrance(Engine engine, uint32_t terminal_id, const reversal_request_t* request) noexcept nogil:
-    """Why a reversal cannot be decided now: no room for a note, or its original cannot be read. 0: it can."""
-    cdef uint32_t date = request.original_business_date
-    cdef slot_t* slot
-    if not engine.answers.covers(date):
-        return 0
-    if date == request.business_date and request.original_trace_number == request.trace_number:
-        return 0                                 # it names itself, and is refused for that
-    slot = engine.answers.find(date, answer_key(terminal_id, request.original_trace_number))
-    if slot == NULL:
-        # The note needs a place, and on the same date the reversal's own answer needs another.
-        if engine.answers.count_of(date) + (date == request.business_date) >= engine.answers.answers_per_date_max:
-            return CODE_WINDOW_FULL
-        return 0
-    return 0 if engine.commit.entry_at(slot.value & ~<uint64_t>POSITION_MASK_LOW) != NULL else CODE_BUSY
-
-
-cdef inline void begin(decision_t* decision) noexcept nogil:
-    """A decision that says nothing yet."""
-    memset(&decision.reply, 0, sizeof(reply_t))
-    decision.more_bytes = decision.image_count = decision.issuing_organisation_id = 0
-    decision.marks_original = decision.changes_place = False
-    decision.issuer_answer = NULL
-
-
-cdef inline bint passes_quarantine(uint8_t request_type) noexcept nogil:
-    """A terminal that was stopped may still undo what it does not know the answer of, close its day, change its key."""
-    return request_type == TYPE_REVERSAL or request_type == TYPE_DAY_TOTALS or request_type == TYPE_CHANGE_KEY
-
-
-cdef inline uint8_t* padded(uint8_t* at, uint32_t part_bytes) noexcept nogil:
-    """Where the next part of an entry begins; what lies between is zero."""
-    cdef uint32_t i
-    for i in range(part_bytes, (part_bytes + 7) & ~<uint32_t>7):
-        at[i] = 0
-    return at + ((part_bytes + 7) & ~<uint32_t>7)
 
 
 # ------------------------------------------------------------------------ the engine
@@ -178,41 +84,27 @@ cdef class Engine:
         self.places_may_have_changed = True
         self.keys = KeyRing() if keys is None else keys
         self.find_receipt_key()
-        self.zone_count = len(zone)
-        self.zone_starts_ms = <int64_t*>malloc(self.zone_count * sizeof(int64_t))
-        self.zone_offsets_s = <int32_t*>malloc(self.zone_count * sizeof(int32_t))
+        self.zone.count = len(zone)
+        self.zone.starts_ms = <int64_t*>malloc(self.zone.count * sizeof(int64_t))
+        self.zone.offsets_s = <int32_t*>malloc(self.zone.count * sizeof(int32_t))
         self.decision = <decision_t*>malloc(sizeof(decision_t))
         self.sale = <sale_t*>malloc(sizeof(sale_t))
         if self.decision == NULL or self.sale == NULL:
             raise MemoryError("engine: no memory for its working space")
-        if self.zone_count == 0 or self.zone_starts_ms == NULL or self.zone_offsets_s == NULL:
+        if self.zone.count == 0 or self.zone.starts_ms == NULL or self.zone.offsets_s == NULL:
             raise ValueError("zone: expected at least one (moment_ms, offset_s), got none")
-        for i in range(self.zone_count):
-            self.zone_starts_ms[i], self.zone_offsets_s[i] = zone[i]
+        for i in range(self.zone.count):
+            self.zone.starts_ms[i], self.zone.offsets_s[i] = zone[i]
 
     def __dealloc__(self):
-        free(self.zone_starts_ms)
-        free(self.zone_offsets_s)
+        free(self.zone.starts_ms)
+        free(self.zone.offsets_s)
         free(self.decision)
         free(self.sale)
 
-    cdef int64_t local_ms(self, int64_t now_ms) noexcept nogil:
-        """A moment as the clock on the wall shows it in the journal's time zone, in ms since 1970-01-01 there."""
-        cdef int at = self.zone_at, low, high, middle
-        if now_ms < self.zone_starts_ms[at] or (at + 1 < self.zone_count and now_ms >= self.zone_starts_ms[at + 1]):
-            low, high = 0, self.zone_count - 1
-            while low < high:
-                middle = (low + high + 1) // 2
-                if self.zone_starts_ms[middle] <= now_ms:
-                    low = middle
-                else:
-                    high = middle - 1
-            self.zone_at = at = low
-        return now_ms + <int64_t>self.zone_offsets_s[at] * 1000
-
     cdef uint32_t local_date(self, int64_t now_ms) noexcept nogil:
         """Days since 1970-01-01 of a moment in the journal's time zone; a date begins at the cut-over."""
-        now_ms = self.local_ms(now_ms) - <int64_t>self.tables.settings.cut_over_minutes * MS_PER_MINUTE
+        now_ms = local_ms(&self.zone, now_ms) - <int64_t>self.tables.settings.cut_over_minutes * MS_PER_MINUTE
         return <uint32_t>(now_ms // MS_PER_DAY) if now_ms > 0 else 0
 
     cdef void fill_ask(self, uint32_t terminal_id, uint32_t rights, int64_t now_ms, uint32_t local_date,
@@ -221,7 +113,8 @@ cdef class Engine:
         cdef ask_t* ask = &self.ask
         ask.rights, ask.now_ms, ask.local_date, ask.today = rights, now_ms, local_date, today
         # A year is added because local time may be below zero where a stamp is not, and C divides towards zero.
-        ask.minute = <uint16_t>((self.local_ms(now_ms) // MS_PER_MINUTE + 366 * MINUTES_PER_DAY) % MINUTES_PER_DAY)
+        ask.minute = <uint16_t>((local_ms(&self.zone, now_ms) // MS_PER_MINUTE + 366 * MINUTES_PER_DAY)
+                                % MINUTES_PER_DAY)
         ask.weekday = <uint8_t>((today + 3) % 7 + 1)     # 1970-01-01 was a Thursday
         self.fill_place(terminal_id)
 
@@ -253,19 +146,31 @@ cdef class Engine:
         return now_ms if now_ms > self.last_now_ms else self.last_now_ms
 
     cdef uint32_t answer(self, uint32_t terminal_id, uint32_t rights, const challenges_t* challenges, uint8_t* message,
-                         uint32_t message_bytes, int64_t now_ms, uint8_t* out) noexcept nogil:
-        """Decide one message as it came: its PINs are hidden and its evidence is examined first, in place."""
-        cdef fault_t fault
-        cdef const header_t* asked = <const header_t*>message
-        if not hide_pins(self.tables, self.keys.pin_key, message, message_bytes, &fault) or (
-                FORMS[asked.type].evidence and not examine(
-                    self.tables, self.keys, challenges, terminal_id,
-                    self.moment(asked, <const debit_request_t*>(message + sizeof(header_t)), now_ms), message,
-                    message_bytes, &fault)):
-            self.entry_position = 0
-            self.code_counts[fault.code & 255] += 1
-            return write_error(out, <const header_t*>message, &fault)
-        return self.decide_one(terminal_id, rights, message, message_bytes, now_ms, out)
+                         uint32_t message_bytes, proof_t* proof, int64_t now_ms, uint8_t* out) noexcept nogil:
+        """Decide one message as it came: its PINs are hidden and its evidence is examined first, in place.
+
+        `proof` is what `find_proof` finds in it; it may have been examined already.
+        """
+        if not hide_pins(self.tables, self.keys.pin_key, message, message_bytes, proof.evidence != NULL, &proof.fault):
+            return self._refuse(out, <const header_t*>message, &proof.fault)
+        if proof.evidence != NULL and not proof.is_examined:
+            self.examine_proof(terminal_id, challenges, message, message_bytes, proof, now_ms)
+        if proof.is_refused:
+            return self._refuse(out, <const header_t*>message, &proof.fault)
+        return self._decide(terminal_id, rights, message, message_bytes, proof.evidence, proof.medium, now_ms, out)
+
+    cdef void examine_proof(self, uint32_t terminal_id, const challenges_t* challenges, uint8_t* message,
+                            uint32_t message_bytes, proof_t* proof, int64_t now_ms) noexcept nogil:
+        """Examine evidence at the moment at which its message would be decided now."""
+        examine(self.tables, self.keys, challenges, terminal_id,
+                self.moment(<const header_t*>message, <const debit_request_t*>(message + sizeof(header_t)), now_ms),
+                message, message_bytes, proof)
+
+    cdef uint32_t _refuse(self, uint8_t* out, const header_t* asked, const fault_t* fault) noexcept nogil:
+        """An error reply: the message is not decided, and leaves no trace in the journal."""
+        self.entry_position = 0
+        self.code_counts[fault.code & 255] += 1
+        return write_error(out, asked, fault)
 
     cdef uint32_t decide_one(self, uint32_t terminal_id, uint32_t rights, const uint8_t* message,
                              uint32_t message_bytes, int64_t now_ms, uint8_t* out) noexcept nogil:
@@ -273,6 +178,14 @@ cdef class Engine:
 
         `out` has room for ANSWER_BYTES_MAX. Where the decision was journaled, `entry_position` says so.
         """
+        return self._decide(terminal_id, rights, message, message_bytes,
+                            evidence_in((<const header_t*>message).type, message + sizeof(header_t),
+                                        message_bytes - <uint32_t>sizeof(header_t)), NULL, now_ms, out)
+
+    cdef uint32_t _decide(self, uint32_t terminal_id, uint32_t rights, const uint8_t* message, uint32_t message_bytes,
+                          const evidence_t* evidence, medium_record_t* medium, int64_t now_ms,
+                          uint8_t* out) noexcept nogil:
+        """`decide_one`, of a message whose evidence was found before; and the record of its medium, if it was too."""
         cdef const header_t* asked = <const header_t*>message
         cdef const uint8_t* body = message + sizeof(header_t)
         cdef uint32_t body_bytes = message_bytes - <uint32_t>sizeof(header_t), today, local_date, needed
@@ -292,8 +205,7 @@ cdef class Engine:
         self.entry_position = 0
         self.type_counts[asked.type] += 1
         if not well_formed(terminal_id, message, message_bytes, &fault):
-            self.code_counts[fault.code & 255] += 1
-            return write_error(out, asked, &fault)
+            return self._refuse(out, asked, &fault)
         begin(decision)
         if form.keyed:
             reply.trace_number = keyed.trace_number
@@ -315,6 +227,7 @@ cdef class Engine:
                 reply.business_date = self.answers.today
                 return self._no_room(out, asked, reply)
             begin(decision)
+            medium = NULL                        # whatever the new date has done with it: look again
             self.entry_position = 0
             reply.trace_number = keyed.trace_number if form.keyed else 0
             reply.business_date = today
@@ -323,7 +236,7 @@ cdef class Engine:
         self.fill_ask(terminal_id, rights, now_ms, local_date, today)
         # Whatever an operator changes, the next message looks its terminal's place up again.
         self.places_may_have_changed = asked.type >= TYPE_PUT_CARD_TYPE
-        self.ask.evidence = evidence_in(asked.type, body, body_bytes)
+        self.ask.evidence, self.ask.medium = evidence, medium
 
         if not form.keyed and asked.type != TYPE_PUT_SWITCH:
             if asked.type == TYPE_BALANCE:
@@ -355,8 +268,9 @@ cdef class Engine:
         elif self.answers.full(keyed.business_date):
             return turned_away(self, out, asked, reply, CODE_WINDOW_FULL, FULL_RETRY_AFTER_MS)
         elif asked.type == TYPE_REVERSAL or asked.type == TYPE_REFUND:
-            hindered = (hindrance(self, terminal_id, <const reversal_request_t*>body) if asked.type == TYPE_REVERSAL
-                        else refund_hindrance(self, <const refund_request_t*>body))
+            hindered = (reversal_hindrance(self.answers, self.commit, terminal_id, <const reversal_request_t*>body)
+                        if asked.type == TYPE_REVERSAL
+                        else refund_hindrance(self.commit, <const refund_request_t*>body))
             if hindered:
                 return turned_away(self, out, asked, reply, hindered, FULL_RETRY_AFTER_MS)
 
@@ -395,16 +309,14 @@ cdef class Engine:
     cdef void give_receipt_code(self) noexcept nogil:
         """Forty bits that only this switch could have put on a receipt: section 18 of docs/decision.md."""
         cdef reply_t* reply = &self.decision.reply
-        cdef uint8_t message[BLOCK_BYTES]
+        cdef uint64_t numbers[2]
         cdef uint8_t code[BLOCK_BYTES]
         cdef int i
         if self.told_before != NULL:
             reply.receipt_code = self.told_before.receipt_code
         elif self.receipt_version:
-            for i in range(8):
-                message[i] = <uint8_t>(reply.journal_sequence >> 56 - 8 * i)
-                message[8 + i] = <uint8_t>(<uint64_t>reply.amount_minor >> 56 - 8 * i)
-            mac(self.keys.masters[PURPOSE_RECEIPT][self.receipt_version], message, BLOCK_BYTES, code)
+            numbers[0], numbers[1] = reply.journal_sequence, <uint64_t>reply.amount_minor
+            cmac_of_numbers(self.keys.masters[PURPOSE_RECEIPT][self.receipt_version], numbers, 1, True, code)
             for i in range(RECEIPT_CODE_BYTES):
                 reply.receipt_code = reply.receipt_code << 8 | code[i]
 
@@ -413,7 +325,7 @@ cdef class Engine:
         cdef uint32_t version
         self.receipt_version = 0
         for version in range(1, KEY_VERSION_MAX + 1):
-            key = <const key_record_t*>self.tables.keys.find(PURPOSE_RECEIPT, version, 0)
+            key = self.tables.key(PURPOSE_RECEIPT, version)
             if key != NULL and key.state == KEY_ACTIVE and self.keys.masters[PURPOSE_RECEIPT][version] != NULL:
                 self.receipt_version = version
 
@@ -531,17 +443,21 @@ cdef class Engine:
                 bytes challenge=bytes(CHALLENGE_BYTES), bytes previous=bytes(CHALLENGE_BYTES)):
         """A plain message with its PINs hidden and its evidence examined, as it would be decided; None when refused."""
         cdef challenges_t challenges
-        cdef fault_t fault
+        cdef proof_t proof
+        cdef uint32_t size
         cdef bytearray prepared = bytearray(message)
         cdef uint8_t[::1] view = prepared
         if message.shape[0] < <Py_ssize_t>sizeof(header_t) or len(challenge) != 8 or len(previous) != 8:
             raise ValueError("prepare: expected a message with a header, and challenges of 8 bytes")
         memcpy(challenges.current, <const uint8_t*>challenge, CHALLENGE_BYTES)
         memcpy(challenges.previous, <const uint8_t*>previous, CHALLENGE_BYTES)
-        if not hide_pins(self.tables, self.keys.pin_key, &view[0], <uint32_t>message.shape[0], &fault) or not examine(
-                self.tables, self.keys, &challenges, terminal_id, now_ms, &view[0], <uint32_t>message.shape[0], &fault):
+        size = <uint32_t>message.shape[0]
+        find_proof(self.tables, &view[0], size, &proof)
+        if not hide_pins(self.tables, self.keys.pin_key, &view[0], size, proof.evidence != NULL, &proof.fault):
             return None
-        return bytes(prepared)
+        if proof.evidence != NULL:
+            examine(self.tables, self.keys, &challenges, terminal_id, now_ms, &view[0], size, &proof)
+        return None if proof.is_refused else bytes(prepared)
 
     def answered(self, uint32_t terminal_id, uint32_t business_date, uint32_t trace_number):
         """(type, body) of the request that was answered under this key, as journaled; None when there is none."""

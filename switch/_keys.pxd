@@ -24,6 +24,18 @@ cdef extern from "<openssl/crypto.h>" nogil:
     void OPENSSL_cleanse(void* at, size_t size)
     int CRYPTO_memcmp(const void* one, const void* other, size_t size)
 
+cdef extern from "_cmac.h" nogil:
+    ctypedef struct cmac_t:
+        uint8_t k1[16]               # and, on its way into `cmac_take_key`, the key
+    cmac_t* cmac_new()
+    void cmac_free(cmac_t* cmac)
+    bint cmac_take_key(cmac_t* cmac)
+    bint cmac_rekey(cmac_t* cmac, const uint8_t* key)
+    void cmac_of_numbers(const cmac_t* cmac, const uint64_t* numbers, int block_count, bint is_whole, uint8_t* out)
+    void cmac_of_bytes(const cmac_t* cmac, const uint8_t* message, size_t size, uint8_t* out)
+    void cmac_derive(const cmac_t* master, uint64_t unique, int unique_bytes, uint8_t derivation, uint8_t version,
+                     uint8_t* key)
+
 from switch._tables cimport Tables
 
 cdef enum:
@@ -31,12 +43,6 @@ cdef enum:
     CARD_KEY_BYTES = 16
     PURPOSES = 9                     # numbers of purposes: 1 to 8
     VERSIONS = 256
-
-
-cdef struct cmac_t:
-    # A block cipher under one key, and what AES-CMAC (RFC 4493) needs beside it.
-    EVP_CIPHER_CTX* ctx
-    uint8_t k1[BLOCK_BYTES]          # K2 is its double, made where it is needed
 
 
 cdef struct cvk_t:
@@ -50,8 +56,8 @@ cdef class KeyRing:
     cdef cvk_t* pairs[VERSIONS]                  # STRIPE
     cdef const uint8_t* pin_key                  # PIN, version 1: 32 bytes that `_pin_owner` keeps alive
     cdef object _pin_owner
-    cdef cmac_t card                             # working room: the key of the card in hand
-    cdef cmac_t session                          # and its session key
+    cdef cmac_t* card                            # working room: the key of the card in hand
+    cdef cmac_t* session                         # and its session key
     cdef EVP_CIPHER_CTX* opener                  # AES-128 decryption under a tag's key
     cdef EVP_CIPHER_CTX* storage[VERSIONS]       # AES-256 decryption under STORAGE: opens stored card keys
     cdef readonly object loaded
@@ -61,6 +67,3 @@ cdef class KeyRing:
     cdef int _load_master(self, int purpose, int version, const uint8_t* key) except -1
     cdef int _load_pair(self, int version, const uint8_t* key) except -1
     cdef bint stored(self, Tables tables, uint32_t medium, uint64_t medium_id, uint32_t version) noexcept nogil
-
-cdef bint rekey(cmac_t* cmac, const uint8_t* key) noexcept nogil
-cdef void mac(const cmac_t* cmac, const uint8_t* message, uint32_t message_bytes, uint8_t* out) noexcept nogil

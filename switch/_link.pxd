@@ -3,9 +3,8 @@
 from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from switch._examine cimport challenges_t
+from switch._examine cimport challenges_t, proof_t
 from switch._fastpath cimport Engine
-from switch._layout cimport evidence_t
 from switch._layout cimport terminal_record_t
 from switch._peer cimport link_t
 from switch.group_commit cimport GroupCommit
@@ -19,6 +18,7 @@ cdef struct opened_t:
     PyObject* link                   # borrowed: the caller of the round keeps its links
     uint8_t* plaintext
     uint32_t bytes
+    proof_t proof                    # of the medium that the message's card was read from
 
 
 cdef class Link:
@@ -59,6 +59,5 @@ cdef class Round:
     cdef int take(self, Link link, uint8_t* data, uint32_t size, int64_t now_ms) except -1
     cdef int finish(self, int64_t now_ms) except -1
     cdef bint _open(self, Link link, uint8_t* data, uint32_t size, uint32_t* used) except -1
-    cdef const evidence_t* _evidence_of(self, const opened_t* frame) noexcept
-    cdef void _fetch_indexes(self, const opened_t* frame) noexcept
+    cdef void _fetch_indexes(self, opened_t* frame) noexcept
     cdef void _fetch_records(self, const opened_t* frame) noexcept

@@ -15,14 +15,13 @@ from libc.stdlib cimport free, realloc
 from libc.string cimport memcmp, memcpy, memmove, memset
 
 from switch._aead cimport seal, unseal
-from switch._examine cimport CHALLENGE_BYTES
-from switch._form cimport evidence_in
+from switch._examine cimport CHALLENGE_BYTES, find_proof
 from switch._fastpath cimport ANSWER_BYTES_MAX, Engine
 from switch._layout cimport (
-    CODE_LENGTH, ERRORS_MAX, FORMS, FRAME_BYTES_MAX, FRAME_LENGTH_BYTES, PROTOCOL_VERSION, REPLY_BIT, TAG_BYTES,
-    TERMINAL_BLOCKED, TYPE_BALANCE, TYPE_CARD_QUERY, TYPE_CHANGE_KEY, TYPE_DEBIT, TYPE_ERROR, TYPE_PUT_KEY,
+    CODE_LENGTH, ERRORS_MAX, FORMS, FRAME_BYTES_MAX, FRAME_LENGTH_BYTES, MEDIUM_CHIP, PROTOCOL_VERSION, REPLY_BIT,
+    TAG_BYTES, TERMINAL_BLOCKED, TYPE_BALANCE, TYPE_CARD_QUERY, TYPE_CHANGE_KEY, TYPE_DEBIT, TYPE_ERROR, TYPE_PUT_KEY,
     TYPE_PUT_MEDIUM, TYPE_PUT_TERMINAL, TYPE_QUOTE, TYPE_REWRAP_KEY, TYPE_SIGN_OFF, debit_request_t, error_reply_t,
-    evidence_t, header_t, terminal_record_t)
+    header_t, medium_record_t, terminal_record_t)
 from switch.duplicates cimport answer_key
 from switch._peer cimport GONE, link_drop, link_new
 from switch.group_commit cimport ANSWERS_BYTES_SOFT, GroupCommit
@@ -293,39 +292,27 @@ cdef class Round:
         used[0] = at
         return self.count == ROUND_FRAMES and link.fault is None and not link.paused and not link.ending
 
-    cdef inline void _fetch_indexes(self, const opened_t* frame) noexcept:
-        """First step of fetching ahead: where the card and the answer stand."""
+    cdef inline void _fetch_indexes(self, opened_t* frame) noexcept:
+        """First step of fetching ahead: where the card, the answer and the medium stand."""
         cdef const header_t* header = <const header_t*>frame.plaintext
         cdef const debit_request_t* keyed = <const debit_request_t*>(frame.plaintext + sizeof(header_t))
-        cdef const evidence_t* evidence
+        find_proof(self.engine.tables, frame.plaintext, frame.bytes, &frame.proof)
         if header.type == TYPE_DEBIT and frame.bytes >= sizeof(header_t) + sizeof(debit_request_t):
             self.engine.tables.card_index.prefetch(keyed.card_number)
             self.engine.answers.prefetch(keyed.business_date,
                                          answer_key((<Link>frame.link).terminal_id, keyed.trace_number))
-            evidence = self._evidence_of(frame)
-            if evidence != NULL:
-                self.engine.tables.media.fetch_bucket(evidence.medium, evidence.medium_id, 0)
+        if frame.proof.evidence != NULL:
+            self.engine.tables.media.fetch_bucket(frame.proof.medium_hashed)
 
     cdef inline void _fetch_records(self, const opened_t* frame) noexcept:
-        """Second step: card and account themselves, and the key that will seal the answer."""
+        """Second step: card, account and medium themselves, and the key that will seal the answer."""
         cdef const header_t* header = <const header_t*>frame.plaintext
         cdef const debit_request_t* keyed = <const debit_request_t*>(frame.plaintext + sizeof(header_t))
-        cdef const evidence_t* evidence
         fetch_line((<Link>frame.link).link.send.ctx)
         if header.type == TYPE_DEBIT and frame.bytes >= sizeof(header_t) + sizeof(debit_request_t):
             self.engine.tables.fetch(keyed.card_number)
-            evidence = self._evidence_of(frame)
-            if evidence != NULL:
-                self.engine.tables.media.fetch_first(evidence.medium, evidence.medium_id, 0)
-
-    cdef inline const evidence_t* _evidence_of(self, const opened_t* frame) noexcept:
-        """Evidence that names its medium (a chip's, a code's), or NULL."""
-        cdef const evidence_t* evidence
-        if self.engine.tables.media.count == 0:
-            return NULL
-        evidence = evidence_in(TYPE_DEBIT, frame.plaintext + sizeof(header_t),
-                               frame.bytes - <uint32_t>sizeof(header_t))
-        return evidence if evidence != NULL and evidence.medium_id else NULL
+        if frame.proof.evidence != NULL:
+            self.engine.tables.media.fetch_chain(frame.proof.medium_hashed)
 
     cdef int finish(self, int64_t now_ms) except -1:
         """Decide what was opened, at one moment, under the mutex of the batch."""
@@ -339,8 +326,15 @@ cdef class Round:
             return 0
         for i in range(self.count):
             self._fetch_records(&self.frames[i])
+        for i in range(self.count):
+            if self.frames[i].proof.evidence != NULL:
+                self.frames[i].proof.medium = <medium_record_t*>self.engine.tables.media.fetch_record(
+                    self.frames[i].proof.medium_hashed)
         commit.lock()
         try:
+            for i in range(self.count):
+                if self.frames[i].proof.evidence != NULL:
+                    examine_ahead(self.engine, &self.frames[i], now_ms)
             for i in range(self.count):
                 link = <Link>self.frames[i].link
                 if self.frames[i].link != current:
@@ -366,7 +360,19 @@ cdef int hand_over(Link link, GroupCommit commit, uint32_t answers_from) except 
     return 0
 
 
-cdef int decide_frame(Engine engine, GroupCommit commit, Link link, uint32_t rights, const opened_t* frame,
+cdef inline void examine_ahead(Engine engine, opened_t* frame, int64_t now_ms) noexcept:
+    """A chip's proof is examined before the first decision of the round: one after the other they cost less.
+
+    What it rests on is changed by no message that is decided in a round: the challenges, and of the tables what
+    PUT_MEDIUM and PUT_KEY write. A code's and a stripe's rest on counters, which a decision before may have moved.
+    """
+    cdef const header_t* header = <const header_t*>frame.plaintext
+    if frame.proof.evidence.medium == MEDIUM_CHIP and decided_here(header.type):
+        engine.examine_proof((<Link>frame.link).terminal_id, &(<Link>frame.link).challenges, frame.plaintext,
+                             frame.bytes, &frame.proof, now_ms)
+
+
+cdef int decide_frame(Engine engine, GroupCommit commit, Link link, uint32_t rights, opened_t* frame,
                       int64_t now_ms) except -1:
     """Decide one frame and seal its answer, or keep it for the dispatcher."""
     cdef const header_t* header = <const header_t*>frame.plaintext
@@ -376,8 +382,8 @@ cdef int decide_frame(Engine engine, GroupCommit commit, Link link, uint32_t rig
         answer_stub(link, commit, frame)
     elif decided_here(header.type):
         out = commit.answer_space(FRAME_LENGTH_BYTES + ANSWER_BYTES_MAX + TAG_BYTES)
-        out_bytes = engine.answer(link.terminal_id, rights, &link.challenges, frame.plaintext, frame.bytes, now_ms,
-                                  out + FRAME_LENGTH_BYTES)
+        out_bytes = engine.answer(link.terminal_id, rights, &link.challenges, frame.plaintext, frame.bytes,
+                                  &frame.proof, now_ms, out + FRAME_LENGTH_BYTES)
         if (<const header_t*>(out + FRAME_LENGTH_BYTES)).type == TYPE_ERROR | REPLY_BIT:
             link.error_count += 1
         seal_frame(link, out, out_bytes)

@@ -7,4 +7,4 @@ from switch._tables cimport Tables
 
 # Replace every PIN of a message by its keyed hash. False: a PIN field is not 4 to 12 digits; `fault` says which.
 cdef bint hide_pins(Tables tables, const uint8_t* pin_key, uint8_t* message, uint32_t message_bytes,
-                    fault_t* fault) noexcept nogil
+                    bint has_evidence, fault_t* fault) noexcept nogil

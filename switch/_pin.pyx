@@ -10,7 +10,7 @@ wrong is left alone: the checks of its form come next and refuse it.
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from switch._form cimport evidence_in, fault_t
+from switch._form cimport fault_t
 from switch._layout cimport *
 from switch._tables cimport Tables
 
@@ -70,12 +70,12 @@ cdef bint hide(Tables tables, const uint8_t* pin_key, uint64_t card_number, uint
 
 
 cdef bint hide_pins(Tables tables, const uint8_t* pin_key, uint8_t* message, uint32_t message_bytes,
-                    fault_t* fault) noexcept nogil:
+                    bint has_evidence, fault_t* fault) noexcept nogil:
     cdef const header_t* header = <const header_t*>message
     cdef uint8_t* body = message + sizeof(header_t)
     cdef uint32_t body_bytes = message_bytes - <uint32_t>sizeof(header_t)
     cdef const debit_request_t* keyed = <const debit_request_t*>body
-    if evidence_in(header.type, body, body_bytes) != NULL:
+    if has_evidence:
         body_bytes -= EVIDENCE_BYTES
     if header.type == TYPE_DEBIT or header.type == TYPE_QUOTE:
         if body_bytes < sizeof(debit_request_t) + PIN_BYTES or not keyed.flags & DEBIT_PIN:

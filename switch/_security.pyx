@@ -34,10 +34,6 @@ cdef inline bint are_two_people(uint32_t operator_id, uint32_t approver_id) noex
     return operator_id != 0 and approver_id != 0 and operator_id != approver_id
 
 
-cdef inline key_record_t* key_of(Tables tables, uint64_t purpose, uint64_t key_version) noexcept nogil:
-    return <key_record_t*>tables.keys.find(purpose, key_version, 0)
-
-
 # ------------------------------------------------------------------------ media
 
 cdef uint16_t confirm_write(Tables tables, const ask_t* ask, const confirm_write_request_t* request,
@@ -73,7 +69,7 @@ cdef uint16_t confirm_counter(Tables tables, const confirm_write_request_t* requ
 
 cdef inline bint is_accepted(Tables tables, uint8_t medium, uint8_t key_version) noexcept nogil:
     """Whether what is made with the key version passes."""
-    cdef const key_record_t* key = key_of(tables, purpose_of(medium), key_version)
+    cdef const key_record_t* key = tables.key(purpose_of(medium), key_version)
     return key != NULL and STATES_ACCEPTED >> key.state & 1
 
 
@@ -101,11 +97,20 @@ cdef uint16_t check_medium(Tables tables, const put_medium_request_t* request, r
         return invalid(reply, 36)
     if not is_number_of(request):
         return invalid(reply, 24)
-    if not request.flags & MEDIUM_FLAG_STORED_KEY and not (
+    # What is revoked is asked for no proof any more: its key may have gone before it.
+    if request.state == MEDIUM_ACTIVE and not request.flags & MEDIUM_FLAG_STORED_KEY and not (
             is_accepted(tables, request.medium, request.key_version)
             and is_accepted(tables, request.medium, request.key_version_held)):
         return CODE_KEY_UNKNOWN
     return CODE_APPROVED
+
+
+cdef bint has_active_medium(Tables tables, uint64_t card_number, uint64_t kind) noexcept nogil:
+    """Whether a card has a medium of a kind that may pay: a second chip goes on where the first was lost."""
+    cdef const medium_record_t* medium = <const medium_record_t*>tables.media.first_of(card_number)
+    while medium != NULL and not (medium.medium == kind and medium.state == MEDIUM_ACTIVE):
+        medium = <const medium_record_t*>tables.media.next_of(<const uint8_t*>medium)
+    return medium != NULL
 
 
 cdef uint16_t put_medium(Tables tables, const ask_t* ask, const put_medium_request_t* request,
@@ -117,6 +122,7 @@ cdef uint16_t put_medium(Tables tables, const ask_t* ask, const put_medium_reque
     cdef medium_record_t* medium
     cdef card_key_record_t* key = NULL
     cdef uint8_t media
+    cdef bint is_new
     cdef bint has_key = request.flags & MEDIUM_FLAG_STORED_KEY and not is_zero(request.key, sizeof(request.key))
     cdef uint16_t code = check_medium(tables, request, reply)
     if code != CODE_APPROVED:
@@ -132,16 +138,19 @@ cdef uint16_t put_medium(Tables tables, const ask_t* ask, const put_medium_reque
     if (medium == NULL and not tables.media.room(1)) or (has_key and key == NULL and not tables.card_keys.room(1)):
         return CODE_TABLE_FULL
     # From here on it must succeed.
-    if medium == NULL:
+    is_new = medium == NULL
+    if is_new:
         medium = <medium_record_t*>tables.media.make(request.medium, request.medium_id, 0)
     memset(<uint8_t*>medium, 0, sizeof(medium_record_t))
     medium.kind, medium.version, medium.state = KIND_MEDIUM, 1, request.state
     medium.medium, medium.medium_id, medium.card_number = request.medium, request.medium_id, request.card_number
     medium.key_version, medium.key_version_held = request.key_version, request.key_version_held
     medium.flags, medium.counter, medium.chain = request.flags, request.counter, request.chain
+    if is_new:
+        tables.media.own(<uint8_t*>medium)
     touch(decision, medium)
     media = card.media & ~<uint8_t>(1 << request.medium)
-    if request.state == MEDIUM_ACTIVE:
+    if has_active_medium(tables, request.card_number, request.medium):
         media |= <uint8_t>(1 << request.medium)
     if card.media != media:
         card.media = media
@@ -236,7 +245,7 @@ cdef uint16_t put_key(Tables tables, const ask_t* ask, const put_key_request_t* 
         return invalid(reply, 18)
     if not are_two_people(request.operator_id, request.approver_id):
         return CODE_SAME_PERSON
-    key = key_of(tables, request.purpose, request.key_version)
+    key = tables.key(request.purpose, request.key_version)
     if key == NULL:
         if request.state != KEY_NEW:
             return CODE_KEY_UNKNOWN
@@ -258,7 +267,7 @@ cdef uint16_t put_key(Tables tables, const ask_t* ask, const put_key_request_t* 
         return CODE_KEY_IN_USE
     if request.state == KEY_ACTIVE:
         for key_version in range(1, KEY_VERSION_MAX + 1):
-            before = key_of(tables, request.purpose, key_version)
+            before = tables.key(request.purpose, key_version)
             if before != NULL and before.state == KEY_ACTIVE:
                 change_state(ask, request, before, KEY_VERIFY_ONLY, decision)
     change_state(ask, request, key, request.state, decision)
@@ -268,7 +277,7 @@ cdef uint16_t put_key(Tables tables, const ask_t* ask, const put_key_request_t* 
 cdef uint16_t rewrap_key(Tables tables, const ask_t* ask, const rewrap_key_request_t* request,
                          decision_t* decision) noexcept nogil:
     """The keys of one record, wrapped anew; what they are stays."""
-    cdef const key_record_t* storage = key_of(tables, PURPOSE_STORAGE, request.storage_version)
+    cdef const key_record_t* storage = tables.key(PURPOSE_STORAGE, request.storage_version)
     cdef terminal_record_t* terminal
     cdef card_key_record_t* key
     if request.kind != KIND_TERMINAL and request.kind != KIND_CARD_KEY:

@@ -6,8 +6,8 @@ from switch._arrays cimport NumberedTable, record_array_t
 from switch._card_types cimport CardTypes
 from switch._index cimport GrowingIndex
 from switch._layout cimport (
-    account_record_t, card_record_t, card_type_record_t, gift_record_t, organisation_record_t, points_category_record_t,
-    ruleset_record_t, store_record_t, switch_record_t, terminal_record_t, type_state_record_t)
+    account_record_t, card_record_t, card_type_record_t, gift_record_t, key_record_t, organisation_record_t,
+    points_category_record_t, ruleset_record_t, store_record_t, switch_record_t, terminal_record_t, type_state_record_t)
 from switch._wide cimport WideTable
 
 
@@ -46,6 +46,7 @@ cdef class Tables:
     cdef readonly NumberedTable medium_policies
     cdef readonly WideTable media
     cdef readonly WideTable keys
+    cdef key_record_t* key_records[9][256]       # of `keys` by purpose and version, once `key` has found them
     cdef readonly WideTable travels
     cdef readonly WideTable alarms
     cdef readonly WideTable card_keys
@@ -63,6 +64,7 @@ cdef class Tables:
     cdef type_state_record_t* type_state(self, uint32_t code) noexcept nogil
     cdef points_category_record_t* points_category(self, uint32_t category) noexcept nogil
     cdef gift_record_t* gift(self, uint64_t gift_id) noexcept nogil
+    cdef key_record_t* key(self, uint32_t purpose, uint32_t key_version) noexcept nogil
     cdef ruleset_record_t* ruleset(self, uint64_t ruleset) noexcept nogil
     cdef int _load_one(self, bytes record) except -1
     cdef NumberedTable numbered(self, uint32_t kind)

@@ -19,7 +19,7 @@ from switch._layout cimport (
     KIND_HOLD, KIND_MARK, KIND_ORGANISATION, KIND_PENDING_POINTS, KIND_POINTS_CATEGORY, KIND_PRICE, KIND_PURSE,
     KIND_RULE, KIND_RULESET, KIND_STORE, KIND_SWITCH, KIND_TERMINAL, KIND_TRAVEL, KIND_TYPE_STATE, RECORD_BYTES_OF,
     STATUSES_ENDED, STATUSES_LIVE, account_record_t, card_record_t, card_type_record_t, gift_record_t,
-    organisation_record_t, points_category_record_t, ruleset_record_t, store_record_t, switch_record_t,
+    key_record_t, organisation_record_t, points_category_record_t, ruleset_record_t, store_record_t, switch_record_t,
     terminal_record_t, type_state_record_t)
 from switch._wide cimport WideTable
 from switch._wide import HASH_KEY_BYTES
@@ -43,6 +43,9 @@ TRAVELS_MAX = 65_536
 
 cdef enum:
     LINE_BYTES = 64
+    PURPOSES = 9                     # of keys: 1 to 8
+    MEDIUM_OWNER_WORD = 4            # the card number of a medium's record: a card finds its media
+    KEY_VERSIONS = 256
 
 cdef uint64_t NO_ACCOUNT = 0xFFFFFFFF            # in place of an account's place
 
@@ -86,7 +89,7 @@ cdef class Tables:
         self.prices = WideTable(KIND_PRICE, prices_max, hash_key)
         self.day_closes = WideTable(KIND_DAY_CLOSE, day_closes_max, hash_key)
         self.medium_policies = NumberedTable(KIND_MEDIUM_POLICY, CARD_TYPE_CODE_MAX + 1, 0, CARD_TYPE_CODE_MAX)
-        self.media = WideTable(KIND_MEDIUM, media_max, hash_key)
+        self.media = WideTable(KIND_MEDIUM, media_max, hash_key, True, MEDIUM_OWNER_WORD)
         self.keys = WideTable(KIND_KEY, KEYS_MAX, hash_key)
         self.travels = WideTable(KIND_TRAVEL, TRAVELS_MAX, hash_key)
         self.alarms = WideTable(KIND_ALARM, alarms_max, hash_key)
@@ -294,6 +297,14 @@ cdef class Tables:
 
     cdef gift_record_t* gift(self, uint64_t gift_id) noexcept nogil:
         return <gift_record_t*>self.gifts.find(gift_id)
+
+    cdef key_record_t* key(self, uint32_t purpose, uint32_t key_version) noexcept nogil:
+        """A key's record, NULL when there is none: records of keys neither move nor go, so each is searched once."""
+        if purpose >= PURPOSES or key_version >= KEY_VERSIONS:
+            return NULL
+        if self.key_records[purpose][key_version] == NULL:
+            self.key_records[purpose][key_version] = <key_record_t*>self.keys.find(purpose, key_version, 0)
+        return self.key_records[purpose][key_version]
 
     cdef ruleset_record_t* ruleset(self, uint64_t ruleset) noexcept nogil:
         return <ruleset_record_t*>self.rulesets.find(ruleset)

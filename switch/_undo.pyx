@@ -14,8 +14,11 @@ from switch._entry cimport reply_of, request_of, result_count_of, results_of
 from switch._form cimport evidence_in
 from switch._index cimport slot_t
 from switch._layout cimport *
+from switch._original cimport (
+    booking_date_of, is_reversible, line_net, line_results_of, refund_mark, refund_mark_made,
+    refundable_lines_of)
 from switch._points cimport undo_load_visits, undo_redeem
-from switch._shares cimport floor_divide, product, thousandth
+from switch._shares cimport floor_divide, product
 from switch._tables cimport Tables
 from switch.duplicates cimport NOTED, POSITION_MASK_LOW, REVERSED, AnswerWindow, answer_key
 from switch.group_commit cimport GroupCommit
@@ -28,49 +31,9 @@ cdef uint64_t WHOLE_BILL = 0xFFFFFFFF
 cdef int64_t CASH_MINOR_MAX = 0xFFFFFFFF
 
 
-cdef inline mark_record_t* refund_mark(Tables tables, uint64_t sequence, uint64_t line) noexcept nogil:
-    return <mark_record_t*>tables.marks.find(sequence, line, <uint64_t>MARK_REFUND << 56)
-
-
-cdef inline mark_record_t* refund_mark_made(Tables tables, uint64_t sequence, uint64_t line) noexcept nogil:
-    """The mark, made when it is not there: room was checked before."""
-    cdef mark_record_t* mark = refund_mark(tables, sequence, line)
-    if mark == NULL:
-        mark = <mark_record_t*>tables.marks.make(sequence, line, <uint64_t>MARK_REFUND << 56)
-    return mark
-
-
 cdef inline bint is_paid_out(const card_record_t* card) noexcept nogil:
     """What belongs to such a card goes back in cash: its account has come to an end."""
     return card.status == CARD_RETURNED or card.status == CARD_VOID
-
-
-cdef inline uint32_t points_tenders_of(const entry_header_t* entry) noexcept nogil:
-    """Number of POINTS tenders of a debit: each has a result behind those of the lines."""
-    cdef const debit_request_t* request = <const debit_request_t*>request_of(entry)
-    cdef const tender_t* tenders = <const tender_t*>(
-        <const uint8_t*>request + sizeof(debit_request_t) + request.line_count * sizeof(bill_line_t))
-    cdef uint32_t i, count = 0
-    if entry.request_type == TYPE_DEBIT:
-        for i in range(request.tender_count):
-            count += tenders[i].kind == TENDER_POINTS
-    return count
-
-
-cdef inline uint32_t line_results_of(const entry_header_t* entry) noexcept nogil:
-    """Number of line results of a debit or capture: all its lines or none; a bill without lines may have one."""
-    return result_count_of(entry) - points_tenders_of(entry)
-
-
-cdef inline uint32_t refundable_lines_of(const entry_header_t* entry) noexcept nogil:
-    """Lines that a refund may name."""
-    if entry.request_type != TYPE_DEBIT or line_results_of(entry) == 0:
-        return 0
-    return (<const debit_request_t*>request_of(entry)).line_count
-
-
-cdef inline uint32_t booking_date_of(const entry_header_t* entry, const line_result_t* result) noexcept nogil:
-    return entry.business_date + result.booking_days if result.booking_days else 0
 
 
 cdef bint can_take_back(Tables tables, const account_record_t* account, const entry_header_t* entry) noexcept nogil:
@@ -161,11 +124,6 @@ cdef uint16_t decide_reversal(Tables tables, AnswerWindow answers, GroupCommit c
     decision.original_date = date
     decision.original_key = key
     return CODE_APPROVED
-
-
-cdef inline bint is_reversible(uint8_t request_type) noexcept nogil:
-    return (request_type == TYPE_DEBIT or request_type == TYPE_HOLD or request_type == TYPE_CREDIT
-            or request_type == TYPE_REDEEM or request_type == TYPE_LOAD_VISITS)
 
 
 cdef uint16_t undo(Tables tables, const ask_t* ask, const entry_header_t* original, card_record_t* card,
@@ -338,16 +296,6 @@ cdef bint leads_to(Tables tables, uint64_t from_number, uint64_t to_number) noex
             return False
         from_number = card.successor_number
     return False
-
-
-cdef int64_t line_net(const entry_header_t* original, uint32_t line) noexcept nogil:
-    """What a line of the original came to after the switch's discount."""
-    cdef const bill_line_t* lines = <const bill_line_t*>(request_of(original) + sizeof(debit_request_t))
-    cdef const line_result_t* result = &results_of(original)[line]
-    cdef int64_t amount = lines[line].amount_minor
-    if (<const debit_request_t*>request_of(original)).flags & DEBIT_PRICED:
-        amount = <int64_t>thousandth(product(result.unit_price_minor, lines[line].quantity_milli))
-    return amount - result.discount_minor
 
 
 cdef inline int64_t share_of(int64_t points, int64_t part, int64_t whole) noexcept nogil:

@@ -21,6 +21,7 @@ cdef enum:
     BUCKETS_AT_FIRST = 64
     STATE_AT = 2                     # offset of `state`, GONE when a record has ended
     OWNER_BUCKETS_MAX = 4194304
+    FIRST_KEY_WORD = 1
 
 HASH_KEY_BYTES = 16
 
@@ -74,10 +75,12 @@ cdef class WideTable:
     """Records of one kind with a wide key, bounded by `records_max`; `len()` gives how many there are.
 
     `hash_key`: 16 bytes that nobody can guess, where keys come from strangers.  `by_owner`: `first_of` and `next_of`
-    find all records with a first key, for 8 bytes a record more.
+    find all records of an owner, for 8 bytes a record more.  The owner is the first key; or another number of the
+    record, the `owner_word`th of eight bytes, that stays what it is when `own` has been told of it.
     """
 
-    def __cinit__(self, int kind, uint32_t records_max, bytes hash_key=bytes(HASH_KEY_BYTES), bint by_owner=False):
+    def __cinit__(self, int kind, uint32_t records_max, bytes hash_key=bytes(HASH_KEY_BYTES), bint by_owner=False,
+                  uint32_t owner_word=FIRST_KEY_WORD):
         if not FIRST_WIDE_KEY_KIND <= kind <= 255 or RECORD_BYTES_OF[kind] == 0:
             raise ValueError(f"table: expected a kind of record with a wide key, got {kind}")
         if len(hash_key) != HASH_KEY_BYTES:
@@ -88,6 +91,7 @@ cdef class WideTable:
         self.width_bytes = RECORD_BYTES_OF[kind]
         self.max = records_max
         self.half = BUCKETS_AT_FIRST
+        self.owner_word = owner_word
         self.places = <uint8_t*>reserve_bytes(self._places_bytes())
         self.chains = <chain_t*>reserve_bytes(self._chains_bytes())
         self.heads_plus_one = <uint32_t*>reserve_bytes(self._heads_bytes())
@@ -141,13 +145,20 @@ cdef class WideTable:
         at = self.find(a, b, c)
         return None if at == NULL else at[:self.width_bytes]
 
-    cdef uint32_t _bucket(self, uint32_t hashed) noexcept nogil:
+    cdef inline uint32_t _bucket(self, uint32_t hashed) noexcept nogil:
         cdef uint32_t bucket = hashed & (self.half - 1)
         return bucket if bucket >= self.split else hashed & (2 * self.half - 1)
 
     cdef uint8_t* find(self, uint64_t a, uint64_t b, uint64_t c) noexcept nogil:
         """NULL when there is none. One that has ended in this very decision is still found, until it is forgotten."""
-        cdef uint32_t hashed = hash_of(self.hash_key_a, self.hash_key_b, a, b, c)
+        return self.find_hashed(hash_of(self.hash_key_a, self.hash_key_b, a, b, c), a, b, c)
+
+    cdef uint32_t hashed(self, uint64_t a, uint64_t b, uint64_t c) noexcept nogil:
+        """What `find_hashed` and the two that fetch ahead take: it stays the same as long as the table lives."""
+        return hash_of(self.hash_key_a, self.hash_key_b, a, b, c)
+
+    cdef uint8_t* find_hashed(self, uint32_t hashed, uint64_t a, uint64_t b, uint64_t c) noexcept nogil:
+        """`find`, where the key was hashed before."""
         cdef uint32_t at = self.heads_plus_one[self._bucket(hashed)]
         cdef uint8_t* record
         cdef const uint64_t* words
@@ -160,24 +171,43 @@ cdef class WideTable:
             at = self.chains[at - 1].next_plus_one
         return NULL
 
-    cdef void fetch_bucket(self, uint64_t a, uint64_t b, uint64_t c) noexcept nogil:
+    cdef void fetch_bucket(self, uint32_t hashed) noexcept nogil:
         """Ask for the memory where a search begins."""
-        fetch_line(&self.heads_plus_one[self._bucket(hash_of(self.hash_key_a, self.hash_key_b, a, b, c))])
+        fetch_line(&self.heads_plus_one[self._bucket(hashed)])
 
-    cdef void fetch_first(self, uint64_t a, uint64_t b, uint64_t c) noexcept nogil:
-        """Once the bucket is here: ask for its first record, as a rule the one that is searched."""
-        cdef uint32_t at = self.heads_plus_one[self._bucket(hash_of(self.hash_key_a, self.hash_key_b, a, b, c))]
+    cdef void fetch_chain(self, uint32_t hashed) noexcept nogil:
+        """Once the bucket is here: ask for the first link of its chain."""
+        cdef uint32_t at = self.heads_plus_one[self._bucket(hashed)]
         if at:
             fetch_line(&self.chains[at - 1])
+
+    cdef uint8_t* fetch_record(self, uint32_t hashed) noexcept nogil:
+        """Once the chain is here: ask for the record, and say where it is, for `find_fetched`.
+
+        Further links of the chain are waited for: that costs little where several searches are made one after the
+        other, and most of what a search takes where one is made alone.
+        """
+        cdef uint32_t at = self.heads_plus_one[self._bucket(hashed)]
+        while at and self.chains[at - 1].hashed != hashed:
+            at = self.chains[at - 1].next_plus_one
+        if at:
             fetch_line(self.places + <uint64_t>(at - 1) * self.width_bytes)
             fetch_line(self.places + <uint64_t>(at - 1) * self.width_bytes + LINE_BYTES)
+        return self.places + <uint64_t>(at - 1) * self.width_bytes if at else NULL
+
+    cdef uint8_t* find_fetched(self, uint8_t* fetched, uint32_t hashed, uint64_t a, uint64_t b,
+                               uint64_t c) noexcept nogil:
+        """`find`, where what was fetched is the record as a rule, unless its place has another one by now."""
+        cdef const uint64_t* words = <const uint64_t*>fetched
+        if fetched != NULL and fetched[STATE_AT] != GONE and words[1] == a and words[2] == b and words[3] == c:
+            return fetched
+        return self.find_hashed(hashed, a, b, c)
 
     cdef uint8_t* make(self, uint64_t a, uint64_t b, uint64_t c) noexcept nogil:
         """A new record, zero but for kind, version 1 and key; NULL when the table is full. The key must be absent."""
         cdef uint32_t hashed = hash_of(self.hash_key_a, self.hash_key_b, a, b, c), place, bucket
         cdef uint8_t* record
         cdef uint64_t* words
-        cdef uint32_t* head
         if self.free_plus_one:
             place = self.free_plus_one - 1
             self.free_plus_one = self.chains[place].next_plus_one
@@ -198,11 +228,19 @@ cdef class WideTable:
         self.chains[place].hashed = hashed
         self.chains[place].next_plus_one = self.heads_plus_one[bucket]
         self.heads_plus_one[bucket] = place + 1
-        if self.owner_heads_plus_one != NULL:
-            head = self._owner_head(a)
-            self.owner_next_plus_one[place] = head[0]
-            head[0] = place + 1
+        if self.owner_word == FIRST_KEY_WORD:
+            self.own(record)
         return record
+
+    cdef void own(self, uint8_t* record) noexcept nogil:
+        """A new record has its owner: once for each, where the owner is not the first key."""
+        cdef uint32_t place = <uint32_t>(<uint64_t>(record - self.places) // self.width_bytes)
+        cdef uint32_t* head
+        if self.owner_heads_plus_one == NULL:
+            return
+        head = self._owner_head((<const uint64_t*>record)[self.owner_word])
+        self.owner_next_plus_one[place] = head[0]
+        head[0] = place + 1
 
     cdef void forget(self, uint8_t* record) noexcept nogil:
         """Remove a record that has ended: nobody finds it any more, and the next `make` may take its place.
@@ -218,7 +256,7 @@ cdef class WideTable:
             link = &self.chains[link[0] - 1].next_plus_one
         link[0] = self.chains[place].next_plus_one
         if self.owner_heads_plus_one != NULL:
-            link = self._owner_head((<const uint64_t*>record)[1])
+            link = self._owner_head((<const uint64_t*>record)[self.owner_word])
             while link[0] != place + 1:
                 link = &self.owner_next_plus_one[link[0] - 1]
             link[0] = self.owner_next_plus_one[place]
@@ -227,33 +265,33 @@ cdef class WideTable:
         self.free_plus_one = place + 1
         self.count -= 1
 
-    cdef uint8_t* first_of(self, uint64_t a) noexcept nogil:
-        """The newest record with a first key, NULL when there is none; only of a table that is kept `by_owner`."""
-        return self._owned(a, self._owner_head(a)[0])
+    cdef uint8_t* first_of(self, uint64_t owner) noexcept nogil:
+        """The newest record of an owner, NULL when there is none; only of a table that is kept `by_owner`."""
+        return self._owned(owner, self._owner_head(owner)[0])
 
     cdef uint8_t* next_of(self, const uint8_t* record) noexcept nogil:
-        """The next older record with the same first key, or NULL."""
+        """The next older record of the same owner, or NULL."""
         cdef uint32_t place = <uint32_t>(<uint64_t>(record - self.places) // self.width_bytes)
-        return self._owned((<const uint64_t*>record)[1], self.owner_next_plus_one[place])
+        return self._owned((<const uint64_t*>record)[self.owner_word], self.owner_next_plus_one[place])
 
-    cdef uint8_t* _owned(self, uint64_t a, uint32_t place_plus_one) noexcept nogil:
+    cdef uint8_t* _owned(self, uint64_t owner, uint32_t place_plus_one) noexcept nogil:
         cdef uint8_t* record
         while place_plus_one:
             record = self.places + <uint64_t>(place_plus_one - 1) * self.width_bytes
-            if (<const uint64_t*>record)[1] == a:
+            if (<const uint64_t*>record)[self.owner_word] == owner:
                 return record
             place_plus_one = self.owner_next_plus_one[place_plus_one - 1]
         return NULL
 
-    cdef uint32_t* _owner_head(self, uint64_t a) noexcept nogil:
-        return &self.owner_heads_plus_one[hash_of(self.hash_key_a, self.hash_key_b, a, 0, 0) & self.owner_mask]
+    cdef uint32_t* _owner_head(self, uint64_t owner) noexcept nogil:
+        return &self.owner_heads_plus_one[hash_of(self.hash_key_a, self.hash_key_b, owner, 0, 0) & self.owner_mask]
 
-    def owned_by(self, uint64_t a):
-        """Every record with a first key as bytes, the newest first."""
+    def owned_by(self, uint64_t owner):
+        """Every record of an owner as bytes, the newest first."""
         cdef const uint8_t* at
         if self.owner_heads_plus_one == NULL:
             raise ValueError(f"table of kind {self.kind}: expected one that is kept by owner")
-        at = self.first_of(a)
+        at = self.first_of(owner)
         while at != NULL:
             yield at[:self.width_bytes]
             at = self.next_of(at)
@@ -270,11 +308,15 @@ cdef class WideTable:
             if record != NULL:
                 self.forget(record)
             return 0
+        if record != NULL:
+            memmove(record, image, self.width_bytes)
+            return 0
+        record = self.make(words[1], words[2], words[3])
         if record == NULL:
-            record = self.make(words[1], words[2], words[3])
-            if record == NULL:
-                return -1
+            return -1
         memmove(record, image, self.width_bytes)
+        if self.owner_word != FIRST_KEY_WORD:
+            self.own(record)
         return 0
 
     cdef void _split_one(self) noexcept nogil:

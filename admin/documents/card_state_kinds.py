@@ -1,74 +1,64 @@
-"""Stopping cards and letting them go on: freeze and unfreeze, blacklist and its end."""
+"""Stopping cards and letting them go on: freeze, blacklist, report loss, restore, mark unreadable, activate, renew."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-import msgspec
+from sqlalchemy import Row
 
-from admin.forms import entry
-from admin.models.documents import Document
-from switch.protocol.card_terms import CardOperation, CardStatus
-from switch.protocol.lifecycle import TRANSITIONS
-from switch.protocol.messages import CardFlag, MessageType
+from admin.cards.terms import Terms
+from switch.protocol.card_terms import CardOperation, CardTypeFlag
 
+from .card_planning import Cards, CardsWithFee, Operation, undone_by
 from .kind import Kind, Planning, always
 
 _ = str
-CARDS_HINT = _("One number per line, or a range: first - last. A list may be pasted from Excel.")
 
 
-class Cards(msgspec.Struct, frozen=True, kw_only=True):
-    """Cards that an operation is done to."""
-
-    cards: Annotated[str, entry(_("Cards"), "cards", hint=CARDS_HINT)]
-    reason: Annotated[int, entry(_("Reason number"), "integer", ge=0, le=255, hint=_("Numbered by the group."))] = 0
-
-
-def plan_operation(operation: CardOperation, *, by_checker: bool = False) -> Any:
-    """A plan that does one operation to each card that may have it done; the others are skipped, and it says why."""
-    froms = TRANSITIONS[operation].froms
-
-    def plan(planning: Planning, form: Cards) -> None:
-        for card in planning.cards(form.cards):
-            number = planning.visitor.card_number(card.card_number)
-            is_listed = bool(card.flags & CardFlag.BLACKLISTED)
-            if CardStatus(card.status) not in froms:
-                planning.skip(number, _("Its state does not allow this."))
-            elif is_listed == (operation is CardOperation.BLACKLIST) and operation in _LISTING:
-                planning.skip(number, _("It is so already."))
-            else:
-                planning.add(
-                    MessageType.OPERATE_CARD,
-                    card_number=card.card_number,
-                    by_checker=by_checker,
-                    operation=operation,
-                    reason=form.reason,
-                )
-
-    return plan
+def _not_restorable(_planning: Planning, _form: Any, card: Row[Any], terms: Terms) -> str | None:
+    if terms.has_flag(card.card_type, CardTypeFlag.NO_RESTORE):
+        return _("Cards of its type are not restored after a loss: nobody can prove whose it is.")
+    return None
 
 
-_LISTING = (CardOperation.BLACKLIST, CardOperation.UNBLACKLIST)
-
-
-def undone_by(name: str) -> Any:
-    """The same cards, the other way round."""
-
-    def undo(_planning: Planning, _document: Document, form: Cards) -> tuple[str, Cards]:
-        return name, form
-
-    return undo
+def _not_past(planning: Planning, _form: Any, card: Row[Any], _terms: Terms) -> str | None:
+    return None if 0 < card.expiry_date < planning.today else _("Its last date of use has not passed.")
 
 
 KINDS: list[Kind[Any]] = [
+    Kind(
+        name="activate-cards",
+        label=_("Activate cards"),
+        hint=_("An issued card may be used from now on. Its validity begins today."),
+        function="cards",
+        form=Cards,
+        plan=Operation(CardOperation.ACTIVATE),
+    ),
+    Kind(
+        name="report-loss",
+        label=_("Report loss"),
+        hint=_("A lost card is refused everywhere from this moment on, also when its fee cannot be taken."),
+        function="cards",
+        form=CardsWithFee,
+        plan=Operation(CardOperation.REPORT_LOSS),
+        undo=undone_by("restore-cards", CardsWithFee),
+    ),
+    Kind(
+        name="restore-cards",
+        label=_("Restore lost cards"),
+        hint=_("A lost card goes back to the state that it had before. Look at a proof of identity first."),
+        function="cards",
+        form=CardsWithFee,
+        plan=Operation(CardOperation.RESTORE, why_not=_not_restorable),
+        undo=undone_by("report-loss", CardsWithFee),
+    ),
     Kind(
         name="freeze-cards",
         label=_("Freeze cards"),
         hint=_("A frozen card pays nothing until it is unfrozen. It holds from the next request of any till."),
         function="cards",
         form=Cards,
-        plan=plan_operation(CardOperation.FREEZE),
+        plan=Operation(CardOperation.FREEZE),
         undo=undone_by("unfreeze-cards"),
     ),
     Kind(
@@ -79,7 +69,7 @@ KINDS: list[Kind[Any]] = [
         ),
         function="cards",
         form=Cards,
-        plan=plan_operation(CardOperation.UNFREEZE, by_checker=True),
+        plan=Operation(CardOperation.UNFREEZE, by_checker=True),
         needs_checker=always,
         undo=undone_by("freeze-cards"),
     ),
@@ -87,19 +77,43 @@ KINDS: list[Kind[Any]] = [
         name="blacklist-cards",
         label=_("Blacklist cards"),
         hint=_("A blacklisted card is refused everywhere, whatever its state."),
-        function="cards",
+        function="blacklist",
         form=Cards,
-        plan=plan_operation(CardOperation.BLACKLIST),
+        plan=Operation(CardOperation.BLACKLIST, one_by_one=True),
         undo=undone_by("unblacklist-cards"),
     ),
     Kind(
         name="unblacklist-cards",
         label=_("Take cards off the blacklist"),
         hint=_("Its state alone decides again what the card may do."),
-        function="cards",
+        function="blacklist",
         form=Cards,
-        plan=plan_operation(CardOperation.UNBLACKLIST),
+        plan=Operation(CardOperation.UNBLACKLIST, one_by_one=True),
         needs_checker=always,
         undo=undone_by("blacklist-cards"),
+    ),
+    Kind(
+        name="renew-cards",
+        label=_("Renew cards"),
+        hint=_("The last date of use moves on by the validity of the type, from today or from the old date."),
+        function="cards",
+        form=CardsWithFee,
+        plan=Operation(CardOperation.RENEW),
+    ),
+    Kind(
+        name="mark-bad-cards",
+        label=_("Mark cards as unreadable"),
+        hint=_("An unreadable card pays nothing. It waits for its replacement."),
+        function="cards",
+        form=Cards,
+        plan=Operation(CardOperation.MARK_BAD),
+    ),
+    Kind(
+        name="expire-cards",
+        label=_("Mark cards as expired"),
+        hint=_("Cards whose last date of use has passed. They are refused without it, too; lists then show it."),
+        function="cards",
+        form=Cards,
+        plan=Operation(CardOperation.EXPIRE, why_not=_not_past),
     ),
 ]

@@ -53,7 +53,7 @@ class Desk:
     def planning(self, kind: Kind[Any], form: msgspec.Struct) -> Iterator[Planning]:
         """The plan of a form, to be looked at; `RefusedError` when it cannot be done at all."""
         with self._service.database.read() as session:
-            planning = Planning(session, self._visitor, self._references)
+            planning = self._planning(session)
             kind.plan(planning, form)
             yield planning
 
@@ -76,6 +76,7 @@ class Desk:
         `request_key` again gives the document that there is.
         """
         self._must_make(kind)
+        must_say_why(kind, remark if undoes_id is None else "undone")
         if is_draft and kind.has_secrets:
             raise RefusedError("A document with a secret in it cannot be kept as a draft.")
         with self._service.database.write() as session:
@@ -89,7 +90,7 @@ class Desk:
                 form=encode_form(form),
                 remark=remark[:200],
                 organisation_id=self._visitor.organisation_id,
-                store_id=self._store(session),
+                store_id=0 if kind.is_central else self._store(session),
                 maker_id=self._visitor.user_id,
                 made_at=self._service.now(),
                 digest=b"",
@@ -134,6 +135,7 @@ class Desk:
         """Agree as the second person: from now on it is sent."""
         with self._service.database.write() as session:
             document = self._to_check(session, document_id, answer)
+            self._permit_again(session, document)
             document.state = DocumentState.RUNNING
             self._note(session, "approve", document, answer=answer)
 
@@ -156,6 +158,7 @@ class Desk:
             self._must_make(kind)
             if document.state != DocumentState.PARTLY or kind.has_secrets:
                 raise RefusedError("Only what was refused in part can be tried again.")
+            self._permit_again(session, document)
             session.execute(
                 update(DocumentStep)
                 .where(
@@ -170,6 +173,7 @@ class Desk:
                     results=b"",
                     done_count=0,
                     skipped_count=0,
+                    fee_minor=0,
                 )
             )
             done, skipped = session.execute(
@@ -186,9 +190,13 @@ class Desk:
         with self._service.database.read() as session:
             document = self._seen(session, document_id)
             kind = KINDS[document.kind]
-            if kind.undo is None or document.state not in (DocumentState.DONE, DocumentState.PARTLY):
+            if (
+                kind.undo is None
+                or document.state not in (DocumentState.DONE, DocumentState.PARTLY)
+                or not document.done_count
+            ):
                 raise RefusedError("This document cannot be undone.")
-            planning = Planning(session, self._visitor, self._references)
+            planning = self._planning(session)
             name, form = kind.undo(planning, document, decode_form(kind, document))
         return self.make(KINDS[name], form, request_key=f"undo {document_id}", undoes_id=document_id)
 
@@ -211,22 +219,38 @@ class Desk:
 
     # ------------------------------------------------------------------- within
 
+    def _planning(self, session: Session) -> Planning:
+        return Planning(session, self._visitor, self._references, self._service.now())
+
+    def _permit_again(self, session: Session, document: Document) -> None:
+        kind = KINDS[document.kind]
+        if kind.permits is not None:
+            kind.permits(self._planning(session), document, decode_form(kind, document))
+
     def _submit(
         self, session: Session, kind: Kind[Any], form: msgspec.Struct, document: Document, digest: bytes | None
     ) -> None:
-        planning = Planning(session, self._visitor, self._references)
+        planning = self._planning(session)
         kind.plan(planning, form)
         if not planning.orders:
             raise RefusedError("There is nothing to do: no card was found that this could be done to.")
         if digest is not None and digest != planning.digest:
             raise RefusedError("Meanwhile something has changed, and this would do something else. Look at it again.")
+        if kind.permits is not None:
+            kind.permits(planning, document, form)
         document.digest = planning.digest
+        if planning.store_id is not None:
+            document.store_id = planning.store_id
         document.item_count, document.amount_minor = planning.item_count, planning.amount_minor
+        if kind.prepared is not None:
+            kind.prepared(session, self._service, document, planning)
         waits = kind.needs_checker(planning, form)
         document.state = DocumentState.SUBMITTED if waits else DocumentState.RUNNING
         rows = [self._step(document.id, number, order) for number, order in enumerate(planning.orders, 1)]
         for start in range(0, len(rows), INSERTED_AT_ONCE):
             session.execute(insert(DocumentStep), rows[start : start + INSERTED_AT_ONCE])
+        if kind.begun is not None:
+            kind.begun(session, document, form)
         self._note(session, "submit" if waits else "send", document)
 
     def _step(self, document_id: int, number: int, order: Order) -> dict[str, Any]:
@@ -246,6 +270,7 @@ class Desk:
             "card_number": order.card_number,
             "item_count": order.item_count,
             "subject": order.subject[:120],
+            "note": "",
         }
 
     def _must_make(self, kind: Kind[Any]) -> None:
@@ -303,6 +328,12 @@ class Desk:
             shown["remark"] = document.remark
         function = KINDS[document.kind].function
         self._service.audit.append(session, self._visitor, function, action, f"document {document.id}", **shown)
+
+
+def must_say_why(kind: Kind[Any], remark: str) -> None:
+    """`RefusedError` when a kind asks for a reason and none is given."""
+    if kind.asks_why and not remark.strip():
+        raise RefusedError("Say why: this needs a reason.")
 
 
 def encode_form(form: msgspec.Struct) -> str:

@@ -8,13 +8,14 @@ A process of its own does this, one per database: a lock sees to it.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import structlog
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import ColumnElement, Row, and_, func, select, update
 from sqlalchemy.orm import Session
 
 from admin.audit import Actor
@@ -35,6 +36,7 @@ from switch.protocol.messages import (
 )
 
 from .desk import SECRET_PURPOSE, decode_form, open_body, seal_body
+from .kind import SENDER as SENDER_WORKER
 from .registry import KINDS
 from .terminals import HEADQUARTERS, fields_of_terminal, key_path, make_key, terminal_id_of
 
@@ -102,7 +104,7 @@ class Sender:
             query = (
                 select(DocumentStep, Document.store_id)
                 .join(Document, Document.id == DocumentStep.document_id)
-                .where(Document.state == DocumentState.RUNNING, DocumentStep.state == StepState.NUMBERED)
+                .where(self._is_ours(), DocumentStep.state == StepState.NUMBERED)
                 .order_by(DocumentStep.document_id, DocumentStep.number)
                 .limit(BATCH_REQUESTS)
             )
@@ -112,10 +114,15 @@ class Sender:
             store_id = rows[0][1]
             return store_id, [self._sent(step) for step, store in rows if store == store_id]
 
+    @staticmethod
+    def _is_ours() -> ColumnElement[bool]:
+        others = [kind.name for kind in KINDS.values() if kind.worker != SENDER_WORKER]
+        return and_(Document.state == DocumentState.RUNNING, Document.kind.not_in(others))
+
     def _number_next(self) -> tuple[int, list[_Sent]] | None:
         """Numbers for the next requests of the document whose turn it is."""
         with self._service.database.read() as session:
-            running = select(Document.id, Document.store_id).where(Document.state == DocumentState.RUNNING)
+            running = select(Document.id, Document.store_id).where(self._is_ours())
             turn = (
                 session.execute(
                     running.where(Document.id > self._last_document_id).order_by(Document.id).limit(1)
@@ -137,7 +144,7 @@ class Sender:
                 .limit(limit)
             ).all()
             if not steps:
-                self._finish(session, document)
+                finish(self._service, session, document)
                 return turn.store_id, []
             state = self._state(session, turn.store_id)
             batch = []
@@ -164,13 +171,15 @@ class Sender:
             "business_date": step.business_date,
             "stamp_ms": self._service.surroundings.now_ms(),
         }
-        # What tells one order from another is never the same twice: document and place in it.
-        reference = b"D%d/%d" % (document.id, step.number)
+        # What tells one order from another is never the same twice, also not when a database was lost and the
+        # numbers of documents began anew: the moment at which it was made goes into it.
+        name_of_step = f"{document.id}/{step.number}/{document.made_at.timestamp()}"
+        reference = hashlib.blake2b(name_of_step.encode(), digest_size=REFERENCE_BYTES).digest()
         for name, value in (
             ("operator_id", actor),
             ("approver_id", other),
             ("document", document.id),
-            ("reference", reference.ljust(REFERENCE_BYTES, b"\0")),
+            ("reference", reference),
         ):
             if name in form.__struct_fields__ and not _is_set(getattr(request, name)):
                 filled[name] = value
@@ -215,7 +224,7 @@ class Sender:
             self._state(session, store_id).heard_ms = self._service.surroundings.now_ms()
             session.flush()
             for document_id in dict.fromkeys(sent.step.document_id for sent in answered):
-                self._finish(session, session.get_one(Document, document_id))
+                finish(self._service, session, session.get_one(Document, document_id))
 
     def _renumber(self, session: Session, store_id: int, step: DocumentStep) -> None:
         """Another request had this number: this one was never taken in, so it may have another."""
@@ -223,43 +232,6 @@ class Sender:
         state = self._state(session, store_id)
         fresh = self._service.surroundings.now_ms() * NUMBERS_PER_MS % TRACE_NUMBER_MAX + 1
         state.next_trace_number = max(state.next_trace_number, fresh)
-
-    def _finish(self, session: Session, document: Document) -> None:
-        """End a document all of whose requests are answered; stop one after a refusal where its kind wants that."""
-        kind = KINDS.get(document.kind)
-        own = DocumentStep.document_id == document.id
-        if kind is not None and kind.stops_at_refusal and document.refused_count:
-            session.execute(
-                update(DocumentStep)
-                .where(own, DocumentStep.state == StepState.PLANNED)
-                .values(state=StepState.CANCELLED)
-            )
-        counts: dict[str, int] = {
-            row[0]: row[1]
-            for row in session.execute(select(DocumentStep.state, func.count()).where(own).group_by(DocumentStep.state))
-        }
-        if counts.keys() & {StepState.PLANNED, StepState.NUMBERED} or document.state != DocumentState.RUNNING:
-            return
-        refused = counts.keys() & {StepState.REFUSED, StepState.PARTLY, StepState.CANCELLED}
-        document.state = DocumentState.PARTLY if refused else DocumentState.DONE
-        document.ended_at = self._service.now()
-        if kind is not None and kind.settled is not None:
-            try:
-                kind.settled(session, document, decode_form(kind, document))
-            except RefusedError as error:
-                log.error("what follows from a document was not done", document=document.id, reason=str(error))
-        self._service.audit.append(
-            session,
-            SENDER,
-            kind.function if kind is not None else "documents",
-            "ended",
-            f"document {document.id}",
-            outcome="done" if not refused else "failed",
-            kind=document.kind,
-            done=document.done_count,
-            skipped=document.skipped_count,
-            refused=document.refused_count,
-        )
 
     # ------------------------------------------------------------------- the switch
 
@@ -331,6 +303,42 @@ class Sender:
         return seal_body(self._service.secret_for(SECRET_PURPOSE), body, step.document_id, step.number, nonce)
 
 
+def finish(service: Service, session: Session, document: Document) -> None:
+    """End a document all of whose requests are answered; stop one after a refusal where its kind wants that."""
+    kind = KINDS.get(document.kind)
+    own = DocumentStep.document_id == document.id
+    if kind is not None and kind.stops_at_refusal and document.refused_count:
+        session.execute(
+            update(DocumentStep).where(own, DocumentStep.state == StepState.PLANNED).values(state=StepState.CANCELLED)
+        )
+    counts: dict[str, int] = {
+        row[0]: row[1]
+        for row in session.execute(select(DocumentStep.state, func.count()).where(own).group_by(DocumentStep.state))
+    }
+    if counts.keys() & {StepState.PLANNED, StepState.NUMBERED} or document.state != DocumentState.RUNNING:
+        return
+    refused = counts.keys() & {StepState.REFUSED, StepState.PARTLY, StepState.CANCELLED}
+    document.state = DocumentState.PARTLY if refused else DocumentState.DONE
+    document.ended_at = service.now()
+    if kind is not None and kind.settled is not None:
+        try:
+            kind.settled(session, document, decode_form(kind, document))
+        except RefusedError as error:
+            log.error("what follows from a document was not done", document=document.id, reason=str(error))
+    service.audit.append(
+        session,
+        SENDER,
+        kind.function if kind is not None else "documents",
+        "ended",
+        f"document {document.id}",
+        outcome="done" if not refused else "failed",
+        kind=document.kind,
+        done=document.done_count,
+        skipped=document.skipped_count,
+        refused=document.refused_count,
+    )
+
+
 def note_reply(document: Document, step: DocumentStep, reply: Reply | ErrorReply) -> None:
     """What the switch has answered, in the step and in the counts of its document."""
     step.code = reply.code
@@ -340,6 +348,7 @@ def note_reply(document: Document, step: DocumentStep, reply: Reply | ErrorReply
         step.detail, step.journal_sequence = reply.detail, reply.journal_sequence
         step.amount_minor, step.balance_minor = reply.amount_minor, reply.balance_minor
         step.points_hundredths, step.receipt_code = reply.points_hundredths, reply.receipt_code
+        step.fee_minor = reply.change_minor if step.type == MessageType.OPERATE_CARD else 0
         document.last_sequence = max(document.last_sequence, reply.journal_sequence)
         is_range = step.type == MessageType.OPERATE_CARD and bool(reply.more)
         codes: Iterable[int] = [row.code for row in decode_rows(RangeResult, reply.more)] if is_range else [reply.code]

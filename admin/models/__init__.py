@@ -1,6 +1,36 @@
 """Tables by noun.  Importing this package puts all of them on `metadata`, which is what migrations look at."""
 
-from . import audit, documents, journal, mirror, people, sales
+from . import (
+    audit,
+    authorisations,
+    documents,
+    holdings,
+    interfaces,
+    journal,
+    members,
+    mirror,
+    money,
+    people,
+    sales,
+    security,
+    submissions,
+)
 from .base import Base, metadata
 
-__all__ = ["Base", "audit", "documents", "journal", "metadata", "mirror", "people", "sales"]
+__all__ = [
+    "Base",
+    "audit",
+    "authorisations",
+    "documents",
+    "holdings",
+    "interfaces",
+    "journal",
+    "members",
+    "metadata",
+    "mirror",
+    "money",
+    "people",
+    "sales",
+    "security",
+    "submissions",
+]

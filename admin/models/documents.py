@@ -118,7 +118,9 @@ class DocumentStep(Base):
     done_count: Mapped[int] = mapped_column(default=0)
     skipped_count: Mapped[int] = mapped_column(default=0)
     subject: Mapped[str] = mapped_column(String(120), default="")
-    """What it is about, for people, where it is not a card."""
+    """What it is about, for people, where it is not a card: `admin.documents.kind.subject`."""
+    note: Mapped[str] = mapped_column(String(400), default="")
+    """What a worker other than the sender says of it, in words."""
     terminal_id: Mapped[int] = mapped_column(BigInt, default=0)
     """Who sent it; with date and trace number the switch's name for the request."""
     trace_number: Mapped[int] = mapped_column(BigInt, default=0)
@@ -128,13 +130,18 @@ class DocumentStep(Base):
     detail: Mapped[int] = mapped_column(default=0)
     journal_sequence: Mapped[int] = mapped_column(BigInt, default=0)
     amount_minor: Mapped[int] = mapped_column(BigInt, default=0)
+    fee_minor: Mapped[int] = mapped_column(BigInt, default=0)
+    """Of a card operation: what was charged, at the desk or from the balance."""
     balance_minor: Mapped[int] = mapped_column(BigInt, default=0)
     points_hundredths: Mapped[int] = mapped_column(BigInt, default=0)
     receipt_code: Mapped[int] = mapped_column(BigInt, default=0)
     results: Mapped[bytes] = mapped_column(LargeBinary, default=b"")
     """Of a range: the answer's `RangeResult` per card."""
 
-    __table_args__ = (Index("ix_document_steps_card", "card_number", "document_id"),)
+    __table_args__ = (
+        Index("ix_document_steps_card", "card_number", "document_id"),
+        Index("ix_document_steps_sequence", "journal_sequence"),
+    )
 
 
 class SenderState(Base):

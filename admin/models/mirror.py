@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Column, Index, Integer, LargeBinary, String, Table
+from sqlalchemy import Column, Index, Integer, LargeBinary, String, Table, text
 
 from admin.database import BigInt, UnsignedBig
+from switch.protocol.card_terms import CardFlag
 from switch.protocol.layout import Packed, PlacedField, layout_of
 from switch.protocol.records import (
     FIRST_WIDE_KEY_KIND,
@@ -28,6 +29,8 @@ from switch.protocol.records import (
     GiftRecord,
     HoldRecord,
     KeyRecord,
+    MarkKind,
+    MarkRecord,
     MediumPolicyRecord,
     MediumRecord,
     OrganisationRecord,
@@ -140,6 +143,7 @@ MIRRORS: dict[int, Mirror] = {
         ("holds", RecordKind.HOLD, HoldRecord),
         ("pending_points", RecordKind.PENDING_POINTS, PendingPointsRecord),
         ("rules", RecordKind.RULE, RuleRecord),
+        ("marks", RecordKind.MARK, MarkRecord),
         ("prices", RecordKind.PRICE, PriceRecord),
         ("day_closes", RecordKind.DAY_CLOSE, DayCloseRecord),
         ("media", RecordKind.MEDIUM, MediumRecord),
@@ -148,26 +152,43 @@ MIRRORS: dict[int, Mirror] = {
         ("alarms", RecordKind.ALARM, AlarmRecord),
     )
 }
-"""By kind.  Marks (what happened once) and wrapped card keys are the switch's own business."""
+"""By kind.  Wrapped card keys are the switch's own business, and so are marks, but for the lists of card types."""
+MARKS_KEPT = frozenset({MarkKind.ALLOWED})
+"""What happened once is of use to the switch alone, and there is one for each receipt and credit."""
 
 accounts = MIRRORS[RecordKind.ACCOUNT].table
 alarms = MIRRORS[RecordKind.ALARM].table
 card_limits = MIRRORS[RecordKind.CARD_LIMIT].table
 card_types = MIRRORS[RecordKind.CARD_TYPE].table
 cards = MIRRORS[RecordKind.CARD].table
+day_closes = MIRRORS[RecordKind.DAY_CLOSE].table
+gifts = MIRRORS[RecordKind.GIFT].table
 holds = MIRRORS[RecordKind.HOLD].table
+issuer_keys = MIRRORS[RecordKind.KEY].table
+marks = MIRRORS[RecordKind.MARK].table
 media = MIRRORS[RecordKind.MEDIUM].table
+medium_policies = MIRRORS[RecordKind.MEDIUM_POLICY].table
 organisations = MIRRORS[RecordKind.ORGANISATION].table
 pending_points = MIRRORS[RecordKind.PENDING_POINTS].table
 points_categories = MIRRORS[RecordKind.POINTS_CATEGORY].table
+prices = MIRRORS[RecordKind.PRICE].table
 purses = MIRRORS[RecordKind.PURSE].table
+rules = MIRRORS[RecordKind.RULE].table
+rulesets = MIRRORS[RecordKind.RULESET].table
 stores = MIRRORS[RecordKind.STORE].table
 switches = MIRRORS[RecordKind.SWITCH].table
 terminals = MIRRORS[RecordKind.TERMINAL].table
+travel_times = MIRRORS[RecordKind.TRAVEL].table
 type_states = MIRRORS[RecordKind.TYPE_STATE].table
 
+Index("ix_cards_stock", cards.c.card_type, cards.c.status, cards.c.custody_store_id, cards.c.issuing_organisation_id)
 Index("ix_cards_account", cards.c.account_number)
 Index("ix_cards_organisation", cards.c.issuing_organisation_id, cards.c.card_number)
 Index("ix_media_card", media.c.card_number)
 Index("ix_alarms_state", alarms.c.state, alarms.c.sequence)
+Index("ix_alarms_change", alarms.c.last_sequence)
+BLACKLISTED = text(f"(flags & {int(CardFlag.BLACKLISTED)}) != 0")
+"""Cards on the blacklist; written out, for only so do databases see that the index below fits."""
+Index("ix_cards_blacklisted", cards.c.card_number, sqlite_where=BLACKLISTED, postgresql_where=BLACKLISTED)
+Index("ix_day_closes_date", day_closes.c.closed_date)
 Index("ix_accounts_member", accounts.c.member)

@@ -100,8 +100,8 @@ member_facts = Table(
 )
 """What is known of customers, as far as reports need it."""
 
-campaigns = Table(
-    "campaigns",
+campaign_facts = Table(
+    "campaign_facts",
     metadata,
     Column("campaign_id", BigInt, primary_key=True, autoincrement=False),
     Column("name", String(NAME_CHARACTERS_MAX), nullable=False),

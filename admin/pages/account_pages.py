@@ -12,11 +12,12 @@ from litestar.params import FromQuery, URLEncodedBody
 from admin.access import Visitor
 from admin.errors import RefusedError
 from admin.i18n import translate
+from admin.people.passkeys import passkeys_of, site_of
 from admin.people.passwords import PASSWORD_LENGTH_MIN, seal, totp_address, unseal
 from admin.people.sign_in import begin_totp, change_password, confirm_totp, step_up
 from admin.service import Service
 
-from .common import GUESSING, go, page, refusal_text, safe_address
+from .common import GUESSING, go, page, refusal_text, safe_address, with_query
 from .handlers import get, post
 
 NONCE_BYTES = 12
@@ -43,7 +44,7 @@ class CodeForm:
 @get("/account", opt={"before_password_change": True})
 def show_account(request: Request[Visitor, Any, Any]) -> Response[Any]:
     """Who one is, and what one may change about it."""
-    return page(request, "account.html", problem="", done="", least=PASSWORD_LENGTH_MIN)
+    return account_page(request, "")
 
 
 @post("/account/password", opt={"before_password_change": True})
@@ -54,9 +55,7 @@ def do_change_password(request: Request[Visitor, Any, Any], data: URLEncodedBody
             raise RefusedError("The two new passwords differ.")
         change_password(request.app.state.service, request.user, data.old, data.new)
     except RefusedError as error:
-        return page(
-            request, "account.html", http_status=409, problem=refusal_text(error), done="", least=PASSWORD_LENGTH_MIN
-        )
+        return account_page(request, refusal_text(error))
     return go(request, "/")
 
 
@@ -87,8 +86,8 @@ def do_totp(request: Request[Visitor, Any, Any], data: URLEncodedBody[CodeForm])
 @get("/step-up")
 def show_step_up(request: Request[Visitor, Any, Any], next: FromQuery[str] = "/") -> Response[Any]:
     """Ask for a fresh dynamic password."""
-    if not request.user.has_totp:
-        return go(request, "/account/dynamic-password")
+    if not request.user.has_totp and not request.user.has_passkey:
+        return go(request, with_query("/account/dynamic-password", {"next": safe_address(next)}))
     return page(request, "step_up.html", problem="", next=safe_address(next))
 
 
@@ -107,6 +106,23 @@ def do_step_up(request: Request[Visitor, Any, Any], data: URLEncodedBody[CodeFor
     if problem:
         return page(request, "step_up.html", http_status=403, problem=problem, next=next_)
     return go(request, next_)
+
+
+def account_page(request: Request[Visitor, Any, Any], problem: str) -> Response[Any]:
+    """One's own page."""
+    service: Service = request.app.state.service
+    with service.database.read() as session:
+        passkeys = passkeys_of(session, request.user.user_id)
+        session.expunge_all()
+    return page(
+        request,
+        "account.html",
+        http_status=409 if problem else 200,
+        problem=problem,
+        least=PASSWORD_LENGTH_MIN,
+        passkeys=passkeys,
+        site=site_of(service.settings),
+    )
 
 
 def _totp_page(request: Request[Visitor, Any, Any], secret: str, next_: str, problem: str) -> Response[Any]:

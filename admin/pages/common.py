@@ -11,15 +11,19 @@ from litestar import Request
 from litestar.middleware.rate_limit import RateLimitConfig
 from litestar.response import Redirect, Response, Template
 from litestar.status_codes import HTTP_303_SEE_OTHER
+from sqlalchemy.exc import SQLAlchemyError
 
 from admin.access import Visitor
+from admin.alarms import open_alarm_count
 from admin.errors import RefusedError
 from admin.i18n import LOCALES, locale_now, translate
 from admin.rights import Action
 from admin.service import Service
 
 PAGE_ROWS = 50
-"""Rows of a list; the next page goes on behind the last key, however many came meanwhile."""
+"""Rows of a list, unless the parameter `page_rows` says otherwise."""
+NUMBER_DIGITS_MAX = 18
+"""Of a number in an address; all such numbers fit 64 bits."""
 SIGN_INS_PER_MINUTE = 30
 """From one address: a guess costs 64 MB and a tenth of a second here, so many at once would be an attack by itself."""
 GUESSING = RateLimitConfig(rate_limit=("minute", SIGN_INS_PER_MINUTE)).middleware
@@ -33,27 +37,90 @@ class MenuItem:
     address: str
     label: str
     function: str
+    action: Action = Action.VIEW
 
 
 _ = str
 MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
-    ("", (MenuItem("/", _("Dashboard"), "dashboard"),)),
+    (
+        "",
+        (MenuItem("/", _("Dashboard"), "dashboard"),),
+    ),
     (
         _("Cards"),
         (
+            MenuItem("/desk", _("Card desk"), "cards"),
             MenuItem("/cards", _("Cards"), "cards"),
+            MenuItem("/card-stock", _("Stock of cards"), "cards"),
+            MenuItem("/card-types", _("Card types"), "card-types"),
             MenuItem("/entries", _("Entries"), "entries"),
             MenuItem("/documents", _("Documents"), "documents"),
         ),
     ),
-    (_("Members"), ()),
-    (_("Money and points"), ()),
-    (_("Stores"), (MenuItem("/organisation", _("Organisation"), "organisation"),)),
-    (_("Security"), (MenuItem("/alarms", _("Alarms"), "alarms"),)),
-    (_("Reports"), ()),
+    (
+        _("Members"),
+        (
+            MenuItem("/members", _("Members"), "members"),
+            MenuItem("/member-groups", _("Groups"), "members"),
+            MenuItem("/member-contacts", _("Contact log"), "members"),
+            MenuItem("/member-days", _("Birthdays"), "members"),
+            MenuItem("/member-churn", _("Lost members"), "members"),
+            MenuItem("/member-levels", _("Levels"), "members"),
+            MenuItem("/member-import", _("Import"), "members", Action.ADD),
+            MenuItem("/member-fields", _("Fields and codes"), "member-settings", Action.CHANGE),
+        ),
+    ),
+    (
+        _("Money and points"),
+        (
+            MenuItem("/money", _("Money"), "money"),
+            MenuItem("/orders", _("Orders"), "orders"),
+            MenuItem("/points", _("Points"), "points"),
+            MenuItem("/points/categories", _("Points categories"), "points"),
+            MenuItem("/gifts", _("Gifts"), "gifts"),
+            MenuItem("/rules", _("Rules"), "rules"),
+            MenuItem("/prices", _("Prices"), "rules"),
+            MenuItem("/campaigns", _("Campaigns"), "campaigns"),
+            MenuItem("/repairs", _("Repairs"), "documents"),
+        ),
+    ),
+    (
+        _("Stores"),
+        (
+            MenuItem("/organisation", _("Organisation"), "organisation"),
+            MenuItem("/dealers", _("Dealers"), "organisation"),
+            MenuItem("/terminals", _("Terminals"), "terminals"),
+            MenuItem("/business-day", _("Business day"), "business-day"),
+        ),
+    ),
+    (
+        _("Security management"),
+        (
+            MenuItem("/alarms", _("Alarms"), "alarms"),
+            MenuItem("/abnormal", _("Abnormal transactions"), "abnormal"),
+            MenuItem("/blacklist", _("The blacklist"), "blacklist"),
+            MenuItem("/media", _("Media"), "media"),
+            MenuItem("/keys", _("Keys"), "keys"),
+        ),
+    ),
+    (
+        _("Reports"),
+        (
+            MenuItem("/reports", _("Reports"), "reports"),
+            MenuItem("/report-submissions", _("Reports for review"), "reports"),
+        ),
+    ),
     (
         _("Administration"),
-        (MenuItem("/users", _("Users"), "users"), MenuItem("/audit", _("Audit log"), "audit")),
+        (
+            MenuItem("/users", _("Users"), "users"),
+            MenuItem("/roles", _("Roles and rights"), "roles"),
+            MenuItem("/parameters", _("Parameters"), "parameters"),
+            MenuItem("/tokens", _("Tokens of programs"), "tokens"),
+            MenuItem("/webhooks", _("Webhooks"), "webhooks"),
+            MenuItem("/audit", _("Audit log"), "audit"),
+            MenuItem("/audit?module=sign-in", _("Sign-on log"), "audit"),
+        ),
     ),
 )
 """Groups of the menu with their pages; a group of which a visitor may see nothing is left out."""
@@ -63,8 +130,20 @@ def menu_of(visitor: object) -> list[tuple[str, list[MenuItem]]]:
     """The menu as a visitor sees it."""
     if not isinstance(visitor, Visitor):
         return []
-    seen = [(label, [item for item in items if visitor.may(item.function)]) for label, items in MENU]
+    seen = [(label, [item for item in items if visitor.may(item.function, item.action)]) for label, items in MENU]
     return [(label, items) for label, items in seen if items]
+
+
+def badges_of(visitor: object, service: Service) -> dict[str, int]:
+    """Numbers that the menu shows beside its entries: open alarms.  None when the database does not answer."""
+    if not isinstance(visitor, Visitor) or not visitor.may("alarms"):
+        return {}
+    try:
+        with service.database.read() as session:
+            count = open_alarm_count(session, visitor)
+    except SQLAlchemyError:
+        return {}  # the page itself says what is wrong
+    return {"/alarms": count} if count else {}
 
 
 def page(request: Request[Any, Any, Any], template: str, *, http_status: int = 200, **context: Any) -> Template:
@@ -79,6 +158,7 @@ def page(request: Request[Any, Any, Any], template: str, *, http_status: int = 2
         context={
             "visitor": visitor,
             "menu": menu,
+            "badges": badges_of(visitor, service) if not is_part_wanted(request) else {},
             "current": current,
             "path": path,
             "here": f"{path}?{request.url.query}" if request.url.query else path,
@@ -95,6 +175,18 @@ def page(request: Request[Any, Any, Any], template: str, *, http_status: int = 2
 
 def _is_below(path: str, address: str) -> bool:
     return path == address or (address != "/" and path.startswith(f"{address}/"))
+
+
+def page_rows(request: Request[Any, Any, Any]) -> int:
+    """Rows of a page of a list; the next page goes on behind the last key, however many came meanwhile."""
+    service: Service = request.app.state.service
+    return service.parameters.number("page_rows", service.now())
+
+
+def number_in(text: str) -> int | None:
+    """A number of an address; None for what is none, or too long to be one of ours."""
+    is_number = text.isascii() and text.isdecimal() and len(text) <= NUMBER_DIGITS_MAX
+    return int(text) if is_number else None
 
 
 def is_part_wanted(request: Request[Any, Any, Any]) -> bool:

@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import msgspec
 from anyio import to_thread
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from litestar import Request, Response, post
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, FromQuery
 from litestar.response import Template
 
 from admin.access import Visitor, demand, needs
-from admin.documents.desk import Desk, decode_form
-from admin.documents.kind import Kind, Planning
+from admin.documents.acting import ACTS, act_on
+from admin.documents.card_planning import card_results
+from admin.documents.desk import Desk, decode_form, must_say_why
+from admin.documents.kind import STEPS_MAX, Kind, Planning
 from admin.documents.reading import DocumentFilter, document_seen, documents_page, names_of, steps_page
+from admin.documents.refusals import answer_text
 from admin.documents.registry import KINDS
 from admin.documents.sending import results_of
 from admin.errors import RefusedError
-from admin.forms import Bound, FormContext, bind, fields_of, shown_of
+from admin.forms import Bound, FormContext, bind, declared, fields_of, shown_of
+from admin.forms import Kind as FieldKind
 from admin.models.documents import Document, DocumentState, DocumentStep, SenderState, StepState
 from admin.rights import FUNCTIONS, Action
-from admin.words import CODES
-from switch.protocol.codes import CodeClass, code_class
+from admin.service import Service
+from switch.protocol.codes import CodeClass, ResponseCode, code_class
 
 from .common import PAGE_ROWS, go, is_part_wanted, page, refusal_text, with_query
 from .handlers import get
 
 PREVIEW_ROWS = 20
 KEY_BYTES = 16
+SEALED, SEALED_PURPOSE, NONCE_BYTES = "sealed:", "previews", 12
+DEEDS = ("preview", "draft", "send")
 NUMBER_DIGITS_MAX = 18
 _ = str
 STATES: dict[str, str] = {
@@ -150,7 +159,7 @@ def show_document(
             said = []
         problem = session.query(SenderState.problem).filter(SenderState.problem != "").limit(1).scalar() or ""
         undone_by = session.query(Document.id).filter(Document.undoes_id == document_id).limit(1).scalar()
-    steps = [_shown_step(visitor, references, step) for step in found[:PAGE_ROWS]]
+    steps = [_shown_step(visitor, references, step, kind) for step in found[:PAGE_ROWS]]
     is_own = document.maker_id == visitor.user_id
     has_more = len(found) > PAGE_ROWS
     more = {"stage": stage, "after": found[PAGE_ROWS - 1].number if has_more else ""}
@@ -173,7 +182,11 @@ def show_document(
         may_submit=is_own and document.state == DocumentState.DRAFT,
         may_withdraw=is_own and document.state in (DocumentState.DRAFT, DocumentState.SUBMITTED),
         may_retry=document.state == DocumentState.PARTLY and desk.may_make(kind) and not kind.has_secrets,
-        may_undo=kind.undo is not None and is_ended and not undone_by and desk.may_make(kind),
+        may_undo=kind.undo is not None
+        and is_ended
+        and document.done_count > 0
+        and not undone_by
+        and desk.may_make(kind),
         undone_by=undone_by,
         is_first=not after,
         is_running=document.state == DocumentState.RUNNING,
@@ -188,14 +201,12 @@ async def do_act(request: Request[Visitor, Any, Any], document_id: FromPath[int]
     return await to_thread.run_sync(_act, request, document_id, act, str(sent.get("answer", "")))
 
 
-HANDLERS: list[Any] = [list_documents, show_kinds, new_document, do_new_document, show_document, do_act]
-
-
 def _take_form(request: Request[Visitor, Any, Any], kind_name: str, texts: dict[str, list[str]]) -> Response[Any]:
     kind = _kind(request, kind_name)
     service, references = request.app.state.service, request.app.state.references
     desk = Desk(service, references, request.user)
     what, remark = _first(texts, "what"), _first(texts, "remark")
+    texts = _opened(service, kind, _first(texts, "request_key"), texts)
     shown: dict[str, Any] = {
         "kind": kind,
         "request_key": _first(texts, "request_key"),
@@ -203,22 +214,30 @@ def _take_form(request: Request[Visitor, Any, Any], kind_name: str, texts: dict[
     }
     with service.database.read() as session:
         context = FormContext(session, request.user, references)
+        if what == "fill":  # from the console, which knows the cards
+            blank = fields_of(kind.form, context, Bound(None, typed=_with_defaults(kind, texts, context)))
+            shown["request_key"] = service.surroundings.random_bytes(KEY_BYTES).hex()
+            return page(request, "document_form.html", fields=blank, problem="", **shown)
         bound = bind(kind.form, texts, context)
         drawn = fields_of(kind.form, context, bound)
-        if bound.value is None:
+        if bound.value is None or what not in DEEDS:  # back from what was shown: nothing is done
             return page(request, "document_form.html", fields=drawn, problem="", **shown)
         try:
             if what == "preview":
+                must_say_why(kind, remark)
                 with desk.planning(kind, bound.value) as planning:
                     return page(
-                        request, "document_preview.html", **shown, **_preview(kind, planning, bound.value, texts)
+                        request,
+                        "document_preview.html",
+                        **shown,
+                        **_preview(kind, planning, bound.value, _sealed(service, kind, shown["request_key"], texts)),
                     )
             document_id = desk.make(
                 kind,
                 bound.value,
                 remark=remark,
                 request_key=shown["request_key"] or None,
-                digest=bytes.fromhex(_first(texts, "digest")) if what == "send" else None,
+                digest=_digest(texts) if what == "send" else None,
                 is_draft=what == "draft",
             )
         except RefusedError as error:
@@ -236,6 +255,8 @@ def _preview(kind: Kind[Any], planning: Planning, form: msgspec.Struct, texts: d
         "item_count": planning.item_count,
         "order_count": len(planning.orders),
         "amount_minor": planning.amount_minor,
+        "points_hundredths": planning.points_hundredths,
+        "sums_minor": planning.sums_minor,
         "skipped": planning.skipped,
         "skipped_count": planning.skipped_count,
         "digest": planning.digest.hex(),
@@ -251,51 +272,64 @@ def _shown_order(planning: Planning, order: Any) -> dict[str, Any]:
         "subject": order.subject,
         "item_count": order.item_count,
         "amount_minor": order.amount_minor,
+        "points_hundredths": order.points_hundredths,
     }
 
 
-def _shown_step(visitor: Visitor, references: Any, step: DocumentStep) -> dict[str, Any]:
+@get("/documents/{document_id:int}/requests/{number:int}", guards=[needs("documents")])
+def show_request(request: Request[Visitor, Any, Any], document_id: FromPath[int], number: FromPath[int]) -> Template:
+    """One request of a document: what became of each of its cards."""
+    visitor, references = request.user, request.app.state.references
+    with request.app.state.service.database.read() as session:
+        document = document_seen(session, visitor, document_id)
+        is_known = document is not None and number <= STEPS_MAX
+        step = session.get(DocumentStep, (document_id, number)) if is_known else None
+        if document is None or step is None:
+            raise NotFoundException(detail="There is no such request.")
+        kind = KINDS[document.kind]
+        rows = [
+            {
+                "card": visitor.card_number(card) if card else "",
+                "reference": references.make(card) if card else "",
+                "answer": answer_text(step.type, code, detail, kind.form) if step.journal_sequence or code else "",
+                "is_good": code_class(code) is CodeClass.APPROVED or code == ResponseCode.DONE_BEFORE,
+            }
+            for card, code, detail in card_results(step)
+        ]
+    if any(row["card"] for row in rows) and visitor.may("cards", Action.SEE_UNMASKED):
+        request.app.state.service.audit.looked(visitor, "cards", f"document {document_id}, request {number}")
+    return page(request, "document_request.html", document=document, kind=kind, step=step, rows=rows)
+
+
+def _shown_step(visitor: Visitor, references: Any, step: DocumentStep, kind: Kind[Any]) -> dict[str, Any]:
     number = step.card_number
     return {
         "step": step,
         "card": visitor.card_number(number) if number else "",
         "reference": references.make(number) if number else "",
-        "answer": CODES.get(step.code, str(step.code)) if step.code or step.journal_sequence else "",
+        "answer": answer_text(step.type, step.code, step.detail, kind.form)
+        if step.code or step.journal_sequence
+        else "",
         "is_good": step.state == StepState.DONE,
-        "refusals": sorted(
-            {
-                CODES.get(result.code, str(result.code))
-                for result in results_of(step)
-                if code_class(result.code) is not CodeClass.APPROVED
-            }
+        "rule": step.detail if step.code == ResponseCode.RULES_INVALID else 0,
+        "refusals": Counter(
+            answer_text(step.type, result.code, result.detail, kind.form)
+            for result in results_of(step)
+            if code_class(result.code) is not CodeClass.APPROVED
         ),
     }
 
 
 def _act(request: Request[Visitor, Any, Any], document_id: int, act: str, answer: str) -> Response[Any]:
-    service, visitor = request.app.state.service, request.user
-    desk = Desk(service, request.app.state.references, visitor)
-    with service.database.read() as session:
-        document = document_seen(session, visitor, document_id)
-    if document is None:
-        raise NotFoundException(detail="There is no such document.")
-    kind, path = KINDS[document.kind], request.scope["path"]
-    if act in ("approve", "reject"):
-        demand(service, visitor, kind.function, Action.APPROVE, path)
-        desk.approve(document_id, answer) if act == "approve" else desk.reject(document_id, answer)
-    elif act in ("submit", "retry", "undo"):
-        demand(service, visitor, kind.function, kind.action, path)
-        if act == "undo":
-            document_id = desk.undo(document_id)
-        else:
-            desk.submit(document_id) if act == "submit" else desk.retry(document_id)
-    elif act == "withdraw":
-        desk.withdraw(document_id)
-    else:
+    service, references = request.app.state.service, request.app.state.references
+    if act not in ACTS:
         raise NotFoundException(detail="There is no such act.")
+    shown = act_on(service, references, request.user, document_id, act, answer, request.scope["path"])
+    if shown is None:
+        raise NotFoundException(detail="There is no such document.")
     if act != "reject":
-        desk.wait(document_id)
-    return go(request, f"/documents/{document_id}")
+        Desk(service, references, request.user).wait(shown)
+    return go(request, f"/documents/{shown}")
 
 
 def _kind(request: Request[Visitor, Any, Any], name: str) -> Kind[Any]:
@@ -308,9 +342,53 @@ def _kind(request: Request[Visitor, Any, Any], name: str) -> Kind[Any]:
 
 
 def _with_defaults(kind: Kind[Any], given: dict[str, list[str]], context: FormContext) -> dict[str, list[str]]:
-    """Defaults of the form, then what the address says."""
+    """Defaults of the form, then what the address says; `?is_enabled=` takes a tick away."""
     defaults = {field.name: list(field.values) for field in fields_of(kind.form, context)}
-    return {**defaults, **{name: texts for name, texts in given.items() if name in defaults}}
+    filled = {name: [text for text in texts if text] for name, texts in given.items() if name in defaults}
+    return {**defaults, **filled}
+
+
+def _secret_names(kind: Kind[Any]) -> list[str]:
+    form: type[msgspec.Struct] = kind.form
+    return [one.name for one in declared(form) if one.entry.kind is FieldKind.SECRET]
+
+
+def _sealed(service: Service, kind: Kind[Any], request_key: str, texts: dict[str, list[str]]) -> dict[str, list[str]]:
+    """What was typed, with its secrets sealed: the page that shows what it would do carries them along."""
+    cipher, place = AESGCM(service.secret_for(SEALED_PURPOSE)), f"{kind.name}/{request_key}".encode()
+    sealed = dict(texts)
+    for name in _secret_names(kind):
+        nonces = [service.surroundings.random_bytes(NONCE_BYTES) for _text in texts.get(name, ())]
+        sealed[name] = [
+            SEALED + (nonce + cipher.encrypt(nonce, text.encode(), place)).hex()
+            for nonce, text in zip(nonces, texts.get(name, ()), strict=True)
+        ]
+    return sealed
+
+
+def _opened(service: Service, kind: Kind[Any], request_key: str, texts: dict[str, list[str]]) -> dict[str, list[str]]:
+    """What was typed, with the secrets that came back sealed; what cannot be opened is as if nothing was typed."""
+    cipher, place = AESGCM(service.secret_for(SEALED_PURPOSE)), f"{kind.name}/{request_key}".encode()
+    opened = dict(texts)
+    for name in _secret_names(kind):
+        for place_in_list, text in enumerate(texts.get(name, ())):
+            if not text.startswith(SEALED):
+                continue
+            try:
+                sealed = bytes.fromhex(text.removeprefix(SEALED))
+                plain = cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], place).decode()
+            except (ValueError, InvalidTag):
+                plain = ""
+            opened[name] = [*opened[name][:place_in_list], plain, *opened[name][place_in_list + 1 :]]
+    return opened
+
+
+def _digest(texts: dict[str, list[str]]) -> bytes:
+    """Of what was shown; one that fits nothing when none was."""
+    try:
+        return bytes.fromhex(_first(texts, "digest"))
+    except ValueError:
+        return b""
 
 
 def _first(texts: dict[str, list[str]], name: str) -> str:
@@ -319,3 +397,14 @@ def _first(texts: dict[str, list[str]], name: str) -> str:
 
 def _number(text: str) -> int | None:
     return int(text) if text.isdecimal() and len(text) <= NUMBER_DIGITS_MAX else None
+
+
+HANDLERS: list[Any] = [
+    list_documents,
+    show_kinds,
+    new_document,
+    do_new_document,
+    show_document,
+    show_request,
+    do_act,
+]

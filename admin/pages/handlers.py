@@ -15,7 +15,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.utils.sync import AsyncCallable
 
 
-class _InThread(HTTPRouteHandler):
+class InThread(HTTPRouteHandler):
     """Registers as often as it is asked to."""
 
     def on_registration(self, app: Litestar) -> None:
@@ -25,11 +25,11 @@ class _InThread(HTTPRouteHandler):
         super().on_registration(app)
 
 
-def get(path: str, **options: Any) -> _InThread:
+def get(path: str, **options: Any) -> InThread:
     """A handler that answers GET, in a thread unless `sync_to_thread` says otherwise."""
-    return _InThread(path, http_method=HttpMethod.GET, **{"sync_to_thread": True, **options})
+    return InThread(path, http_method=HttpMethod.GET, **{"sync_to_thread": True, **options})
 
 
-def post(path: str, **options: Any) -> _InThread:
+def post(path: str, **options: Any) -> InThread:
     """A handler that answers POST; with 200, for it shows pages and makes no resources."""
-    return _InThread(path, http_method=HttpMethod.POST, **{"sync_to_thread": True, "status_code": 200, **options})
+    return InThread(path, http_method=HttpMethod.POST, **{"sync_to_thread": True, "status_code": 200, **options})

@@ -9,25 +9,16 @@ from typing import Any
 from litestar import Request, Response
 from litestar.params import FromPath, URLEncodedBody
 from litestar.response import Template
-from sqlalchemy import select
 
 from admin.access import Visitor, needs
+from admin.documents.organisation_kinds import NODES
 from admin.errors import RefusedError
-from admin.models.mirror import organisations, stores, terminals
+from admin.lists.organisation import nodes_seen, stores_of
 from admin.people.departments import add_department, delete_department, departments_seen, rename_department
 from admin.rights import Action
-from switch.protocol.messages import OrganisationNode
 
 from .common import go, page, refusal_text
 from .handlers import get, post
-
-_ = str
-NODES: dict[int, str] = {
-    OrganisationNode.HQ: _("Headquarters"),
-    OrganisationNode.REGION: _("Region"),
-    OrganisationNode.STORE: _("Store"),
-    OrganisationNode.DEALER: _("Dealer"),
-}
 
 
 @dataclass
@@ -66,7 +57,7 @@ def do_delete(request: Request[Visitor, Any, Any], department_id: FromPath[int])
     return _do(request, lambda: delete_department(request.app.state.service, request.user, department_id))
 
 
-def _do(request: Request[Visitor, Any, Any], change: Callable[[], None]) -> Response[Any]:
+def _do(request: Request[Visitor, Any, Any], change: Callable[[], object]) -> Response[Any]:
     try:
         change()
     except RefusedError as error:
@@ -77,17 +68,9 @@ def _do(request: Request[Visitor, Any, Any], change: Callable[[], None]) -> Resp
 def _page(request: Request[Visitor, Any, Any], problem: str) -> Template:
     visitor = request.user
     with request.app.state.service.database.read() as session:
-        nodes = session.execute(visitor.organisations_seen(select(organisations))).all()
-        store_rows = session.execute(visitor.stores_seen(select(stores))).all()
-        terminal_rows = session.execute(
-            visitor.terminals_seen(
-                select(terminals.c.terminal_id, terminals.c.store_id).order_by(terminals.c.terminal_id)
-            )
-        ).all()
+        nodes = nodes_seen(session, visitor)
+        store_rows = stores_of(session, visitor)
         departments = departments_seen(session, visitor)
-    counts: dict[int, int] = {}
-    for row in terminal_rows:
-        counts[row.store_id] = counts.get(row.store_id, 0) + 1
     return page(
         request,
         "organisation.html",
@@ -95,7 +78,7 @@ def _page(request: Request[Visitor, Any, Any], problem: str) -> Template:
         problem=problem,
         nodes=in_tree_order(nodes),
         node_names=NODES,
-        stores=[(row.store_id, row.organisation_id, counts.get(row.store_id, 0)) for row in store_rows],
+        stores=[(row, row.terminal_count) for row in store_rows],
         departments=departments,
     )
 

@@ -1,4 +1,4 @@
-"""Users and their roles; the table of roles and rights."""
+"""Users and their roles."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from litestar import Request, Response
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, FromQuery, URLEncodedBody
 from litestar.response import Template
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from admin.access import Visitor, needs
 from admin.errors import RefusedError
+from admin.lists.people import UserRow, find_users, user_row
 from admin.models.mirror import organisations
-from admin.models.people import User
 from admin.people.departments import departments_seen
 from admin.people.users import add_user, change_user, reset_password, user_seen
-from admin.rights import FUNCTIONS, ROLES, Action, right, rights_of
+from admin.rights import Action
+from admin.roles import roles_now
 
-from .common import PAGE_ROWS, go, is_part_wanted, page, refusal_text, with_query
+from .common import go, is_part_wanted, page, page_rows, refusal_text, with_query
 from .handlers import get, post
 
 
@@ -53,33 +54,21 @@ class ResetForm:
 @get("/users", guards=[needs("users")])
 def list_users(request: Request[Visitor, Any, Any], q: FromQuery[str] = "", after: FromQuery[str] = "") -> Template:
     """Users of the visitor's part of the organisation, by name."""
-    query = request.user.users_seen(select(User)).order_by(User.name).limit(PAGE_ROWS + 1)
-    if q:
-        text = q.lower()
-        query = query.where(or_(User.name.contains(text, autoescape=True), User.full_name.contains(q, autoescape=True)))
-    if after:
-        query = query.where(User.name > after)
     with request.app.state.service.database.read() as session:
-        found = session.scalars(query).all()
-        rows = [_shown(user) for user in found[:PAGE_ROWS]]
+        rows, last = find_users(session, request.user, typed=q, after=after, limit=page_rows(request))
         places = _places(session, request.user)
+        roles = roles_now(session)
     return page(
         request,
         "_user_rows.html" if is_part_wanted(request) else "users.html",
         rows=rows,
         q=q,
         places=dict(places),
-        roles=ROLES,
+        roles=roles,
         now=request.app.state.service.now(),
         is_first=not after,
-        next_address=with_query("/users", {"q": q, "after": rows[-1]["name"]}) if len(found) > PAGE_ROWS else None,
+        next_address=with_query("/users", {"q": q, "after": last}) if last else None,
     )
-
-
-@get("/roles", guards=[needs("users")], sync_to_thread=False)
-def show_roles(request: Request[Visitor, Any, Any]) -> Template:
-    """Which role may do what: the table in `rights.py`, as it is."""
-    return page(request, "roles.html", roles=ROLES, functions=FUNCTIONS, actions=list(Action), right=right)
 
 
 @get("/users/new", guards=[needs("users", Action.ADD)])
@@ -114,14 +103,14 @@ def show_user(request: Request[Visitor, Any, Any], user_id: FromPath[int]) -> Te
         user = user_seen(session, request.user, user_id)
         if user is None:
             raise NotFoundException(detail="There is no such user.")
-        shown = _shown(user)
+        shown = user_row(user)
     form = UserForm(
-        name=shown["name"],
-        full_name=shown["full_name"],
-        organisation_id=shown["organisation_id"],
-        department_id=shown["department_id"] or 0,
-        roles=shown["roles"],
-        is_enabled="on" if shown["is_enabled"] else "",
+        name=shown.name,
+        full_name=shown.full_name,
+        organisation_id=shown.organisation_id,
+        department_id=shown.department_id or 0,
+        roles=shown.roles,
+        is_enabled="on" if shown.is_enabled else "",
     )
     return _form(request, shown, form, "")
 
@@ -166,27 +155,28 @@ def _changed(request: Request[Visitor, Any, Any], user_id: int, form: UserForm, 
         user = user_seen(session, request.user, user_id)
         if user is None:
             raise NotFoundException(detail="There is no such user.")
-        shown = _shown(user)
+        shown = user_row(user)
     try:
         change()
     except RefusedError as error:
-        form.name = shown["name"]
+        form.name = shown.name
         if not form.full_name:
             form.full_name, form.organisation_id, form.roles = (
-                shown["full_name"],
-                shown["organisation_id"],
-                shown["roles"],
+                shown.full_name,
+                shown.organisation_id,
+                shown.roles,
             )
-            form.is_enabled = "on" if shown["is_enabled"] else ""
+            form.is_enabled = "on" if shown.is_enabled else ""
         return _form(request, shown, form, refusal_text(error))
     return go(request, f"/users/{user_id}")
 
 
-def _form(request: Request[Visitor, Any, Any], user: dict[str, Any] | None, form: UserForm, problem: str) -> Template:
+def _form(request: Request[Visitor, Any, Any], user: UserRow | None, form: UserForm, problem: str) -> Template:
     visitor = request.user
     with request.app.state.service.database.read() as session:
         places = _places(session, visitor)
         departments = departments_seen(session, visitor)
+        roles = roles_now(session)
     return page(
         request,
         "user.html",
@@ -196,26 +186,10 @@ def _form(request: Request[Visitor, Any, Any], user: dict[str, Any] | None, form
         form=form,
         problem=problem,
         places=places,
-        roles=ROLES,
-        grantable={name for name in ROLES if rights_of([name]) <= visitor.rights},
-        is_self=user is not None and user["id"] == visitor.user_id,
+        roles=roles,
+        grantable={role.name for role in roles.values() if role.rights <= visitor.rights},
+        is_self=user is not None and user.id == visitor.user_id,
     )
-
-
-def _shown(user: User) -> dict[str, Any]:
-    """A user without anything secret, to keep beyond its session."""
-    return {
-        "id": user.id,
-        "name": user.name,
-        "full_name": user.full_name,
-        "organisation_id": user.organisation_id,
-        "department_id": user.department_id,
-        "is_enabled": user.is_enabled,
-        "locked_until": user.locked_until,
-        "has_totp": user.totp_sealed is not None,
-        "last_login_at": user.last_login_at,
-        "roles": sorted(assignment.role for assignment in user.assignments),
-    }
 
 
 def _places(session: Session, visitor: Visitor) -> list[tuple[int, str]]:
@@ -226,4 +200,4 @@ def _places(session: Session, visitor: Visitor) -> list[tuple[int, str]]:
     return [(number, name or str(number)) for number, name in rows if visitor.may_place_in(number)]
 
 
-HANDLERS: list[Any] = [list_users, show_roles, new_user, do_add_user, show_user, do_change_user, do_reset_password]
+HANDLERS: list[Any] = [list_users, new_user, do_add_user, show_user, do_change_user, do_reset_password]

@@ -40,8 +40,8 @@ def departments_seen(session: Session, visitor: Visitor) -> Sequence[DepartmentR
     return [DepartmentRow(one.id, one.organisation_id, one.name, count) for one, count in session.execute(query)]
 
 
-def add_department(service: Service, visitor: Visitor, name: str, organisation_id: int) -> None:
-    """A new department of a node."""
+def add_department(service: Service, visitor: Visitor, name: str, organisation_id: int) -> int:
+    """A new department of a node; its number."""
     if not visitor.may_place_in(organisation_id):
         raise RefusedError("This is not in your part of the organisation.")
     with service.database.write() as session:
@@ -50,6 +50,7 @@ def add_department(service: Service, visitor: Visitor, name: str, organisation_i
         session.flush()
         after = {"name": department.name, "organisation": organisation_id}
         service.audit.append(session, visitor, MODULE, "add", f"department {department.id}", after=after)
+        return department.id
 
 
 def rename_department(service: Service, visitor: Visitor, department_id: int, name: str) -> None:

@@ -80,21 +80,28 @@ def sign_in(service: Service, name: str, password: str, code: str, address: str)
             if not _take_code(service, session, user, code):
                 return _fail(service, session, user, actor, SignIn.CODE_WRONG, "dynamic password")
         user.failures, user.locked_until, user.last_login_at = 0, None, now
-        token = service.surroundings.random_bytes(TOKEN_BYTES).hex()
-        session.add(
-            UserSession(
-                token_hash=token_hash(token),
-                user_id=user.id,
-                created_at=now,
-                seen_at=now,
-                ends_at=now + timedelta(hours=service.settings.session_hours_max),
-                stepped_up_until=_step_up_end(service) if user.totp_sealed is not None else None,
-                address=address,
-            )
-        )
-        _remove_old(service, session)
+        token = begin_session(service, session, user, address, is_stepped_up=user.totp_sealed is not None)
         service.audit.append(session, actor, MODULE, "sign-in")
         return Attempt(SignIn.DONE, token)
+
+
+def begin_session(service: Service, session: Session, user: User, address: str, *, is_stepped_up: bool) -> str:
+    """Token of a new session."""
+    now = service.now()
+    token = service.surroundings.random_bytes(TOKEN_BYTES).hex()
+    session.add(
+        UserSession(
+            token_hash=token_hash(token),
+            user_id=user.id,
+            created_at=now,
+            seen_at=now,
+            ends_at=now + timedelta(hours=service.parameters.number("session_hours_max", now)),
+            stepped_up_until=step_up_end(service) if is_stepped_up else None,
+            address=address,
+        )
+    )
+    _remove_old(service, session)
+    return token
 
 
 def sign_out(service: Service, visitor: Visitor) -> None:
@@ -144,7 +151,7 @@ def step_up(service: Service, visitor: Visitor, code: str) -> bool:
         session.execute(
             update(UserSession)
             .where(UserSession.token_hash == visitor.session_hash)
-            .values(stepped_up_until=_step_up_end(service))
+            .values(stepped_up_until=step_up_end(service))
         )
         service.audit.append(session, visitor, MODULE, "step-up")
     return True
@@ -156,7 +163,10 @@ def begin_totp(service: Service) -> str:
 
 
 def confirm_totp(service: Service, visitor: Visitor, secret: str, code: str) -> None:
-    """Keep a secret whose first code is right; `RefusedError` when it is not, or when there is one already."""
+    """Keep a secret whose first code is right; `RefusedError` when it is not, or when there is one already.
+
+    A code was given just now, so modules that ask for one are open: a second one could only be had after half a minute.
+    """
     with service.database.write() as session:
         user = session.get(User, visitor.user_id, with_for_update=True)
         assert user is not None
@@ -168,6 +178,11 @@ def confirm_totp(service: Service, visitor: Visitor, secret: str, code: str) -> 
         nonce = service.surroundings.random_bytes(NONCE_BYTES)
         user.totp_sealed = seal(service.secret_for("totp"), secret, user.id, nonce)
         user.totp_step = step
+        session.execute(
+            update(UserSession)
+            .where(UserSession.token_hash == visitor.session_hash)
+            .values(stepped_up_until=step_up_end(service))
+        )
         service.audit.append(session, visitor, MODULE, "set up dynamic password", f"user {user.id}")
 
 
@@ -263,24 +278,27 @@ def _take_code(service: Service, session: Session, user: User, code: str) -> boo
 def _fail(service: Service, session: Session, user: User | None, actor: Actor, outcome: SignIn, reason: str) -> Attempt:
     if user is not None:
         user.failures += 1
-        if user.failures >= service.settings.failures_max:
-            user.locked_until = service.now() + timedelta(minutes=service.settings.lockout_minutes)
+        now = service.now()
+        if user.failures >= service.parameters.number("failures_max", now):
+            user.locked_until = now + timedelta(minutes=service.parameters.number("lockout_minutes", now))
             user.failures = 0
     service.audit.append(session, actor, MODULE, "sign-in", outcome="refused", reason=reason)
     return Attempt(outcome)
 
 
 def _is_alive(service: Service, found: UserSession) -> bool:
-    idle_end = found.seen_at + timedelta(minutes=service.settings.session_minutes)
-    return service.now() < min(found.ends_at, idle_end)
+    now = service.now()
+    idle_end = found.seen_at + timedelta(minutes=service.parameters.number("session_minutes", now))
+    return now < min(found.ends_at, idle_end)
 
 
 def _remove_old(service: Service, session: Session) -> None:
-    idle_since = service.now() - timedelta(minutes=service.settings.session_minutes)
-    session.execute(
-        delete(UserSession).where(or_(UserSession.ends_at <= service.now(), UserSession.seen_at <= idle_since))
-    )
+    now = service.now()
+    idle_since = now - timedelta(minutes=service.parameters.number("session_minutes", now))
+    session.execute(delete(UserSession).where(or_(UserSession.ends_at <= now, UserSession.seen_at <= idle_since)))
 
 
-def _step_up_end(service: Service) -> datetime:
-    return service.now() + timedelta(minutes=service.settings.step_up_minutes)
+def step_up_end(service: Service) -> datetime:
+    """Until when a fresh dynamic password given now is good."""
+    now = service.now()
+    return now + timedelta(minutes=service.parameters.number("step_up_minutes", now))

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from admin.access import Visitor
 from admin.errors import RefusedError
+from admin.models.interfaces import Passkey
 from admin.models.people import Department, RoleAssignment, User
-from admin.rights import ROLES, rights_of
+from admin.roles import rights_held, roles_now
 from admin.service import Service
 
 from .passwords import hash_password
 from .sign_in import clean_name, end_sessions
+from .tokens import end_tokens
 
 MODULE = "users"
 
@@ -38,11 +40,11 @@ def add_user(
     department_id: int | None = None,
 ) -> int:
     """A new user, who must change the password at the first sign-on; its number."""
-    wanted = _checked_roles(visitor, roles)
     hashed = hash_password(password)
     if not visitor.may_place_in(organisation_id):
         raise RefusedError("You may only place users in your own part of the organisation.")
     with service.database.write() as session:
+        wanted = _checked_roles(session, visitor, roles)
         name = clean_name(name)
         if session.scalar(select(User.id).where(User.name == name)) is not None:
             raise RefusedError("There is a user with this name already.")
@@ -95,7 +97,7 @@ def change_user(
             raise RefusedError("Nobody changes his own roles, place or state; ask another administrator.")
         if organisation_id != user.organisation_id and not visitor.may_place_in(organisation_id):
             raise RefusedError("You may only place users in your own part of the organisation.")
-        _checked_roles(visitor, wanted ^ held)  # neither giving nor taking what one lacks
+        _checked_roles(session, visitor, wanted ^ held)  # neither giving nor taking what one lacks
         user.full_name = full_name.strip() or user.name
         user.organisation_id, user.is_enabled = organisation_id, is_enabled
         if department_id != user.department_id:
@@ -106,6 +108,7 @@ def change_user(
         _assign(service, session, visitor, user, wanted - held)
         if not is_enabled:
             end_sessions(session, user.id)
+            end_tokens(service, session, user.id, visitor.user_id)
         after = {
             "full_name": user.full_name,
             "organisation": organisation_id,
@@ -117,16 +120,18 @@ def change_user(
 
 
 def reset_password(service: Service, visitor: Visitor, user_id: int, password: str) -> None:
-    """Give a user a password to begin with, and open a lock; also takes the dynamic password away."""
+    """Give a user a password to begin with; opens a lock, takes the dynamic password, passkeys and tokens away."""
     hashed = hash_password(password)
     with service.database.write() as session:
         user = _user(session, visitor, user_id)
         if user.id == visitor.user_id:
             raise RefusedError("Change your own password on your own page.")
-        _checked_roles(visitor, {assignment.role for assignment in user.assignments})
+        _checked_roles(session, visitor, {assignment.role for assignment in user.assignments})
         user.password_hash, user.must_change_password = hashed, True
         user.failures, user.locked_until, user.totp_sealed = 0, None, None
         end_sessions(session, user.id)
+        end_tokens(service, session, user.id, visitor.user_id)
+        session.execute(delete(Passkey).where(Passkey.user_id == user.id))
         service.audit.append(session, visitor, MODULE, "reset password", f"user {user.id}")
 
 
@@ -145,11 +150,11 @@ def _checked_department(session: Session, visitor: Visitor, department_id: int |
     return department_id
 
 
-def _checked_roles(visitor: Visitor, roles: Iterable[str]) -> set[str]:
+def _checked_roles(session: Session, visitor: Visitor, roles: Iterable[str]) -> set[str]:
     wanted = set(roles)
-    if unknown := wanted - ROLES.keys():
+    if unknown := wanted - roles_now(session).keys():
         raise RefusedError("There is no role {role}.", role=sorted(unknown)[0])
-    if rights_of(wanted) - visitor.rights:
+    if rights_held(session, wanted) - visitor.rights:
         raise RefusedError("Nobody gives or takes a role with rights that he lacks himself.")
     return wanted
 

@@ -15,7 +15,7 @@ from admin.models.mirror import MIRRORS, Mirror, accounts, cards, pending_points
 from admin.models.sales import baskets, bill_lines, fees
 from switch.protocol.record_kinds import RecordKind
 
-from .bulk import add_rows, delete_rows, insert_rows, upsert_rows
+from .bulk import add_rows, delete_rows, insert_rows, insert_values, upsert_rows
 from .rows import Batch, Known
 from .sales import take_back
 
@@ -59,7 +59,7 @@ class Projector:
             self._settle(connection, batch)
             insert_rows(connection, entries, batch.entries)
             insert_rows(connection, baskets, batch.sales.baskets)
-            insert_rows(connection, bill_lines, batch.sales.lines)
+            insert_values(connection, bill_lines, batch.sales.line_values)
             insert_rows(connection, fees, batch.sales.fees)
             take_back(connection, batch.sales.undoings)
             add_rows(connection, daily_totals, batch.daily_totals())

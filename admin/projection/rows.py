@@ -16,7 +16,7 @@ from typing import Any
 
 from admin.errors import JournalError
 from admin.models.journal import PART_BITS, daily_totals, entries
-from admin.models.mirror import MIRRORS
+from admin.models.mirror import MARKS_KEPT, MIRRORS
 from switch.protocol.codes import ResponseCode
 from switch.protocol.entries import ENTRY_VERSION, EntryHeader
 from switch.protocol.envelope import Reply
@@ -76,6 +76,9 @@ _ACCOUNT_KIND, _PURSE_KIND, _PENDING_KIND = (
     int(RecordKind.PURSE),
     int(RecordKind.PENDING_POINTS),
 )
+_MARK_KIND = int(RecordKind.MARK)
+_MARK_KIND_OFFSET = 31
+"""Upper byte of a mark's third key."""
 _TERMINAL_KIND, _CARD_KIND = int(RecordKind.TERMINAL), int(RecordKind.CARD)
 _VALUE_COLUMN, _BALANCE_COLUMN, _POINTS_COLUMN, _ACCOUNT_COLUMN = (
     [column.name for column in entries.columns].index(name)
@@ -216,6 +219,8 @@ class Batch:
                 elif kind == _TERMINAL_KIND:
                     store_id, terminal_id = _TERMINAL.unpack_from(body, at)
                     known.stores[terminal_id] = store_id
+            elif kind == _MARK_KIND and body[at + _MARK_KIND_OFFSET] not in MARKS_KEPT:
+                pass
             elif (of_kind := images.get(kind)) is not None:
                 is_gone = body[at + _STATE_OFFSET] == GONE
                 of_kind[body[at + _KEY_OFFSET : at + _KEY_END]] = None if is_gone else body[at:image_end]

@@ -61,7 +61,8 @@ class Sales:
 
     def __init__(self) -> None:
         self.baskets: list[Row] = []
-        self.lines: list[Row] = []
+        self.line_values: list[int] = []
+        """Rows of `bill_lines`, one behind the other: after its number the fields in their order on the wire."""
         self.undoings: list[Undoing] = []
         self.fees: list[Row] = []
 
@@ -89,25 +90,25 @@ class Sales:
         """Take over an approved request whose body begins at `at`; `first` and `money` as in rows of entries."""
         sequence, _, time_ms, date, terminal_id, store_id, type_, _, _ = first
         amount, due, discount, _ = money
-        own = (sequence, 0, date, time_ms, terminal_id, store_id, trace_number, type_, card, account)
+        own: Row = (sequence, 0, date, time_ms, terminal_id, store_id, trace_number, type_, card, account)
         if type_ in (_DEBIT, _CAPTURE):
             line_count = body[at + _LINE_COUNT_AT] if type_ == _DEBIT else 0
             line_id = sequence << LINE_BITS
             if line_count:
                 start = at + _LINES_AT
-                self.lines += [
-                    (line_id + number, item, amount_minor, quantity, department, category)
-                    for number, (item, amount_minor, quantity, department, category) in enumerate(
-                        _LINE.iter_unpack(body[start : start + line_count * _LINE_BYTES])
-                    )
-                ]
+                values = self.line_values
+                for fields in _LINE.iter_unpack(body[start : start + line_count * _LINE_BYTES]):
+                    values.append(line_id)
+                    values += fields
+                    line_id += 1
             else:
-                self.lines.append((line_id, 0, (due or amount) + discount, 0, 0, 0))
+                self.line_values += (line_id, 0, (due or amount) + discount, 0, 0, 0)
             self.baskets.append((*own, 1, line_count, amount, discount, issuing, accepting))
             return
         own = (*own, 0, 0, -amount, 0, issuing, accepting)
         if type_ == _REVERSAL:
-            self.undoings.append(Undoing(own, 0, *_ORIGINAL.unpack_from(body, at), []))
+            number, original_date = _ORIGINAL.unpack_from(body, at)
+            self.undoings.append(Undoing(own, 0, number, original_date, []))
             return
         start, count = at + _REFUND_LINES_AT, body[at + _REFUND_LINE_COUNT_AT]
         lines = list(_REFUND_LINE.iter_unpack(body[start : start + count * _REFUND_LINE_BYTES]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import CTE, and_, func, select
 
-from admin.models.sales import baskets, campaign_redemptions, campaign_targets, campaigns
+from admin.models.sales import baskets, campaign_facts, campaign_redemptions, campaign_targets
 
 from .report import Chart, Column, ColumnKind, Query, Report, SalesParameters, Scope, count, money, number, text, total
 
@@ -12,18 +12,17 @@ _ = str
 
 
 def _bought(scope: Scope, parameters: SalesParameters, name: str, *, is_before: bool) -> CTE:
-    length = campaigns.c.end_date - campaigns.c.start_date + 1
-    first, last = campaigns.c.start_date, campaigns.c.end_date
-    if is_before:
-        first, last = first - length, first - 1
+    length = campaign_facts.c.end_date - campaign_facts.c.start_date + 1
+    shift = length if is_before else 0
+    first, last = campaign_facts.c.start_date - shift, campaign_facts.c.end_date - shift
     return (
         select(
-            campaigns.c.campaign_id,
+            campaign_facts.c.campaign_id,
             func.count(baskets.c.account_number.distinct()).label("active"),
             total(baskets.c.visits).label("visits"),
             total(baskets.c.amount_minor).label("spend_minor"),
         )
-        .join_from(campaigns, campaign_targets, campaign_targets.c.campaign_id == campaigns.c.campaign_id)
+        .join_from(campaign_facts, campaign_targets, campaign_targets.c.campaign_id == campaign_facts.c.campaign_id)
         .join(
             baskets,
             and_(
@@ -32,7 +31,7 @@ def _bought(scope: Scope, parameters: SalesParameters, name: str, *, is_before: 
             ),
         )
         .where(scope.purchases(parameters))
-        .group_by(campaigns.c.campaign_id)
+        .group_by(campaign_facts.c.campaign_id)
         .cte(name)
     )
 
@@ -60,24 +59,24 @@ def _effect(scope: Scope, parameters: SalesParameters) -> Query:
     )
     spend, earlier = func.coalesce(during.c.spend_minor, 0), func.coalesce(before.c.spend_minor, 0)
     query = select(
-        campaigns,
+        campaign_facts,
         func.coalesce(targets.c.targeted, 0).label("targeted"),
         func.coalesce(during.c.active, 0).label("active"),
         func.coalesce(during.c.visits, 0).label("visits"),
         spend.label("spend_minor"),
         earlier.label("before_minor"),
         (spend - earlier).label("more_minor"),
-        (spend - earlier - campaigns.c.cost_minor).label("result_minor"),
+        (spend - earlier - campaign_facts.c.cost_minor).label("result_minor"),
         func.coalesce(redeemed.c.redeemers, 0).label("redeemers"),
         func.coalesce(redeemed.c.redemptions, 0).label("redemptions"),
     )
     for one in (targets, during, before, redeemed):
-        query = query.outerjoin(one, one.c.campaign_id == campaigns.c.campaign_id)
+        query = query.outerjoin(one, one.c.campaign_id == campaign_facts.c.campaign_id)
     if parameters.from_date:
-        query = query.where(campaigns.c.end_date >= parameters.from_date)
+        query = query.where(campaign_facts.c.end_date >= parameters.from_date)
     if parameters.until_date:
-        query = query.where(campaigns.c.start_date <= parameters.until_date)
-    return query.order_by(campaigns.c.campaign_id)
+        query = query.where(campaign_facts.c.start_date <= parameters.until_date)
+    return query.order_by(campaign_facts.c.campaign_id)
 
 
 REPORTS = (

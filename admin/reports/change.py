@@ -40,7 +40,8 @@ class ChangeParameters(SalesParameters, kw_only=True, frozen=True):
     before_until: Annotated[int, entry(_("Compared with: until"), "date")] = 0
 
 
-def _changes(scope: Scope, parameters: ChangeParameters) -> CTE:
+def changes(scope: Scope, parameters: ChangeParameters) -> CTE:
+    """Spend of everybody who ever bought, in the period and in the one before."""
     until = scope.until(parameters)
     from_ = parameters.from_date or until - DAYS + 1
     before_until = parameters.before_until or from_ - 1
@@ -68,7 +69,7 @@ def _changes(scope: Scope, parameters: ChangeParameters) -> CTE:
 
 
 def _by_customer(scope: Scope, parameters: ChangeParameters) -> Query:
-    one = _changes(scope, parameters)
+    one = changes(scope, parameters)
     change = one.c.now_minor - one.c.before_minor
     whole = unless_zero(one.c.before_minor)
     # Rounded down also below 0, where whole division rounds up.
@@ -81,7 +82,7 @@ def _by_customer(scope: Scope, parameters: ChangeParameters) -> Query:
 
 
 def _bands(scope: Scope, parameters: ChangeParameters) -> Query:
-    one = _changes(scope, parameters)
+    one = changes(scope, parameters)
     band = case(
         ((one.c.now_minor == 0) & (one.c.before_minor == 0), 6),
         (one.c.now_minor == 0, 5),
@@ -114,7 +115,7 @@ BANDS = {
 MONEY = (
     money("before_minor", _("Before")),
     money("now_minor", _("Now")),
-    money("change_minor", _("Change")),
+    money("change_minor", _("Difference")),
 )
 REPORTS = (
     Report(

@@ -12,6 +12,7 @@ from admin.models.mirror import accounts, cards
 from admin.models.sales import baskets, member_facts
 
 from .customers import customers, first_date, months
+from .local_time import local_hour
 from .loyalty import ChurnParameters
 from .report import (
     Chart,
@@ -44,20 +45,25 @@ ATTRIBUTES: dict[int | str, str] = FACTS | {"card_type": _("Card type"), "level"
 DIMENSIONS: dict[int | str, str] = {
     "month": _("Month"),
     "weekday": _("Day of the week"),
+    "hour": _("Hour of the day"),
     "store": _("Store"),
     **ATTRIBUTES,
 }
-WEEKDAYS = {
-    "0": _("Monday"),
-    "1": _("Tuesday"),
-    "2": _("Wednesday"),
-    "3": _("Thursday"),
-    "4": _("Friday"),
-    "5": _("Saturday"),
-    "6": _("Sunday"),
-}
+WEEKDAYS = (
+    _("Monday"),
+    _("Tuesday"),
+    _("Wednesday"),
+    _("Thursday"),
+    _("Friday"),
+    _("Saturday"),
+    _("Sunday"),
+)
+DAYS_PER_WEEK = len(WEEKDAYS)
 THURSDAY = 3
 """1970-01-01 was one."""
+WEEKDAY_KEYS = tuple(f"day {n}" for n in range(1, DAYS_PER_WEEK + 1))
+"""In order, and unlike any trait of a customer."""
+HOURS = tuple(f"{hour:02d}:00" for hour in range(24))
 
 
 class CompositionParameters(ChurnParameters, kw_only=True, frozen=True):
@@ -77,6 +83,11 @@ def fact(name: str) -> ColumnElement[str]:
     """A trait from `member_facts`, which must be joined."""
     column = member_facts.c[name]
     return case((func.coalesce(member_facts.c.has_profile, 0) == 0, NO_PROFILE), (column == "", UNKNOWN), else_=column)
+
+
+def _named(value: ColumnElement[int], names: tuple[str, ...]) -> ColumnElement[str]:
+    """A text for each of the numbers from 0 on."""
+    return case(*((value == number, name) for number, name in enumerate(names)), else_="")
 
 
 def _trait(query: Select[Any], table: Any, name: str) -> tuple[Select[Any], ColumnElement[Any]]:
@@ -125,7 +136,8 @@ def _cross(scope: Scope, parameters: CrossParameters) -> Query:
     )
     simple: dict[str, Callable[[], ColumnElement[Any]]] = {
         "month": lambda: month.c.label,
-        "weekday": lambda: cast((baskets.c.business_date + THURSDAY) % 7, String),
+        "weekday": lambda: _named((baskets.c.business_date + THURSDAY) % DAYS_PER_WEEK, WEEKDAY_KEYS),
+        "hour": lambda: _named(local_hour(scope, first_date(scope), baskets.c.time_ms), HOURS),
         "store": lambda: cast(baskets.c.store_id, String),
     }
     values = []
@@ -148,7 +160,7 @@ def _cross(scope: Scope, parameters: CrossParameters) -> Query:
     )
 
 
-WORDS = {NO_PROFILE: _("No profile"), UNKNOWN: _("Not known")}
+WORDS = {NO_PROFILE: _("No profile"), UNKNOWN: _("Not known")} | dict(zip(WEEKDAY_KEYS, WEEKDAYS, strict=True))
 REPORTS = (
     Report(
         "composition",
@@ -163,7 +175,7 @@ REPORTS = (
             money("spend_minor", _("Spend")),
             percent("spend_bp", _("Share of the spend")),
             money("mean_minor", _("Spend of each"), is_summed=False),
-            count("lost", _("Lost")),
+            count("lost", _("Customers lost")),
         ),
         _composition,
         CompositionParameters,
@@ -175,8 +187,8 @@ REPORTS = (
         _("Sales by any two traits"),
         _("Customers, visits and spend by two traits: time, store, card type, level, or what is known of customers."),
         (
-            Column("first", _("By"), ColumnKind.WORD, words=WORDS | WEEKDAYS),
-            Column("second", _("And by"), ColumnKind.WORD, words=WORDS | WEEKDAYS),
+            Column("first", _("By"), ColumnKind.WORD, words=WORDS),
+            Column("second", _("And by"), ColumnKind.WORD, words=WORDS),
             count("customers", _("Customers"), is_summed=False),
             count("visits", _("Visits")),
             money("spend_minor", _("Spend")),

@@ -17,13 +17,13 @@ from sqlalchemy import String, Table, delete, insert
 from admin.database import Database
 from admin.errors import RefusedError
 from admin.i18n import FIRST_DATE
-from admin.models.sales import campaign_redemptions, campaign_targets, campaigns, goods_names, member_facts
+from admin.models.sales import campaign_facts, campaign_redemptions, campaign_targets, goods_names, member_facts
 
 ROWS_AT_ONCE = 5_000
 FILES: dict[str, Table] = {
     "goods_names.csv": goods_names,
     "member_facts.csv": member_facts,
-    "campaigns.csv": campaigns,
+    "campaigns.csv": campaign_facts,
     "campaign_targets.csv": campaign_targets,
     "campaign_redemptions.csv": campaign_redemptions,
 }

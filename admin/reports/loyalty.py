@@ -93,9 +93,9 @@ def monthly(scope: Scope, parameters: Any) -> tuple[CTE, CTE]:
 
 def _months(scope: Scope, parameters: SalesParameters) -> Query:
     month, spent = monthly(scope, parameters)
-    mine = {"partition_by": spent.c.account_number, "order_by": spent.c.place}
+    mine: dict[str, Any] = {"partition_by": spent.c.account_number, "order_by": spent.c.place}
     told = select(
-        spent,
+        *spent.c,
         func.lag(spent.c.place).over(**mine).label("before"),
         func.lag(spent.c.spend_minor).over(**mine).label("before_minor"),
         func.lead(spent.c.place).over(**mine).label("after"),
@@ -180,7 +180,7 @@ REPORTS = (
             percent("customers_bp", _("Share")),
             money("spend_minor", _("Spend")),
             percent("spend_bp", _("Share of the spend")),
-            count("lost", _("Lost")),
+            count("lost", _("Customers lost")),
             percent("lost_bp", _("Of these lost")),
         ),
         _frequency,

@@ -8,10 +8,11 @@ from sqlalchemy import ColumnElement, and_, case, func, select, union_all
 
 from admin.forms import entry
 from admin.models.journal import daily_totals
-from admin.models.mirror import organisations
+from admin.models.mirror import cards, organisations
 from admin.models.sales import fees
 from switch.protocol.messages import FeeKind, FeeTender, MessageType
 
+from .customers import months
 from .report import (
     Chart,
     Column,
@@ -29,6 +30,7 @@ from .report import (
 )
 
 _ = str
+HUNDREDTHS = 100
 PURCHASES = (MessageType.DEBIT, MessageType.CAPTURE)
 BACK = (MessageType.REVERSAL, MessageType.REFUND)
 ISSUED, ACCEPTED = "issuing_organisation_id", "accepting_organisation_id"
@@ -77,7 +79,9 @@ def _prepaid(scope: Scope, parameters: StoreParameters) -> Query:
     )
     outstanding = total_over(day.c.change_minor, order_by=day.c.business_date)
     told = select(day, outstanding.label("outstanding_minor")).cte("told")
-    return select(told).where(told.c.business_date >= parameters.from_date).order_by(told.c.business_date)
+    # Date 0 is that of what the switch did before its first date; it moved nothing.
+    first = max(parameters.from_date, 1)
+    return select(told).where(told.c.business_date >= first).order_by(told.c.business_date)
 
 
 def _settlement(scope: Scope, parameters: SettlementParameters) -> Query:
@@ -145,6 +149,62 @@ def _settlement(scope: Scope, parameters: SettlementParameters) -> Query:
     )
 
 
+class CostParameters(StoreParameters, kw_only=True, frozen=True):
+    """What a point and a card cost."""
+
+    point_minor: Annotated[int, entry(_("Cost of a point"), "money", ge=0)] = 1
+    card_minor: Annotated[int, entry(_("Cost of a card"), "money", ge=0)] = 0
+
+
+def _cost(scope: Scope, parameters: CostParameters) -> Query:
+    first = max(parameters.from_date, scope.session.scalar(select(func.min(daily_totals.c.business_date))) or 1)
+    month = months(first, max(scope.until(parameters), first))
+    points = case((daily_totals.c.type.in_((*PURCHASES, *BACK)), daily_totals.c.points_hundredths), else_=0)
+    sums = (
+        select(
+            month.c.place,
+            total(daily_totals.c.discount_minor).label("discount_minor"),
+            total(points).label("points_hundredths"),
+        )
+        .join_from(daily_totals, month, daily_totals.c.business_date.between(month.c.first_date, month.c.last_date))
+        .where(scope.totals(parameters))
+        .group_by(month.c.place)
+        .cte("sums")
+    )
+    issued = select(month.c.place, func.count().label("cards")).join_from(
+        cards, month, cards.c.issued_date.between(month.c.first_date, month.c.last_date)
+    )
+    issued = scope.visitor.cards_seen(issued).where(*scope.period(cards.c.issued_date, parameters))
+    made = issued.group_by(month.c.place).cte("made")
+    waived = (
+        select(month.c.place, func.count().label("waived"))
+        .join_from(fees, month, fees.c.business_date.between(month.c.first_date, month.c.last_date))
+        .where(fees.c.tender == FeeTender.WAIVED, *scope.part(fees, parameters))
+        .where(*scope.period(fees.c.business_date, parameters))
+        .group_by(month.c.place)
+        .cte("waived")
+    )
+    discount, earned = func.coalesce(sums.c.discount_minor, 0), func.coalesce(sums.c.points_hundredths, 0)
+    points_minor = earned * parameters.point_minor // HUNDREDTHS
+    card_count = func.coalesce(made.c.cards, 0)
+    return (
+        select(
+            month.c.label.label("month"),
+            discount.label("discount_minor"),
+            earned.label("points_hundredths"),
+            points_minor.label("points_minor"),
+            card_count.label("cards"),
+            (card_count * parameters.card_minor).label("card_minor"),
+            func.coalesce(waived.c.waived, 0).label("waived"),
+            (discount + points_minor + card_count * parameters.card_minor).label("cost_minor"),
+        )
+        .outerjoin(sums, sums.c.place == month.c.place)
+        .outerjoin(made, made.c.place == month.c.place)
+        .outerjoin(waived, waived.c.place == month.c.place)
+        .order_by(month.c.place)
+    )
+
+
 def _fees(scope: Scope, parameters: StoreParameters) -> Query:
     conditions = scope.part(fees, parameters) + scope.period(fees.c.business_date, parameters)
     if parameters.store:
@@ -196,7 +256,7 @@ REPORTS = (
             money("redeemed_minor", _("Redeemed")),
             money("back_minor", _("Taken back")),
             money("other_minor", _("Other")),
-            money("change_minor", _("Change")),
+            money("change_minor", _("Difference")),
             money("outstanding_minor", _("Outstanding"), is_summed=False),
         ),
         _prepaid,
@@ -238,5 +298,24 @@ REPORTS = (
         _fees,
         StoreParameters,
         Chart("rank", "kind", ("fee_minor",)),
+    ),
+    Report(
+        "cost",
+        "money",
+        _("What the card scheme costs"),
+        _("Discounts of the switch, points earned in purchases and cards issued in each month, at the costs given."),
+        (
+            text("month", _("Month")),
+            money("discount_minor", _("Discount")),
+            Column("points_hundredths", _("Points"), ColumnKind.POINTS, is_summed=True),
+            money("points_minor", _("Cost of points")),
+            count("cards", _("Cards issued")),
+            money("card_minor", _("Cost of cards")),
+            count("waived", _("Fees waived")),
+            money("cost_minor", _("Cost")),
+        ),
+        _cost,
+        CostParameters,
+        Chart("bar", "month", ("discount_minor", "points_minor", "card_minor"), is_stacked=True),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import campaign, cards, change, composition, goods, loyalty, money, ranking, stores, summary
+from . import campaign, cards, change, composition, goods, habits, look_alikes, loyalty, money, ranking, stores, summary
 from .report import Report
 
 _ = str
@@ -12,5 +12,5 @@ GROUPS: dict[str, str] = {
     "customers": _("Customers"),
     "cards": _("Cards and security"),
 }
-MODULES = (summary, money, stores, goods, ranking, loyalty, change, composition, campaign, cards)
+MODULES = (summary, money, stores, goods, ranking, loyalty, change, look_alikes, composition, habits, campaign, cards)
 REPORTS: dict[str, Report] = {report.name: report for module in MODULES for report in module.REPORTS}

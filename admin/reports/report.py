@@ -19,8 +19,9 @@ from admin.models.sales import LINE_BITS, baskets, bill_lines
 
 _ = str
 BASIS_POINTS = 10_000
+LINES_PER_BILL = 1 << LINE_BITS
 Query = Select[Any]
-LINE_SEQUENCE = bill_lines.c.id.bitwise_rshift(LINE_BITS)
+LINE_SEQUENCE = bill_lines.c.id // LINES_PER_BILL
 """Of the basket that a line belongs to."""
 
 
@@ -51,7 +52,7 @@ class Column:
     label: str
     kind: ColumnKind = ColumnKind.COUNT
     is_summed: bool = False
-    words: Callable[[int], str] | Mapping[int, str] | None = None
+    words: Callable[[int], str] | Mapping[Any, str] | None = None
     """English names of a WORD."""
 
     def word(self, value: Any) -> str:
@@ -181,10 +182,10 @@ class Scope:
         query = query.join_from(bill_lines, baskets, baskets.c.sequence == LINE_SEQUENCE)
         if parameters.from_date:
             first = select(func.min(baskets.c.sequence)).where(baskets.c.business_date >= parameters.from_date)
-            query = query.where(bill_lines.c.id >= first.scalar_subquery().bitwise_lshift(LINE_BITS))
+            query = query.where(bill_lines.c.id >= first.scalar_subquery() * LINES_PER_BILL)
         if parameters.until_date:
             last = select(func.max(baskets.c.sequence) + 1).where(baskets.c.business_date <= parameters.until_date)
-            query = query.where(bill_lines.c.id < last.scalar_subquery().bitwise_lshift(LINE_BITS))
+            query = query.where(bill_lines.c.id < last.scalar_subquery() * LINES_PER_BILL)
         return query.where(self.purchases(parameters))
 
 
@@ -211,7 +212,8 @@ def unless_zero(value: Any) -> ColumnElement[int]:
 
 def share_bp(part: Any, whole: Any) -> ColumnElement[int]:
     """Part of a whole in basis points, rounded down; None of nothing."""
-    return part * BASIS_POINTS // unless_zero(whole)
+    share: ColumnElement[int] = part * BASIS_POINTS // unless_zero(whole)
+    return share
 
 
 @dataclass(frozen=True, slots=True)

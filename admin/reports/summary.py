@@ -25,6 +25,7 @@ from .report import (
     share_bp,
     text,
     total,
+    total_over,
 )
 
 _ = str

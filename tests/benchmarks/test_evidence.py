@@ -90,7 +90,7 @@ class EvidenceBench(Bench):
             return None
         if self.medium == MediumKind.CODE:
             token = f"{FIRST_TOKEN + number:011d}"
-            key = cards.card_key(key_of(KeyPurpose.CODE, 1), cards.CardPurpose.BAR, 1, bar_code.token_unique(token))
+            key = cards.card_key(key_of(KeyPurpose.CODE, 1), cards.CardPurpose.CODE, 1, bar_code.token_unique(token))
             sequence = bar_code.sequence_at(self.now_ms // 1000)
             digits = int(bar_code.one_time_code(key, 1, token, sequence))
             return Evidence(

@@ -13,14 +13,79 @@ PASSWORD = "correct horse battery staple"
 PAGES = (
     "/",
     "/cards",
+    "/desk",
+    "/card-stock",
+    "/card-types",
+    "/card-types/1",
+    "/authorisations",
+    "/documents/new/write-card-type",
+    "/documents/new/make-and-issue",
     "/entries",
+    "/members",
+    "/members/new",
+    "/members/1000001",
+    "/members/1000001/edit",
+    "/members/1000001/merge",
+    "/member-groups",
+    "/member-groups/new?field=region&operator=is&value=110000",
+    "/member-contacts",
+    "/member-days?days=62",
+    "/member-churn",
+    "/member-levels",
+    "/member-levels/new",
+    "/member-levels/run",
+    "/member-import",
+    "/member-fields",
+    "/member-codes/education",
     "/alarms",
+    "/abnormal",
+    "/abnormal/rules",
+    "/blacklist",
+    "/media",
+    "/keys",
+    "/keys/4",
     "/organisation",
+    "/money",
+    "/money/limits",
+    "/orders",
+    "/orders/new",
+    "/points",
+    "/points/categories",
+    "/gifts",
+    "/rules",
+    "/rules/try",
+    "/prices",
+    "/campaigns",
+    "/campaigns/new",
+    "/repairs",
+    "/documents/new/put-rule",
+    "/documents/new/put-prices",
+    "/terminals",
+    "/terminals/1",
+    "/business-day",
+    "/documents",
+    "/documents/new",
+    "/documents/new/add-terminal",
     "/users",
     "/users/1",
     "/roles",
+    "/roles/auditor",
+    "/controls",
+    "/dealers",
+    "/parameters",
+    "/parameters/session_minutes",
+    "/parameters/step-up.money",
+    "/tokens",
+    "/webhooks",
+    "/webhooks/deliveries",
     "/audit",
     "/audit/check",
+    "/reports",
+    "/report-submissions",
+    "/reports/dates",
+    "/reports/purchases",
+    "/reports/goods",
+    "/reports/settlement?from_date=x",
     "/account",
     "/account/dynamic-password",
 )
@@ -104,8 +169,49 @@ def test_a_filter_of_entries_stands_in_the_address(visit):
     assert visit.locator("tbody tr").count() == 2
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.feature("HD-014", "VC-004")
+def test_a_member_is_made_and_found_by_pinyin_while_typing(visit):
+    choose(visit, "zh")
+    visit.goto("/members")
+    visit.get_by_role("link", name="新建会员").click()
+    visit.locator("#name").fill("张伟")
+    visit.locator("#mobile").fill("13812345678")
+    visit.locator("#region").select_option(label="北京")
+    visit.locator("#address").fill("长安街 1 号")
+    visit.locator("#preferences").fill("喜欢靠窗的座位")
+    visit.get_by_role("button", name="保存").click()
+    visit.get_by_role("heading", level=1).filter(has_text="张伟").wait_for()
+    visit.locator("#c-content").fill("问会员日活动")
+    visit.get_by_role("button", name="登记", exact=True).click()
+    visit.get_by_text("问会员日活动").wait_for()
+    visit.goto("/members")
+    visit.locator("body").press("/")
+    visit.locator("[data-search]").press_sequentially("zw", delay=20)
+    visit.wait_for_url(re.compile(r"q=zw"))
+    visit.locator("tbody").get_by_role("link", name="张伟").wait_for()
+    visit.locator("[data-search]").press_sequentially("x", delay=20)
+    visit.get_by_text("没有找到").wait_for()
+
+
+def test_the_alarm_monitor_is_live_and_its_signals_are_off_until_wanted(visit):
+    choose(visit, "en")
+    visit.goto("/alarms")
+    visit.get_by_text("Live: an alarm appears here").wait_for()
+    sound = visit.get_by_label("Sound")
+    assert not sound.is_checked() and not visit.get_by_label("Flash the title").is_checked()
+    visit.get_by_label("Flash the title").check()
+    visit.reload()
+    assert visit.get_by_label("Flash the title").is_checked() and not sound.is_checked()
+
+
+LOOKS = (("zh", "light"), ("en", "dark"))
+"""Languages and themes in which axe looks at every page: each once; words and colours do not depend on each other."""
+AXE, AXE_OPTIONS = Axe(), {"resultTypes": ["violations"]}
+NARROW = {"width": 390, "height": 844}
+WIDE = {"width": 1280, "height": 900}
+
+
+@pytest.mark.parametrize(("language", "theme"), LOOKS)
 def test_every_page_can_be_used_by_everybody(chromium, site, visit, language, theme):
     # A context of its own, for axe and screenshots put styles into the page, which its policy would refuse.
     context = chromium.new_context(base_url=site[0], storage_state=visit.context.storage_state(), bypass_csp=True)
@@ -115,13 +221,94 @@ def test_every_page_can_be_used_by_everybody(chromium, site, visit, language, th
     found = {}
     page.goto("/cards")
     card_page = page.locator("tbody a").first.get_attribute("href")
-    for address in (*PAGES, card_page):
+    for address in (*PAGES, card_page, f"{card_page}/balance"):
+        page.set_viewport_size(WIDE)
         page.goto(address)
-        violations = Axe().run(page).response["violations"]
-        if violations:
-            found[address] = [(fault["id"], fault["nodes"][0]["html"][:150]) for fault in violations]
-        if PICTURES:
-            name = address.strip("/").replace("/", "-")[:20] or "dashboard"
-            page.screenshot(path=Path(PICTURES) / f"{name}-{language}-{theme}.png", full_page=True)
+        violations = AXE.run(page, options=AXE_OPTIONS).response["violations"]
+        faults = [(fault["id"], fault["nodes"][0]["html"][:150]) for fault in violations]
+        keep(page, address, f"{language}-{theme}")
+        page.set_viewport_size(NARROW)
+        if (width := page.evaluate("document.documentElement.scrollWidth")) > NARROW["width"]:
+            faults.append(("wider than a phone", width))
+        keep(page, address, f"{language}-{theme}-narrow")
+        if faults:
+            found[address] = faults
     context.close()
     assert found == {}
+
+
+def keep(page, address, name):
+    """A picture of a page, where pictures are wanted."""
+    if PICTURES:
+        place = address.strip("/").replace("/", "-")[:30] or "dashboard"
+        page.screenshot(path=Path(PICTURES) / f"{place}-{name}.png", full_page=True)
+
+
+def test_the_keyboard_alone_is_enough(visit):
+    choose(visit, "en")
+    visit.goto("/cards")
+    visit.keyboard.press("Tab")
+    assert visit.evaluate("document.activeElement.className") == "skip"
+    visit.keyboard.press("Enter")
+    assert visit.evaluate("document.activeElement.id") == "main"
+    visit.keyboard.press("Tab")
+    assert visit.evaluate("document.querySelector('main').contains(document.activeElement)")
+    visit.goto("/cards")
+    visit.keyboard.press("/")
+    visit.keyboard.type(str(CARD))
+    visit.keyboard.press("Enter")
+    visit.wait_for_url(re.compile(rf"q={CARD}"))
+    visit.get_by_role("link", name=str(CARD)).focus()
+    visit.keyboard.press("Enter")
+    visit.get_by_role("heading", level=1).filter(has_text=str(CARD)).wait_for()
+    # From a page without a search field, "/" goes to the cards.
+    visit.goto("/account")
+    visit.locator("body").press("/")
+    visit.wait_for_url(re.compile(r"/cards$"))
+
+
+def test_on_a_phone_the_menu_is_folded_and_opens(visit):
+    choose(visit, "en")
+    visit.set_viewport_size(NARROW)
+    visit.goto("/cards")
+    menu, button = visit.get_by_role("navigation", name="Main menu"), visit.get_by_role("button", name="Menu")
+    assert not menu.is_visible()
+    assert button.get_attribute("aria-expanded") == "false"
+    button.click()
+    assert menu.is_visible()
+    assert button.get_attribute("aria-expanded") == "true"
+    menu.get_by_role("link", name="Entries").click()
+    visit.get_by_role("heading", level=1, name="Entries").wait_for()
+    assert not menu.is_visible()
+    visit.set_viewport_size(WIDE)
+    assert menu.is_visible()
+    assert not button.is_visible()
+
+
+def test_paper_has_the_page_and_nothing_to_press(visit):
+    choose(visit, "en")
+    visit.goto(f"/cards?q={CARD}")
+    visit.get_by_role("link", name=str(CARD)).click()
+    visit.get_by_role("heading", level=1).filter(has_text=str(CARD)).wait_for()
+    visit.emulate_media(media="print")
+    assert not visit.get_by_role("navigation").first.is_visible()
+    assert not visit.get_by_role("button").first.is_visible()
+    assert visit.get_by_role("heading", level=1).is_visible()
+    assert visit.locator("tbody tr").first.is_visible()
+    visit.emulate_media(media="screen")
+
+
+@pytest.mark.parametrize(
+    ("language", "heading", "way_out"),
+    [("zh", "此处没有内容", "返回总览"), ("en", "There is nothing here", "To the dashboard")],
+)
+def test_an_address_without_a_page_says_what_to_do(chromium, site, visit, language, heading, way_out):
+    context = chromium.new_context(base_url=site[0], storage_state=visit.context.storage_state())
+    page = context.new_page()
+    choose(page, language)
+    for address in ("/nothing", "/cards/nothing", "/documents/999999", "/users/999999"):
+        assert page.goto(address).status == 404
+        assert page.get_by_role("heading", level=1, name=heading).is_visible()
+    page.get_by_role("link", name=way_out).click()
+    page.wait_for_url(re.compile(r"/$"))
+    context.close()

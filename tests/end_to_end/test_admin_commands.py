@@ -90,3 +90,17 @@ def test_commands_say_what_is_missing(tmp_path):
     assert run_cardswitch("admin", "check-audit", "--data", tmp_path).stdout == "audit log: whole\n"
     assert run_cardswitch("admin", "user", "unlock", "boss", "--data", tmp_path).returncode == 1
     assert run_cardswitch("admin", "migrate", "--data", tmp_path).returncode == 0
+
+
+def test_facts_for_reports_are_loaded_from_a_folder(tmp_path):
+    data, facts = tmp_path / "data", tmp_path / "facts"
+    assert run_cardswitch("init", "--data", data).returncode == 0
+    assert run_cardswitch("admin", "init", "--data", data).returncode == 0
+    facts.mkdir()
+    (facts / "goods_names.csv").write_text("kind,number,name\ndepartment,7,水果\n", encoding="utf-8")
+    loaded = run_cardswitch("admin", "load-facts", facts, "--data", data)
+    assert (loaded.returncode, loaded.stdout) == (0, "goods_names.csv: 1 rows\n")
+    (facts / "goods_names.csv").write_text("kind,number\n")
+    refused = run_cardswitch("admin", "load-facts", facts, "--data", data)
+    assert refused.returncode != 0 and "expected the columns kind, number, name" in refused.stderr
+    assert run_cardswitch("admin", "check-audit", "--data", data).returncode == 0

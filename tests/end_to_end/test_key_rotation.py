@@ -97,7 +97,7 @@ def test_chip_keys_rotate_under_load(shop):
 
 def test_code_keys_rotate_under_load(shop):
     """Phones are enrolled anew for version 2; those that never come are listed, and are all that stops."""
-    first = begin(shop, Purpose.BAR, "code")
+    first = begin(shop, Purpose.CODE, "code")
     for lane in shop.lanes[:2]:
         lane.phones, lane.pause_s = shop.phones(12, first, 1), PHONES_PAUSE_S
     with shop.load.running():
@@ -106,7 +106,7 @@ def test_code_keys_rotate_under_load(shop):
             shop.killed_on_the_way("rotate", "code", "--to", 2, stride=3)
             shop.restart()
             shop.load.sell_on()
-        second = shop.master(Purpose.BAR, 2)
+        second = shop.master(Purpose.CODE, 2)
         lane, others = shop.lanes[0], list(shop.lanes[1].phones)
         with lane.lock:
             for phone in lane.phones:

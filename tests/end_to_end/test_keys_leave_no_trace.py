@@ -95,7 +95,7 @@ def test_no_key_stands_in_core_journal_store_or_logs(shop):
     masters = {version: shop.master(Purpose.CHIP, version) for version in (1, 2)}
     for lane in shop.lanes:
         lane.chips = shop.chips(2, masters) + shop.chips_with_own_keys(2)
-        lane.phones = shop.phones(2, shop.master(Purpose.BAR, 1), 1)
+        lane.phones = shop.phones(2, shop.master(Purpose.CODE, 1), 1)
     with shop.load.running():
         shop.load.sell_on()
         keys = keys_of(shop.data)

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,16 @@ from typing import Any
 import httpx
 from litestar import Litestar
 from litestar.testing import TestClient
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from admin._clock import Surroundings
+from admin.access import Visitor, visitor_of
 from admin.app import create_app
 from admin.database import Database
 from admin.models.mirror import MIRRORS
 from admin.models.people import WHOLE_GROUP, RoleAssignment, User
 from admin.people.passwords import hash_password, new_totp_secret, seal, totp_code
+from admin.people.tokens import NOT_BY_TOKEN, make_token
 from admin.service import Service
 from admin.settings import Settings
 from switch.protocol.layout import Packed
@@ -131,6 +134,32 @@ class Office:
                 for role in roles
             )
             return user.id
+
+    def visitor(self, name: str, *, is_stepped_up: bool = True) -> Visitor:
+        """A user as the functions behind pages see him."""
+        with self.database.read() as session:
+            user = session.scalars(select(User).where(User.name == name)).one()
+            fresh_until = self.service.now() + timedelta(minutes=5) if is_stepped_up else None
+            return visitor_of(session, user, "test", b"", fresh_until)
+
+    def token(self, name: str, *scopes: str, is_stepped_up: bool = True) -> str:
+        """A token of a user; with all his rights when none are named."""
+        visitor = self.visitor(name, is_stepped_up=is_stepped_up)
+        wanted = scopes or sorted(visitor.rights - NOT_BY_TOKEN)
+        return make_token(self.service, visitor, name="test", scopes=wanted, days=30)[1]
+
+    @contextmanager
+    def program(self, token: str) -> Iterator[TestClient[Litestar]]:
+        """A program that shows a token."""
+        is_first = not self._browser_count
+        self._browser_count += 1
+        try:
+            with TestClient(self.app) if is_first else nullcontext(TestClient(self.app)) as client:
+                client.headers["authorization"] = f"Bearer {token}"
+                client.headers["accept-language"] = "en"
+                yield client
+        finally:
+            self._browser_count -= 1
 
     def put(self, *records: Packed) -> None:
         """Rows of records, as the follower writes them."""

@@ -86,7 +86,7 @@ class Phone:
     def enrolled(cls, token: int, card_number: int, master: bytes, version: int) -> Phone:
         """With the derived key of a version."""
         unique = token_unique(f"{token:011}")
-        return cls(token, card_number, card_key(master, CardPurpose.BAR, version, unique), version)
+        return cls(token, card_number, card_key(master, CardPurpose.CODE, version, unique), version)
 
     def show(self, now_ms: int) -> Evidence | None:
         """A code that was not used yet, or none: there are ten for each half minute."""

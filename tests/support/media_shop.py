@@ -33,7 +33,7 @@ from switch.protocol.messages import (
 from terminals.chip.personalise import IssuerKey
 from tests.support.desk import ALL_RIGHTS, CARD_TYPE, Desk, make_directory
 
-MEDIA_PURPOSES = (Purpose.CHIP, Purpose.BAR, Purpose.JITTER, Purpose.STRIPE, Purpose.SUN)
+MEDIA_PURPOSES = (Purpose.CHIP, Purpose.CODE, Purpose.JITTER, Purpose.STRIPE, Purpose.TAG)
 KEK_VERSION = 1
 CARD = 6221_2600_1234_5674
 CHIP_UID = "04782E21801D80"
@@ -102,7 +102,7 @@ class MediaShop:
         """The 24 digits that a phone shows."""
         text = f"{token:011d}"
         key = cards.card_key(
-            self.keys[Purpose.BAR, version], cards.CardPurpose.BAR, version, bar_code.token_unique(text)
+            self.keys[Purpose.CODE, version], cards.CardPurpose.CODE, version, bar_code.token_unique(text)
         )
         return bar_code.make_bar_code(key, version, text, bar_code.sequence_at(time_s, refresh))
 

@@ -203,7 +203,7 @@ class Examiner:
         token = f"{record.medium_id:0{bar_code.TOKEN_DIGITS}d}"
         if not self._whole_version(record):
             return EvidenceOutcome.KEY_MISSING
-        key = self._medium_key(record, KeyPurpose.CODE, cards.CardPurpose.BAR, bar_code.token_unique(token))
+        key = self._medium_key(record, KeyPurpose.CODE, cards.CardPurpose.CODE, bar_code.token_unique(token))
         if key is None:
             return EvidenceOutcome.KEY_MISSING
         middle = self.now_ms // 30_000 * 10
@@ -264,7 +264,7 @@ class Examiner:
         record = self._record(int.from_bytes(reading.uid, "big"))
         if record is None:
             return EvidenceOutcome.MEDIUM_UNKNOWN
-        file_key = cards.card_key(master, cards.CardPurpose.SUN, version, reading.uid)
+        file_key = cards.card_key(master, cards.CardPurpose.TAG, version, reading.uid)
         if not sun.check_tag(file_key, reading, evidence.tag_mac):
             return EvidenceOutcome.WRONG
         return Found(EvidenceOutcome.GENUINE, {"found_counter": reading.read_counter})

@@ -83,7 +83,12 @@ def decide_put_medium(state: State, ask: Ask, form: PutMediumRequest, decision: 
         return invalid
     stores_key = bool(form.flags & MediumFlag.STORED_KEY)
     versions = {form.key_version, form.key_version_held}
-    if not stores_key and not all(key_passes(state, PURPOSE_OF[form.medium], version) for version in versions):
+    goes_on = form.state == MediumState.ACTIVE
+    if (
+        goes_on
+        and not stores_key
+        and not all(key_passes(state, PURPOSE_OF[form.medium], version) for version in versions)
+    ):
         return ResponseCode.KEY_UNKNOWN
     if known_card(state, ask, form.card_number) is None:
         return ResponseCode.CARD_UNKNOWN
@@ -103,7 +108,9 @@ def decide_put_medium(state: State, ask: Ask, form: PutMediumRequest, decision: 
     _renew(record, form)
     decision.touch(record)
     bit = 1 << form.medium
-    media = card.media | bit if form.state == MediumState.ACTIVE else card.media & ~bit
+    same_kind = [medium for medium in tables.all(RecordKind.MEDIUM) if medium.medium == form.medium]
+    is_left = any(medium.card_number == card.card_number and medium.state == MediumState.ACTIVE for medium in same_kind)
+    media = card.media | bit if is_left else card.media & ~bit
     if media != card.media:
         card.media = media
         decision.touch(card)

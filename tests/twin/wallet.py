@@ -63,7 +63,7 @@ def chip_key(keys: MasterKeys, uid: int, key_version: int) -> bytes:
 def code_key(keys: MasterKeys, token: int, key_version: int) -> bytes:
     """Key that a phone has of a version."""
     unique = bar_code.token_unique(f"{token:011d}")
-    return cards.card_key(keys[KeyPurpose.CODE, key_version], cards.CardPurpose.BAR, key_version, unique)
+    return cards.card_key(keys[KeyPurpose.CODE, key_version], cards.CardPurpose.CODE, key_version, unique)
 
 
 def code(key: bytes, token: int, key_version: int, number: int) -> Evidence:
@@ -93,5 +93,5 @@ def tag(keys: MasterKeys, uid: int, key_version: int, counter: int) -> Evidence:
     reading = sun.TagReading(uid_bytes, counter)
     clear = b"\xc7" + uid_bytes + counter.to_bytes(3, "little") + bytes(5)
     encryptor = Cipher(AES(diversify(master, META_KEY_INPUT % key_version)), CBC(bytes(16))).encryptor()
-    mac = sun.tag_mac(cards.card_key(master, cards.CardPurpose.SUN, key_version, uid_bytes), reading)
+    mac = sun.tag_mac(cards.card_key(master, cards.CardPurpose.TAG, key_version, uid_bytes), reading)
     return Evidence(medium=MediumKind.TAG, key_version=key_version, proof=encryptor.update(clear), tag_mac=mac)

@@ -8,7 +8,7 @@ from hsm._seal import LIVE_COST, PASSPHRASE_BYTES_MIN
 from hsm.key_states import KEY_BYTES, KeyState, Purpose
 from switch.protocol import limits
 from switch.protocol.codes import ResponseCode
-from switch.protocol.messages import AlarmKind, AlarmState, KeyPurpose, MediumKind
+from switch.protocol.messages import AlarmKind, AlarmState, MediumKind
 from switch.protocol.messages import KeyState as SwitchKeyState
 from switch.sign_on_guard import FAMILIAR_MS
 from tests.support.pages import PAGES, found, says, source, table_after
@@ -52,16 +52,11 @@ def test_every_medium_has_its_row():
     assert sorted(names) == sorted(medium.name for medium in MediumKind)
 
 
-def test_every_purpose_of_a_key_has_its_row_with_its_length_and_its_other_name():
+def test_every_purpose_of_a_key_has_its_row_with_its_length():
     rows = table_after(PAGE, "JITTER   STRIPE   TAG   KBPK")
-    in_keyring = {row[0]: Purpose[row[-1] or row[0]] for row in rows}
 
-    assert sorted(in_keyring.values()) == sorted(Purpose)
-    for row in rows:
-        assert int(row[2]) == KEY_BYTES[in_keyring[row[0]]], row[0]
-    assert {name: int(purpose) for name, purpose in in_keyring.items() if name != "KBPK"} == {
-        purpose.name: int(purpose) for purpose in KeyPurpose
-    }
+    assert [row[0] for row in rows] == [purpose.name for purpose in Purpose]
+    assert [int(row[2]) for row in rows] == [KEY_BYTES[purpose] for purpose in Purpose]
 
 
 def test_the_states_of_keys_and_alarms_are_those_of_the_code():

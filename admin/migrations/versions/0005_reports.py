@@ -1,7 +1,7 @@
 """Purchases with their lines; facts about customers, goods and campaigns, for reports.
 
 Revision ID: 0005
-Revises: 0002
+Revises: 0004
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from alembic import op
 from admin import database as columns
 
 revision = "0005"
-down_revision = "0003"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
@@ -85,14 +85,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("account_number", name=op.f("pk_member_facts")),
     )
     op.create_table(
-        "campaigns",
+        "campaign_facts",
         sa.Column("campaign_id", columns.BigInt, autoincrement=False, nullable=False),
         sa.Column("name", sa.String(length=80), nullable=False),
         sa.Column("type", sa.String(length=80), nullable=False),
         sa.Column("start_date", sa.Integer(), nullable=False),
         sa.Column("end_date", sa.Integer(), nullable=False),
         sa.Column("cost_minor", columns.BigInt, nullable=False),
-        sa.PrimaryKeyConstraint("campaign_id", name=op.f("pk_campaigns")),
+        sa.PrimaryKeyConstraint("campaign_id", name=op.f("pk_campaign_facts")),
     )
     op.create_table(
         "campaign_targets",
@@ -107,6 +107,22 @@ def upgrade() -> None:
         sa.Column("redemption_count", columns.BigInt, nullable=False),
         sa.PrimaryKeyConstraint("campaign_id", "account_number", name=op.f("pk_campaign_redemptions")),
     )
+    op.create_table(
+        "report_submissions",
+        sa.Column("id", columns.BigInt, nullable=False),
+        sa.Column("report", sa.String(length=40), nullable=False),
+        sa.Column("query", sa.Text(), nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.Column("remark", sa.Text(), nullable=False),
+        sa.Column("organisation_id", columns.BigInt, nullable=False),
+        sa.Column("submitted_by", columns.BigInt, nullable=False),
+        sa.Column("submitted_at", columns.Moment(), nullable=False),
+        sa.Column("reviewed_by", columns.BigInt, nullable=False),
+        sa.Column("reviewed_at", columns.Moment(), nullable=True),
+        sa.Column("decision", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_report_submissions")),
+    )
+    op.create_index("ix_report_submissions_organisation", "report_submissions", ["organisation_id", "id"], unique=False)
     op.create_index("ix_baskets_date", "baskets", ["business_date"], unique=False)
     op.create_index("ix_baskets_account", "baskets", ["account_number", "sequence"], unique=False)
 
@@ -119,8 +135,9 @@ def downgrade() -> None:
         "fees",
         "goods_names",
         "member_facts",
-        "campaigns",
+        "campaign_facts",
         "campaign_targets",
         "campaign_redemptions",
+        "report_submissions",
     ):
         op.drop_table(table)

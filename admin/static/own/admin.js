@@ -10,11 +10,24 @@
   apply();
   dark.addEventListener("change", apply);
 
+  // Paper is light.
+  window.addEventListener("beforeprint", () => { root.dataset.bsTheme = "light"; });
+  window.addEventListener("afterprint", apply);
+
+  // On a narrow screen the menu is folded; without scripts it is open.
+  const fold = (isOpen) => {
+    root.dataset.menu = isOpen ? "open" : "folded";
+    document.querySelector("[data-toggle-menu]")?.setAttribute("aria-expanded", String(isOpen));
+  };
+  fold(false);
+  document.addEventListener("DOMContentLoaded", () => fold(false));
+
   document.addEventListener("click", (event) => {
     if (event.target.closest("[data-toggle-theme]")) {
       localStorage.setItem("theme", root.dataset.bsTheme === "dark" ? "light" : "dark");
       apply();
     }
+    if (event.target.closest("[data-toggle-menu]")) fold(root.dataset.menu !== "open");
     if (event.target.closest("[data-print]")) window.print();
   });
 

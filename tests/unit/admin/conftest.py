@@ -4,6 +4,7 @@ from argon2 import PasswordHasher
 from admin.people import passwords
 from tests.support.admin_databases import KINDS, fresh_database, migrated_sqlite, postgresql_url  # noqa: F401
 from tests.support.admin_office import Office
+from tests.support.admin_records import watch_records
 
 
 @pytest.fixture(autouse=True)
@@ -24,5 +25,8 @@ def database(request, tmp_path):
 
 @pytest.fixture
 def office(database, tmp_path):
-    """A service with nobody in it."""
-    return Office(database, tmp_path)
+    """A service with nobody in it; whatever a test asks of it, no change may go without a record."""
+    office = Office(database, tmp_path)
+    unrecorded = watch_records(office.app, database)
+    yield office
+    assert unrecorded == []

@@ -5,9 +5,10 @@ import itertools
 import pytest
 
 from cardswitch.key_officers import read_officers
-from cardswitch.key_plan import Act, Step, Version, half_done, merged, next_step, read_purpose
+from cardswitch.key_plan import KEYRING_ONLY, Act, Step, Version, half_done, merged, next_step, read_purpose
 from cardswitch.output import CommandError
 from hsm.key_states import TRANSITIONS, KeyAct, KeyState, Purpose
+from switch.protocol.security_terms import KeyPurpose
 
 NEW, ACTIVE, VERIFY_ONLY, RETIRED, DESTROYED = KeyState
 CHECK = b"12345"
@@ -126,9 +127,15 @@ def test_sides_are_merged_by_number():
     ]
 
 
-def test_purposes_have_the_names_of_the_switch_and_of_the_keyring():
-    assert read_purpose("code") is read_purpose("BAR") is Purpose.BAR
-    assert read_purpose("tag") is read_purpose("sun") is Purpose.SUN
+def test_purposes_have_one_name_for_the_switch_and_for_the_keyring():
+    """`hsm` stands alone, so nothing but this keeps the two lists together."""
+    of_keyring = {purpose.name: purpose.value for purpose in Purpose if purpose not in KEYRING_ONLY}
+    assert of_keyring == {purpose.name: purpose.value for purpose in KeyPurpose}
+
+
+def test_a_purpose_is_read_by_its_name():
+    assert read_purpose("code") is read_purpose("CODE") is Purpose.CODE
+    assert read_purpose("tag") is Purpose.TAG
     with pytest.raises(CommandError, match="expected one of storage, pin, receipt, chip, code"):
         read_purpose("barcode")
 

@@ -37,10 +37,10 @@ def code_values():
     """What the page must say, by heading, in the order in which it says it."""
     unique = {
         CardPurpose.AC: UID,
-        CardPurpose.BAR: token_unique(TOKEN),
+        CardPurpose.CODE: token_unique(TOKEN),
         CardPurpose.JITTER: card_number_unique(NUMBER),
-        CardPurpose.SUN: UID,
-        CardPurpose.SUN_META: bytes(7),
+        CardPurpose.TAG: UID,
+        CardPurpose.TAG_META: bytes(7),
     }
     keys = {purpose: card_key(MASTER, purpose, 1, unique[purpose]) for purpose in CardPurpose}
     data = AcData(bytes(range(1, 9)), 12345, 156, 0, 1_795_000_000, b"TERM0001").pack()
@@ -67,7 +67,7 @@ def code_values():
         "Bar code": [
             given,
             make_bar_code(given, 1, TOKEN, SEQUENCE),
-            make_bar_code(keys[CardPurpose.BAR], 1, TOKEN, SEQUENCE),
+            make_bar_code(keys[CardPurpose.CODE], 1, TOKEN, SEQUENCE),
         ],
         "Stripe": [
             card_verification_value(CVK, NUMBER, EXPIRY, SERVICE),

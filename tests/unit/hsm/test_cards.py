@@ -116,7 +116,7 @@ def test_keys_differ_by_purpose_version_and_medium():
         card_key(MASTER, CardPurpose.AC, 1, UID),
         card_key(MASTER, CardPurpose.AC, 2, UID),
         card_key(MASTER, CardPurpose.AC, 1, bytes(7)),
-        card_key(MASTER, CardPurpose.BAR, 1, token_unique(TOKEN)),
+        card_key(MASTER, CardPurpose.CODE, 1, token_unique(TOKEN)),
         card_key(MASTER, CardPurpose.JITTER, 1, card_number_unique(NUMBER)),
     }
     assert len(keys) == 5

@@ -72,8 +72,8 @@ def test_every_purpose_has_a_key_of_its_length(kit):
 def test_activating_the_next_version_withdraws_the_one_before_in_the_same_step(keyring):
     keyring.add(Purpose.CHIP, 1, 1, BOTH)
     keyring.add(Purpose.CHIP, 2, 1, BOTH)
-    keyring.add(Purpose.BAR, 1, 1, BOTH)
-    keyring.activate(Purpose.BAR, 1, BOTH)
+    keyring.add(Purpose.CODE, 1, 1, BOTH)
+    keyring.activate(Purpose.CODE, 1, BOTH)
     keyring.activate(Purpose.CHIP, 1, BOTH)
     revision = keyring.revision
 
@@ -82,7 +82,7 @@ def test_activating_the_next_version_withdraws_the_one_before_in_the_same_step(k
     assert keyring.revision == revision + 1
     assert states(keyring, Purpose.CHIP) == {1: KeyState.VERIFY_ONLY, 2: KeyState.ACTIVE}
     assert keyring.active(Purpose.CHIP).version == 2
-    assert keyring.active(Purpose.BAR).version == 1
+    assert keyring.active(Purpose.CODE).version == 1
 
 
 def test_a_rotation_can_be_rolled_back_until_retirement(keyring):
@@ -194,12 +194,12 @@ def test_a_key_from_components_comes_out_the_same(kit):
 
 def test_rewrap_moves_every_key_with_a_pause_between(kit):
     keyring, _, _ = kit
-    for purpose in (Purpose.CHIP, Purpose.BAR, Purpose.STORAGE):
+    for purpose in (Purpose.CHIP, Purpose.CODE, Purpose.STORAGE):
         keyring.add(purpose, 1, 1, BOTH)
     keyring.add(Purpose.CHIP, 2, 1, BOTH)
     keyring.retire(Purpose.CHIP, 2, BOTH)
     keyring.destroy(Purpose.CHIP, 2, BOTH)
-    before = {purpose: key_of(kit, purpose, 1) for purpose in (Purpose.CHIP, Purpose.BAR, Purpose.STORAGE)}
+    before = {purpose: key_of(kit, purpose, 1) for purpose in (Purpose.CHIP, Purpose.CODE, Purpose.STORAGE)}
     seen = []
 
     assert keyring.rewrap(2, BOTH, lambda: seen.append(keyring.progress().keys_by_kek_version)) == 3

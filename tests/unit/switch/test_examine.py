@@ -98,7 +98,7 @@ def chip(atc=42, *, version=1, amount_minor=123_456, kind=0, challenge=CHALLENGE
 def code(sequence, *, version=1, token=TOKEN, key=None):
     text = f"{token:011d}"
     key = key or cards.card_key(
-        key_of(KeyPurpose.CODE, version), cards.CardPurpose.BAR, version, bar_code.token_unique(text)
+        key_of(KeyPurpose.CODE, version), cards.CardPurpose.CODE, version, bar_code.token_unique(text)
     )
     shown = bar_code.parse_bar_code(bar_code.make_bar_code(key, version, text, sequence))
     return Evidence(
@@ -315,8 +315,8 @@ def test_any_stripe_of_the_issuers_code_is_genuine(bench, card, expiry, service,
 
 def tag(counter, *, version=1, uid=UID):
     master = key_of(KeyPurpose.TAG, version)
-    meta = cards.card_key(master, cards.CardPurpose.SUN_META, version, bytes(7))
-    own = cards.card_key(master, cards.CardPurpose.SUN, version, uid)
+    meta = cards.card_key(master, cards.CardPurpose.TAG_META, version, bytes(7))
+    own = cards.card_key(master, cards.CardPurpose.TAG, version, uid)
     reading = sun.TagReading(uid, counter)
     picc = sun.encipher_picc_data(meta, reading, b"12345")
     return Evidence(medium=TAG, key_version=version, proof=picc, tag_mac=sun.tag_mac(own, reading))

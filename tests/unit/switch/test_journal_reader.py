@@ -216,6 +216,14 @@ def test_crc32c_is_that_of_the_protocol_document(data):
     assert crc32c(data) == crc32c_by_hand(data)
 
 
+@pytest.mark.parametrize("start", [0, 143, 144, 168, 3071, 3072, 6144, 9000])
+def test_crc32c_of_all_lengths_around_those_where_its_parts_change(start):
+    """It is summed in three parts side by side, of 6 to 128 words of 8 bytes."""
+    data = bytes((i * i >> 3 ^ i) & 0xFF for i in range(start + 30))
+    for size in range(start, start + 30):
+        assert crc32c(memoryview(data)[:size]) == crc32c_by_hand(data[:size]), size
+
+
 # ------------------------------------------------------------------------ local files
 
 

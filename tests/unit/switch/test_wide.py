@@ -11,6 +11,7 @@ from switch.protocol.records import (
     GONE,
     HoldRecord,
     MarkRecord,
+    MediumRecord,
     PurseRecord,
     RecordKind,
     record_bytes,
@@ -185,6 +186,25 @@ def test_records_of_an_owner_are_found_without_the_rest_of_their_keys(moves):
             found = list(tables.purses.owned_by(one * 2**40))
             assert sorted(found) == sorted(r for key, r in kept.items() if key[0] == one * 2**40)
     assert list(tables.purses.owned_by(1)) == []
+
+
+@given(st.lists(st.tuples(st.integers(1, 4), st.integers(1, 6), st.booleans()), max_size=60))
+def test_the_media_of_a_card_are_found_though_it_is_no_part_of_their_keys(moves):
+    kept: dict[int, bytes] = {}
+    tables = Tables(1, 1, 1, media_max=6)
+    for card, medium_id, is_gone in moves:
+        owner = int.from_bytes(kept[medium_id][32:40], "little") if medium_id in kept else card * 2**40
+        record = MediumRecord(
+            medium=1, medium_id=medium_id, key_version=1, card_number=owner, counter=len(kept), state=GONE * is_gone
+        ).encode()
+        tables.load([record])
+        kept.pop(medium_id, None)
+        if not is_gone:
+            kept[medium_id] = record
+        for one in range(1, 5):
+            of_card = [record for record in kept.values() if record[32:40] == (one * 2**40).to_bytes(8, "little")]
+            assert sorted(tables.media.owned_by(one * 2**40)) == sorted(of_card)
+    assert list(tables.media.owned_by(1)) == []
 
 
 def test_a_table_that_is_not_kept_by_owner_says_so():

@@ -1,0 +1,41 @@
+"""The switch's numbers as words for programs: the names of the protocol in small letters, the same in each language."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+
+from litestar.exceptions import ValidationException
+
+from switch.protocol.codes import ResponseCode
+from switch.protocol.messages import AlarmKind, AlarmState, CardOperation, CardStatus, MessageType, OrganisationNode
+
+
+def _words(enumeration: type[enum.IntEnum]) -> dict[int, str]:
+    return {int(member): member.name.lower().replace("_", "-") for member in enumeration}
+
+
+TYPE_WORDS = _words(MessageType)
+CODE_WORDS = _words(ResponseCode)
+STATUS_WORDS = _words(CardStatus)
+OPERATION_WORDS = _words(CardOperation)
+ALARM_WORDS = _words(AlarmKind)
+ALARM_STATE_WORDS = _words(AlarmState)
+NODE_WORDS = _words(OrganisationNode)
+
+
+def code_word(code: int) -> str:
+    """A response code; its number when this version does not know it."""
+    return CODE_WORDS.get(code, str(code))
+
+
+def number_of(words: Mapping[int, str], word: str, field: str) -> int | None:
+    """The number of a word that a program sent as a filter; None for an empty one."""
+    if not word:
+        return None
+    for number, known in words.items():
+        if known == word:
+            return number
+    raise ValidationException(
+        extra=[{"key": field, "message": f"Expected one of {', '.join(words.values())}, got {word[:40]!r}"}]
+    )

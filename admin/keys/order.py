@@ -1,0 +1,153 @@
+"""What the key desk asks the service for, and what it says: agreed documents step by step, facts of the keyring."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from admin.documents.desk import decode_form
+from admin.documents.key_kinds import KEY_DESK
+from admin.documents.registry import KINDS
+from admin.documents.sending import finish
+from admin.models.documents import Document, DocumentState, DocumentStep, StepState
+from admin.models.people import User
+from admin.models.security import KeyDeskState
+from admin.service import Service
+from switch.protocol.messages import REQUESTS, MessageType
+
+NOTE_LENGTH_MAX = 400
+PERSON_CHARACTERS_MAX = 64
+"""Of a name in the key log."""
+NAME_CHARACTERS = 40
+
+
+class RingKey(msgspec.Struct, frozen=True, kw_only=True):
+    """One key of the keyring, as the key desk tells of it: never the key."""
+
+    purpose: int
+    version: int
+    state: str
+    check_value: str
+    kek_version: int
+    partner: str = ""
+
+
+class DeskFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """The keyring's side."""
+
+    revision: int = 0
+    keys: tuple[RingKey, ...] = ()
+    keks: dict[str, int] = {}
+    """Keys of the keyring by the version of the KEK that wraps them."""
+    half_done: tuple[str, ...] = ()
+    """What was begun on one side and not finished on the other, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyOrder:
+    """One step that two persons have agreed to."""
+
+    document_id: int
+    number: int
+    type: MessageType
+    purpose: int
+    version: int
+    state: int
+    """KeyState to go to; of a REWRAP_KEY nothing."""
+    stops: int | None
+    """Media that may stop; None: nothing was said of it."""
+    author_id: int
+    author: str
+    approver_id: int
+    approver: str
+
+
+def next_order(service: Service) -> KeyOrder | None:
+    """The first step that waits for the key desk; None when nothing does."""
+    mine = [kind.name for kind in KINDS.values() if kind.worker == KEY_DESK]
+    with service.database.read() as session:
+        found = session.execute(
+            select(Document, DocumentStep)
+            .join(DocumentStep, DocumentStep.document_id == Document.id)
+            .where(
+                Document.state == DocumentState.RUNNING,
+                Document.kind.in_(mine),
+                DocumentStep.state == StepState.PLANNED,
+            )
+            .order_by(Document.id, DocumentStep.number)
+            .limit(1)
+        ).first()
+        if found is None:
+            return None
+        document, step = found
+        form = decode_form(KINDS[document.kind], document)
+        return _order(session, document, step, getattr(form, "stops", None))
+
+
+def _order(session: Session, document: Document, step: DocumentStep, stops: int | None) -> KeyOrder:
+    type_ = MessageType(step.type)
+    request: Any = REQUESTS[type_].decode(step.body)
+    names = {user.id: user for user in session.scalars(select(User).where(User.id.in_(_people(document))))}
+    is_put = type_ is MessageType.PUT_KEY
+    return KeyOrder(
+        document_id=document.id,
+        number=step.number,
+        type=type_,
+        purpose=request.purpose if is_put else 0,
+        version=request.key_version if is_put else request.storage_version,
+        state=request.state if is_put else 0,
+        stops=stops,
+        author_id=document.maker_id,
+        author=_name(names[document.maker_id]),
+        approver_id=document.checker_id,
+        approver=_name(names[document.checker_id]),
+    )
+
+
+def _people(document: Document) -> Sequence[int]:
+    return (document.maker_id, document.checker_id)
+
+
+def _name(user: User) -> str:
+    """As the key log keeps it: the user name tells two people of one name apart."""
+    return f"{user.full_name[:NAME_CHARACTERS]} ({user.name})"[:PERSON_CHARACTERS_MAX]
+
+
+def note_order(service: Service, order: KeyOrder, *, note: str, is_done: bool) -> None:
+    """What became of a step; a refusal ends the document."""
+    with service.database.write() as session:
+        document = session.get_one(Document, order.document_id, with_for_update=True)
+        step = session.get_one(DocumentStep, (order.document_id, order.number))
+        if step.state != StepState.PLANNED or document.state != DocumentState.RUNNING:
+            return  # somebody else has noted it
+        step.state = StepState.DONE if is_done else StepState.REFUSED
+        step.note = note[:NOTE_LENGTH_MAX]
+        step.done_count = step.item_count if is_done else 0
+        document.done_count += step.done_count
+        document.refused_count += 0 if is_done else step.item_count
+        session.flush()
+        finish(service, session, document)
+
+
+def tell(service: Service, *, facts: DeskFacts | None = None, problem: str = "") -> None:
+    """Say that the key desk is there, why it waits, and how the keyring stands."""
+    partition, now_ms = service.settings.partition, service.surroundings.now_ms()
+    with service.database.write() as session:
+        state = session.get(KeyDeskState, partition)
+        if state is None:
+            state = KeyDeskState(partition=partition, heard_ms=now_ms, problem="", facts="{}")
+            session.add(state)
+        state.heard_ms, state.problem = now_ms, problem[:NOTE_LENGTH_MAX]
+        if facts is not None:
+            state.facts = msgspec.json.encode(facts).decode()
+
+
+def desk_state(session: Session, partition: int) -> tuple[KeyDeskState | None, DeskFacts]:
+    """What the key desk last said."""
+    state = session.get(KeyDeskState, partition)
+    return state, msgspec.json.decode(state.facts, type=DeskFacts) if state is not None else DeskFacts()

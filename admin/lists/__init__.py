@@ -1,0 +1,1 @@
+"""Questions behind lists: pages and the API ask the same functions, which know the visitor's part and masking."""

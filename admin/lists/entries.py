@@ -1,0 +1,120 @@
+"""Entries, newest first: by card, type, answer and store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, Select, false, or_, select
+from sqlalchemy.orm import Session
+
+from admin.access import Visitor
+from admin.card_search import DIGITS_MAX, DIGITS_MIN, digits_of
+from admin.models.journal import entries
+from admin.references import References
+from admin.rights import Action
+from admin.words import code_name, type_name
+from switch.protocol.codes import ResponseCode
+from switch.protocol.messages import MessageType
+from switch.protocol.receipt_code import format_receipt_code
+
+PAGE_ROWS = 50
+APPROVED = (ResponseCode.APPROVED, ResponseCode.PARTIAL)
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRow:
+    """An entry as a list shows it: everything masked and named already."""
+
+    id: int
+    sequence: int
+    time_ms: int
+    business_date: int
+    store_id: int
+    terminal_id: int
+    type: int
+    operation: int
+    type_name: str
+    code: int
+    code_name: str
+    is_approved: bool
+    card: str
+    card_reference: str
+    amount_minor: int
+    value_minor: int
+    balance_minor: int | None
+    """None: the entry changed no account."""
+    points_hundredths: int
+    receipt: str
+    is_refundable: bool
+    """A sale that the visitor may refund."""
+
+
+def entry_row(row: Row[Any], visitor: Visitor, references: References) -> EntryRow:
+    """A row of the table for a visitor."""
+    return EntryRow(
+        id=row.id,
+        sequence=row.sequence,
+        time_ms=row.time_ms,
+        business_date=row.business_date,
+        store_id=row.store_id,
+        terminal_id=row.terminal_id,
+        type=row.type,
+        operation=row.operation,
+        type_name=type_name(row.type, row.operation),
+        code=row.code,
+        code_name=code_name(row.code),
+        is_approved=row.code in APPROVED,
+        card=visitor.card_number(row.card_number) if row.card_number else "",
+        card_reference=references.make(row.card_number) if row.card_number else "",
+        amount_minor=row.amount_minor,
+        value_minor=row.value_minor,
+        balance_minor=row.balance_minor if row.account_number else None,
+        points_hundredths=row.points_hundredths,
+        receipt=format_receipt_code(row.receipt_code) if row.receipt_code else "",
+        is_refundable=(
+            row.part == 0
+            and row.type in (MessageType.DEBIT, MessageType.CAPTURE)
+            and row.code in APPROVED
+            and row.amount_minor > 0
+            and visitor.may("money", Action.ADD)
+        ),
+    )
+
+
+def entries_page(
+    session: Session,
+    query: Select[Any],
+    visitor: Visitor,
+    references: References,
+    before: int | None,
+    limit: int = PAGE_ROWS,
+) -> tuple[list[EntryRow], int | None]:
+    """One page of a question about entries, newest first, and the key that the next page begins behind."""
+    query = visitor.entries_seen(query).order_by(entries.c.id.desc()).limit(limit + 1)
+    if before:
+        query = query.where(entries.c.id < before)
+    rows = session.execute(query).all()
+    shown = [entry_row(row, visitor, references) for row in rows[:limit]]
+    return shown, shown[-1].id if len(rows) > limit else None
+
+
+def entries_by(
+    *, card: str = "", type_: int | None = None, code: int | None = None, store: int | None = None
+) -> Select[Any]:
+    """A question about entries; `card` is a whole number as it was typed."""
+    query = select(entries)
+    for column, number in ((entries.c.type, type_), (entries.c.code, code), (entries.c.store_id, store)):
+        if number is not None:
+            query = query.where(column == number)
+    if card:
+        digits = digits_of(card)
+        is_card = DIGITS_MIN <= len(digits) <= DIGITS_MAX
+        query = query.where(entries.c.card_number == int(digits) if is_card else false())
+    return query
+
+
+def entries_of_card(card_number: int, account_number: int) -> Select[Any]:
+    """What happened to a card and to the account that it spends from."""
+    mine = entries.c.card_number == card_number
+    return select(entries).where(or_(mine, entries.c.account_number == account_number) if account_number else mine)

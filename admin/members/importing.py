@@ -1,0 +1,447 @@
+"""Members from a file: columns are found by their headings, every fault is told at once, and all of it is taken, once.
+
+The dry run and the taking over are the same code: `examine` reads the file
+with the form of a member, cell by cell; `take_over` does that again and
+writes everything in one transaction, together with the row that says that it
+is done.  Killed in the middle, nothing has happened, and it can be started
+again; done, the same file is known by its digest and is not taken again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from admin.access import Visitor
+from admin.errors import RefusedError
+from admin.forms import FormContext, Kind, bind, choices_of, declared
+from admin.i18n import catalog, translate
+from admin.models.members import Member, MemberCode, MemberImport, MemberState
+from admin.references import References
+from admin.service import Service
+
+from .definitions import CustomField, custom_fields, read_value
+from .drafts import COLUMNS, Draft, KeptContext, MemberForm, NewRows, draft_of, labels_of, new_rows
+from .identity import plain, read_day
+from .keys import PHONE, folded
+from .records import (
+    NUMBER_MAX,
+    claim_number,
+    insert_members,
+    lock_members,
+    take_numbers,
+    twin_keys,
+    twins_of,
+    update_member,
+)
+from .seals import Vault
+from .sheets import read_sheet
+
+_ = str
+MODULE = "members"
+FAULTS_SHOWN_MAX = 500
+DUPLICATES: dict[str, str] = {
+    "refuse": _("are faults"),
+    "skip": _("are left out"),
+    "update": _("change the member who is there"),
+    "add": _("become members of their own (same mobile phone only)"),
+}
+SOURCE_IMPORT = 4
+NUMBER_FIELD = "number"
+OTHER_HEADINGS: dict[str, tuple[str, ...]] = {
+    "name": ("姓名", "会员姓名", "客户名称", "户名"),
+    "mobile": ("手机", "手机号", "手机号码", "移动电话", "mobile"),
+    "phone": ("电话", "联系电话", "固定电话", "tel"),
+    "id_number": ("身份证", "身份证号", "身份证号码", "证件号", "证件号码"),
+    "birth_date": ("生日", "出生日期", "birthday"),
+    "address": ("地址", "家庭住址", "家庭地址"),
+    "region": ("所属地区", "省份", "region"),
+    "code": ("原编号", "客户编号", "会员编号"),
+    "email": ("邮箱", "电子邮件", "email"),
+    "organisation_id": ("门店", "所属门店", "归属", "机构", "store"),
+}
+"""What such columns are often called, besides the label of the field in either language."""
+
+
+FIELDS_OF_CODES: dict[str, tuple[str, ...]] = {
+    "class": ("member_class",),
+    "detail-class": ("detail_class",),
+    "region": ("region",),
+    "industry": ("industry",),
+    "occupation": ("occupation",),
+    "education": ("education",),
+    "interest": ("interests",),
+}
+"""Fields that hold codes of a table: their cells are read in both languages, whichever the clerk's is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with one cell."""
+
+    row: int
+    """As the spreadsheet numbers it: the heading is row 1."""
+    column: str
+    value: str
+    message: str
+
+
+@dataclass(slots=True)
+class Examined:
+    """What a file would do."""
+
+    heading: list[str]
+    rows: list[list[str]]
+    mapping: list[str]
+    drafts: list[tuple[int, Draft, int]] = field(default_factory=list)
+    """(row, draft, number or 0) of rows whose cells are good"""
+    added: list[tuple[int, Draft, int]] = field(default_factory=list)
+    """(row, draft, number or 0)"""
+    changed: list[tuple[int, Draft, int]] = field(default_factory=list)
+    """(row, draft, member that is there)"""
+    skipped: list[int] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it may be taken over."""
+        return not self.faults
+
+
+def labels_of_fields(customs: Sequence[CustomField]) -> dict[str, str]:
+    """English label, or own name, of every field that a column may hold."""
+    labels = {name: label for name, label in labels_of().items() if name != "preferred"}
+    return {NUMBER_FIELD: _("Member number")} | labels | {one.key: one.name for one in customs}
+
+
+def guess_mapping(heading: Sequence[str], customs: Sequence[CustomField]) -> list[str]:
+    """Field of each column by its heading, in Chinese or English; empty: none fits."""
+    names: dict[str, str] = {}
+    for name, label in labels_of_fields(customs).items():
+        for text in (label, catalog("zh").gettext(label), name, *OTHER_HEADINGS.get(name, ())):
+            names.setdefault(folded(text), name)
+    found: list[str] = []
+    for text in heading:
+        name = names.get(folded(text.strip(" *")), "")
+        found.append("" if name in found else name)
+    return found
+
+
+def upload(service: Service, visitor: Visitor, content: bytes, file_name: str) -> int:
+    """Keep a file, sealed, until it is taken over; its number. A file that was taken over already is refused."""
+    rows = read_sheet(content)
+    digest = hashlib.sha256(content).digest()
+    with service.database.write() as session:
+        done = _done(session, digest)
+        if done is not None:
+            raise RefusedError("This very file was taken over already, as import {number}.", number=done)
+        mapping = guess_mapping(rows[0], custom_fields(session))
+        row = MemberImport(
+            digest=digest,
+            file_name=file_name[:200],
+            mapping=msgspec.json.encode(mapping).decode(),
+            organisation_id=visitor.organisation_id,
+            created_at=service.now(),
+            created_by=visitor.user_id,
+        )
+        session.add(row)
+        session.flush()
+        row.content_sealed = Vault(service).seal("member_imports", "content_sealed", str(row.id), content)
+        return row.id
+
+
+def _done(session: Session, digest: bytes) -> int | None:
+    query = select(MemberImport.id).where(MemberImport.digest == digest, MemberImport.stage == "done")
+    found: int | None = session.scalar(query.limit(1))
+    return found
+
+
+def import_of(session: Session, visitor: Visitor, import_id: int) -> MemberImport | None:
+    """An import of the visitor's own: its cells are as sensitive as records."""
+    row = session.get(MemberImport, import_id)
+    return row if row is not None and row.created_by == visitor.user_id else None
+
+
+def set_choices(
+    service: Service, visitor: Visitor, import_id: int, mapping: Sequence[str], duplicates: str, organisation_id: int
+) -> None:
+    """Say what columns hold, what is done with people who are there already, and whose members they become."""
+    if duplicates not in DUPLICATES:
+        raise RefusedError("Choose what is done with members who are there already.")
+    if not visitor.may_place_in(organisation_id):
+        raise RefusedError("You may only place members in your own part of the organisation.")
+    with service.database.write() as session:
+        row = _open(session, visitor, import_id)
+        known = labels_of_fields(custom_fields(session))
+        chosen = [name if name in known else "" for name in mapping]
+        named = [name for name in chosen if name]
+        if len(named) != len(set(named)):
+            raise RefusedError("Two columns hold the same field: leave one of them out.")
+        row.mapping = msgspec.json.encode(chosen).decode()
+        row.duplicates, row.organisation_id = duplicates, organisation_id
+
+
+def _open(session: Session, visitor: Visitor, import_id: int) -> MemberImport:
+    row = import_of(session, visitor, import_id)
+    if row is None:
+        raise RefusedError("There is no such import.")
+    if row.stage != "open" or row.content_sealed is None:
+        raise RefusedError("This import has ended already.")
+    return row
+
+
+def examine(
+    service: Service, session: Session, visitor: Visitor, references: References, row: MemberImport
+) -> Examined:
+    """What taking a file over would do; nothing is written. All faults, each with its row and column."""
+    assert row.content_sealed is not None  # `_open` has looked
+    vault = Vault(service)
+    content = vault.open_bytes("member_imports", "content_sealed", str(row.id), row.content_sealed)
+    heading, *rows = read_sheet(content)
+    mapping = msgspec.json.decode(row.mapping, type=list[str])
+    found = Examined(heading, rows, (mapping + [""] * len(heading))[: len(heading)])
+    if "name" not in found.mapping:
+        found.faults.append(Fault(1, "", "", translate("No column holds the name: choose one.")))
+        return found
+    customs = {one.key: one for one in custom_fields(session)}
+    reader = _RowReader(KeptContext(session, visitor, references), row, customs)
+    for line, cells in enumerate(rows, 2):
+        before = len(found.faults)
+        draft, number = reader.read(line, heading, found.mapping, cells, found.faults)
+        if len(found.faults) == before and draft is not None:
+            found.drafts.append((line, draft, number))
+    _settle_twins(session, vault, visitor, row.duplicates, found)
+    return found
+
+
+class _RowReader:
+    def __init__(self, context: FormContext, row: MemberImport, customs: Mapping[str, CustomField]) -> None:
+        self._context = context
+        self._row = row
+        self._customs = customs
+        self._texts: dict[str, dict[str, list[str]]] = {}
+        for one in declared(MemberForm):
+            if one.entry.kind in (Kind.CHOICE, Kind.FLAGS):
+                self._texts[one.name] = {}
+                for key, label in choices_of(one, context).items():
+                    for text in (str(key), label, translate(label), catalog("zh").gettext(label)):
+                        self._texts[one.name].setdefault(folded(text), [str(key)])
+        for code in context.session.scalars(select(MemberCode)):
+            for name in FIELDS_OF_CODES.get(code.table_name, ()):
+                key = str(1 << code.code if name == "interests" else code.code)
+                for text in (code.name_zh, code.name_en):
+                    self._texts[name].setdefault(folded(text), [key])
+        for text, key in (("男", "1"), ("女", "2"), ("m", "1"), ("f", "2")):
+            self._texts["sex"].setdefault(text, [key])
+
+    def read(
+        self, line: int, heading: Sequence[str], mapping: Sequence[str], cells: Sequence[str], faults: list[Fault]
+    ) -> tuple[Draft | None, int]:
+        """A row as a draft, and the number it names; faults are added to the list."""
+        sent: dict[str, list[str]] = {
+            "organisation_id": [str(self._row.organisation_id)],
+            "source": [str(SOURCE_IMPORT)],
+        }
+        typed: dict[str, tuple[str, str]] = {}
+        values: list[Any] = []
+        number = 0
+        for column, name, cell in zip(heading, mapping, cells, strict=True):
+            if not name or not cell:
+                continue
+            typed[name] = (column, cell)
+            if name == NUMBER_FIELD:
+                if not (cell.isascii() and cell.isdecimal() and 0 < int(cell[:20]) <= NUMBER_MAX):
+                    faults.append(Fault(line, column, cell, translate("A whole number is expected.")))
+                else:
+                    number = int(cell)
+            elif name in self._customs:
+                try:
+                    values.append(read_value(self._customs[name], cell))
+                except RefusedError as error:
+                    faults.append(Fault(line, column, cell, translate(error.message).format(**error.values)))
+            else:
+                sent[name] = self._as_sent(name, cell)
+        bound = bind(MemberForm, sent, self._context)
+        for name, message in bound.errors.items():
+            column, cell = typed.get(name, (translate(labels_of_fields(())[name]), ""))
+            faults.append(Fault(line, column, cell, message))
+        return (draft_of(bound.value, values) if bound.value is not None else None), number
+
+    def _as_sent(self, name: str, cell: str) -> list[str]:
+        if name in ("birth_date", "anniversary_date"):
+            return [cell if read_day(cell) else plain(cell)]
+        texts = self._texts.get(name)
+        if texts is None:
+            return [cell]
+        if name == "interests":
+            parts = [part for part in cell.replace("，", ",").replace("、", ",").replace(";", ",").split(",") if part]
+            return [key for part in parts for key in texts.get(folded(part), [part])]
+        return texts.get(folded(cell), [cell])
+
+
+def _settle_twins(
+    session: Session,
+    vault: Vault,
+    visitor: Visitor,
+    duplicates: str,
+    found: Examined,
+) -> None:
+    """Sort rows into new members, changed ones and ones to leave out; people who are twice in the file are faults."""
+    drafts = found.drafts
+    found.added, found.changed, found.skipped = [], [], []
+    known = twins_of(session, vault, [draft for _line, draft, _number in drafts])
+    numbers = _known_numbers(session, [number for _line, _draft, number in drafts if number])
+    codes = _known_codes(session, [draft.columns["code"] for _line, draft, _number in drafts if draft.columns["code"]])
+    mine = _own(session, visitor, sorted({*known.values(), *codes.values(), *numbers}))
+    first_lines: dict[Any, int] = {}
+
+    def fault(line: int, name: str, message: str, **values: object) -> None:
+        place = found.mapping.index(name) if name in found.mapping else 0
+        cell = found.rows[line - 2][place]
+        found.faults.append(Fault(line, found.heading[place], cell, translate(message).format(**values)))
+
+    for line, draft, number in drafts:
+        keys: list[Any] = twin_keys(vault, draft)
+        own = [*keys, ("code", draft.columns["code"]), ("number", number)]
+        own = [key for key in own if key not in (("code", None), ("number", 0))]
+        if duplicates == "add":
+            own = [key for key in own if isinstance(key, tuple) or not key.startswith(PHONE)]
+        twice = next((first_lines[key] for key in own if key in first_lines), None)
+        if twice is not None:
+            name = "id_number" if draft.id_number else "mobile"
+            fault(line, name, _("The same person stands in row {row}."), row=twice)
+            continue
+        first_lines.update(dict.fromkeys(own, line))
+        by_id = keys[0] in known if keys and draft.id_number else False
+        twin = next((known[key] for key in keys if key in known), None) or codes.get(draft.columns["code"] or "")
+        twin = number if number in numbers else twin
+        if twin is None or (duplicates == "add" and not by_id and twin not in numbers):
+            found.added.append((line, draft, number))
+        elif duplicates == "skip":
+            found.skipped.append(line)
+        elif duplicates == "update":
+            if twin not in mine:
+                fault(line, "name", _("Member {number} belongs to another part of the organisation."), number=twin)
+            else:
+                found.changed.append((line, draft, twin))
+        else:
+            fault(line, "id_number" if by_id else "mobile", _("Member {number} is there already."), number=twin)
+
+
+def _own(session: Session, visitor: Visitor, numbers: Sequence[int]) -> set[int]:
+    found: set[int] = set()
+    for start in range(0, len(numbers), 500):
+        query = select(Member.id).where(Member.id.in_(numbers[start : start + 500]), Member.state != MemberState.MERGED)
+        found.update(session.scalars(visitor.members_seen(query)))
+    return found
+
+
+def _known_numbers(session: Session, numbers: Sequence[int]) -> set[int]:
+    return {
+        number
+        for start in range(0, len(numbers), 500)
+        for number in session.scalars(select(Member.id).where(Member.id.in_(numbers[start : start + 500])))
+    }
+
+
+def _known_codes(session: Session, codes: Sequence[str]) -> dict[str, int]:
+    return {
+        code or "": number
+        for start in range(0, len(codes), 500)
+        for code, number in session.execute(
+            select(Member.code, Member.id).where(Member.code.in_(codes[start : start + 500]))
+        )
+    }
+
+
+def take_over(service: Service, visitor: Visitor, references: References, import_id: int) -> int:
+    """Take a file over, whole and once; number of members added and changed.  `RefusedError`: faults, or taken already.
+
+    What takes time (reading, checking, sealing) is done before the transaction that writes, and who is there already
+    is asked again within it, so that others wait for the writing alone.
+    """
+    vault = Vault(service)
+    with service.database.read() as session:
+        row = _open(session, visitor, import_id)
+        examined = examine(service, session, visitor, references, row)
+    _refuse_faults(examined)
+    with service.database.write() as session:
+        lock_members(service, session)
+        first = take_numbers(session, sum(1 for _line, _draft, number in examined.added if not number))
+    rows: dict[int, NewRows] = {}
+    for line, draft, number in examined.added:
+        member_id, first = (number, first) if number else (first, first + 1)
+        rows[line] = new_rows(
+            vault,
+            member_id,
+            draft,
+            state=MemberState.ACTIVE,
+            now=service.now(),
+            user_id=visitor.user_id,
+            import_id=import_id,
+        )
+    with service.database.write() as session:
+        lock_members(service, session)
+        row = _open(session, visitor, import_id)
+        if (done := _done(session, row.digest)) is not None:
+            raise RefusedError("This very file was taken over already, as import {number}.", number=done)
+        _settle_twins(session, vault, visitor, row.duplicates, examined)
+        _refuse_faults(examined)
+        if {line for line, _draft, _number in examined.added} != rows.keys():
+            raise RefusedError("Members of this file were changed meanwhile: look at the file again.")
+        _write(service, session, vault, examined, list(rows.values()))
+        row.added_count, row.changed_count = len(examined.added), len(examined.changed)
+        row.skipped_count = len(examined.skipped)
+        row.stage, row.done_at, row.content_sealed = "done", service.now(), None
+        service.audit.append(
+            session,
+            visitor,
+            MODULE,
+            "import",
+            f"import {import_id}",
+            digest=row.digest.hex(),
+            file=row.file_name,
+            added=row.added_count,
+            changed=row.changed_count,
+            skipped=row.skipped_count,
+        )
+    return len(examined.added) + len(examined.changed)
+
+
+def _refuse_faults(examined: Examined) -> None:
+    if not examined.is_good:
+        raise RefusedError("The file has {count} faults: mend them and send it again.", count=len(examined.faults))
+
+
+def _write(service: Service, session: Session, vault: Vault, examined: Examined, rows: Sequence[NewRows]) -> None:
+    for _line, _draft, number in examined.added:
+        if number:
+            claim_number(session, number)
+    insert_members(session, rows)
+    for _line, draft, member_id in examined.changed:
+        _merge_into(service, session, vault, session.get_one(Member, member_id), draft, examined.mapping)
+
+
+def _merge_into(
+    service: Service, session: Session, vault: Vault, member: Member, draft: Draft, mapping: Sequence[str]
+) -> None:
+    """Change only what the file has columns for, and cells that are not empty."""
+    kept = {name: getattr(member, name) for name in COLUMNS}
+    for name, value in draft.columns.items():
+        is_named = name in mapping or (name in ("birth_day", "anniversary_day", "id_kind") and value)
+        kept[name] = value if is_named and value not in (0, "", None) else getattr(member, name)
+    draft.columns = kept
+    update_member(service, session, vault, member, draft)
+
+
+def drop(service: Service, visitor: Visitor, import_id: int) -> None:
+    """Throw a file away that was not taken over."""
+    with service.database.write() as session:
+        row = _open(session, visitor, import_id)
+        row.stage, row.content_sealed = "dropped", None

@@ -1,0 +1,1 @@
+"""Money from the desk: recharges, refunds, reversals, transfers, visits, corporate orders, limits of operators."""

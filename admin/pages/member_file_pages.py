@@ -1,0 +1,280 @@
+"""Members in and out by files: template, upload, columns, dry run, faults, taking over; export."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from anyio import to_thread
+from litestar import Request, Response
+from litestar import post as async_post
+from litestar.datastructures import UploadFile
+from litestar.exceptions import NotFoundException
+from litestar.params import FromPath, FromQuery, MultipartBody
+from litestar.response import Stream, Template
+from sqlalchemy import select
+
+from admin.access import Visitor, needs
+from admin.errors import RefusedError
+from admin.forms import FormContext
+from admin.i18n import translate
+from admin.members.definitions import custom_fields
+from admin.members.drafts import places_of
+from admin.members.exporting import Export
+from admin.members.importing import (
+    DUPLICATES,
+    FAULTS_SHOWN_MAX,
+    Examined,
+    drop,
+    examine,
+    import_of,
+    labels_of_fields,
+    set_choices,
+    take_over,
+    upload,
+)
+from admin.members.search import FILTERS, conditions_of
+from admin.members.sheets import FILE_BYTES_MAX, ROWS_MAX, csv_bytes, write_xlsx
+from admin.members.today import today_of
+from admin.members.totals import catch_up
+from admin.models.members import MemberImport
+from admin.rights import Action
+
+from .common import go, page, refusal_text
+from .handlers import get
+from .member_common import acted, first, number_in, sent_texts
+
+_ = str
+IMPORTS = needs("members", Action.ADD)
+IMPORTS_SHOWN_MAX = 50
+CHUNK_BYTES = 1 << 16
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+CSV = "text/csv; charset=utf-8"
+
+
+@dataclass
+class FileForm:
+    """A file that a browser sends."""
+
+    file: UploadFile
+
+
+@get("/member-import", guards=[IMPORTS])
+def list_imports(request: Request[Visitor, Any, Any]) -> Template:
+    """The visitor's imports, newest first, and where a new one begins."""
+    return _list(request, "")
+
+
+def _list(request: Request[Visitor, Any, Any], problem: str) -> Template:
+    query = select(MemberImport).where(MemberImport.created_by == request.user.user_id)
+    with request.app.state.service.database.read() as session:
+        rows = list(session.scalars(query.order_by(MemberImport.id.desc()).limit(IMPORTS_SHOWN_MAX)))
+        session.expunge_all()
+    return page(
+        request,
+        "member_imports.html",
+        http_status=409 if problem else 200,
+        rows=rows,
+        problem=problem,
+        rows_max=ROWS_MAX,
+        megabytes_max=FILE_BYTES_MAX >> 20,
+    )
+
+
+@get("/member-import/template", guards=[IMPORTS])
+def download_template(request: Request[Visitor, Any, Any], form: FromQuery[str] = "xlsx") -> Response[Any]:
+    """A file with the headings that an import knows, in the visitor's language."""
+    with request.app.state.service.database.read() as session:
+        heading = [translate(label) for label in labels_of_fields(custom_fields(session)).values()]
+    if form == "csv":
+        return _attachment(csv_bytes([heading]), "members.csv", CSV)
+    return _file(lambda path: write_xlsx(path, heading, []), "members.xlsx")
+
+
+@async_post("/member-import", guards=[IMPORTS], status_code=200, request_max_body_size=FILE_BYTES_MAX + (1 << 20))
+async def do_upload(request: Request[Visitor, Any, Any], data: MultipartBody[FileForm]) -> Response[Any]:
+    """Take a file and show what it would do."""
+    content = await data.file.read()
+    name = data.file.filename or "file"
+    try:
+        import_id = await to_thread.run_sync(upload, request.app.state.service, request.user, content, name)
+    except RefusedError as error:
+        return await to_thread.run_sync(_list, request, refusal_text(error))
+    return go(request, f"/member-import/{import_id}")
+
+
+@get("/member-import/{import_id:int}", guards=[IMPORTS])
+def show_import(request: Request[Visitor, Any, Any], import_id: FromPath[int]) -> Template:
+    """What taking the file over would do; or what came of it."""
+    return _show(request, import_id, "")
+
+
+def _show(request: Request[Visitor, Any, Any], import_id: int, problem: str) -> Template:
+    with request.app.state.service.database.read() as session:
+        row, examined = _examined(request, session, import_id)
+        context = FormContext(session, request.user, request.app.state.references)
+        places = places_of(context)
+        labels = labels_of_fields(custom_fields(session))
+        session.expunge_all()
+    return page(
+        request,
+        "member_import.html",
+        http_status=409 if problem else 200,
+        row=row,
+        examined=examined,
+        faults=examined.faults[:FAULTS_SHOWN_MAX] if examined else [],
+        labels=labels,
+        duplicates=DUPLICATES,
+        places=places,
+        problem=problem,
+    )
+
+
+def _examined(
+    request: Request[Visitor, Any, Any], session: Any, import_id: int
+) -> tuple[MemberImport, Examined | None]:
+    row = import_of(session, request.user, import_id)
+    if row is None:
+        raise NotFoundException(detail="There is no such import.")
+    if row.stage != "open":
+        return row, None
+    return row, examine(request.app.state.service, session, request.user, request.app.state.references, row)
+
+
+@async_post("/member-import/{import_id:int}/choices", guards=[IMPORTS], status_code=200)
+async def do_choices(request: Request[Visitor, Any, Any], import_id: FromPath[int]) -> Response[Any]:
+    """Say what columns hold and what is done with people who are there already."""
+    texts = await sent_texts(request)
+    try:
+        await to_thread.run_sync(
+            set_choices,
+            request.app.state.service,
+            request.user,
+            import_id,
+            texts.get("column", []),
+            first(texts, "duplicates"),
+            number_in(texts, "organisation_id"),
+        )
+    except RefusedError as error:
+        return await to_thread.run_sync(_show, request, import_id, refusal_text(error))
+    return go(request, f"/member-import/{import_id}")
+
+
+@async_post("/member-import/{import_id:int}/take", guards=[IMPORTS], status_code=200)
+async def do_take(request: Request[Visitor, Any, Any], import_id: FromPath[int]) -> Response[Any]:
+    """Take the file over."""
+    state = request.app.state
+    try:
+        await to_thread.run_sync(take_over, state.service, request.user, state.references, import_id)
+    except RefusedError as error:
+        return await to_thread.run_sync(_show, request, import_id, refusal_text(error))
+    return go(request, f"/member-import/{import_id}")
+
+
+@async_post("/member-import/{import_id:int}/drop", guards=[IMPORTS], status_code=200)
+async def do_drop(request: Request[Visitor, Any, Any], import_id: FromPath[int]) -> Response[Any]:
+    """Throw a file away."""
+    return await acted(request, lambda: drop(request.app.state.service, request.user, import_id), "/member-import")
+
+
+@get("/member-import/{import_id:int}/faults", guards=[IMPORTS])
+def download_faults(request: Request[Visitor, Any, Any], import_id: FromPath[int]) -> Response[Any]:
+    """The rows with faults and what is wrong with each: mended, they are a file for another import."""
+    with request.app.state.service.database.read() as session:
+        _row, examined = _examined(request, session, import_id)
+    if examined is None:
+        raise NotFoundException(detail="This import has ended.")
+    messages: dict[int, list[str]] = {}
+    for fault in examined.faults:
+        messages.setdefault(fault.row, []).append(f"{fault.column}: {fault.message}".strip(": "))
+    rows: list[list[str]] = [[*examined.heading, translate("Fault")]]
+    rows += [[*examined.rows[row - 2], "; ".join(texts)] for row, texts in sorted(messages.items()) if row > 1]
+    return _attachment(csv_bytes(rows), f"faults-{import_id}.csv", CSV)
+
+
+# ------------------------------------------------------------------------- out
+
+
+@get("/member-export", guards=[needs("members", Action.EXPORT)])
+def export(
+    request: Request[Visitor, Any, Any],
+    q: FromQuery[str] = "",
+    form: FromQuery[str] = "xlsx",
+    whole: FromQuery[str] = "",
+) -> Response[Any]:
+    """The members of a list as a file; whole numbers only with the right to see them."""
+    service, visitor = request.app.state.service, request.user
+    is_whole = bool(whole) and visitor.may("members", Action.SEE_UNMASKED)
+    filters = {name: request.query_params.get(name, "") for name in FILTERS}
+    catch_up(service.database)
+    with service.database.read() as session:
+        conditions = conditions_of(session, visitor, filters, today_of(session, service))
+        made = Export(service, session, visitor, q, conditions, is_whole=is_whole)
+        heading = made.heading()
+        if form == "csv":
+            rows = list(made.rows())
+            count = len(rows)
+            answer = _attachment(csv_bytes([heading, *rows]), "members.csv", CSV)
+        else:
+            counted: list[int] = []
+            answer = _file(lambda path: counted.append(write_xlsx(path, heading, made.rows())), "members.xlsx")
+            count = counted[0]
+    with service.database.write() as session:
+        service.audit.append(
+            session,
+            visitor,
+            "members",
+            "export",
+            "members",
+            rows=count,
+            whole=is_whole,
+            form=form[:10],
+            filters={name: text for name, text in filters.items() if text},
+        )
+    return answer
+
+
+def _attachment(content: bytes, name: str, media_type: str) -> Response[Any]:
+    return Response(content, media_type=media_type, headers=_headers(name))
+
+
+def _headers(name: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+
+
+def _file(write: Any, name: str) -> Response[Any]:
+    """A workbook is written to a file first, since it cannot be sent while it grows; it goes when it is sent."""
+    descriptor, text = tempfile.mkstemp(suffix=".xlsx")
+    os.close(descriptor)
+    path = Path(text)
+    try:
+        write(path)
+    except BaseException:
+        path.unlink()
+        raise
+    file = path.open("rb")
+    path.unlink()  # the open file lives until it is read to its end
+
+    def chunks() -> Iterator[bytes]:
+        with file:
+            while chunk := file.read(CHUNK_BYTES):
+                yield chunk
+
+    return Stream(chunks(), media_type=XLSX, headers=_headers(name))
+
+
+HANDLERS: list[Any] = [
+    list_imports,
+    download_template,
+    do_upload,
+    show_import,
+    do_choices,
+    do_take,
+    do_drop,
+    download_faults,
+    export,
+]

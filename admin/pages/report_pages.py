@@ -1,0 +1,186 @@
+"""Reports: the list, one report with its parameters in the address, and the same as Excel or CSV."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from litestar import Request
+from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
+from litestar.response import Response, Template
+
+from admin import i18n
+from admin.access import Visitor, needs
+from admin.forms import Bound, FormContext, bind, fields_of, shown_of, texts_of
+from admin.reports import csv_file, excel
+from admin.reports.registry import GROUPS, REPORTS
+from admin.reports.report import ColumnKind, Parameters, Report
+from admin.reports.running import ROWS_EXPORTED_MAX, ROWS_SHOWN_MAX, Outcome
+from admin.reports.showing import CELL_CLASSES, chart_data, shown
+from admin.rights import Action
+
+from .common import go, page
+from .handlers import get
+
+MAY_BE_EMPTY = (ColumnKind.NUMBER, ColumnKind.TEXT)
+
+
+@get("/reports", guards=[needs("reports")])
+def list_reports(request: Request[Visitor, Any, Any]) -> Template:
+    """All reports by group."""
+    groups = [(label, [one for one in REPORTS.values() if one.group == name]) for name, label in GROUPS.items()]
+    return page(request, "reports.html", groups=groups)
+
+
+@get("/reports/{name:str}", guards=[needs("reports")])
+def show_report(request: Request[Visitor, Any, Any], name: FromPath[str]) -> Response[Any]:
+    """One report: parameters, chart, the first rows, sums of all."""
+    report, state, visitor = report_of(name), request.app.state, request.user
+    with state.service.database.read() as session:
+        context = FormContext(session, visitor, state.references)
+        bound: Bound[Parameters] = bind(report.parameters, _sent(request), context)
+        fields = fields_of(report.parameters, context, bound if bound.errors else None, bound.value)
+        query = query_of(bound.value, context)
+        described = shown_of(bound.value, context) if bound.value is not None else []
+    card = getattr(bound.value, "card", 0)
+    if card and request.query_params.get("card") != state.references.make(card):
+        # An address does not tell a card's number: what was typed goes on as a reference.
+        return go(request, f"/reports/{name}?{query}")
+    outcome = (
+        run_report(request, report, bound.value, ROWS_SHOWN_MAX) if bound.value is not None else Outcome([], [], 0)
+    )
+    return page(
+        request,
+        "report.html",
+        fields=[replace(field, values=[]) if field.values == ["0"] else field for field in fields],
+        query=query,
+        described=described,
+        is_good=bound.is_good,
+        **table_context(request, report, outcome),
+    )
+
+
+@get("/reports/{name:str}/excel", guards=[needs("reports", Action.EXPORT)])
+def export_excel(request: Request[Visitor, Any, Any], name: FromPath[str]) -> Response[bytes]:
+    """The whole table as a workbook."""
+    return _export(request, report_of(name), "xlsx")
+
+
+@get("/reports/{name:str}/csv", guards=[needs("reports", Action.EXPORT)])
+def export_csv(request: Request[Visitor, Any, Any], name: FromPath[str]) -> Response[bytes]:
+    """The whole table as CSV."""
+    return _export(request, report_of(name), "csv")
+
+
+def report_of(name: str) -> Report:
+    """A report by its name; not found without one."""
+    if (report := REPORTS.get(name)) is None:
+        raise NotFoundException(detail="There is no such report.")
+    return report
+
+
+def _sent(request: Request[Visitor, Any, Any]) -> dict[str, list[str]]:
+    return {key: request.query_params.getall(key) for key in request.query_params}
+
+
+def query_of(parameters: Parameters | None, context: FormContext) -> str:
+    """Parameters as they stand in an address, card numbers as references."""
+    if parameters is None:
+        return ""
+    texts = texts_of(parameters, context)
+    defaults = texts_of(type(parameters)(), context)
+    return urlencode([(key, value) for key, values in texts.items() if values != defaults[key] for value in values])
+
+
+def run_report(request: Request[Visitor, Any, Any], report: Report, parameters: Parameters, rows_max: int) -> Outcome:
+    """Rows and sums; a look at whole card numbers is noted."""
+    state, visitor = request.app.state, request.user
+    outcome: Outcome = state.reports.run(visitor, report, parameters, rows_max)
+    has_cards = any(column.kind is ColumnKind.CARD for column in report.columns)
+    if outcome.rows and has_cards and visitor.may("cards", Action.SEE_UNMASKED):
+        state.service.audit.looked(visitor, "reports", f"{report.name}: {len(outcome.rows)}")
+    return outcome
+
+
+def _cells(request: Request[Visitor, Any, Any], report: Report, row: tuple[Any, ...]) -> list[tuple[str, str]]:
+    """(text, address or nothing) of each cell."""
+    state, visitor = request.app.state, request.user
+    cells = []
+    for column, value in zip(report.columns, row, strict=True):
+        address = ""
+        if column.kind is ColumnKind.CARD and value and visitor.may("cards"):
+            address = f"/cards/{state.references.make(value)}"
+        elif value and column.name in report.links:
+            address = report.links[column.name].format(value=value)
+        cells.append((shown(column, value, visitor), address))
+    return cells
+
+
+def table_context(request: Request[Visitor, Any, Any], report: Report, outcome: Outcome) -> dict[str, Any]:
+    """What `_report_table.html` draws; without columns that say nothing: a name or number that no row has."""
+    visitor = request.user
+    rows = [_cells(request, report, row) for row in outcome.rows]
+    kept = [
+        n
+        for n, column in enumerate(report.columns)
+        if column.kind not in MAY_BE_EMPTY or any(row[n][0] for row in rows)
+    ]
+    totals = [
+        "" if value is None else shown(column, value, visitor)
+        for column, value in zip(report.columns, outcome.totals, strict=False)
+    ]
+    return {
+        "report": report,
+        "outcome": outcome,
+        "columns": [report.columns[n] for n in kept],
+        "rows": [[row[n] for n in kept] for row in rows],
+        "totals": [totals[n] for n in kept] if rows else [],
+        "has_totals": any(totals),
+        "classes": [CELL_CLASSES.get(report.columns[n].kind, "") for n in kept],
+        "chart": chart_data(report, outcome, visitor),
+        "rows_exported_max": ROWS_EXPORTED_MAX,
+    }
+
+
+def _export(request: Request[Visitor, Any, Any], report: Report, suffix: str) -> Response[bytes]:
+    state, visitor = request.app.state, request.user
+    service = state.service
+    with service.database.read() as session:
+        context = FormContext(session, visitor, state.references)
+        bound: Bound[Parameters] = bind(report.parameters, _sent(request), context)
+        if bound.value is None:
+            raise NotFoundException(detail="The parameters of the report are wrong.")
+        described = [(i18n.translate(label), text) for label, text in shown_of(bound.value, context)]
+        query = query_of(bound.value, context)
+    outcome = run_report(request, report, bound.value, ROWS_EXPORTED_MAX)
+    with service.database.write() as session:
+        service.audit.append(
+            session, visitor, "reports", "export", report.name, kind=suffix, rows=len(outcome.rows), query=query
+        )
+    about = [
+        (i18n.translate("Report"), i18n.translate(report.label)),
+        (i18n.translate("What it counts"), i18n.translate(report.description)),
+        (i18n.translate("Made (UTC)"), i18n.moment(service.now())),
+        (i18n.translate("Made by"), visitor.full_name),
+        (i18n.translate("Rows"), f"{len(outcome.rows)} / {outcome.row_count}"),
+        *described,
+    ]
+    with tempfile.TemporaryDirectory(prefix="cardswitch-report-") as folder:
+        path = Path(folder) / f"{report.name}.{suffix}"
+        if suffix == "xlsx":
+            excel.write_excel(path, report, outcome, visitor, about)
+        else:
+            csv_file.write_csv(path, report, outcome, visitor)
+        content = path.read_bytes()
+    return Response(
+        content,
+        media_type=excel.MEDIA_TYPE if suffix == "xlsx" else csv_file.MEDIA_TYPE,
+        headers={"Content-Disposition": f'attachment; filename="{path.name}"', "Cache-Control": "no-store"},
+    )
+
+
+HANDLERS: list[Any] = [list_reports, show_report, export_excel, export_csv]

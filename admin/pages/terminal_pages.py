@@ -1,0 +1,209 @@
+"""Terminals: the list, the page of one with its closes and documents, and the key file that is handed out once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import NotFoundException
+from litestar.params import FromPath, FromQuery
+from litestar.response import Template
+from sqlalchemy import Select, and_, func, select
+
+from admin.access import Visitor, needs
+from admin.documents.desk import open_body
+from admin.documents.terminal_kinds import KEY_FILE_KEPT, KEY_FILE_PURPOSE, RIGHTS
+from admin.documents.terminals import TERMINAL_ID_FIRST
+from admin.errors import RefusedError
+from admin.lists.entries import entries_page
+from admin.models.documents import Document, DocumentState
+from admin.models.journal import entries
+from admin.models.mirror import day_closes, organisations, stores, terminals
+from admin.models.security import TerminalActivity, TerminalKeyFile
+from admin.rights import Action
+from admin.switch_link import TerminalKey
+from switch.protocol.messages import DayCloseState, TerminalFlag, TerminalStatus
+
+from .common import NUMBER_DIGITS_MAX, PAGE_ROWS, is_part_wanted, page, with_query
+from .handlers import get, post
+
+_ = str
+STATUSES: dict[int, str] = {
+    TerminalStatus.ACTIVE: _("In use"),
+    TerminalStatus.BLOCKED: _("Blocked"),
+    TerminalStatus.QUARANTINED: _("In quarantine"),
+}
+TONES: dict[int, str] = {
+    TerminalStatus.ACTIVE: "good",
+    TerminalStatus.BLOCKED: "bad",
+    TerminalStatus.QUARANTINED: "warn",
+}
+CLOSES: dict[int, str] = {DayCloseState.DIFFERS: _("Totals differ"), DayCloseState.CLOSED: _("Closed")}
+CLOSE_TONES: dict[int, str] = {DayCloseState.DIFFERS: "bad", DayCloseState.CLOSED: "good"}
+CLOSES_SHOWN = 14
+
+
+@get("/terminals", guards=[needs("terminals")])
+def list_terminals(
+    request: Request[Visitor, Any, Any],
+    q: FromQuery[str] = "",
+    store: FromQuery[str] = "",
+    stage: FromQuery[str] = "",
+    after: FromQuery[str] = "",
+) -> Template:
+    """Terminals of the visitor's stores, by number."""
+    query = request.user.terminals_seen(_listed()).order_by(terminals.c.terminal_id).limit(PAGE_ROWS + 1)
+    for column, text in ((terminals.c.terminal_id, q), (terminals.c.store_id, store), (terminals.c.status, stage)):
+        if text:
+            query = query.where(column == _number(text))
+    if after:
+        query = query.where(terminals.c.terminal_id > _number(after))
+    with request.app.state.service.database.read() as session:
+        found = session.execute(query).all()
+    rows = found[:PAGE_ROWS]
+    more = {"q": q, "store": store, "stage": stage, "after": rows[-1].terminal_id if len(found) > PAGE_ROWS else ""}
+    return page(
+        request,
+        "_terminal_rows.html" if is_part_wanted(request) else "terminals.html",
+        rows=rows,
+        q=q,
+        store=store,
+        stage=stage,
+        **_words(),
+        is_first=not after,
+        next_address=with_query("/terminals", more) if len(found) > PAGE_ROWS else None,
+    )
+
+
+@get("/terminals/{terminal_id:int}", guards=[needs("terminals")])
+def show_terminal(request: Request[Visitor, Any, Any], terminal_id: FromPath[int]) -> Template:
+    """One terminal: place, rights, key, closes with their differences, last entries, and what may be done."""
+    service, visitor = request.app.state.service, request.user
+    with service.database.read() as session:
+        row = session.execute(visitor.terminals_seen(_listed().where(terminals.c.terminal_id == terminal_id))).first()
+        if row is None:
+            raise NotFoundException(detail="There is no such terminal.")
+        closes = session.execute(
+            select(day_closes)
+            .where(day_closes.c.terminal_id == terminal_id)
+            .order_by(day_closes.c.closed_date.desc())
+            .limit(CLOSES_SHOWN)
+        ).all()
+        counted = {
+            close.closed_date: _counted(session, row.store_id, terminal_id, close.closed_date) for close in closes
+        }
+        last = _own_entries(row.store_id, terminal_id)
+        shown, _next = entries_page(session, last, visitor, request.app.state.references, None)
+        file = session.get(TerminalKeyFile, terminal_id)
+        has_file = file is not None and _may_fetch(service, visitor, session.get(Document, file.document_id), file)
+    return page(
+        request,
+        "terminal.html",
+        row=row,
+        closes=closes,
+        counted=counted,
+        rows=shown[:10],
+        has_file=has_file,
+        is_own=terminal_id >= TERMINAL_ID_FIRST,
+        rights_held=[bit for bit in RIGHTS if row.rights & bit],
+        is_renewing=bool(row.flags & TerminalFlag.RENEW_KEY),
+        **_words(),
+        is_first=True,
+        next_address=None,
+    )
+
+
+@post("/terminals/{terminal_id:int}/key", guards=[needs("terminals", Action.CHANGE)])
+def fetch_key(request: Request[Visitor, Any, Any], terminal_id: FromPath[int]) -> Response[bytes]:
+    """The key file of a new terminal, once, to whoever made it; afterwards nobody has it but the switch."""
+    service, visitor = request.app.state.service, request.user
+    with service.database.write() as session:
+        file = session.get(TerminalKeyFile, terminal_id, with_for_update=True)
+        document = session.get(Document, file.document_id) if file is not None else None
+        if file is None or not _may_fetch(service, visitor, document, file):
+            raise RefusedError("There is no key file to fetch: it is handed out once, to whoever made the terminal.")
+        key = open_body(service.secret_for(KEY_FILE_PURPOSE), file.sealed_key, file.document_id, terminal_id)
+        session.delete(file)
+        service.audit.append(session, visitor, "terminals", "key file", f"terminal {terminal_id}")
+    return Response(
+        msgspec.json.encode(TerminalKey(terminal_id, key.hex())),
+        media_type="application/json",
+        headers={
+            "Content-Disposition": f'attachment; filename="terminal-{terminal_id}.key"',
+            "Cache-Control": "no-store",
+        },
+    )
+
+
+HANDLERS: list[Any] = [list_terminals, show_terminal, fetch_key]
+
+
+def _listed() -> Select[Any]:
+    """Terminals with their places, what was last heard of them, and their last close."""
+    last = (
+        select(day_closes.c.terminal_id, func.max(day_closes.c.closed_date).label("closed_date"))
+        .group_by(day_closes.c.terminal_id)
+        .subquery("last_closes")
+    )
+    activity: Any = TerminalActivity.__table__
+    return (
+        select(
+            terminals,
+            stores.c.organisation_id,
+            organisations.c.name.label("place"),
+            activity.c.last_ms,
+            activity.c.entry_count,
+            day_closes.c.closed_date,
+            day_closes.c.state.label("close_state"),
+        )
+        .outerjoin(stores, stores.c.store_id == terminals.c.store_id)
+        .outerjoin(organisations, organisations.c.organisation_id == stores.c.organisation_id)
+        .outerjoin(activity, activity.c.terminal_id == terminals.c.terminal_id)
+        .outerjoin(last, last.c.terminal_id == terminals.c.terminal_id)
+        .outerjoin(
+            day_closes,
+            and_(day_closes.c.terminal_id == last.c.terminal_id, day_closes.c.closed_date == last.c.closed_date),
+        )
+    )
+
+
+def _own_entries(store_id: int, terminal_id: int) -> Select[Any]:
+    """Entries of a terminal; through its store, for which there is an index."""
+    return select(entries).where(entries.c.store_id == store_id, entries.c.terminal_id == terminal_id)
+
+
+def _counted(session: Any, store_id: int, terminal_id: int, date: int) -> int:
+    """Requests of a terminal on a date, as they were followed: what its close must come to."""
+    query = select(func.count()).where(
+        entries.c.store_id == store_id,
+        entries.c.terminal_id == terminal_id,
+        entries.c.business_date == date,
+        entries.c.part == 0,
+    )
+    return int(session.scalar(query) or 0)
+
+
+def _may_fetch(service: Any, visitor: Visitor, document: Document | None, file: TerminalKeyFile) -> bool:
+    return (
+        document is not None
+        and document.state == DocumentState.DONE
+        and file.maker_id == visitor.user_id
+        and service.now() - file.made_at < KEY_FILE_KEPT
+    )
+
+
+def _words() -> dict[str, Any]:
+    return {
+        "statuses": STATUSES,
+        "tones": TONES,
+        "closings": CLOSES,
+        "close_tones": CLOSE_TONES,
+        "right_names": RIGHTS,
+        "first_own": TERMINAL_ID_FIRST,
+    }
+
+
+def _number(text: str) -> int:
+    """A number of an address; one that no terminal has where it is none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= NUMBER_DIGITS_MAX else -1

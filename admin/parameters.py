@@ -1,0 +1,211 @@
+"""System parameters: typed, with bounds and a default; each value holds from a moment on, and all are kept.
+
+What belongs to the machine (addresses, files, the database) is in `settings.py`; what people may change while the
+service runs is here.  A value is in force at the next request of this process, within `KEPT_MS` in others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from .access import Visitor
+from .database import Database, from_ms, to_ms
+from .errors import RefusedError
+from .models.interfaces import ParameterValue
+from .rights import FUNCTIONS, Action
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from .service import Service
+
+MODULE = "parameters"
+KEPT_MS = 5_000
+"""So long another process (the webhook sender) may go on with the values that it has read."""
+AHEAD_MS_MAX = 366 * 86_400_000
+"""A value that is to hold later than in a year is a typing mistake."""
+REASON_LENGTH_MAX = 200
+STEP_UP = "step-up."
+"""Names of the parameters that say for which actions a module asks for a fresh dynamic password."""
+
+_ = str
+
+
+@dataclass(frozen=True, slots=True)
+class NumberParameter:
+    """A whole number with bounds."""
+
+    name: str
+    label: str
+    unit: str
+    least: int
+    most: int
+    default: int
+    group: str
+
+    def parse(self, text: str) -> str:
+        """The value as it is kept; `RefusedError` when it does not fit."""
+        text = text.strip()
+        number = int(text) if text.isascii() and text.isdecimal() and len(text) <= 9 else -1
+        if not self.least <= number <= self.most:
+            raise RefusedError(
+                "Expected a whole number from {least} to {most}, got {got}.",
+                least=self.least,
+                most=self.most,
+                got=text[:20] or "-",
+            )
+        return str(number)
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceParameter:
+    """One of some words."""
+
+    name: str
+    label: str
+    choices: Mapping[str, str]
+    """Word and what it means."""
+    default: str
+    group: str
+
+    def parse(self, text: str) -> str:
+        """The value as it is kept; `RefusedError` when it is none of the words."""
+        if text not in self.choices:
+            raise RefusedError("Expected one of {choices}, got {got}.", choices=", ".join(self.choices), got=text[:20])
+        return text
+
+
+Parameter = NumberParameter | ChoiceParameter
+SIGN_IN, MODULES, LISTS, INTERFACES = _("Signing on"), _("Fresh dynamic password"), _("Lists"), _("Interfaces")
+STANDARD, CHANGES, EVERYTHING = "standard", "changes", "everything"
+STEP_UP_CHOICES = {
+    STANDARD: _("For what the table of rights marks"),
+    CHANGES: _("For everything but looking"),
+    EVERYTHING: _("For everything, also for looking"),
+}
+"""A module may ask for more than the table of rights says, never for less."""
+
+
+def parameters_of(settings: Settings) -> dict[str, Parameter]:
+    """All parameters; the defaults of some are what the settings say."""
+    numbers = (
+        ("session_minutes", _("A session ends after idling for"), _("minutes"), 5, 480, settings.session_minutes),
+        ("session_hours_max", _("A session ends in any case after"), _("hours"), 1, 24, settings.session_hours_max),
+        ("failures_max", _("Wrong passwords in a row before a lock"), "", 3, 20, settings.failures_max),
+        ("lockout_minutes", _("A lock lasts"), _("minutes"), 1, 1_440, settings.lockout_minutes),
+        ("step_up_minutes", _("A fresh dynamic password is good for"), _("minutes"), 1, 60, settings.step_up_minutes),
+    )
+    found: list[Parameter] = [NumberParameter(*row, SIGN_IN) for row in numbers]
+    found += [
+        ChoiceParameter(STEP_UP + function.name, function.label, STEP_UP_CHOICES, STANDARD, MODULES)
+        for function in FUNCTIONS.values()
+    ]
+    found += [
+        NumberParameter("page_rows", _("Rows of a page of a list"), "", 10, 200, 50, LISTS),
+        NumberParameter(
+            "token_days_max", _("A token of a program ends at most after"), _("days"), 1, 730, 365, INTERFACES
+        ),
+        NumberParameter(
+            "api_requests_per_minute", _("Requests of one token in a minute"), "", 10, 60_000, 600, INTERFACES
+        ),
+        NumberParameter("webhook_attempts_max", _("Attempts to deliver an event"), "", 1, 30, 12, INTERFACES),
+        NumberParameter("webhook_timeout_s", _("Wait for a receiver's answer"), _("seconds"), 1, 60, 10, INTERFACES),
+        NumberParameter("webhook_days_kept", _("Deliveries are kept for"), _("days"), 1, 366, 30, INTERFACES),
+    ]
+    return {parameter.name: parameter for parameter in found}
+
+
+class Parameters:
+    """Values that hold now; read from the database at most every `KEPT_MS`, and at once after a change here."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self.all = parameters_of(settings)
+        self._database = database
+        self._kept: dict[str, str] = {}
+        self._kept_until_ms = 0
+        self._lock = Lock()
+
+    def text(self, name: str, now: datetime) -> str:
+        """Value of a parameter as text; the default when none was set, or the one that was does not fit any more."""
+        parameter = self.all[name]
+        found = self._values(now).get(name)
+        try:
+            return str(parameter.default) if found is None else parameter.parse(found)
+        except RefusedError:  # bounds of an older version
+            return str(parameter.default)
+
+    def number(self, name: str, now: datetime) -> int:
+        """Value of a number."""
+        return int(self.text(name, now))
+
+    def asks_for_step_up(self, function: str, action: Action, now: datetime) -> bool:
+        """Whether an action of a module asks for a fresh dynamic password."""
+        if action in FUNCTIONS[function].steps_up:
+            return True
+        demand = self.text(STEP_UP + function, now)
+        return demand == EVERYTHING or (demand == CHANGES and action != Action.VIEW)
+
+    def forget(self) -> None:
+        """Read anew at the next question: something was changed."""
+        with self._lock:
+            self._kept_until_ms = 0
+
+    def _values(self, now: datetime) -> dict[str, str]:
+        now_ms = to_ms(now)
+        with self._lock:
+            if not now_ms < self._kept_until_ms <= now_ms + KEPT_MS:
+                with self._database.read() as session:
+                    self._kept, begins_ms = values_at(session, now)
+                self._kept_until_ms = min(now_ms + KEPT_MS, begins_ms)
+            return self._kept
+
+
+def values_at(session: Session, now: datetime) -> tuple[dict[str, str], int]:
+    """Values that hold at a moment, and when the next one begins (ms)."""
+    rows = session.execute(
+        select(ParameterValue.name, ParameterValue.value, ParameterValue.from_time).order_by(
+            ParameterValue.from_time, ParameterValue.id
+        )
+    ).all()
+    held = {row.name: row.value for row in rows if row.from_time <= now}
+    return held, min((to_ms(row.from_time) for row in rows if row.from_time > now), default=1 << 62)
+
+
+def set_parameter(
+    service: Service, visitor: Visitor, name: str, text: str, *, from_ms_utc: int = 0, reason: str = ""
+) -> None:
+    """Give a parameter a value, from now on or from a moment to come; `RefusedError` when it does not fit."""
+    parameter = service.parameters.all.get(name)
+    if parameter is None:
+        raise RefusedError("There is no such parameter.")
+    value, now = parameter.parse(text), service.now()
+    if from_ms_utc and not to_ms(now) <= from_ms_utc <= to_ms(now) + AHEAD_MS_MAX:
+        raise RefusedError("The moment from which it holds lies within the next year.")
+    from_time = from_ms(from_ms_utc) if from_ms_utc else now
+    with service.database.write() as session:
+        before = values_at(session, now)[0].get(name, str(parameter.default))
+        session.add(
+            ParameterValue(
+                name=name,
+                value=value,
+                from_time=from_time,
+                set_by=visitor.user_id,
+                set_at=now,
+                reason=reason.strip()[:REASON_LENGTH_MAX],
+            )
+        )
+        detail: dict[str, Any] = {"before": before, "after": value, "from": to_ms(from_time), "reason": reason.strip()}
+        service.audit.append(session, visitor, MODULE, "change", f"parameter {name}", **detail)
+    service.parameters.forget()
+
+
+def history_of(session: Session, name: str, limit: int) -> list[ParameterValue]:
+    """What a parameter was set to, newest first."""
+    query = select(ParameterValue).where(ParameterValue.name == name).order_by(ParameterValue.id.desc()).limit(limit)
+    return list(session.scalars(query))

@@ -1,0 +1,233 @@
+"""`cardswitch keys follow-plan`: does at the key house what two persons have agreed to on the admin service's pages.
+
+The web service holds no passphrase and no key.  It keeps orders: which key
+goes to which state, who made the order and who agreed.  This command, started
+where the passphrase is, takes each step on both sides (keyring and switch) in
+the names of these two, and reports; killed at any moment it is started again
+and goes on, since every step first looks what is done already.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hsm.errors import HsmError
+from hsm.key_states import KeyState, Purpose
+from hsm.people import TwoPeople
+from switch._clock import now_ms
+from switch._directory import DirectoryError
+from switch.protocol.messages import KeyState as SwitchKeyState
+from switch.protocol.messages import MessageType
+
+from .desk import Desk, Switch, at_desk
+from .key_background import RECORDS_PER_SECOND, kek_counts, rewrap_records
+from .key_house import KeyHouse
+from .key_officers import HOUSE, House, Officers
+from .key_plan import KEYRING_ONLY, NAMES, half_done
+from .key_steps import KeySteps, versions_of
+from .keys import app, retire_checked
+from .output import CommandError
+
+if TYPE_CHECKING:
+    from admin.keys.order import DeskFacts, KeyOrder
+    from admin.service import Service
+
+LOOK_S = 1.0
+"""Between two looks for an order: two persons have taken minutes to agree."""
+TELL_EVERY_MS = 30_000
+"""The keyring's facts are told anew that often: somebody may have changed it at the command line."""
+
+
+@app.command(name="follow-plan")
+def follow_plan(*, watch: bool = False, house: House = HOUSE) -> int:
+    """Do what two persons have ordered and agreed to on the pages of the admin service; who they are comes from there.
+
+    For example:
+        cardswitch keys follow-plan --data build/mine
+        cardswitch keys follow-plan --data build/mine --watch
+
+    Each step is taken on both sides, keyring and switch, and noted on the
+    order's page. `cardswitch up` keeps one running when the passphrase is given
+    to it in a file. Whoever can write the admin service's database could forge
+    two persons' agreement: without --watch an officer decides when it runs.
+
+    Parameters
+    ----------
+    watch
+        Go on until SIGTERM; without it end when nothing is left to do.
+    """
+    is_stopping = threading.Event()
+    if watch:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: is_stopping.set())
+    with _service(house.directory) as service:
+        key_desk = KeyDesk(service, house)
+        if not watch:
+            count = key_desk.do_all()
+            print(f"{count} steps were done or refused; the pages have the rest")
+            return 0
+        while not is_stopping.is_set():
+            key_desk.look()
+            is_stopping.wait(LOOK_S)
+    return 0
+
+
+@contextmanager
+def _service(data: Path) -> Iterator[Service]:
+    from admin.database import Database
+    from admin.service import Service
+    from admin.settings import read_settings
+
+    from .admin import settings_path
+
+    settings = read_settings(settings_path(data))
+    database = Database(settings.url)
+    try:
+        yield Service(settings, database)
+    finally:
+        database.close()
+
+
+class KeyDesk:
+    """Takes orders of one admin service to one key house and its switch."""
+
+    def __init__(self, service: Service, house: House) -> None:
+        settings = service.settings
+        self._service, self._house = service, house
+        self._switch = Switch(
+            connect=f"{settings.switch_host}:{settings.switch_port}", operator_key=Path(settings.switch_key)
+        )
+        self._told_ms = 0
+        self._problem = ""
+
+    def do_all(self) -> int:
+        """Every agreed step, until none is left; how many. `CommandError` when one cannot even be tried."""
+        from admin.keys.order import next_order
+
+        count = 0
+        while (order := next_order(self._service)) is not None:
+            self._do(order)
+            count += 1
+        self._tell_facts()
+        return count
+
+    def look(self) -> None:
+        """What there is to do now; what keeps it from being done is told on the pages and tried again."""
+        from sqlalchemy.exc import SQLAlchemyError
+
+        from admin.errors import AdminError
+        from admin.keys.order import next_order, tell
+
+        problem = ""
+        try:
+            order = next_order(self._service)
+            if order is not None:
+                self._do(order)
+            if order is not None or self._problem or now_ms() - self._told_ms >= TELL_EVERY_MS:
+                self._tell_facts()
+        except (CommandError, HsmError, DirectoryError, OSError, AdminError) as error:
+            problem = str(error).partition("\n")[0]
+        except SQLAlchemyError:
+            return  # the database is away: the next look tries again
+        if problem != self._problem or (problem and now_ms() - self._told_ms >= TELL_EVERY_MS):
+            self._problem, self._told_ms = problem, now_ms()
+            tell(self._service, problem=problem)
+
+    def _do(self, order: KeyOrder) -> None:
+        """One step; a refusal ends its document, an obstacle leaves it as it is."""
+        from admin.keys.order import note_order
+
+        people = TwoPeople(order.author, order.approver, now_ms())
+        officers = Officers(people, order.author_id, order.approver_id)
+        refused: list[str] = []
+
+        async def work(desk: Desk) -> int:
+            with self._house.open() as keys:
+                keys.keyring.repair_log(officers.people)
+                try:
+                    sentence = await self._take(keys, desk, officers, order)
+                except CommandError as error:
+                    refused.append(str(error))
+                else:
+                    note_order(self._service, order, note=sentence, is_done=True)
+            return 0
+
+        at_desk(self._switch, work)
+        if refused:
+            note_order(self._service, order, note=refused[0], is_done=False)
+
+    async def _take(self, keys: KeyHouse, desk: Desk, officers: Officers, order: KeyOrder) -> str:
+        if order.type is MessageType.REWRAP_KEY:
+            count = await rewrap_records(desk, self._house.directory, order.version, RECORDS_PER_SECOND)
+            return f"{count:,} terminals and stored keys were wrapped anew under storage {order.version}"
+        steps = KeySteps(keys, desk, officers)
+        purpose, version = Purpose(order.purpose), order.version
+        name = f"{NAMES[purpose]} {version}"
+        state = KeyState[SwitchKeyState(order.state).name]
+        if state is KeyState.NEW:
+            known = next((one for one in await steps.versions(purpose) if one.number == version), None)
+            if known is None or known.ring is None:
+                steps.add(purpose, version)
+            await steps.announce(purpose, version)
+            found = await steps.version(purpose, version)
+            return f"{name} is loaded, check value {found.ring_check.hex().upper()}"
+        if state is KeyState.ACTIVE:
+            await steps.activate(purpose, version)
+            return f"{name} is ACTIVE"
+        if state is KeyState.VERIFY_ONLY:
+            await steps.withdraw(purpose, version)
+            return f"{name} is VERIFY_ONLY"
+        if state is KeyState.RETIRED:
+            return await retire_checked(steps, purpose, version, desk, self._house, order.stops)
+        await steps.destroy(purpose, version)
+        return f"{name} is DESTROYED"
+
+    def _tell_facts(self) -> None:
+        """The keyring's side, for the pages; never a key."""
+        from admin.keys.order import tell
+
+        found: list[DeskFacts] = []
+
+        async def work(desk: Desk) -> int:
+            with self._house.open() as keys:
+                found.append(await facts_of(keys, desk))
+            return 0
+
+        at_desk(self._switch, work, only_reads=True)
+        tell(self._service, facts=found[0])
+        self._told_ms, self._problem = now_ms(), ""
+
+
+async def facts_of(keys: KeyHouse, desk: Desk) -> Any:
+    """What pages may know of the keyring, and what was left half done between it and the switch."""
+    from admin.keys.order import DeskFacts, RingKey
+
+    keys.keyring.reload()
+    undone = []
+    for purpose in Purpose:
+        if purpose in KEYRING_ONLY:
+            continue
+        step = half_done(await versions_of(keys.keyring, desk, purpose))
+        if step is not None:
+            undone.append(f"{NAMES[purpose]} {step.version}: {step.why}")
+    return DeskFacts(
+        revision=keys.keyring.revision,
+        keys=tuple(
+            RingKey(
+                purpose=int(entry.purpose),
+                version=entry.version,
+                state=entry.state.value,
+                check_value=entry.check_value.hex().upper(),
+                kek_version=entry.kek_version,
+                partner=entry.partner,
+            )
+            for entry in keys.keyring.entries
+        ),
+        keks={str(version): count for version, count in sorted(kek_counts(keys).items())},
+        half_done=tuple(undone),
+    )
