@@ -236,7 +236,7 @@ def load_facts(folder: Path, *, data: DataOption) -> int:
     from admin.errors import RefusedError
     from admin.reports.facts import load_facts as load
 
-    with _service(data) as service:
+    with service_of(data) as service:
         try:
             loaded = load(service.database, folder)
         except RefusedError as error:
@@ -296,7 +296,7 @@ def levels(*, data: DataOption, preview: bool = False) -> int:
     from admin.members.today import today_of
     from admin.members.totals import catch_up
 
-    with _service(data) as service:
+    with service_of(data) as service:
         catch_up(service.database)
         with service.database.read() as session:
             today = today_of(session, service)

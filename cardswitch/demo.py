@@ -31,6 +31,8 @@ from switch.protocol.codes import MEANINGS, ResponseCode
 from switch.protocol.messages import MessageType
 from terminals.errors import TerminalError
 
+from . import demo_pages
+
 RULES = Path(command.__file__).parent / "rules" / "rules_public.toml"
 EXIT_DONE, EXIT_DIFFERS, EXIT_NO_DATA = 0, 1, 2
 MINOR_PER_UNIT = 100
@@ -96,7 +98,18 @@ def demo(folder: Path, selection: Selection | None = None) -> int:
         for fault in faults:
             print(f"cardswitch demo: {fault}", file=sys.stderr)
         return EXIT_DIFFERS
+    say("", "The same year once more, under rules that approve every bill, for the people's side of the switch:")
+    try:
+        shop = demo_pages.live_a_year(folder, selection.mod, selection.residue)
+        faults = demo_pages.tell_reports(shop) if selection.mod == 1 else []
+    except (ReplayError, process.SwitchProcessError, TerminalError, OSError) as error:
+        faults = [str(error)]
+    if faults:
+        for fault in faults:
+            print(f"cardswitch demo: {fault}", file=sys.stderr)
+        return EXIT_DIFFERS
     tell_next(folder / "data")
+    demo_pages.show(shop, has_person=sys.stdin.isatty() and sys.stdout.isatty())
     return EXIT_DONE
 
 
@@ -109,7 +122,7 @@ def _make_room(folder: Path) -> None:
     """Remove what an earlier demo has left; DirectoryError when its switch still runs."""
     if (folder / "data" / "switch.toml").exists():
         os.close(open_directory(folder / "data").lock())
-    for name in ("data", "results"):
+    for name in ("data", "results", "shop"):
         if (folder / name).exists():
             shutil.rmtree(folder / name)
     folder.mkdir(parents=True, exist_ok=True)
@@ -229,7 +242,6 @@ def tell_next(data: Path) -> None:
         f"  {command_name} verify --data {data}",
         f"  export CARDSWITCH_PASSPHRASE='{TRAINING_PASSPHRASE}'     (of this demo's keys; then:)",
         f"  {command_name} serve --data {data}     (the switch again, on this data; stop it with Ctrl-C)",
-        f"  {command_name} up --data {data}        (the same with web pages at http://127.0.0.1:7480/)",
         "  README.md: the road of one debit, and the files to read",
     )
 

@@ -116,8 +116,23 @@ def _follow(plan: Plan, data: Path, address: tuple[str, int]) -> None:
     write_settings(path, _at_port(settings, _free_port(SWITCH_PORT)))
 
 
-def show(shop: Shop, *, has_person: bool) -> list[str]:
-    """Serve the pages until somebody ends it; where there is nobody, take pictures of them.  What went wrong."""
+def tell_reports(shop: Shop) -> list[str]:
+    """Compare reports of the whole year with what another program computed; what differs."""
+    from admin.database import Database
+    from admin.settings import read_settings
+
+    from .demo_reports import compare
+
+    print("Reports of this year, compared with figures that another program computed from the same purchases:")
+    database = Database(read_settings(admin.settings_path(shop.data)).url)
+    try:
+        return compare(database, lambda line: print(line, flush=True))
+    finally:
+        database.close()
+
+
+def show(shop: Shop, *, has_person: bool) -> None:
+    """Serve the pages until somebody ends it; where there is nobody, take pictures of them and end."""
     from admin.settings import read_settings
 
     settings = read_settings(admin.settings_path(shop.data))
@@ -130,7 +145,7 @@ def show(shop: Shop, *, has_person: bool) -> list[str]:
         )
         os.environ.update(with_training_keys(os.environ))
         admin.up(data=shop.data, listen=listen)
-        return []
+        return
     with _served(shop, listen):
         pictures = _take_pictures(shop)
     print("\nThe pages of this group were served and looked at:")
@@ -142,7 +157,6 @@ def show(shop: Shop, *, has_person: bool) -> list[str]:
         f"  then {shop.address}/ with user {shop.name}, password {shop.password}",
         flush=True,
     )
-    return []
 
 
 @contextmanager

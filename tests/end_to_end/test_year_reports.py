@@ -34,7 +34,7 @@ from tests.support.postgresql import programs
 from tests.support.year_reference import TRAITS, YearReference
 
 RULES = Path(loadtests.shopping_year.__file__).parent / "rules" / "rules_open.toml"
-REFERENCE = Path(__file__).parents[1] / "data" / "crm_reference"
+REFERENCE = Path(loadtests.shopping_year.__file__).parent / "reference"
 FIRST_DATE = date(1970, 1, 1)
 EVERYBODY = Visitor(1, "test", "Test", "en", 0, frozenset(), frozenset(), (), "", b"")
 PART = (20, 3)

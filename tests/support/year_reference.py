@@ -1,7 +1,7 @@
 """Figures that reports over the shopping year must show, computed from the raw tables and nothing of the project.
 
 Plain Python over rows: no SQL, no code of reports, loader or switch.  The same
-definitions gave `tests/data/crm_reference`; a test compares the two.
+definitions gave `loadtests/shopping_year/reference`; a test compares the two.
 """
 
 from __future__ import annotations
