@@ -171,20 +171,8 @@ def declared(form_type: type[msgspec.Struct]) -> tuple[_Declared, ...]:
         if one.default_factory is not msgspec.NODEFAULT:
             default = one.default_factory()
         inner = get_args(hint)[0]
-        meta = _with_bounds_of(inner, metas[-1])
-        found.append(_Declared(one.name, inner, meta, metas[-1].extra["entry"], one.required, default))
+        found.append(_Declared(one.name, inner, metas[-1], metas[-1].extra["entry"], one.required, default))
     return tuple(found)
-
-
-def _with_bounds_of(inner: Any, meta: Meta) -> Meta:
-    """What may be None has its bounds within: `Annotated[Annotated[int, Meta(ge=1)] | None, entry(...)]`."""
-    for part in get_args(inner):
-        for bounds in getattr(part, "__metadata__", ()):
-            if isinstance(bounds, Meta):
-                return Meta(
-                    title=meta.title, description=meta.description, extra=meta.extra, ge=bounds.ge, le=bounds.le
-                )
-    return meta
 
 
 def bind(form_type: type[F], sent: Mapping[str, Sequence[str]], context: FormContext) -> Bound[F]:

@@ -79,7 +79,7 @@ KINDS: list[Kind[Any]] = [
         hint=_("A blacklisted card is refused everywhere, whatever its state."),
         function="blacklist",
         form=Cards,
-        plan=Operation(CardOperation.BLACKLIST),
+        plan=Operation(CardOperation.BLACKLIST, one_by_one=True),
         undo=undone_by("unblacklist-cards"),
     ),
     Kind(
@@ -88,7 +88,7 @@ KINDS: list[Kind[Any]] = [
         hint=_("Its state alone decides again what the card may do."),
         function="blacklist",
         form=Cards,
-        plan=Operation(CardOperation.UNBLACKLIST),
+        plan=Operation(CardOperation.UNBLACKLIST, one_by_one=True),
         needs_checker=always,
         undo=undone_by("blacklist-cards"),
     ),

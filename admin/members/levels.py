@@ -187,9 +187,9 @@ def run(service: Service, actor: Visitor | Actor, today: date) -> int:
     moved = 0
     for start in range(0, len(moves), CHUNK_MEMBERS):
         with service.database.write() as session:
-            moved += _apply(service, session, moves[start : start + CHUNK_MEMBERS])
-    with service.database.write() as session:
-        service.audit.append(session, actor, MODULE, "run levels", "", moved=moved, date=business_date(today))
+            done = _apply(service, session, moves[start : start + CHUNK_MEMBERS])
+            service.audit.append(session, actor, MODULE, "run levels", "", moved=done, date=business_date(today))
+            moved += done
     return moved
 
 

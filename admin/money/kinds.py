@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta
 from sqlalchemy import select
 
 from admin.documents.kind import Kind, Planning
@@ -45,10 +44,13 @@ class Recharge(msgspec.Struct, frozen=True, kw_only=True):
 
     card: Annotated[int, entry(_("Card"), "card")]
     amount_minor: Annotated[int, entry(_("Amount credited"), "money", ge=1, le=AMOUNT_MINOR_MAX)]
-    received_minor: Annotated[
-        Annotated[int, Meta(ge=0, le=AMOUNT_MINOR_MAX)] | None,
-        entry(_("Amount received"), "money", hint=_("Empty: as much as is credited.")),
-    ] = None
+    received_minor: (
+        Annotated[
+            int,
+            entry(_("Amount received"), "money", hint=_("Empty: as much as is credited."), ge=0, le=AMOUNT_MINOR_MAX),
+        ]
+        | None
+    ) = None
     channel: Annotated[int, entry(_("Paid by"), "choice", choices=CHANNELS)]
     reference: Annotated[
         str,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta
 from sqlalchemy import Row, select
 
 from admin.documents.kind import Kind, Planning
@@ -39,10 +38,10 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
     original: Annotated[
         int, entry(_("Entry of the sale"), "integer", ge=1, hint=_("Its sequence, on the card's page or the receipt."))
     ]
-    amount_minor: Annotated[
-        Annotated[int, Meta(ge=1, le=AMOUNT_MINOR_MAX)] | None,
-        entry(_("Amount"), "money", hint=_("Empty: all that the card paid.")),
-    ] = None
+    amount_minor: (
+        Annotated[int, entry(_("Amount"), "money", hint=_("Empty: all that the card paid."), ge=1, le=AMOUNT_MINOR_MAX)]
+        | None
+    ) = None
     lines: Annotated[
         str,
         entry(

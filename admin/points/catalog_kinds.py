@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta
 from sqlalchemy import Row
 
 from admin.documents.kind import Kind, Planning
@@ -72,14 +71,12 @@ class Gift(msgspec.Struct, frozen=True, kw_only=True):
     level_min: Annotated[int, entry(_("Lowest level"), "integer", ge=0, le=255)] = 0
     from_date: Annotated[int, entry(_("First day"), "date", ge=0)] = 0
     until_date: Annotated[int, entry(_("Last day"), "date", ge=0)] = 0
-    account_max: Annotated[
-        Annotated[int, Meta(ge=1, le=2**32 - 2)] | None,
-        entry(_("Pieces per account"), "integer", hint=_("Empty: no limit.")),
-    ] = None
-    stock: Annotated[
-        Annotated[int, Meta(ge=0, le=2**32 - 2)] | None,
-        entry(_("Pieces in stock"), "integer", hint=_("Empty: not counted.")),
-    ] = None
+    account_max: (
+        Annotated[int, entry(_("Pieces per account"), "integer", hint=_("Empty: no limit."), ge=1, le=2**32 - 2)] | None
+    ) = None
+    stock: (
+        Annotated[int, entry(_("Pieces in stock"), "integer", hint=_("Empty: not counted."), ge=0, le=2**32 - 2)] | None
+    ) = None
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """The name fits, and the days are in order."""

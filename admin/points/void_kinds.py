@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta
 from sqlalchemy import Row, func, select
 
 from admin.documents.kind import CARDS_MAX, Kind, Planning, always, never
@@ -57,10 +56,15 @@ class Backfill(msgspec.Struct, frozen=True, kw_only=True):
     sale_date: Annotated[int, entry(_("Day of the sale"), "date", ge=1)]
     sale_minute: Annotated[int, entry(_("Time of the sale"), "minute", ge=0, le=1439)] = 0
     settlement: Annotated[int, entry(_("Paid by"), "choice", choices=SETTLEMENTS)] = int(Settlement.CASH)
-    amount_minor: Annotated[
-        Annotated[int, Meta(ge=1, le=AMOUNT_MINOR_MAX)] | None,
-        entry(_("Amount of the bill"), "money", hint=_("Empty: what the lines come to.")),
-    ] = None
+    amount_minor: (
+        Annotated[
+            int,
+            entry(
+                _("Amount of the bill"), "money", hint=_("Empty: what the lines come to."), ge=1, le=AMOUNT_MINOR_MAX
+            ),
+        ]
+        | None
+    ) = None
     lines: Annotated[str, entry(_("Lines of the bill"), "area", hint=LINES_HINT)] = ""
 
     def problems(self) -> Iterator[tuple[str, str]]:

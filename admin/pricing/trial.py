@@ -9,7 +9,6 @@ from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import msgspec
-from msgspec import Meta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -53,10 +52,12 @@ class TrialForm(msgspec.Struct, frozen=True, kw_only=True):
     is_priced: Annotated[
         bool, entry(_("Prices come from the price list"), "check", hint=_("Then the lines need no amount."))
     ] = False
-    cash_minor: Annotated[
-        Annotated[int, Meta(ge=0, le=AMOUNT_MINOR_MAX)] | None,
-        entry(_("Cash handed over"), "money", hint=_("Shows rounding and change.")),
-    ] = None
+    cash_minor: (
+        Annotated[
+            int, entry(_("Cash handed over"), "money", hint=_("Shows rounding and change."), ge=0, le=AMOUNT_MINOR_MAX)
+        ]
+        | None
+    ) = None
     ruleset: Annotated[
         int, entry(_("Name rules of set"), "integer", ge=0, le=2**32 - 1, hint=_("Empty: of the set in force."))
     ] = 0

@@ -7,6 +7,7 @@ same each time.
 
 from __future__ import annotations
 
+from datetime import MAXYEAR, date
 from typing import Any
 
 from sqlalchemy import CTE, ColumnElement, func, literal, select, union_all
@@ -64,7 +65,9 @@ def months(first_date: int, last_date: int) -> CTE:
         if start > last_date and rows:
             break
         following = (year + month // 12, month % 12 + 1)
-        end = FIRST_DATE.replace(year=following[0], month=following[1]).toordinal() - FIRST_DATE.toordinal() - 1
+        is_last = following[0] > MAXYEAR
+        next_day = date.max if is_last else FIRST_DATE.replace(year=following[0], month=following[1])
+        end = next_day.toordinal() - FIRST_DATE.toordinal() - (not is_last)
         rows.append(
             select(
                 literal(len(rows)).label("place"),
@@ -73,6 +76,8 @@ def months(first_date: int, last_date: int) -> CTE:
                 literal(end).label("last_date"),
             )
         )
+        if is_last:
+            break
         year, month = following
     return union_all(*rows).cte("months")
 

@@ -13,10 +13,18 @@ from admin.database import Database
 
 CHANGE = re.compile(r'\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+"?(\w+)', re.IGNORECASE)
 WITHOUT_RECORD = frozenset(
-    {"sessions", "api_tokens", "passkey_challenges", "account_days", "account_days_positions"},
+    {
+        "sessions",
+        "api_tokens",
+        "passkey_challenges",
+        "account_days",
+        "account_days_positions",
+        "member_imports",
+        "member_numbers",
+    },
 )
-"""Noting that a session or a token is used, asking a device for a proof, and bringing sums up to date for whoever looks
-are no operations."""
+"""Noting that a session or a token is used, asking a device for a proof, bringing sums up to date for whoever looks,
+keeping a file that is only looked at yet, and reserving numbers are no operations."""
 _path: ContextVar[str] = ContextVar("path", default="")
 
 

@@ -167,8 +167,10 @@ def test_a_token_opens_what_its_scopes_say_and_nothing_else_its_owner_may(office
     reference = office.app.state.references.make(NORTH_CARD)
     interface = [one for one in handlers(office.app) if one[1].startswith("/api/")]
     for scope in sorted(set().union(*(needed for _, _, needed, _ in interface))):
+        # All that the scope opens, and of the others every tenth, another tenth for each scope: they are many.
+        asked = [one for n, one in enumerate(interface) if one[2] <= {scope} or n % 10 == len(scope) % 10]
         with office.program(office.token("boss", scope)) as program:
-            for method, path, needed, _ in interface:
+            for method, path, needed, _ in asked:
                 answer = program.request(method, filled(path, reference), json={} if method in BODIES else None)
                 assert (answer.status_code != 403) == (needed <= {scope}), (scope, method, path, answer.text)
 
