@@ -82,7 +82,7 @@ class Person:
         """While axe or a picture puts styles into the page, which its policy refuses: that is no fault of the page."""
         self._is_alone = False
         yield
-        self.page.evaluate("1")  # what the browser had to say of it has arrived
+        self.page.evaluate("() => new Promise(done => setTimeout(done, 30))")  # what was said of it has arrived
         self._is_alone = True
 
     # ------------------------------------------------------------------- words
