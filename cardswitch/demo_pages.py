@@ -199,7 +199,7 @@ def _take_pictures(shop: Shop) -> list[str]:
         page.goto("/login")
         page.locator("#name").fill(shop.name)
         page.locator("#password").fill(shop.password)
-        page.locator("main form button").click()
+        page.locator("main form button.btn-dark").click()
         page.wait_for_url(f"{shop.address}/")
         for name, path in PICTURES.items():
             page.goto(path)
