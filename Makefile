@@ -11,7 +11,7 @@ RUN     := $(if $(filter 1,$(SWITCH_SANITIZE)),ASAN_OPTIONS=detect_leaks=0 LD_PR
 WORKERS ?= 4
 export SWITCH_DEBUG SWITCH_SANITIZE
 
-.PHONY: help setup demo test bench crash year year-reports fuzz fuzz-api pictures lint lock clean FORCE
+.PHONY: help setup demo test bench pages crash year year-reports fuzz fuzz-api pictures lint lock clean FORCE
 help:  ## show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
@@ -26,6 +26,9 @@ test: setup lint  ## lint, then the default test run
 
 bench: setup  ## measure; prints machine, method and figures
 	@$(RUN) -m loadtests.bench
+
+pages: setup  ## measure lists and searches with a million cards and members, beside tills at 20,000 debits a second
+	@$(RUN) -m loadtests.pages
 
 crash: setup  ## 500 rounds of kill, recover and compare
 	@$(RUN) -m pytest tests/crash --crash-rounds 500 -o faulthandler_timeout=3600

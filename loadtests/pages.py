@@ -29,6 +29,7 @@ from loadtests.training_keys import with_training_keys
 
 from .bench import FIRST_CARD
 from .machine import heading
+from .members import add_members
 from .plan import CardRange, RunResult, debit_plan
 from .stage import BenchError, Switch, generator_of, now_ms, open_cards
 
@@ -216,12 +217,9 @@ def _follow(switch: Switch, arguments: argparse.Namespace, say: Callable[[str], 
     finally:
         database.close()
     say(f"  follow    {count:,} rows in {taken_s:.1f} s: {count / taken_s:,.0f} a second")
-    _add_members(switch, arguments, say)
+    with service_of(switch.data) as service:
+        say(f"  members   {arguments.members:,} in {add_members(service, arguments.members, 1):.1f} s")
     return count / taken_s
-
-
-def _add_members(switch: Switch, arguments: argparse.Namespace, say: Callable[[str], None]) -> None:
-    """As many members as cards, as an import writes them."""
 
 
 @contextmanager
@@ -273,7 +271,8 @@ def _percentile(taken: list[float], share: float) -> float:
 def main(words: list[str] | None = None) -> int:
     """Exit status 0 when everything was measured, whether or not the goals are met."""
     parser = argparse.ArgumentParser(prog="python -m loadtests.pages", description="Measure the pages beside tills.")
-    parser.add_argument("--cards", type=int, default=1_000_000, help="cards and members")
+    parser.add_argument("--cards", type=int, default=1_000_000, help="cards")
+    parser.add_argument("--members", type=int, default=1_000_000, help="members")
     parser.add_argument("--seconds", type=float, default=6, help="length of a round")
     parser.add_argument("--out", type=Path, default=Path("build/pages.json"), help="where the figures go")
     arguments = parser.parse_args(words)

@@ -21,6 +21,8 @@ MAY_IMPORT = {
     "terminals": ["terminals", "switch.protocol", "hsm"],
     "admin": ["admin", "switch.protocol", "switch._blocks", "switch.ledger"],  # the last two for reading only
     "loadtests": ["loadtests", "terminals", "switch.protocol"],
+    "loadtests.pages": ["loadtests", "switch.protocol", "admin", "cardswitch.admin"],  # measures the admin service
+    "loadtests.members": ["loadtests", "admin"],  # fills it
     "cardswitch": ["cardswitch", "switch", "hsm", "terminals", "admin", "loadtests"],  # the command stands above all
 }
 OURS = [*MAY_IMPORT, "tests"]
