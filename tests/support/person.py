@@ -34,7 +34,7 @@ PICTURES = os.environ.get("CARDSWITCH_PICTURES")
 DOCS_PICTURES = os.environ.get("CARDSWITCH_DOCS_PICTURES")
 """Folder for the few pictures that docs/operating.md shows."""
 PICTURE_WIDTH, PICTURE_HEIGHT_MIN, PICTURE_HEIGHT_MAX, PICTURE_COLOURS = 1100, 560, 900, 64
-TIMEOUT_MS = 12_000
+TIMEOUT_MS = 30_000
 STEP_S = 30
 """Of dynamic passwords."""
 LOOKS_MAX, LOOK_S = 40, 0.25

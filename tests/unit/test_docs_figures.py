@@ -58,7 +58,7 @@ from tests.support.pages import PAGES, ROOT, says, source, table_after
 def test_every_word_of_code_in_the_glossary_is_in_the_code():
     code = "\n".join(
         path.read_text(encoding="utf-8", errors="replace")
-        for folder in ("switch", "terminals", "loadtests")
+        for folder in ("switch", "terminals", "loadtests", "admin")
         for path in sorted((ROOT / folder).rglob("*.p[yx]*"))
         if path.suffix in (".py", ".pyx", ".pxd")
     )

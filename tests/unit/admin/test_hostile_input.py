@@ -60,9 +60,11 @@ def browser(office):
 
 
 @pytest.mark.parametrize("address", LISTS)
-def test_lists_take_any_text(browser, address):
+def test_lists_take_any_text(office, browser, address):
+    # PostgreSQL refuses more (zeros in a text, numbers beyond 64 bits), so it gets them all.
+    texts = TEXTS[:: 3 if office.database.is_sqlite else 1]
     for name in LISTS[address]:
-        for text in TEXTS:
+        for text in texts:
             answer = browser.client.get(address, params={name: text}, follow_redirects=False)
             assert answer.status_code < 500, (name, text)
             assert "<script>alert" not in answer.text
