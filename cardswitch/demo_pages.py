@@ -20,19 +20,24 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import uvloop
 from rich.console import Console
 
 from loadtests.shopping_year import command, process
 from loadtests.shopping_year.facts import write_facts
-from loadtests.shopping_year.plan import Plan
+from loadtests.shopping_year.plan import EPOCH_ORDINAL, LAST_DATE, Plan
 from loadtests.shopping_year.rules import Rules, read_rules
 from loadtests.shopping_year.year import data_folder, load_year
 from loadtests.training_keys import with_training_keys
+from switch.protocol.codes import ResponseCode
+from switch.protocol.messages import MessageType, PutTerminalRequest, Reply
 
 from . import admin
+
+if TYPE_CHECKING:
+    from admin.settings import Settings
 
 RULES = Path(command.__file__).parent / "rules" / "rules_open.toml"
 HOST = "127.0.0.1"
@@ -41,6 +46,9 @@ START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 30
 LOOK_S = 0.1
 PASSWORD_BYTES = 9
+DAY_MS = 86_400_000
+LAST_TRACE_NUMBER = 2**32 - 1
+"""Of the operator's terminal, whose numbers the replay has counted from 1."""
 BOSS = "boss"
 PICTURES = {"dashboard": "/", "cards": "/cards", "reports": "/reports"}
 CHROMIUM = "/usr/bin/chromium"
@@ -102,6 +110,7 @@ def _follow(plan: Plan, data: Path, address: tuple[str, int]) -> None:
     host, port = address
     admin.init(data=data, listen=f"{HOST}:{_free_port(WEB_PORT)}", connect=f"{host}:{port}")
     settings = read_settings(path)
+    _enrol(plan, settings)
     database = Database(settings.url, is_follower=True)
     try:
         started_at = time.perf_counter()
@@ -114,6 +123,30 @@ def _follow(plan: Plan, data: Path, address: tuple[str, int]) -> None:
         database.close()
     path.unlink()
     write_settings(path, _at_port(settings, _free_port(SWITCH_PORT)))
+
+
+def _enrol(plan: Plan, settings: Settings) -> None:
+    """Make the service's terminal on the last day of the year: `cardswitch admin enrol` would do it today.
+
+    In replay mode the switch takes a request's stamp for the time, so the year would be over by years.
+    """
+    from admin._clock import SYSTEM
+    from admin.documents.terminals import HEADQUARTERS, fields_of_terminal, key_path, make_key, terminal_id_of
+    from admin.switch_link import SwitchLink, read_key_file
+
+    key = make_key(key_path(settings, HEADQUARTERS), terminal_id_of(HEADQUARTERS), SYSTEM.random_bytes)
+    last_date = LAST_DATE.toordinal() - EPOCH_ORDINAL
+    request = PutTerminalRequest(
+        trace_number=LAST_TRACE_NUMBER,
+        business_date=last_date,
+        stamp_ms=plan.midnight_ms(last_date) + DAY_MS - 1,
+        **fields_of_terminal(HEADQUARTERS, key),  # type: ignore[arg-type]  # each is of its field's type
+    )
+    operator = read_key_file(Path(settings.switch_key))
+    with SwitchLink(settings.switch_host, settings.switch_port, operator, SYSTEM.random_bytes) as link:
+        reply = link.ask(MessageType.PUT_TERMINAL, request)
+    if not isinstance(reply, Reply) or reply.code != ResponseCode.APPROVED:
+        raise OSError(f"terminal {key.terminal_id}: expected to be taken in, got {reply}")
 
 
 def tell_reports(shop: Shop) -> list[str]:
