@@ -9,13 +9,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from admin.access import Visitor
-from admin.models.documents import Document, DocumentState, DocumentStep, StepState
+from admin.models.documents import Document, DocumentState, DocumentStep
 from admin.models.people import User
 from admin.rights import FUNCTIONS, Action
 
 from .registry import KINDS
-
-STEP_STATES_SHOWN_FIRST = (StepState.REFUSED, StepState.PARTLY)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from sqlalchemy import ColumnElement, Row, and_, func, select, update
 from sqlalchemy.orm import Session
 
 from admin.audit import Actor
-from admin.errors import AdminError, RefusedError, SwitchLinkError
+from admin.errors import RefusedError, SwitchLinkError
 from admin.models.documents import Document, DocumentState, DocumentStep, SenderState, StepState
 from admin.service import Service
 from admin.switch_link import SwitchLink
@@ -35,7 +35,7 @@ from switch.protocol.messages import (
     decode_rows,
 )
 
-from .desk import SECRET_PURPOSE, decode_form, open_body, seal_body
+from .desk import NONCE_BYTES, SECRET_PURPOSE, decode_form, open_body, seal_body
 from .kind import SENDER as SENDER_WORKER
 from .registry import KINDS
 from .terminals import HEADQUARTERS, fields_of_terminal, key_path, make_key, terminal_id_of
@@ -299,7 +299,7 @@ class Sender:
         return open_body(self._service.secret_for(SECRET_PURPOSE), step.body, step.document_id, step.number)
 
     def _sealed(self, step: DocumentStep, body: bytes) -> bytes:
-        nonce = self._service.surroundings.random_bytes(12)
+        nonce = self._service.surroundings.random_bytes(NONCE_BYTES)
         return seal_body(self._service.secret_for(SECRET_PURPOSE), body, step.document_id, step.number, nonce)
 
 
@@ -372,8 +372,3 @@ def _is_set(value: Any) -> bool:
 def results_of(step: Row[Any] | DocumentStep) -> Sequence[RangeResult]:
     """Results of a range, card by card."""
     return decode_rows(RangeResult, step.results) if step.results else ()
-
-
-def problem_text(error: AdminError) -> str:
-    """Why sending stands still."""
-    return str(error)

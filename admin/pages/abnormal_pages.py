@@ -19,7 +19,7 @@ from admin.forms import FormContext, bind, fields_of
 from admin.models.security import AbnormalRule, AbnormalState
 from admin.rights import Action
 
-from .common import PAGE_ROWS, go, is_part_wanted, page, refusal_text, with_query
+from .common import PAGE_ROWS, go, is_part_wanted, number_in, page, refusal_text, with_query
 from .handlers import get
 
 _ = str
@@ -34,7 +34,6 @@ TONES: dict[str, str] = {
     AbnormalState.ACKNOWLEDGED: "warn",
     AbnormalState.CONFIRMED: "bad",
 }
-NUMBER_DIGITS_MAX = 18
 
 
 @get("/abnormal", guards=[needs("abnormal")])
@@ -47,7 +46,9 @@ def list_hits(
     """What rules have found, newest first."""
     visitor, references = request.user, request.app.state.references
     with request.app.state.service.database.read() as session:
-        found = hits_page(session, visitor, state=stage, rule_id=_number(rule), before=_number(before), limit=PAGE_ROWS)
+        found = hits_page(
+            session, visitor, state=stage, rule_id=number_in(rule), before=number_in(before), limit=PAGE_ROWS
+        )
         rules = rules_seen(session, visitor)
         names = names_of(session, [hit.handled_by for hit, _name, _pattern in found])
     rows = [
@@ -182,7 +183,3 @@ def _take_rule(request: Request[Visitor, Any, Any], rule_id: int | None, texts: 
     except RefusedError as error:
         return _form_page(request, rule_id, texts, refusal_text(error))
     return go(request, "/abnormal/rules")
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= NUMBER_DIGITS_MAX else None

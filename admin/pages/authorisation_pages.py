@@ -25,7 +25,7 @@ from admin.models.authorisations import Task
 from admin.models.people import User
 from admin.rights import Action
 
-from .common import PAGE_ROWS, go, is_part_wanted, page, refusal_text, with_query
+from .common import PAGE_ROWS, go, is_part_wanted, number_in, page, refusal_text, with_query
 from .handlers import get, post
 
 _ = str
@@ -101,8 +101,8 @@ def list_authorisations(
             session,
             request.user,
             service.now(),
-            card_type=_number(type),
-            before=_number(before),
+            card_type=number_in(type),
+            before=number_in(before),
             limit=PAGE_ROWS,
         )
         names = type_names(session)
@@ -172,10 +172,6 @@ def _grant(request: Request[Visitor, Any, Any], texts: dict[str, list[str]]) -> 
     except RefusedError as error:
         return page(request, "authorisation_form.html", http_status=409, fields=drawn, problem=refusal_text(error))
     return go(request, with_query("/authorisations", {"type": form.card_type}))
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isdecimal() and len(text) <= 18 else None
 
 
 HANDLERS: list[Any] = [list_authorisations, new_authorisation, do_authorise, do_revoke]

@@ -31,14 +31,13 @@ from admin.rights import FUNCTIONS, Action
 from admin.service import Service
 from switch.protocol.codes import CodeClass, ResponseCode, code_class
 
-from .common import PAGE_ROWS, go, is_part_wanted, page, refusal_text, with_query
+from .common import PAGE_ROWS, go, is_part_wanted, number_in, page, refusal_text, with_query
 from .handlers import get
 
 PREVIEW_ROWS = 20
 KEY_BYTES = 16
 SEALED, SEALED_PURPOSE, NONCE_BYTES = "sealed:", "previews", 12
 DEEDS = ("preview", "draft", "send")
-NUMBER_DIGITS_MAX = 18
 _ = str
 STATES: dict[str, str] = {
     DocumentState.DRAFT: _("Draft"),
@@ -81,7 +80,7 @@ def list_documents(
         kind=kind,
         is_mine=whose == "mine",
         waits_for_me=whose == "waiting",
-        before=_number(before),
+        before=number_in(before),
     )
     with request.app.state.service.database.read() as session:
         found = documents_page(session, request.user, wanted, PAGE_ROWS)
@@ -150,7 +149,7 @@ def show_document(
         if document is None:
             raise NotFoundException(detail="There is no such document.")
         kind = KINDS[document.kind]
-        found = steps_page(session, document_id, stage, _number(after) or 0, PAGE_ROWS)
+        found = steps_page(session, document_id, stage, number_in(after) or 0, PAGE_ROWS)
         names = names_of(session, [document.maker_id, document.checker_id])
         context = FormContext(session, visitor, references)
         try:
@@ -393,10 +392,6 @@ def _digest(texts: dict[str, list[str]]) -> bytes:
 
 def _first(texts: dict[str, list[str]], name: str) -> str:
     return texts.get(name, [""])[0]
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isdecimal() and len(text) <= NUMBER_DIGITS_MAX else None
 
 
 HANDLERS: list[Any] = [
