@@ -222,7 +222,8 @@ def load_facts(folder: Path, *, data: DataOption) -> int:
 
     The folder has CSV files (UTF-8, with a line of headings) by the names of the tables: goods_names.csv,
     member_facts.csv, campaigns.csv, campaign_targets.csv, campaign_redemptions.csv. Each one that is there takes the
-    place of what its table had; a fault in one leaves all as it was.
+    place of what its table had; a fault in one leaves all as it was. Campaigns are those of the pages: the number in
+    the file is the code of the record, which is made or changed.
 
     For example:
         cardswitch admin load-facts build/facts --data build/mine
@@ -238,7 +239,7 @@ def load_facts(folder: Path, *, data: DataOption) -> int:
 
     with service_of(data) as service:
         try:
-            loaded = load(service.database, folder)
+            loaded = load(service.database, folder, service.now())
         except RefusedError as error:
             raise ValueError(str(error)) from error
         with service.database.write() as session:

@@ -101,7 +101,8 @@ async def _replay_and_follow(plan: Plan, rules: Rules, data: Path) -> None:
 
 def _follow(plan: Plan, data: Path, address: tuple[str, int]) -> None:
     """Tables of the pages, from the journal and from what the year's data knows besides."""
-    from admin.database import Database
+    from admin._clock import SYSTEM
+    from admin.database import Database, from_ms
     from admin.follower import follower_of
     from admin.reports.facts import load_facts
     from admin.settings import read_settings, write_settings
@@ -118,7 +119,7 @@ def _follow(plan: Plan, data: Path, address: tuple[str, int]) -> None:
         seconds = time.perf_counter() - started_at
         print(f"Followed into SQL: {row_count:,} rows in {seconds:.1f} s.", flush=True)
         write_facts(plan, data_folder(), data / "facts")
-        load_facts(database, data / "facts")
+        load_facts(database, data / "facts", from_ms(SYSTEM.now_ms()))
     finally:
         database.close()
     path.unlink()

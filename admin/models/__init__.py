@@ -3,6 +3,7 @@
 from . import (
     audit,
     authorisations,
+    campaigns,
     documents,
     holdings,
     interfaces,
@@ -21,6 +22,7 @@ __all__ = [
     "Base",
     "audit",
     "authorisations",
+    "campaigns",
     "documents",
     "holdings",
     "interfaces",

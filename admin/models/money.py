@@ -1,4 +1,4 @@
-"""What money and points need beside the switch: who may do how much alone, corporate orders, campaigns."""
+"""What money and points need beside the switch: who may do how much alone, corporate orders."""
 
 from __future__ import annotations
 
@@ -91,31 +91,3 @@ class OrderLine(Base):
     card_type: Mapped[int]
     quantity: Mapped[int]
     value_minor: Mapped[int] = mapped_column(BigInt)
-
-
-class Campaign(Base):
-    """A promotion: when, where, for whom, and by which rules or message."""
-
-    __tablename__ = "campaigns"
-
-    id: Mapped[int] = mapped_column(BigInt, primary_key=True)
-    name: Mapped[str] = mapped_column(String(80))
-    from_date: Mapped[int]
-    """First business date, days since 1970-01-01."""
-    until_date: Mapped[int]
-    store_ids: Mapped[str] = mapped_column(String(400), default="")
-    """Numbers of stores, parted by commas; empty: all of the organisation's part."""
-    target: Mapped[str] = mapped_column(String(200), default="")
-    """Whom it is for, in words; rules ask for them by `segment`."""
-    segment: Mapped[int] = mapped_column(default=0)
-    """Bit of the accounts' segments plus 1; 0: everybody."""
-    ruleset: Mapped[int] = mapped_column(BigInt, default=0)
-    """Set of rules that it runs on; 0: none of its own."""
-    message: Mapped[str] = mapped_column(Text, default="")
-    """Text that its members are sent."""
-    is_stopped: Mapped[bool] = mapped_column(default=False)
-    organisation_id: Mapped[int] = mapped_column(BigInt)
-    maker_id: Mapped[int] = mapped_column(BigInt)
-    made_at: Mapped[datetime]
-
-    __table_args__ = (Index("ix_campaigns_until", "until_date", "id"),)

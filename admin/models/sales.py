@@ -1,4 +1,4 @@
-"""What was bought: purchases and what they were taken back by, their bill lines; facts about customers and campaigns.
+"""What was bought: purchases and what they were taken back by, their bill lines; facts about goods and customers.
 
 `baskets` and `bill_lines` are filled by the follower, in the same transaction
 as the entries that they come from.  The other tables are filled by
@@ -99,27 +99,3 @@ member_facts = Table(
     Column("has_profile", Integer, nullable=False),  # 0: nothing at all is known
 )
 """What is known of customers, as far as reports need it."""
-
-campaign_facts = Table(
-    "campaign_facts",
-    metadata,
-    Column("campaign_id", BigInt, primary_key=True, autoincrement=False),
-    Column("name", String(NAME_CHARACTERS_MAX), nullable=False),
-    Column("type", String(NAME_CHARACTERS_MAX), nullable=False),
-    Column("start_date", Integer, nullable=False),  # days since 1970-01-01
-    Column("end_date", Integer, nullable=False),  # last date, included
-    Column("cost_minor", BigInt, nullable=False),
-)
-campaign_targets = Table(
-    "campaign_targets",
-    metadata,
-    Column("campaign_id", BigInt, primary_key=True, autoincrement=False),
-    Column("account_number", UnsignedBig, primary_key=True, autoincrement=False),
-)
-campaign_redemptions = Table(
-    "campaign_redemptions",
-    metadata,
-    Column("campaign_id", BigInt, primary_key=True, autoincrement=False),
-    Column("account_number", UnsignedBig, primary_key=True, autoincrement=False),
-    Column("redemption_count", BigInt, nullable=False),
-)

@@ -12,12 +12,16 @@ from litestar.response import Template
 
 from admin.access import Visitor, needs
 from admin.campaigns import (
+    AUDIENCES,
     STATES,
     CampaignForm,
     CampaignState,
+    addressed_count,
     campaign_seen,
     campaigns_page,
     form_of,
+    last_date_of,
+    may_change,
     sales_of,
     save,
     state_on,
@@ -84,7 +88,11 @@ def show_campaign(request: Request[Visitor, Any, Any], campaign_id: FromPath[int
             states=STATES,
             tones=TONES,
             sales=sales_of(session, request.user, campaign),
-            may_change=request.user.may("campaigns", Action.CHANGE),
+            audiences=AUDIENCES,
+            addressed=addressed_count(session, campaign_id),
+            last_date=last_date_of(campaign),
+            may_change=request.user.may("campaigns", Action.CHANGE) and may_change(request.user, campaign),
+            may_read_reports=request.user.may("reports"),
         )
 
 
@@ -127,7 +135,7 @@ def _form_page(
         filled = None
         if campaign_id:
             campaign = campaign_seen(session, request.user, campaign_id)
-            if campaign is None:
+            if campaign is None or not may_change(request.user, campaign):
                 raise NotFoundException(detail="There is no such campaign.")
             filled = form_of(campaign)
         context = FormContext(session, request.user, request.app.state.references)

@@ -5,7 +5,7 @@ import importlib.util
 import json
 import subprocess
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ FIRST_DATE = date(1970, 1, 1)
 EVERYBODY = Visitor(1, "test", "Test", "en", 0, frozenset(), frozenset(), (), "", b"")
 PART = (20, 3)
 ALL_ROWS = 10_000_000
+LOADED_AT = datetime(2018, 1, 1, tzinfo=UTC)
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec(PACKAGE) is None or importlib.util.find_spec("polars") is None,
@@ -76,7 +77,7 @@ class Replayed:
         data = data_folder()
         write_facts(Plan(load_year(data, mod, residue), read_rules(RULES), 1), data, folder / "facts")
         for database in self.databases.values():
-            load_facts(database, folder / "facts")
+            load_facts(database, folder / "facts", LOADED_AT)
 
     def rows(self, name: str, **asked: Any) -> list[dict[str, Any]]:
         """Rows of a report as of the last day of the year, by the columns' names."""
@@ -240,10 +241,11 @@ def said_age_by_income(made):
 
 
 def said_campaigns(made):
-    names = {"campaign_id": "campaign_id", "type": "type", "start": "start_date", "end": "end_date"}
+    names = {"campaign_id": "code", "type": "type", "start": "start_date", "end": "end_date"}
     names |= {"targeted": "targeted", "targeted_active": "active", "visits": "visits", "spend_c": "spend_minor"}
     names |= {"redeemers": "redeemers", "redemptions": "redemptions"}
-    return iso(by_customer(made.rows("campaigns"), **names), "start", "end")
+    rows = [row | {"code": int(row["code"])} for row in made.rows("campaigns")]
+    return iso(by_customer(rows, **names), "start", "end")
 
 
 def said_habits(made):

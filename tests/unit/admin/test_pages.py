@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from alembic import command
 from litestar.testing import TestClient
 from sqlalchemy import insert, select
 
@@ -16,7 +17,7 @@ from admin.card_search import conditions, digits_of, number_spans
 from admin.database import to_signed
 from admin.errors import SettingsError
 from admin.messages import missing
-from admin.migrating import differences, is_current
+from admin.migrating import _config, differences, is_current
 from admin.models.journal import entries
 from admin.models.mirror import cards
 from admin.models.people import User
@@ -51,6 +52,46 @@ def put_entries(office, count, *, organisation_id, card_number, code=0):
 def test_migrations_make_exactly_the_tables_of_the_models(database):
     assert is_current(database)
     assert differences(database) == []
+
+
+def test_campaigns_that_were_loaded_for_reports_are_carried_into_those_of_operators_and_back(database):
+    def step(command, revision):
+        config = _config()
+        with database.writer.connect() as connection:
+            config.attributes["connection"] = connection
+            command(config, revision)
+            connection.commit()
+
+    def rows(question):
+        with database.writer.connect() as connection:
+            return [tuple(row) for row in connection.exec_driver_sql(question)]
+
+    def do(*statements):
+        with database.writer.begin() as connection:
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+
+    facts = "SELECT campaign_id, name, cost_minor FROM campaign_facts ORDER BY 1"
+    targets = "SELECT campaign_id, account_number FROM campaign_targets ORDER BY 1, 2"
+    step(command.downgrade, "0009")
+    do(
+        "INSERT INTO campaigns (name, from_date, until_date, store_ids, target, segment, ruleset, message, is_stopped,"
+        " organisation_id, maker_id, made_at) VALUES ('Own', 10, 20, '', '', 3, 0, '', true, 1, 1, 0)",
+        "INSERT INTO campaign_facts VALUES (1, 'May', 'mail', 30, 40, 5), (2, 'June', 'mail', 41, 50, 0)",
+        "INSERT INTO campaign_targets VALUES (1, 77), (2, 77), (2, 78)",
+        "INSERT INTO campaign_redemptions VALUES (2, 78, 3)",
+    )
+    step(command.upgrade, "head")
+    assert rows("SELECT id, code, name, audience, from_date, stopped_date, cost_minor FROM campaigns ORDER BY id") == [
+        (1, "", "Own", "segment", 10, 20, 0),
+        (2, "1", "May", "list", 30, 0, 5),
+        (3, "2", "June", "list", 41, 0, 0),
+    ]
+    assert rows(targets) == [(2, 77), (3, 77), (3, 78)]
+    assert rows("SELECT * FROM campaign_redemptions") == [(3, 78, 3)]
+    step(command.downgrade, "0009")
+    assert rows(facts) == [(1, "May", 5), (2, "June", 0)] and rows(targets) == [(1, 77), (2, 77), (2, 78)]
+    assert rows("SELECT name FROM campaigns WHERE is_stopped") == [("Own",)]
 
 
 def test_entries_are_filtered_paged_and_scoped(office):

@@ -8,21 +8,11 @@ import re
 
 import pytest
 from python_calamine import CalamineWorkbook
-from sqlalchemy import String, func, insert, literal, select
+from sqlalchemy import func, literal, select
 
 from admin.errors import RefusedError
 from admin.models.audit import AuditRow
-from admin.models.journal import daily_totals, entries
-from admin.models.sales import (
-    baskets,
-    bill_lines,
-    campaign_facts,
-    campaign_redemptions,
-    campaign_targets,
-    fees,
-    goods_names,
-    member_facts,
-)
+from admin.models.sales import goods_names
 from admin.people.sign_in import find_visitor
 from admin.reports import running
 from admin.reports.csv_file import guarded
@@ -30,76 +20,17 @@ from admin.reports.facts import load_facts
 from admin.reports.registry import GROUPS, REPORTS
 from admin.reports.report import Report
 from admin.reports.running import outcome, scope_of
-from switch.protocol.messages import AlarmKind, MessageType
-from switch.protocol.records import AlarmRecord, CardTypeRecord, OrganisationRecord
-from tests.support.admin_office import HQ, NORTH, NORTH_CARD, NORTH_STORE, SOUTH, SOUTH_CARD, SOUTH_STORE
+from switch.protocol.messages import MessageType
+from tests.support.admin_office import NORTH, NORTH_CARD, NORTH_STORE, SOUTH, SOUTH_STORE
+from tests.support.admin_trade import DAY, EVIL, GUEST_SPENT, NORTH_SPENT, SOUTH_SPENT, buy, put_trade
 
 on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-POINTS = 300
-"""Of each purchase, in hundredths."""
-DAY = 20_454
-"""2026-01-01."""
-NORTH_SPENT, SOUTH_SPENT, GUEST_SPENT = 10_000, 700, 55
-"""Of the northern card at home, of the southern one at home, of the southern one in the north."""
-EVIL = "=HYPERLINK(1)"
-
-
-def put(connection, table, **values):
-    """A row; 0 or nothing where nothing is said."""
-    nothing = {column.name: "" if isinstance(column.type, String) else 0 for column in table.columns}
-    connection.execute(insert(table).values(nothing | values))
-
-
-def buy(connection, sequence, card, store, amount, *, date=DAY, issuer=0):
-    """A debit as the follower writes it: entry, sums, basket and a line."""
-    common = {
-        "business_date": date,
-        "store_id": store,
-        "issuing_organisation_id": issuer or store,
-        "accepting_organisation_id": store,
-    }
-    entry = {"sequence": sequence, "card_number": card, "account_number": card, "amount_minor": amount, **common}
-    entry |= {"type": MessageType.DEBIT, "terminal_id": store * 1000, "time_ms": date * 86_400_000}
-    put(connection, entries, id=sequence << 10, value_minor=-amount, due_minor=amount, **entry)
-    put(connection, baskets, visits=1, line_count=1, **entry)
-    line = {"id": sequence << 8, "item": 5, "department": 7, "category": 8}
-    put(connection, bill_lines, amount_minor=amount, **line)
-    sums = {"type": MessageType.DEBIT, "entry_count": 1, "amount_minor": amount, "value_minor": -amount}
-    sums |= {"points_hundredths": POINTS}
-    put(connection, daily_totals, **(common | sums))
 
 
 @pytest.fixture
 def shop(office):
-    """Two regions that have traded: at home, and one card abroad."""
-    office.put_two_regions()
-    office.put(
-        OrganisationRecord(organisation_id=99, node=2, parent_id=HQ, name=EVIL.encode().ljust(40, b"\0")),
-        AlarmRecord(
-            state=1,
-            alarm=AlarmKind.CLONE,
-            sequence=9,
-            card_number=NORTH_CARD,
-            first_store_id=NORTH_STORE,
-            second_store_id=SOUTH_STORE,
-            second_ms=DAY * 86_400_000,
-        ),
-        CardTypeRecord(code=1, key=1),
-    )
-    with office.database.writer.begin() as connection:
-        buy(connection, 1, NORTH_CARD, NORTH_STORE, NORTH_SPENT)
-        buy(connection, 2, SOUTH_CARD, SOUTH_STORE, SOUTH_SPENT, date=DAY + 70)
-        buy(connection, 3, SOUTH_CARD, NORTH_STORE, GUEST_SPENT, date=DAY + 71, issuer=SOUTH_STORE)
-        put(connection, goods_names, kind="department", number=7, name=EVIL)
-        put(connection, member_facts, account_number=NORTH_CARD, member=4, age="25-34", has_profile=1)
-        put(connection, campaign_facts, campaign_id=1, name="May", start_date=DAY, end_date=DAY + 9, cost_minor=100)
-        put(connection, campaign_targets, campaign_id=1, account_number=NORTH_CARD)
-        put(connection, campaign_redemptions, campaign_id=1, account_number=NORTH_CARD, redemption_count=2)
-        put(connection, fees, sequence=4, business_date=DAY, kind=3, tender=1, card_count=1, fee_minor=30)
-    office.add_user("finn", "finance")
-    office.add_user("hugo", "hq-supervisor")
-    office.add_user("nora", "store-manager", organisation_id=NORTH)
-    office.add_user("sam", "store-manager", organisation_id=SOUTH)
+    """Two regions that have traded."""
+    put_trade(office)
     return office
 
 
@@ -367,18 +298,18 @@ def test_facts_come_whole_or_not_at_all(shop, tmp_path):
     (tmp_path / "goods_names.csv").write_text("kind,number,name\ndepartment,7,Fruit\n")
     (tmp_path / "campaigns.csv").write_text("campaign_id,name,type,start_date,end_date,cost_minor\n2,x,y,soon,2026,0\n")
     with pytest.raises(RefusedError, match=r"campaigns\.csv, line 2"):
-        load_facts(shop.database, tmp_path)
+        load_facts(shop.database, tmp_path, shop.service.now())
     (tmp_path / "campaigns.csv").write_text("campaign_id,name\n")
     with pytest.raises(RefusedError, match="expected the columns"):
-        load_facts(shop.database, tmp_path)
+        load_facts(shop.database, tmp_path, shop.service.now())
     with shop.database.read() as session:
         assert session.scalars(select(goods_names.c.name)).all() == [EVIL]
     (tmp_path / "campaigns.csv").unlink()
-    assert load_facts(shop.database, tmp_path) == {"goods_names.csv": 1}
+    assert load_facts(shop.database, tmp_path, shop.service.now()) == {"goods_names.csv": 1}
     with shop.database.read() as session:
         assert session.scalars(select(goods_names.c.name)).all() == ["Fruit"]
     with pytest.raises(RefusedError, match="got none"):
-        load_facts(shop.database, tmp_path / "nowhere")
+        load_facts(shop.database, tmp_path / "nowhere", shop.service.now())
 
 
 @on_sqlite
