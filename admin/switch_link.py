@@ -17,7 +17,16 @@ import msgspec
 from switch.protocol.errors import ProtocolError
 from switch.protocol.layout import Packed
 from switch.protocol.limits import FOLLOW_BYTES_MAX
-from switch.protocol.messages import FollowReply, FollowRequest, MessageType, StatisticsRequest
+from switch.protocol.messages import (
+    SOFTWARE_VERSION,
+    FollowReply,
+    FollowRequest,
+    MessageType,
+    SignedOnReply,
+    SignedOnRequest,
+    SignedOnRow,
+    StatisticsRequest,
+)
 from switch.protocol.session import AnyReply, Message, Refused, SignedOn, TerminalSession, parse_reply
 
 from ._clock import Surroundings
@@ -30,6 +39,8 @@ ANSWER_TIMEOUT_S = 30.0
 RECEIVE_BYTES = 262_144
 EPHEMERAL_BYTES = 32
 KEY_BYTES = 32
+SESSIONS_MAX = 100_000
+"""Of one look at who is signed on: more than a switch has descriptors for, so that a look ends."""
 
 
 class TerminalKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,7 +78,9 @@ class SwitchLink:
     """A connection: `with SwitchLink(host, port, key, ephemeral) as link`."""
 
     def __init__(self, host: str, port: int, key: TerminalKey, random_bytes: Callable[[int], bytes]) -> None:
-        self._session = TerminalSession(key.terminal_id, bytes.fromhex(key.key), random_bytes(EPHEMERAL_BYTES))
+        self._session = TerminalSession(
+            key.terminal_id, bytes.fromhex(key.key), random_bytes(EPHEMERAL_BYTES), SOFTWARE_VERSION
+        )
         self._sequence = 0
         try:
             self._socket = socket.create_connection((host, port), CONNECT_TIMEOUT_S)
@@ -125,6 +138,21 @@ class SwitchLink:
         if not isinstance(reply, dict):
             raise SwitchLinkError(f"switch: expected counters, got {type(reply).__name__}; give right FOLLOW")
         return reply
+
+    def signed_on(self) -> list[SignedOnRow]:
+        """Who is signed on at this moment, by the order in which they came."""
+        found: list[SignedOnRow] = []
+        while len(found) < SESSIONS_MAX:
+            after = found[-1].session if found else 0
+            reply = self.ask(MessageType.SIGNED_ON, SignedOnRequest(after_session=after))
+            if not isinstance(reply, SignedOnReply):
+                raise SwitchLinkError(
+                    f"switch: expected who is signed on, got {type(reply).__name__}; give right FOLLOW"
+                )
+            found += reply.sessions
+            if reply.is_last or not reply.row_count:
+                break
+        return found
 
     def _send(self, data: bytes) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from switch.protocol.messages import (
     PutStoreRequest,
     PutTerminalRequest,
     Right,
+    SignedOnRow,
     TerminalStatus,
 )
 from switch.protocol.records import (
@@ -30,6 +32,7 @@ from .output import CommandError, insist
 from .units import (
     Money,
     format_decimal,
+    format_moment,
 )
 
 
@@ -264,3 +267,53 @@ def list_terminals(*, switch: Switch = DEFAULT) -> int:
         }
 
     return list_all(switch, RecordKind.TERMINAL, TerminalRecord, row_of, "no terminals")
+
+
+@terminal_app.command(name="online")
+def list_signed_on(terminal: int = 0, *, switch: Switch = DEFAULT) -> int:
+    """List who is signed on at this moment: since when, from where, with which software and key, last message.
+
+    For example:
+        cardswitch terminal online
+        cardswitch terminal online 7
+
+    Times are UTC. This command's own session is among them. The journal does
+    not know who is signed on; the switch tells it when it is asked.
+
+    Parameters
+    ----------
+    terminal
+        Number of a terminal; without it all are listed.
+    """
+
+    async def work(desk: Desk) -> int:
+        rows = [_session_row(session) async for session in desk.client.signed_on(terminal_id=terminal)]
+        desk.out.rows(rows, nothing="nobody is signed on" if terminal == 0 else f"terminal {terminal}: not signed on")
+        return 0
+
+    return at_desk(switch, work)
+
+
+def _session_row(row: SignedOnRow) -> dict[str, Any]:
+    return {
+        "terminal": row.terminal_id,
+        "since": format_moment(row.signed_on_ms),
+        "address": address_text(row.address),
+        "protocol": row.protocol_version,
+        "software": version_text(row.software_version),
+        "key_version": row.key_version,
+        "frames": row.frame_count,
+        "errors": row.error_count,
+        "last_message": format_moment(row.last_message_ms),
+    }
+
+
+def address_text(address: bytes) -> str:
+    """Where a session comes from, as people write it; empty: unknown."""
+    found = ipaddress.IPv6Address(address)
+    return "" if not any(address) else str(found.ipv4_mapped or found)
+
+
+def version_text(version: int) -> str:
+    """Version of a terminal's software; empty: it does not say."""
+    return f"{version >> 8}.{version & 0xFF}" if version else ""

@@ -14,6 +14,7 @@ cdef class Intake:
     cdef readonly Engine engine
     cdef readonly int fd                         # an epoll instance; readable when any of its sockets is
     cdef readonly uint64_t receive_count
+    cdef uint64_t session_count                  # sessions read so far: each gets the next number
     cdef dict links                              # fd -> Link: keeps them alive while the kernel holds their addresses
     cdef Round round
     cdef uint8_t* slices                         # a receive buffer for each link of a group

@@ -6,7 +6,8 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 cdef packed struct sign_on_header_t:  # 12 bytes
     uint8_t magic[4]  # the letters CSWP
     uint8_t version  # protocol version: 1
-    uint8_t reserved[3]  # zero
+    uint8_t reserved  # zero
+    uint16_t software_version  # version of its software: major * 256 + minor; 0: it does not say
     uint32_t terminal_id  # number of the terminal, above 0; chooses the pre-shared key
 
 
@@ -814,6 +815,33 @@ cdef packed struct read_records_reply_t:  # 8 bytes. Whole records, one behind t
     uint32_t record_count  # records that follow
 
 
+cdef packed struct signed_on_request_t:  # 16 bytes
+    uint64_t after_session  # 0, or the last session of the reply before
+    uint32_t terminal_id  # only sessions of this terminal; 0: of all
+    uint32_t count_max  # most sessions wanted; 0: as many as fit a reply
+
+
+cdef packed struct signed_on_row_t:  # 64 bytes. One session that is signed on.
+    uint64_t session  # number of the session, from 1, ascending since the switch started
+    int64_t signed_on_ms  # when it signed on, milliseconds since 1970-01-01 UTC
+    int64_t last_message_ms  # when the last whole frame came; the sign-on, when none has
+    uint64_t frame_count  # frames that came since the sign-on, echoes among them
+    uint8_t address[16]  # where it connects from: IPv6, or IPv4 as ::ffff:a.b.c.d; 0: unknown
+    uint32_t terminal_id  # who it is
+    uint32_t error_count  # error replies so far
+    uint16_t key_version  # version of the terminal's key that it signed on with
+    uint16_t software_version  # as in its sign-on header: major * 256 + minor; 0: not told
+    uint8_t protocol_version  # version of the protocol that it speaks
+    uint8_t reserved[3]  # zero
+
+
+cdef packed struct signed_on_reply_t:  # 8 bytes
+    uint16_t code  # 0
+    uint8_t is_last  # 1: there are no more; 0: ask on behind the last session of this reply
+    uint8_t reserved  # zero
+    uint32_t row_count  # rows that follow
+
+
 cdef packed struct account_record_t:  # 128 bytes. Value of one or several cards, named by the number of its first card.
     uint8_t kind  # 1
     uint8_t version  # 2
@@ -1382,6 +1410,7 @@ cdef enum:  # MessageType
     TYPE_FOLLOW = 0x60
     TYPE_STATISTICS = 0x61
     TYPE_READ_RECORDS = 0x62
+    TYPE_SIGNED_ON = 0x63
     TYPE_ERROR = 0x7f
 
 
@@ -1558,7 +1587,7 @@ cdef enum:  # Right
     RIGHT_PAY = 1  # debit, reversal, hold, capture, release, refund, quote, balance, redemption, day close
     RIGHT_CREDIT = 2  # credit, transfer, visits
     RIGHT_CONFIGURE = 4  # card types, rules, prices, stores, terminals, cut-over; open card; opening balances
-    RIGHT_FOLLOW = 8  # the journal, records and statistics
+    RIGHT_FOLLOW = 8  # the journal, records, statistics and who is signed on
     RIGHT_CARDS = 16  # the card desk: life cycle, PINs, limits, media; adjustments, transfers and backfills of points
     RIGHT_SECURITY = 32  # keys, media policies, ways between stores, alarms
 
@@ -1916,6 +1945,7 @@ cdef enum:  # constants
     DAY_TOTALS_MAX = 32  # Rows of a day close: more than there are types of requests with an amount.
     DAY_LIST_ROWS_MAX = 1024  # Rows of one list reply: 24 KiB.
     DAY_DIGEST_PARTS_MAX = 256
+    SIGNED_ON_ROWS_MAX = 1000
     RECORDS_LISTED_MAX = 262144
     COUNTER_STEP_MAX = 64  # A chip's counter may be this far ahead: broken taps and lost messages of an honest card.
     COUNTER_REFER_MAX = 1024
@@ -2100,6 +2130,8 @@ cdef extern from *:
         [0x61] = {.known = 1, .fixed_bytes = 0, .reserved = {{0, 0}}, .right = 8, .keyed = 0, .has_card = 0, .evidence =
             0},
         [0x62] = {.known = 1, .fixed_bytes = 32, .reserved = {{1, 3}}, .right = 8, .keyed = 0, .has_card = 0, .evidence
+            = 0},
+        [0x63] = {.known = 1, .fixed_bytes = 16, .reserved = {{0, 0}}, .right = 8, .keyed = 0, .has_card = 0, .evidence
             = 0},
     };
     """

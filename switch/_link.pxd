@@ -33,9 +33,14 @@ cdef class Link:
     cdef readonly uint64_t frame_count
     cdef uint64_t frames_before                  # frame_count before this turn
     cdef public int64_t deadline_ms              # by the monotonic clock: when to close it unless a whole frame comes
+    cdef int64_t last_frame_ms                   # by the monotonic clock: when the last whole frame came
     cdef readonly uint16_t key_version           # of the terminal's key that the session was made with
     cdef uint8_t storage_version                 # under which that key was wrapped when it was looked at last
     cdef uint8_t key_mark[KEY_MARK_BYTES]        # start of that wrapping
+    cdef uint16_t software_version               # as its sign-on said; 0: nothing
+    cdef uint8_t address[16]                     # where it connects from: IPv6, or IPv4 mapped; 0: unknown
+    cdef int64_t signed_on_ms                    # by the monotonic clock
+    cdef uint64_t session                        # its number since the switch started; 0: it is not read yet
     cdef challenges_t challenges
     cdef list cold                               # messages for the dispatcher, or None
     cdef uint8_t* tail                           # start of a frame whose rest has not come, or what waits while paused

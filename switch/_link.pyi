@@ -2,6 +2,7 @@ from switch._fastpath import Engine
 
 RECEIVE_BYTES: int
 TAIL_BYTES_MAX: int
+ADDRESS_BYTES: int
 
 class Link:
     @property
@@ -36,6 +37,8 @@ class Link:
         challenge: bytes = ...,
         previous_challenge: bytes = ...,
         key_version: int = ...,
+        software_version: int = ...,
+        address: bytes = ...,
     ) -> None: ...
     def receive(self, buffer: bytearray | memoryview, size: int, now_ms: int) -> list[bytes] | None: ...
     def count_error(self) -> None: ...

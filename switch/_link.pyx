@@ -37,6 +37,10 @@ RECEIVE_BYTES = 262144
 TAIL_BYTES_MAX = RECEIVE_BYTES + FRAME_BYTES_MAX + FRAME_LENGTH_BYTES
 
 
+ADDRESS_BYTES = 16
+"""An IPv6 address; one of IPv4 is mapped into it (RFC 4291, section 2.5.5.2)."""
+
+
 cdef inline bint decided_here(uint8_t request_type) noexcept nogil:
     # What carries or names a key passes the key desk first.
     if (request_type == TYPE_PUT_TERMINAL or request_type == TYPE_PUT_MEDIUM or request_type == TYPE_PUT_KEY
@@ -68,16 +72,21 @@ cdef class Link:
 
     `fd` is a duplicate of the socket that the link owns and closes; keys are the session's, 32 bytes each; challenges
     (8 bytes) are what chips are asked in this session, and were in the terminal's session before; `key_version` is
-    that of the terminal's key that it signed on with (0: the one that its record has now).
+    that of the terminal's key that it signed on with (0: the one that its record has now); `software_version` is what
+    its sign-on said, `address` where it connects from (16 bytes, IPv6 or IPv4 mapped; zero: unknown).
     """
 
     def __cinit__(self, Engine engine not None, int fd, uint32_t terminal_id, bytes receive_key, bytes send_key,
                   bytes challenge=bytes(CHALLENGE_BYTES), bytes previous_challenge=bytes(CHALLENGE_BYTES),
-                  uint16_t key_version=0):
+                  uint16_t key_version=0, uint16_t software_version=0, bytes address=bytes(ADDRESS_BYTES)):
         if len(receive_key) != 32 or len(send_key) != 32:
             raise ValueError("link keys: expected 32 bytes each")
         if len(challenge) != CHALLENGE_BYTES or len(previous_challenge) != CHALLENGE_BYTES:
             raise ValueError(f"link challenges: expected {CHALLENGE_BYTES} bytes each")
+        if len(address) != ADDRESS_BYTES:
+            raise ValueError(f"link address: expected {ADDRESS_BYTES} bytes, got {len(address)}")
+        memcpy(self.address, <const uint8_t*>address, ADDRESS_BYTES)
+        self.software_version = software_version
         memcpy(self.challenges.current, <const uint8_t*>challenge, CHALLENGE_BYTES)
         memcpy(self.challenges.previous, <const uint8_t*>previous_challenge, CHALLENGE_BYTES)
         self.engine = engine

@@ -18,7 +18,8 @@ from switch._intake import ENDED, NOT_READ, Intake
 from switch._link import Link
 from switch.connection import Connection
 from switch.dispatch import Dispatched, Dispatcher
-from switch.protocol.limits import FRAME_TIMEOUT_MS
+from switch.protocol.limits import FRAME_TIMEOUT_MS, SIGNED_ON_ROWS_MAX
+from switch.protocol.messages import SignedOnReply, SignedOnRequest, SignedOnRow
 from switch.sign_on_guard import source_of
 
 SWEEP_S = 1.0
@@ -33,6 +34,8 @@ SILENT_MIN = 64
 
 FILES_RESERVED = 64
 """Descriptors that no stranger may take: journal segments, the balance store, the event loop, the operator's files."""
+
+SIGNED_ON_ROW_BYTES = SignedOnRow.width_bytes()
 
 Outcome = tuple[Link, list[bytes] | None, str | None]
 
@@ -74,6 +77,7 @@ class Listener:
     async def open(self, host: str, port: int) -> tuple[str, int]:
         """Start to listen and to commit; the address that was bound."""
         self.dispatcher.connection_figures = self.figures
+        self.dispatcher.signed_on = self.signed_on
         self._loop.add_reader(self._event_fd, self._batch_through)
         self._loop.add_reader(self.intake.fd, self._links_ready)
         self._commit.start(self._event_fd)
@@ -142,6 +146,14 @@ class Listener:
             "receives": self.intake.receive_count,
             **{f"closed: {reason}": count for reason, count in sorted(self.closed_counts.items())},
         }
+
+    def signed_on(self, request: SignedOnRequest) -> SignedOnReply:
+        """Who is signed on, as many as were asked for and fit."""
+        count_max = min(request.count_max or SIGNED_ON_ROWS_MAX, SIGNED_ON_ROWS_MAX)
+        rows, is_more = self.intake.rows(
+            request.after_session, request.terminal_id, count_max, self.now_ms(), self.monotonic_ms()
+        )
+        return SignedOnReply(is_last=0 if is_more else 1, row_count=len(rows) // SIGNED_ON_ROW_BYTES, rows=rows)
 
     # -- called by the loop
 

@@ -9,11 +9,12 @@ frame of SIGN_ON_FRAME_BYTES_MAX for SIGN_ON_TIMEOUT_MS, and no more.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import os
 import socket
 from typing import TYPE_CHECKING, cast
 
-from switch._link import Link
+from switch._link import ADDRESS_BYTES, Link
 from switch.protocol.codes import ResponseCode
 from switch.protocol.frames import FrameCutter, FrameError
 from switch.protocol.limits import BUSY_RETRY_AFTER_MS, SIGN_ON_FRAME_BYTES_MAX, SIGN_ON_TIMEOUT_MS
@@ -76,7 +77,7 @@ class Connection(asyncio.Protocol):
             self._transport.write(refuse_sign_on(ResponseCode.BUSY, BUSY_RETRY_AFTER_MS))  # network
             self._transport.close()
             return
-        link = Link(self._listener.dispatcher.engine, descriptor, *keys)
+        link = Link(self._listener.dispatcher.engine, descriptor, *keys, address=address_bytes(self.address))
         try:
             taken = os.write(descriptor, answer)  # network: an empty socket takes these 100 bytes whole
         except OSError:
@@ -93,3 +94,12 @@ class Connection(asyncio.Protocol):
         self._listener.count_closed(reason)
         if self._transport is not None:
             self._transport.abort()
+
+
+def address_bytes(address: str) -> bytes:
+    """An address of a peer as rows about sessions have it; zeros for one that is not of the internet."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])  # without the name of an interface
+    except ValueError:
+        return bytes(ADDRESS_BYTES)
+    return found.packed if found.version == 6 else b"\0" * 10 + b"\xff\xff" + found.packed

@@ -47,6 +47,8 @@ from switch.protocol.messages import (
     ReadRecordsRequest,
     Reply,
     RewrapKeyRequest,
+    SignedOnReply,
+    SignedOnRequest,
     SignOffRequest,
     SignOnTerms,
     StatisticsRequest,
@@ -78,6 +80,7 @@ COLD_BODIES: dict[int, type[Packed]] = {
     MessageType.FOLLOW: FollowRequest,
     MessageType.STATISTICS: StatisticsRequest,
     MessageType.READ_RECORDS: ReadRecordsRequest,
+    MessageType.SIGNED_ON: SignedOnRequest,
     MessageType.DAY_DIGESTS: DayDigestsRequest,
     MessageType.DAY_LIST: DayListRequest,
 }
@@ -124,16 +127,19 @@ class Dispatcher:
         self.handshake_count = 0
         """Handshakes begun: at most two for a sign-on that is looked at, none for the others."""
         self.connection_figures: Callable[[], dict[str, int]] = dict
+        self.signed_on: Callable[[SignedOnRequest], SignedOnReply] = lambda _request: SignedOnReply()
+        """Who is signed on: only who reads the links can tell."""
 
     # -- sign-on
 
     def sign_on(
         self, payload: bytes, address: str = "", at_ms: int = 0
-    ) -> tuple[bytes, tuple[int, bytes, bytes, bytes, bytes, int] | None]:
+    ) -> tuple[bytes, tuple[int, bytes, bytes, bytes, bytes, int, int] | None]:
         """Answer the first frame: (frame to send, None when refused or what a link needs).
 
-        That is terminal id, receive key, send key, the challenges of this session and of the one before, and the
-        version of the terminal's key. `address` is the sender's, `at_ms` monotonic: who fails too often hears BUSY.
+        That is terminal id, receive key, send key, the challenges of this session and of the one before, the version
+        of the terminal's key and that of its software. `address` is the sender's, `at_ms` monotonic: who fails too
+        often hears BUSY.
         """
         try:
             header, noise_message = parse_sign_on(payload)
@@ -161,7 +167,8 @@ class Dispatcher:
         previous = self._challenges.get(header.terminal_id, challenge)
         self._challenges[header.terminal_id] = challenge
         keys = success.receive_key, success.send_key
-        return success.frame, (header.terminal_id, *keys, challenge, previous, key_version)
+        link = (header.terminal_id, *keys, challenge, previous, key_version, header.software_version)
+        return success.frame, link
 
     def _terminal(self, terminal_id: int) -> TerminalRecord:
         record = self.engine.tables.get(RecordKind.TERMINAL, terminal_id)
@@ -263,11 +270,15 @@ class Dispatcher:
             self._key_desk.settle()
         return Dispatched.ANSWERED
 
-    def _inquire(self, terminal_id: int, type_: int, body: bytes) -> FollowReply | DayReply | ReadRecordsReply:
+    def _inquire(
+        self, terminal_id: int, type_: int, body: bytes
+    ) -> FollowReply | DayReply | ReadRecordsReply | SignedOnReply:
         if type_ == MessageType.FOLLOW:
             return self._follow(FollowRequest.decode(body))
         if type_ == MessageType.READ_RECORDS:
             return read_records(self.engine.tables, ReadRecordsRequest.decode(body))
+        if type_ == MessageType.SIGNED_ON:
+            return self.signed_on(SignedOnRequest.decode(body))
         today = self._business_date(self._now_ms())
         if type_ == MessageType.DAY_DIGESTS:
             return self._day_book.digests(terminal_id, DayDigestsRequest.decode(body), today)

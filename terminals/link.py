@@ -15,7 +15,7 @@ from typing import Final, cast
 
 from switch.protocol.errors import LocalProtocolError, ProtocolError
 from switch.protocol.layout import LayoutError
-from switch.protocol.messages import EchoReply, EchoRequest, Header, MessageType, SignOnTerms
+from switch.protocol.messages import SOFTWARE_VERSION, EchoReply, EchoRequest, Header, MessageType, SignOnTerms
 from switch.protocol.session import Message, Refused, SignedOn, TerminalSession
 
 from ._asker import Asker, Waiter
@@ -43,7 +43,9 @@ class Link(asyncio.Protocol):
     def __init__(self, credentials: Credentials, surroundings: Surroundings) -> None:
         self._loop = asyncio.get_running_loop()
         self._credentials = credentials
-        self._session = TerminalSession(credentials.terminal_id, credentials.key, surroundings.ephemeral_private())
+        self._session = TerminalSession(
+            credentials.terminal_id, credentials.key, surroundings.ephemeral_private(), SOFTWARE_VERSION
+        )
         self._now_ms = surroundings.now_ms
         self._who = f"terminal {credentials.terminal_id}"
         self._transport: asyncio.Transport | None = None

@@ -37,6 +37,9 @@ from switch.protocol.messages import (
     SetCardRequest,
     SetPinRequest,
     SetTypeStateRequest,
+    SignedOnReply,
+    SignedOnRequest,
+    SignedOnRow,
     TerminalStatus,
 )
 
@@ -271,6 +274,20 @@ class OperatorCalls(KeyCalls, SecurityCalls):
                 return
             yield reply
             position = reply.next_position
+
+    async def signed_on(self, *, terminal_id: int = 0) -> AsyncIterator[SignedOnRow]:
+        """Who is signed on at this moment (one terminal, or all); needs the right to follow."""
+        after = 0
+        while True:
+            request = SignedOnRequest(after_session=after, terminal_id=terminal_id)
+            reply = await self._ask(MessageType.SIGNED_ON, request.encode())
+            assert isinstance(reply, SignedOnReply)
+            sessions = reply.sessions
+            for session in sessions:
+                yield session
+            if reply.is_last or not sessions:
+                return
+            after = sessions[-1].session
 
     async def statistics(self) -> dict[str, int]:
         """The switch's counters by name."""

@@ -16,7 +16,10 @@ class SignOnHeader(Packed, kw_only=True):
 
     magic: Annotated[bytes, octets(4, "terminal", "the letters CSWP")] = MAGIC
     version: Annotated[int, u8("terminal", "protocol version: 1")] = PROTOCOL_VERSION
-    reserved: Annotated[bytes, octets(3, "terminal", "zero")] = bytes(3)
+    reserved: Annotated[int, u8("terminal", "zero")] = 0
+    software_version: Annotated[
+        int, u16("terminal", "version of its software: major * 256 + minor; 0: it does not say")
+    ] = 0
     terminal_id: Annotated[int, u32("terminal", "number of the terminal, above 0; chooses the pre-shared key")]
 
 

@@ -1,10 +1,11 @@
-"""What followers and consoles read: the journal, counters, records."""
+"""What followers and consoles read: the journal, counters, records, who is signed on."""
 
 from __future__ import annotations
 
 from typing import Annotated, ClassVar, Self
 
-from .layout import LayoutError, Packed, octets, u8, u16, u32, u64
+from .layout import LayoutError, Packed, i64, octets, u8, u16, u32, u64
+from .rows import decode_rows
 
 
 class FollowRequest(Packed, kw_only=True):
@@ -83,3 +84,62 @@ class ReadRecordsReply(Packed, kw_only=True):
         if len(body) < cls.width_bytes():
             raise LayoutError("ReadRecordsReply length", 0, cls.width_bytes(), len(body), "the switch is broken")
         return cls(**cls._fixed_fields(body), records=bytes(body[cls.width_bytes() :]))
+
+
+class SignedOnRequest(Packed, kw_only=True):
+    """Ask who is signed on at this moment; changes nothing and is in no journal. For consoles, not for tills.
+
+    Sessions come in the order in which they were signed on. Each has a number that is not given again until the switch
+    starts anew, so whoever asks on behind the last one misses none that stays, and sees none twice.
+    """
+
+    after_session: Annotated[int, u64("operator", "0, or the last session of the reply before")] = 0
+    terminal_id: Annotated[int, u32("operator", "only sessions of this terminal; 0: of all")] = 0
+    count_max: Annotated[int, u32("operator", "most sessions wanted; 0: as many as fit a reply")] = 0
+
+
+class SignedOnRow(Packed, kw_only=True):
+    """One session that is signed on."""
+
+    session: Annotated[int, u64("switch", "number of the session, from 1, ascending since the switch started")]
+    signed_on_ms: Annotated[int, i64("switch", "when it signed on, milliseconds since 1970-01-01 UTC")]
+    last_message_ms: Annotated[int, i64("switch", "when the last whole frame came; the sign-on, when none has")]
+    frame_count: Annotated[int, u64("switch", "frames that came since the sign-on, echoes among them")]
+    address: Annotated[
+        bytes, octets(16, "switch", "where it connects from: IPv6, or IPv4 as ::ffff:a.b.c.d; 0: unknown")
+    ]
+    terminal_id: Annotated[int, u32("switch", "who it is")]
+    error_count: Annotated[int, u32("switch", "error replies so far")]
+    key_version: Annotated[int, u16("switch", "version of the terminal's key that it signed on with")]
+    software_version: Annotated[int, u16("switch", "as in its sign-on header: major * 256 + minor; 0: not told")]
+    protocol_version: Annotated[int, u8("switch", "version of the protocol that it speaks")]
+    reserved: Annotated[bytes, octets(3, "switch", "zero")] = bytes(3)
+
+
+class SignedOnReply(Packed, kw_only=True):
+    """Who is signed on; rows as many as `row_count` says, one behind the other."""
+
+    trailing: ClassVar[tuple[str, ...]] = ("rows",)
+
+    code: Annotated[int, u16("switch", "0")] = 0
+    is_last: Annotated[int, u8("switch", "1: there are no more; 0: ask on behind the last session of this reply")] = 1
+    reserved: Annotated[int, u8("switch", "zero")] = 0
+    row_count: Annotated[int, u32("switch", "rows that follow")] = 0
+    rows: bytes = b""
+
+    @property
+    def sessions(self) -> tuple[SignedOnRow, ...]:
+        """The rows, decoded."""
+        return decode_rows(SignedOnRow, self.rows)
+
+    def encode(self) -> bytes:
+        """Fixed part and rows."""
+        return Packed.encode(self) + self.rows
+
+    @classmethod
+    def decode(cls, body: bytes | bytearray | memoryview) -> Self:
+        """Reply from its bytes."""
+        rest_bytes = len(body) - cls.width_bytes()
+        if rest_bytes < 0 or rest_bytes % SignedOnRow.width_bytes():
+            raise LayoutError("SignedOnReply length", 0, cls.width_bytes(), len(body), "the switch is broken")
+        return cls(**cls._fixed_fields(body), rows=bytes(body[cls.width_bytes() :]))

@@ -19,6 +19,8 @@ from .messages import (
     Evidence,
     FollowReply,
     Header,
+    SignedOnReply,
+    SignedOnRow,
     SignOnHeader,
     Tender,
 )
@@ -178,6 +180,9 @@ DAY_LIST_ROWS_MAX = 1_024
 DAY_DIGEST_PARTS_MAX = 256
 """Parts of one digests request: 6 KiB of reply, and four rounds find one sale in four thousand million."""
 
+SIGNED_ON_ROWS_MAX = 1_000
+"""Sessions of one reply about who is signed on: 64,000 bytes, as much as a follow reply has."""
+
 RECORDS_LISTED_MAX = 262_144
 """Records that a kind may have to be listed; all rules there may be, a few milliseconds of the event loop."""
 
@@ -241,6 +246,7 @@ assert SignOnHeader.width_bytes() + NOISE_KEY_BYTES + TAG_BYTES == SIGN_ON_FRAME
 assert _LONGEST_DEBIT_BYTES <= FRAME_BYTES_MAX, "the longest debit must fit a frame"
 assert FRAME_BYTES_MAX <= REPLY_FRAME_BYTES_MAX < 2 ** (8 * FRAME_LENGTH_BYTES), "a length field must be able to say it"
 assert Header.width_bytes() + FollowReply.width_bytes() + FOLLOW_BYTES_MAX + TAG_BYTES <= REPLY_FRAME_BYTES_MAX
+assert SignedOnReply.width_bytes() + SIGNED_ON_ROWS_MAX * SignedOnRow.width_bytes() <= FOLLOW_BYTES_MAX
 assert SIGN_ON_TIMEOUT_MS < IDLE_TIMEOUT_MS and FRAME_TIMEOUT_MS < IDLE_TIMEOUT_MS, "the short ones end first"
 assert 0 < BUSY_RETRY_AFTER_MS <= FULL_RETRY_AFTER_MS < IDLE_TIMEOUT_MS, "a retry must come before the idle time-out"
 assert IN_FLIGHT_MAX < 2**16, "sign-on terms carry it in two bytes"

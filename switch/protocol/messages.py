@@ -16,7 +16,7 @@ whatever their type; the switch remembers that answer under the key.
 | `cards.py` | the card desk |
 | `security.py`, `security_terms.py` | evidence of media; media, policies, keys, alarms and their named values |
 | `configuration.py`, `rules.py` | card types, organisation, terminals; points categories, gifts, rules, prices |
-| `following.py` | the journal, counters and records, as followers and consoles read them |
+| `following.py` | the journal, counters, records and who is signed on, as followers and consoles read them |
 """
 
 from __future__ import annotations
@@ -91,6 +91,9 @@ from .following import (
     FollowRequest,
     ReadRecordsReply,
     ReadRecordsRequest,
+    SignedOnReply,
+    SignedOnRequest,
+    SignedOnRow,
     StatisticsRequest,
 )
 from .layout import Packed
@@ -161,6 +164,7 @@ from .terms import (
     PROTOCOL_VERSION,
     REPLY_BIT,
     RESERVED_TYPES,
+    SOFTWARE_VERSION,
     TENDER_COUNT_MAX,
     AllowedList,
     DayCloseState,
@@ -200,6 +204,7 @@ __all__ = [
     "REQUESTS",
     "RESERVED_TYPES",
     "RIGHT_NEEDED",
+    "SOFTWARE_VERSION",
     "TENDER_COUNT_MAX",
     "TOTAL_COUNT_OFFSET",
     "WITHOUT_KEY",
@@ -308,6 +313,9 @@ __all__ = [
     "SignOnAnswer",
     "SignOnHeader",
     "SignOnTerms",
+    "SignedOnReply",
+    "SignedOnRequest",
+    "SignedOnRow",
     "StatisticsRequest",
     "SwitchMode",
     "Tender",
@@ -372,6 +380,7 @@ REQUESTS: dict[MessageType, type[Packed]] = {
     MessageType.FOLLOW: FollowRequest,
     MessageType.STATISTICS: StatisticsRequest,
     MessageType.READ_RECORDS: ReadRecordsRequest,
+    MessageType.SIGNED_ON: SignedOnRequest,
 }
 """Body of each request by type."""
 
@@ -424,6 +433,7 @@ RIGHT_NEEDED: dict[MessageType, Right] = {
     MessageType.FOLLOW: Right.FOLLOW,
     MessageType.STATISTICS: Right.FOLLOW,
     MessageType.READ_RECORDS: Right.FOLLOW,
+    MessageType.SIGNED_ON: Right.FOLLOW,
 }
 """Right that a message needs; sign-off and echo need none."""
 
@@ -441,6 +451,7 @@ WITHOUT_KEY: frozenset[MessageType] = frozenset(
         MessageType.FOLLOW,
         MessageType.STATISTICS,
         MessageType.READ_RECORDS,
+        MessageType.SIGNED_ON,
     }
 )
 

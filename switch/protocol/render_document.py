@@ -54,6 +54,7 @@ def _reply_name(type_: messages.MessageType) -> str:
         messages.MessageType.FOLLOW: "FollowReply",
         messages.MessageType.STATISTICS: "JSON",
         messages.MessageType.READ_RECORDS: "ReadRecordsReply",
+        messages.MessageType.SIGNED_ON: "SignedOnReply",
         messages.MessageType.PUT_SWITCH: "refused on the wire",
     }
     return special.get(type_, "Reply")

@@ -49,6 +49,7 @@ from .messages import (
     MessageType,
     ReadRecordsReply,
     Reply,
+    SignedOnReply,
     SignOnAnswer,
     SignOnHeader,
     SignOnTerms,
@@ -298,9 +299,9 @@ class _Session:
 class TerminalSession(_Session):
     """The terminal's side of one connection; a new connection needs a new session and a new ephemeral key."""
 
-    def __init__(self, terminal_id: int, key: bytes, ephemeral_private: bytes) -> None:
+    def __init__(self, terminal_id: int, key: bytes, ephemeral_private: bytes, software_version: int = 0) -> None:
         super().__init__(State.NEW, REPLY_FRAME_BYTES_MAX, FRAME_BYTES_MAX)
-        self._header_bytes = SignOnHeader(terminal_id=terminal_id).encode()
+        self._header_bytes = SignOnHeader(terminal_id=terminal_id, software_version=software_version).encode()
         self._handshake: Initiator | None = Initiator(key, self._header_bytes, ephemeral_private)
         self.challenge = b""
         """What chips are asked in this session (8 bytes): the start of the handshake's hash, known once signed on."""
@@ -385,10 +386,13 @@ _DECODERS: dict[int, Callable[[bytes], Any]] = {
     MessageType.DAY_LIST: DayReply.decode,
     MessageType.FOLLOW: FollowReply.decode,
     MessageType.READ_RECORDS: ReadRecordsReply.decode,
+    MessageType.SIGNED_ON: SignedOnReply.decode,
     MessageType.STATISTICS: msgspec.json.Decoder(dict[str, int]).decode,
 }
 
-AnyReply = Reply | ErrorReply | EchoReply | DayReply | FollowReply | ReadRecordsReply | dict[str, int] | None
+AnyReply = (
+    Reply | ErrorReply | EchoReply | DayReply | FollowReply | ReadRecordsReply | SignedOnReply | dict[str, int] | None
+)
 
 
 def parse_reply(request_type: int, header: Header, body: bytes) -> AnyReply:

@@ -11,6 +11,8 @@ import enum
 PROTOCOL_VERSION = 1
 MAGIC = b"CSWP"
 REPLY_BIT = 0x80
+SOFTWARE_VERSION = 0x0001
+"""What the terminals of this product say of themselves when they sign on: major * 256 + minor."""
 NO_LIMIT = 2**63 - 1
 """Value of an amount limit that does not limit; 0 would allow nothing."""
 NO_COUNT_LIMIT = 2**32 - 1
@@ -84,6 +86,7 @@ class MessageType(enum.IntEnum):
     FOLLOW = 0x60
     STATISTICS = 0x61
     READ_RECORDS = 0x62
+    SIGNED_ON = 0x63
     ERROR = 0x7F
 
 
@@ -104,7 +107,7 @@ class Right(enum.IntFlag):
     CONFIGURE = 4
     """card types, rules, prices, stores, terminals, cut-over; open card; opening balances"""
     FOLLOW = 8
-    """the journal, records and statistics"""
+    """the journal, records, statistics and who is signed on"""
     CARDS = 16
     """the card desk: life cycle, PINs, limits, media; adjustments, transfers and backfills of points"""
     SECURITY = 32

@@ -80,7 +80,7 @@ def wrong_magic(switch, peer):
 
 def reserved_set(switch, peer):
     header = bytearray(header_of(peer.credentials))
-    header[6] = 1
+    header[5] = 1
     return peer.sign_on_frame(header=bytes(header))
 
 

@@ -44,7 +44,7 @@ NEEDED = {
         MessageType.PUT_ALLOWED,
         MessageType.CUT_OVER,
     },
-    Right.FOLLOW: {MessageType.FOLLOW, MessageType.STATISTICS, MessageType.READ_RECORDS},
+    Right.FOLLOW: {MessageType.FOLLOW, MessageType.STATISTICS, MessageType.READ_RECORDS, MessageType.SIGNED_ON},
     Right.CARDS: {
         MessageType.ADJUST_POINTS,
         MessageType.TRANSFER_POINTS,

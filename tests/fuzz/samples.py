@@ -44,6 +44,7 @@ COLD_TYPES = (
     MessageType.FOLLOW,
     MessageType.STATISTICS,
     MessageType.READ_RECORDS,
+    MessageType.SIGNED_ON,
 )
 """Answered by the dispatcher."""
 HOT_TYPES = tuple(sorted({*REQUESTS} - {*COLD_TYPES, MessageType.PUT_SWITCH}))

@@ -57,6 +57,7 @@ COLD_TYPES = {
     MessageType.FOLLOW,
     MessageType.STATISTICS,
     MessageType.READ_RECORDS,
+    MessageType.SIGNED_ON,
 }
 KEY_TYPES = {MessageType.PUT_MEDIUM, MessageType.PUT_KEY, MessageType.REWRAP_KEY, MessageType.CHANGE_KEY}
 """The key desk wraps what is in them before they are decided: tests/unit/switch/test_key_desk.py."""

@@ -30,6 +30,7 @@ HANDLED_BEFORE = {
     MessageType.FOLLOW,
     MessageType.STATISTICS,
     MessageType.READ_RECORDS,
+    MessageType.SIGNED_ON,
 }
 """Types that are answered before the decision; it never sees them."""
 UNKNOWN_TYPES = [number for number in range(256) if number not in DECIDED_TYPES and number not in HANDLED_BEFORE]

@@ -23,6 +23,7 @@ ROWS_OF_REPLIES: dict[int, Callable[[Any], tuple[Packed, ...]]] = {
     MessageType.DAY_DIGESTS: lambda reply: decode_rows(DayDigest, reply.more),
     MessageType.DAY_LIST: lambda reply: decode_rows(DayRow, reply.more),
     MessageType.READ_RECORDS: lambda reply: decode_rows(StoreRecord, reply.records),
+    MessageType.SIGNED_ON: lambda reply: reply.sessions,
 }
 """What follows the fixed part of a reply; requests have their rows among their fields."""
 

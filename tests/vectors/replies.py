@@ -22,6 +22,8 @@ from switch.protocol.messages import (
     ReadRecordsReply,
     RecordsEnd,
     Reply,
+    SignedOnReply,
+    SignedOnRow,
 )
 from switch.protocol.records import StoreRecord
 from tests.vectors.example import CARD, DATE, DEBIT_REPLY, NOW_MS
@@ -262,6 +264,40 @@ REPLIES: list[tuple[str, MessageType, Packed | bytes]] = [
             records=rows(
                 StoreRecord(store_id=1, organisation_id=3, last_sequence=4),
                 StoreRecord(store_id=12, organisation_id=3, round_off_minor=10, last_sequence=5),
+            ),
+        ),
+    ),
+    (
+        "reply to signed on: there are more",
+        MessageType.SIGNED_ON,
+        SignedOnReply(
+            is_last=0,
+            row_count=2,
+            rows=rows(
+                SignedOnRow(
+                    session=8,
+                    signed_on_ms=NOW_MS - 60_000,
+                    last_message_ms=NOW_MS - 40,
+                    frame_count=19,
+                    address=bytes.fromhex("00000000000000000000ffffc0000207"),
+                    terminal_id=1_002,
+                    error_count=0,
+                    key_version=2,
+                    software_version=0x0103,
+                    protocol_version=1,
+                ),
+                SignedOnRow(
+                    session=11,
+                    signed_on_ms=NOW_MS - 30_000,
+                    last_message_ms=NOW_MS - 30_000,
+                    frame_count=0,
+                    address=bytes.fromhex("20010db8000000000000000000000001"),
+                    terminal_id=1_003,
+                    error_count=1,
+                    key_version=1,
+                    software_version=0,
+                    protocol_version=1,
+                ),
             ),
         ),
     ),

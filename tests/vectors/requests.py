@@ -72,6 +72,7 @@ from switch.protocol.messages import (
     SetPinRequest,
     Settlement,
     SetTypeStateRequest,
+    SignedOnRequest,
     SignOffRequest,
     StatisticsRequest,
     Tender,
@@ -462,5 +463,6 @@ REQUESTS: list[tuple[str, MessageType, Packed]] = [
     ("follow", MessageType.FOLLOW, FollowRequest(partition=0, bytes_max=65_000, position=0)),
     ("statistics", MessageType.STATISTICS, StatisticsRequest()),
     ("read records", MessageType.READ_RECORDS, ReadRecordsRequest(kind=RecordKind.STORE, count_max=2, key_a=1)),
+    ("signed on", MessageType.SIGNED_ON, SignedOnRequest(after_session=7, count_max=2)),
     ("sign-off", MessageType.SIGN_OFF, SignOffRequest()),
 ]

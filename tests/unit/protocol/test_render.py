@@ -166,7 +166,7 @@ def test_the_document_states_the_defaults_of_the_settings_that_a_client_may_meet
 
 
 def test_docstrings_below_assignments_are_found():
-    assert attribute_docstrings(messages.Right)["FOLLOW"] == "the journal, records and statistics"
+    assert attribute_docstrings(messages.Right)["FOLLOW"] == "the journal, records, statistics and who is signed on"
     assert "PROTOCOL_VERSION" not in attribute_docstrings(terms)
 
 

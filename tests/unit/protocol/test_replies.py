@@ -15,6 +15,8 @@ from switch.protocol.messages import (
     RangeResult,
     ReadRecordsReply,
     Reply,
+    SignedOnReply,
+    SignedOnRow,
 )
 from switch.protocol.session import parse_reply
 
@@ -31,6 +33,19 @@ FOLLOW_REPLY = FollowReply(partition=0, position=8, next_position=32, durable_po
 OPERATED = Reply(code=0, trace_number=1, more=RangeResult(code=0, detail=0).encode() * 2)
 DAY_REPLY = DayReply(row_count=1, more=bytes(24))
 RECORDS = ReadRecordsReply(record_count=1, records=bytes(64))
+SESSION = SignedOnRow(
+    session=7,
+    signed_on_ms=1,
+    last_message_ms=2,
+    frame_count=3,
+    address=bytes(16),
+    terminal_id=4,
+    error_count=0,
+    key_version=1,
+    software_version=1,
+    protocol_version=1,
+)
+SIGNED_ON = SignedOnReply(is_last=0, row_count=2, rows=SESSION.encode() * 2)
 ERROR_REPLY = ErrorReply(code=221, type=DEBIT, offset=0, expected=40, got=39)
 NOT_PERMITTED = Reply(code=ResponseCode.NOT_PERMITTED, business_date=3)
 
@@ -46,6 +61,8 @@ NOT_PERMITTED = Reply(code=ResponseCode.NOT_PERMITTED, business_date=3)
         (MessageType.DAY_LIST, MessageType.DAY_LIST, NOT_PERMITTED.encode(), NOT_PERMITTED),
         (MessageType.READ_RECORDS, MessageType.READ_RECORDS, RECORDS.encode(), RECORDS),
         (MessageType.READ_RECORDS, MessageType.READ_RECORDS, NOT_PERMITTED.encode(), NOT_PERMITTED),
+        (MessageType.SIGNED_ON, MessageType.SIGNED_ON, SIGNED_ON.encode(), SIGNED_ON),
+        (MessageType.SIGNED_ON, MessageType.SIGNED_ON, NOT_PERMITTED.encode(), NOT_PERMITTED),
         (MessageType.BALANCE, MessageType.BALANCE, REPLY.encode(), REPLY),
         (ECHO, ECHO, ECHO_REPLY.encode(), ECHO_REPLY),
         (MessageType.FOLLOW, MessageType.FOLLOW, FOLLOW_REPLY.encode(), FOLLOW_REPLY),
@@ -70,6 +87,7 @@ def test_each_reply_is_decoded_by_the_type_of_its_request(asked, answered, body,
         pytest.param(ECHO, ECHO, ECHO_REPLY.encode() + b"\0", id="too long"),
         pytest.param(ECHO, ECHO, ECHO_REPLY.encode()[:-1] + b"\1", id="reserved not zero"),
         pytest.param(MessageType.FOLLOW, MessageType.FOLLOW, bytes(31), id="follow too short"),
+        pytest.param(MessageType.SIGNED_ON, MessageType.SIGNED_ON, SIGNED_ON.encode()[:-1], id="half a session"),
         pytest.param(MessageType.STATISTICS, MessageType.STATISTICS, b"{", id="no JSON"),
         pytest.param(MessageType.STATISTICS, MessageType.STATISTICS, b'{"entries": 0.5}', id="no integer"),
         pytest.param(SIGN_OFF, SIGN_OFF, b"\0", id="sign-off with a body"),

@@ -200,7 +200,7 @@ def test_the_sign_on_frame_has_the_documented_length_and_header():
         pytest.param(b"CSWP\x00" + bytes(55), "VERSION", id="version 0"),
         pytest.param(b"CSWP\x01\0\0\0\7\0\0\0" + bytes(47), "SIGN_ON_REFUSED", id="too short"),
         pytest.param(b"CSWP\x01\0\0\0\7\0\0\0" + bytes(49), "SIGN_ON_REFUSED", id="too long"),
-        pytest.param(b"CSWP\x01\0\0\1\7\0\0\0" + bytes(48), "SIGN_ON_REFUSED", id="reserved not zero"),
+        pytest.param(b"CSWP\x01\1\0\0\7\0\0\0" + bytes(48), "SIGN_ON_REFUSED", id="reserved not zero"),
         pytest.param(b"CSWP\x01\0\0\0\0\0\0\0" + bytes(48), "SIGN_ON_REFUSED", id="terminal 0"),
     ],
 )
