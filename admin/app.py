@@ -93,6 +93,7 @@ from .references import References
 from .reports.running import Runner
 from .service import Service
 from .settings import Settings, settings_of_process
+from .signed_on import SignedOnKept
 from .switch_link import link_of
 
 HERE = Path(__file__).parent
@@ -208,6 +209,7 @@ def create_app(
     settings = settings or settings_of_process()
     service = Service(settings, database or Database(settings.url), surroundings)
     pulse = Pulse(lambda: link_of(settings, surroundings), surroundings.now_ms)
+    signed_on_kept = SignedOnKept(lambda: link_of(settings, surroundings), surroundings.now_ms)
     modules = (
         sign_in_pages,
         account_pages,
@@ -288,13 +290,14 @@ def create_app(
                 "request_counts": RequestCounts(),
                 "reports": Runner(service.database, surroundings.now_ms),
                 "pulse": pulse,
+                "signed_on": signed_on_kept,
                 "points_held": HeldKept(),
                 "monitor": alarm_live.Monitor(),
                 "environment": environment,
             }
         ),
         response_headers=HEADERS,
-        on_shutdown=[service.database.close, pulse.close],
+        on_shutdown=[service.database.close, pulse.close, signed_on_kept.close],
     )
 
 

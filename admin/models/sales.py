@@ -70,6 +70,19 @@ fees = Table(
 )
 """Card operations for which a fee was taken or waived."""
 
+close_totals = Table(
+    "close_totals",
+    metadata,
+    Column("terminal_id", BigInt, primary_key=True, autoincrement=False),
+    Column("closed_date", Integer, primary_key=True, autoincrement=False),
+    Column("type", Integer, primary_key=True, autoincrement=False),  # MessageType
+    Column("till_count", BigInt, nullable=False),  # approved requests, as the till counted them
+    Column("till_minor", BigInt, nullable=False),
+    Column("switch_count", BigInt, nullable=False),
+    Column("switch_minor", BigInt, nullable=False),
+)
+"""What a till and the switch had counted at the last close of a business date, by type of request."""
+
 goods_names = Table(
     "goods_names",
     metadata,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -9,7 +10,7 @@ from litestar import Request, Response
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, FromQuery
 from litestar.response import Template
-from sqlalchemy import Select, and_, func, select
+from sqlalchemy import Select, func, select
 
 from admin.access import Visitor, needs
 from admin.documents.desk import open_body
@@ -17,13 +18,16 @@ from admin.documents.terminal_kinds import KEY_FILE_KEPT, KEY_FILE_PURPOSE, RIGH
 from admin.documents.terminals import TERMINAL_ID_FIRST
 from admin.errors import RefusedError
 from admin.lists.entries import entries_page
+from admin.lists.terminals import Presence, TerminalFilter, close_lines, find_terminals, listed, presence_of
 from admin.models.documents import Document, DocumentState
 from admin.models.journal import entries
-from admin.models.mirror import day_closes, organisations, stores, terminals
-from admin.models.security import TerminalActivity, TerminalKeyFile
+from admin.models.mirror import day_closes, terminals
+from admin.models.security import TerminalKeyFile
 from admin.rights import Action
+from admin.signed_on import shown_address, shown_version
 from admin.switch_link import TerminalKey
-from switch.protocol.messages import DayCloseState, TerminalFlag, TerminalStatus
+from admin.words import type_name
+from switch.protocol.messages import DayCloseState, MessageType, TerminalFlag, TerminalStatus
 
 from .common import NUMBER_DIGITS_MAX, PAGE_ROWS, is_part_wanted, page, with_query
 from .handlers import get, post
@@ -42,6 +46,19 @@ TONES: dict[int, str] = {
 CLOSES: dict[int, str] = {DayCloseState.DIFFERS: _("Totals differ"), DayCloseState.CLOSED: _("Closed")}
 CLOSE_TONES: dict[int, str] = {DayCloseState.DIFFERS: "bad", DayCloseState.CLOSED: "good"}
 CLOSES_SHOWN = 14
+PRESENCES: dict[str, str] = {
+    Presence.SIGNED_ON: _("Signed on"),
+    Presence.SIGNED_OFF: _("Signed off"),
+    Presence.NEVER: _("Never heard of"),
+    Presence.QUARANTINED: _("In quarantine"),
+    Presence.BLOCKED: _("Blocked"),
+    Presence.UNKNOWN: _("Not known now"),
+}
+PRESENCE_TONES: dict[str, str] = {
+    Presence.SIGNED_ON: "good",
+    Presence.QUARANTINED: "warn",
+    Presence.BLOCKED: "bad",
+}
 
 
 @get("/terminals", guards=[needs("terminals")])
@@ -52,27 +69,29 @@ def list_terminals(
     stage: FromQuery[str] = "",
     after: FromQuery[str] = "",
 ) -> Template:
-    """Terminals of the visitor's stores, by number."""
-    query = request.user.terminals_seen(_listed()).order_by(terminals.c.terminal_id).limit(PAGE_ROWS + 1)
-    for column, text in ((terminals.c.terminal_id, q), (terminals.c.store_id, store), (terminals.c.status, stage)):
-        if text:
-            query = query.where(column == _number(text))
-    if after:
-        query = query.where(terminals.c.terminal_id > _number(after))
+    """Terminals of the visitor's stores, by number, with who is signed on right now."""
+    visitor, sessions = request.user, request.app.state.signed_on.look()
+    wanted = TerminalFilter(
+        terminal_id=_number(q) if q else None,
+        store_id=_number(store) if store else None,
+        presence=Presence(stage) if stage in PRESENCES else None,
+    )
     with request.app.state.service.database.read() as session:
-        found = session.execute(query).all()
-    rows = found[:PAGE_ROWS]
-    more = {"q": q, "store": store, "stage": stage, "after": rows[-1].terminal_id if len(found) > PAGE_ROWS else ""}
+        rows, last = find_terminals(
+            session, visitor, sessions, wanted, after=_number(after) if after else None, limit=PAGE_ROWS
+        )
+    more = {"q": q, "store": store, "stage": stage, "after": last or ""}
     return page(
         request,
         "_terminal_rows.html" if is_part_wanted(request) else "terminals.html",
         rows=rows,
+        sessions=sessions,
         q=q,
         store=store,
         stage=stage,
-        **_words(),
+        **_words(visitor),
         is_first=not after,
-        next_address=with_query("/terminals", more) if len(found) > PAGE_ROWS else None,
+        next_address=with_query("/terminals", more) if last else None,
     )
 
 
@@ -81,7 +100,7 @@ def show_terminal(request: Request[Visitor, Any, Any], terminal_id: FromPath[int
     """One terminal: place, rights, key, closes with their differences, last entries, and what may be done."""
     service, visitor = request.app.state.service, request.user
     with service.database.read() as session:
-        row = session.execute(visitor.terminals_seen(_listed().where(terminals.c.terminal_id == terminal_id))).first()
+        row = session.execute(visitor.terminals_seen(listed().where(terminals.c.terminal_id == terminal_id))).first()
         if row is None:
             raise NotFoundException(detail="There is no such terminal.")
         closes = session.execute(
@@ -90,6 +109,7 @@ def show_terminal(request: Request[Visitor, Any, Any], terminal_id: FromPath[int
             .order_by(day_closes.c.closed_date.desc())
             .limit(CLOSES_SHOWN)
         ).all()
+        differences = close_lines(session, terminal_id, [close.closed_date for close in closes])
         counted = {
             close.closed_date: _counted(session, row.store_id, terminal_id, close.closed_date) for close in closes
         }
@@ -103,12 +123,15 @@ def show_terminal(request: Request[Visitor, Any, Any], terminal_id: FromPath[int
         row=row,
         closes=closes,
         counted=counted,
+        differences=differences,
+        type_name=type_name,
+        sessions=request.app.state.signed_on.look(),
         rows=shown[:10],
         has_file=has_file,
         is_own=terminal_id >= TERMINAL_ID_FIRST,
         rights_held=[bit for bit in RIGHTS if row.rights & bit],
         is_renewing=bool(row.flags & TerminalFlag.RENEW_KEY),
-        **_words(),
+        **_words(visitor),
         is_first=True,
         next_address=None,
     )
@@ -139,35 +162,6 @@ def fetch_key(request: Request[Visitor, Any, Any], terminal_id: FromPath[int]) -
 HANDLERS: list[Any] = [list_terminals, show_terminal, fetch_key]
 
 
-def _listed() -> Select[Any]:
-    """Terminals with their places, what was last heard of them, and their last close."""
-    last = (
-        select(day_closes.c.terminal_id, func.max(day_closes.c.closed_date).label("closed_date"))
-        .group_by(day_closes.c.terminal_id)
-        .subquery("last_closes")
-    )
-    activity: Any = TerminalActivity.__table__
-    return (
-        select(
-            terminals,
-            stores.c.organisation_id,
-            organisations.c.name.label("place"),
-            activity.c.last_ms,
-            activity.c.entry_count,
-            day_closes.c.closed_date,
-            day_closes.c.state.label("close_state"),
-        )
-        .outerjoin(stores, stores.c.store_id == terminals.c.store_id)
-        .outerjoin(organisations, organisations.c.organisation_id == stores.c.organisation_id)
-        .outerjoin(activity, activity.c.terminal_id == terminals.c.terminal_id)
-        .outerjoin(last, last.c.terminal_id == terminals.c.terminal_id)
-        .outerjoin(
-            day_closes,
-            and_(day_closes.c.terminal_id == last.c.terminal_id, day_closes.c.closed_date == last.c.closed_date),
-        )
-    )
-
-
 def _own_entries(store_id: int, terminal_id: int) -> Select[Any]:
     """Entries of a terminal; through its store, for which there is an index."""
     return select(entries).where(entries.c.store_id == store_id, entries.c.terminal_id == terminal_id)
@@ -180,6 +174,7 @@ def _counted(session: Any, store_id: int, terminal_id: int, date: int) -> int:
         entries.c.terminal_id == terminal_id,
         entries.c.business_date == date,
         entries.c.part == 0,
+        entries.c.type != MessageType.DAY_TOTALS,  # what asks for totals is not counted by it
     )
     return int(session.scalar(query) or 0)
 
@@ -193,8 +188,13 @@ def _may_fetch(service: Any, visitor: Visitor, document: Document | None, file: 
     )
 
 
-def _words() -> dict[str, Any]:
+def _words(visitor: Visitor) -> dict[str, Any]:
     return {
+        "presence_of": presence_of,
+        "presences": PRESENCES,
+        "presence_tones": PRESENCE_TONES,
+        "shown_address": partial(shown_address, is_whole=visitor.may("terminals", Action.CHANGE)),
+        "shown_version": shown_version,
         "statuses": STATUSES,
         "tones": TONES,
         "closings": CLOSES,

@@ -12,10 +12,11 @@ from admin.database import Database, to_signed
 from admin.errors import JournalError
 from admin.models.journal import FollowerState, JournalPosition, daily_totals, entries
 from admin.models.mirror import MIRRORS, Mirror, accounts, cards, pending_points, purses, terminals
-from admin.models.sales import baskets, bill_lines, fees
+from admin.models.sales import baskets, bill_lines, close_totals, fees
 from switch.protocol.record_kinds import RecordKind
 
 from .bulk import add_rows, delete_rows, insert_rows, insert_values, upsert_rows
+from .closes import put_closes
 from .rows import Batch, Known
 from .sales import take_back
 
@@ -62,6 +63,7 @@ class Projector:
             insert_values(connection, bill_lines, batch.sales.line_values)
             insert_rows(connection, fees, batch.sales.fees)
             take_back(connection, batch.sales.undoings)
+            put_closes(connection, batch.closes)
             add_rows(connection, daily_totals, batch.daily_totals())
             for kind, images in batch.images.items():
                 mirror = MIRRORS[kind]
@@ -106,7 +108,8 @@ class Projector:
 def forget(database: Database, partition: int) -> None:
     """Empty all tables that the follower fills, so that it begins at the beginning."""
     with database.writer.begin() as connection:
-        for table in (entries, daily_totals, baskets, bill_lines, fees, *(mirror.table for mirror in MIRRORS.values())):
+        mirrors = (mirror.table for mirror in MIRRORS.values())
+        for table in (entries, daily_totals, baskets, bill_lines, fees, close_totals, *mirrors):
             connection.execute(delete(table))
         for model in (JournalPosition, FollowerState):
             state: Any = model.__table__

@@ -34,6 +34,7 @@ from switch.protocol.records import (
     TerminalRecord,
 )
 
+from .closes import CLOSED, Close, read_close
 from .fields import reader_of
 from .sales import SALES, Sales
 
@@ -76,6 +77,7 @@ _ACCOUNT_KIND, _PURSE_KIND, _PENDING_KIND = (
     int(RecordKind.PURSE),
     int(RecordKind.PENDING_POINTS),
 )
+_DAY_TOTALS = int(MessageType.DAY_TOTALS)
 _MARK_KIND = int(RecordKind.MARK)
 _MARK_KIND_OFFSET = 31
 """Upper byte of a mark's third key."""
@@ -138,6 +140,7 @@ class Batch:
         self.unsettled_balances: list[tuple[int, int]] = []
         """(row, account) where points changed and the account did not."""
         self.sales = Sales()
+        self.closes: dict[Close, list[Row]] = {}
         self._known = known
         self._account_of = account_of
         """Account of a card as the tables have it; asked where one entry changes several accounts."""
@@ -183,6 +186,10 @@ class Batch:
                 self.sales.add(body, request_at, first, trace_number, card, account, money, header[10], header[11])
             elif operation and code in APPROVED:
                 self.sales.add_fee(body, request_at, reply_at, first, header[10], header[11])
+            elif type_ == _DAY_TOTALS and code in CLOSED:
+                request, reply = body[request_at : request_at + request_bytes], body[reply_at : reply_at + reply_bytes]
+                close, found = read_close(terminal_id, request, reply)
+                self.closes[close] = found
             self.sequence, self.time_ms = sequence, time_ms
             at += size
 

@@ -4,12 +4,16 @@ import json
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from admin.models.security import TerminalKeyFile
-from switch.protocol.messages import EchoRequest, MessageType, Right
+from switch._clock import now_ms
+from switch.protocol.codes import ResponseCode
+from switch.protocol.messages import DayTotal, DayTotalsRequest, DebitRequest, EchoRequest, MessageType, Right
+from tests.end_to_end.admin.conftest import CARDS
 from tests.support.admin_orders import agree, order, refused
-from tests.support.desk import TILL_ID
+from tests.support.desk import TILL_ID, TILL_KEY
 from tests.support.till import HungUpError, RefusedError, Till
 
 
@@ -114,7 +118,7 @@ def test_a_terminal_is_made_used_moved_blocked_and_comes_back(shop):
         assert "own" in own and "There is nothing to do" in own
         listed = maria.get("/terminals").text
         assert "The service's own" in listed and f"/terminals/{number}" in listed
-        assert f"/terminals/{number}" not in maria.get("/terminals?stage=2").text
+        assert f"/terminals/{number}" not in maria.get("/terminals?stage=blocked").text
     kept = Path(shop.database.url.database)
     everything = b"".join(path.read_bytes() for path in kept.parent.glob(f"{kept.name}*"))
     assert everything
@@ -139,3 +143,68 @@ def test_the_next_business_date_is_begun_once_and_closes_are_shown(shop):
         assert "Only the next business date" in refused(maria, "cut-over", date=date)
         after = offered(maria.get("/business-day").text)
         assert after > date
+
+
+def test_who_is_signed_on_right_now_is_on_the_pages_and_in_the_interface(shop):
+    shop.add_user("maria", "security", totp=True)
+    shop.add_user("finn", "finance")
+    with shop.browser("maria") as maria:
+        assert f"/terminals/{TILL_ID}" not in maria.get("/terminals?stage=signed-on").text
+        with Till(shop.switch.address, TILL_ID, TILL_KEY) as till:
+            till.ask(MessageType.ECHO, EchoRequest(stamp_ms=0))
+            shop.world.now_ms += 3_000  # what is known of it is at most two seconds old
+            listed = maria.get("/terminals?stage=signed-on").text
+            assert f"/terminals/{TILL_ID}" in listed and "Signed on since" in listed
+            assert f"/terminals/{TILL_ID}" not in maria.get("/terminals?stage=signed-off").text
+            page = text_of(maria.get(f"/terminals/{TILL_ID}").text)
+            assert "Signed on" in page and "127.0.0.1" in page and "protocol 1" in page and "Frames 1" in page
+            with shop.program(shop.token("maria")) as program:
+                rows = program.get("/api/v1/terminals?presence=signed-on").json()["rows"]
+                [mine] = [row for row in rows if row["terminal_id"] == TILL_ID]
+                [session] = mine["sessions"]
+                assert (mine["presence"], session["key_version"], session["frame_count"]) == ("signed-on", 1, 1)
+                assert session["address"] == "127.0.0.1"
+                assert program.get("/api/v1/terminals?presence=asleep").status_code == 400
+                assert program.get("/api/v1/terminals/77777").status_code == 404
+        shop.world.now_ms += 3_000
+        assert "It is not signed on" in text_of(maria.get(f"/terminals/{TILL_ID}").text)
+        assert f"/terminals/{TILL_ID}" not in maria.get("/terminals?stage=signed-on").text
+
+
+def test_a_close_whose_totals_differ_shows_what_differs(shop):
+    shop.add_user("maria", "security", totp=True)
+    with Till(shop.switch.address, TILL_ID, TILL_KEY) as till:
+        date = till.terms.business_date
+        assert till.ask(MessageType.DEBIT, debit(till, trace_number=9_001)).reply.code == 0
+        told = DayTotal(type=MessageType.DEBIT, count=2, amount_minor=5_00)
+        asked = DayTotalsRequest(
+            trace_number=9_002, business_date=date, stamp_ms=now_ms(), closed_date=date, totals=(told,)
+        )
+        assert till.ask(MessageType.DAY_TOTALS, asked).reply.code == ResponseCode.TOTALS_DIFFER
+        shop.settle()
+        with shop.browser("maria") as maria:
+            page = text_of(maria.get(f"/terminals/{TILL_ID}").text)
+            assert "Totals differ" in page and "what the till had counted, and the switch" in page
+            assert re.search(r"Debit 2 CN¥5.00 1 CN¥3.00 1 CN¥2.00", page.replace("\xa0", "")), page
+            with shop.program(shop.token("maria")) as program:
+                found = program.get(f"/api/v1/terminals/{TILL_ID}").json()
+                assert found["terminal"]["close_state"] == "differs"
+                [line] = [one for one in found["close_totals"] if one["type"] == "debit"]
+                assert (line["till_minor"], line["switch_minor"], line["is_different"]) == (5_00, 3_00, True)
+            right = msgspec.structs.replace(told, count=1, amount_minor=3_00)
+            again = msgspec.structs.replace(asked, trace_number=9_003, totals=(right,))
+            assert till.ask(MessageType.DAY_TOTALS, again).reply.code == 0
+            shop.settle()
+            page = text_of(maria.get(f"/terminals/{TILL_ID}").text).partition("Last entries")[0]
+            assert "Closed 2 1 1 CN¥3.00" in page.replace("\xa0", "")  # two attempts; one request on both sides
+            assert "Totals differ" not in page and "Debit 1 CN¥3.00 1 CN¥3.00 none" in page.replace("\xa0", "")
+
+
+def debit(till, trace_number):
+    return DebitRequest(
+        trace_number=trace_number,
+        business_date=till.terms.business_date,
+        stamp_ms=now_ms(),
+        card_number=next(iter(CARDS)),
+        amount_minor=3_00,
+    )
