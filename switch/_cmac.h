@@ -33,6 +33,7 @@ typedef struct {
     OSSL_FUNC_cipher_cipher_fn *encrypt;
     OSSL_FUNC_cipher_freectx_fn *end;              /* wipes it */
     uint8_t k1[CMAC_BLOCK_BYTES];                  /* K2 is its double, made where it is needed; see cmac_take_key */
+    uint8_t state[CMAC_BLOCK_BYTES];               /* right behind K1: what _cryptogram.h works on */
 } cmac_t;
 
 /* ---------------------------------------------------------------------- making and ending */
@@ -89,45 +90,55 @@ static inline cmac_block_t cmac_load(const uint8_t *bytes) {
     return block;
 }
 
+static inline void cmac_store(uint8_t *bytes, cmac_block_t block) { memcpy(bytes, &block, CMAC_BLOCK_BYTES); }
+
 /* A block of two big-endian numbers. */
 static inline cmac_block_t cmac_block(uint64_t first, uint64_t second) {
     cmac_block_t block = {htobe64(first), htobe64(second)};
     return block;
 }
 
+/* Its first (0) or second (1) number. */
+static inline uint64_t cmac_number(cmac_block_t block, int index) { return be64toh(block[index]); }
+
 /* Times x in GF(2^128), RFC 4493 section 2.3: no branch depends on the key. */
 static inline cmac_block_t cmac_doubled(cmac_block_t block) {
-    uint64_t high = be64toh(block[0]), low = be64toh(block[1]);
+    uint64_t high = cmac_number(block, 0), low = cmac_number(block, 1);
     return cmac_block(high << 1 | low >> 63, low << 1 ^ ((0 - (high >> 63)) & 0x87));
 }
 
+/* Some blocks, each for itself, in place; 0 when OpenSSL fails. */
+static inline int cmac_encrypt(const cmac_t *cmac, uint8_t *blocks, int block_count) {
+    size_t size = (size_t)block_count * CMAC_BLOCK_BYTES, out_bytes;
+    return cmac->encrypt(cmac->ctx, blocks, &out_bytes, size, blocks, size) == 1;
+}
+
 static inline cmac_block_t cmac_encrypted(const cmac_t *cmac, cmac_block_t block) {
-    size_t out_bytes;
-    cmac->encrypt(cmac->ctx, (uint8_t *)&block, &out_bytes, CMAC_BLOCK_BYTES, (const uint8_t *)&block,
-                  CMAC_BLOCK_BYTES);
+    cmac_encrypt(cmac, (uint8_t *)&block, 1);
     return block;
 }
 
 /* The last block, behind what the others came to; one that is not whole has its bit of padding (0x80) already. */
 static inline void cmac_finish(const cmac_t *cmac, cmac_block_t state, cmac_block_t last, int is_whole, uint8_t *out) {
     cmac_block_t k = cmac_load(cmac->k1);
-    size_t out_bytes;
-    state ^= last ^ (is_whole ? k : cmac_doubled(k));
-    memcpy(out, &state, CMAC_BLOCK_BYTES);
-    cmac->encrypt(cmac->ctx, out, &out_bytes, CMAC_BLOCK_BYTES, out, CMAC_BLOCK_BYTES);
+    cmac_store(out, state ^ last ^ (is_whole ? k : cmac_doubled(k)));
+    cmac_encrypt(cmac, out, 1);
 }
 
 /* ---------------------------------------------------------------------- keys and messages */
 
+/* A key without its subkeys; 0 when OpenSSL fails. */
+static inline int cmac_set_key(const cmac_t *cmac, const uint8_t *key) {
+    return cmac->set_key(cmac->ctx, key, CMAC_KEY_BYTES, NULL, 0, NULL) == 1;
+}
+
 /* Take the key that stands where K1 will; 0 when OpenSSL fails, and then nothing may be believed that it says. */
 static inline int cmac_take_key(cmac_t *cmac) {
-    cmac_block_t block = {0, 0};
-    size_t out_bytes;
-    if (cmac->set_key(cmac->ctx, cmac->k1, CMAC_KEY_BYTES, NULL, 0, NULL) != 1) return 0;
-    memcpy(cmac->k1, &block, CMAC_BLOCK_BYTES);
-    if (cmac->encrypt(cmac->ctx, cmac->k1, &out_bytes, CMAC_BLOCK_BYTES, cmac->k1, CMAC_BLOCK_BYTES) != 1) return 0;
-    block = cmac_doubled(cmac_load(cmac->k1));
-    memcpy(cmac->k1, &block, CMAC_BLOCK_BYTES);
+    const cmac_block_t zero = {0, 0};
+    if (!cmac_set_key(cmac, cmac->k1)) return 0;
+    cmac_store(cmac->k1, zero);
+    if (!cmac_encrypt(cmac, cmac->k1, 1)) return 0;
+    cmac_store(cmac->k1, cmac_doubled(cmac_load(cmac->k1)));
     return 1;
 }
 
@@ -157,19 +168,25 @@ static inline void cmac_of_bytes(const cmac_t *cmac, const uint8_t *message, siz
     cmac_finish(cmac, state, cmac_load(last), size == CMAC_BLOCK_BYTES, out);
 }
 
-/* A medium's key from its master, NXP AN10922 over 01 | unique | F05254 | derivation | version | "SW001": two blocks
- * when the unique number has 6 to 14 bytes. */
-static inline void cmac_derive(const cmac_t *master, uint64_t unique, int unique_bytes, uint8_t derivation,
-                               uint8_t version, uint8_t *key) {
+/* What a medium's key is derived of, NXP AN10922: 01 | unique | F05254 | derivation | version | "SW001", as two blocks,
+ * padded, when the unique number has 6 to 14 bytes. */
+static inline void cmac_derivation(uint64_t unique, int unique_bytes, uint8_t derivation, uint8_t version,
+                                   cmac_block_t *blocks) {
     unsigned __int128 tail = (unsigned __int128)(0xF052540000000000u | (uint64_t)derivation << 32
                                                  | (uint64_t)version << 24 | 0x535730u) << 64
                              | (uint64_t)0x303180 << 40;
     unsigned __int128 head = (unsigned __int128)1 << 120 | (unsigned __int128)unique << 8 * (15 - unique_bytes)
                              | tail >> 8 * (unique_bytes + 1);
-    uint64_t numbers[4];
     tail <<= 8 * (15 - unique_bytes);
-    numbers[0] = (uint64_t)(head >> 64), numbers[1] = (uint64_t)head;
-    numbers[2] = (uint64_t)(tail >> 64), numbers[3] = (uint64_t)tail;
-    cmac_of_numbers(master, numbers, 2, 0, key);
+    blocks[0] = cmac_block((uint64_t)(head >> 64), (uint64_t)head);
+    blocks[1] = cmac_block((uint64_t)(tail >> 64), (uint64_t)tail);
+}
+
+/* A medium's key from its master. */
+static inline void cmac_derive(const cmac_t *master, uint64_t unique, int unique_bytes, uint8_t derivation,
+                               uint8_t version, uint8_t *key) {
+    cmac_block_t blocks[2];
+    cmac_derivation(unique, unique_bytes, derivation, version, blocks);
+    cmac_finish(master, cmac_encrypted(master, blocks[0]), blocks[1], 0, key);
 }
 #endif

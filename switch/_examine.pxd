@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 from switch._form cimport fault_t
-from switch._keys cimport KeyRing
+from switch._keys cimport CMAC_LANES, KeyRing, cryptogram_t
 from switch._layout cimport evidence_t, medium_record_t
 from switch._tables cimport Tables
 
@@ -27,6 +27,15 @@ cdef struct proof_t:
     fault_t fault
 
 
+cdef struct chips_t:
+    # Proofs of chips that wait to be examined side by side.
+    int count
+    evidence_t* evidences[CMAC_LANES]
+    const challenges_t* challenges[CMAC_LANES]
+    cryptogram_t cryptograms[CMAC_LANES]
+
+
 cdef void find_proof(Tables tables, uint8_t* message, uint32_t message_bytes, proof_t* proof) noexcept nogil
 cdef void examine(Tables tables, KeyRing keys, const challenges_t* challenges, uint32_t terminal_id, int64_t now_ms,
-                  uint8_t* message, uint32_t message_bytes, proof_t* proof) noexcept nogil
+                  uint8_t* message, uint32_t message_bytes, proof_t* proof, chips_t* chips) noexcept nogil
+cdef void settle_chips(KeyRing keys, chips_t* chips) noexcept nogil

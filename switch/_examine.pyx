@@ -12,13 +12,15 @@ from libc.string cimport memcpy, memset
 
 from switch._form cimport evidence_in
 from switch._keys cimport (
-    BLOCK_BYTES, CRYPTO_memcmp, EVP_DecryptInit_ex, EVP_DecryptUpdate, EVP_EncryptUpdate, KeyRing, OPENSSL_cleanse,
-    cmac_derive, cmac_of_bytes, cmac_of_numbers, cmac_t, cmac_take_key, cvk_t)
+    BLOCK_BYTES, CMAC_LANES, CRYPTO_memcmp, EVP_DecryptInit_ex, EVP_DecryptUpdate, EVP_EncryptUpdate, KeyRing,
+    OPENSSL_cleanse, cmac_block, cmac_cryptograms, cmac_derivation, cmac_derive, cmac_number, cmac_of_bytes,
+    cmac_of_numbers, cmac_t, cmac_take_key, cryptogram_t, cvk_t)
 from switch._layout cimport *
 from switch._tables cimport Tables
 
 cdef extern from "endian.h" nogil:
     uint64_t be64toh(uint64_t value)
+    uint64_t htobe64(uint64_t value)
 
 cdef enum:
     EVIDENCE_FLAGS_KNOWN = 15
@@ -97,64 +99,82 @@ cdef inline uint32_t shown_version(const medium_record_t* medium, const evidence
 
 # ------------------------------------------------------------------------ chip
 
-cdef uint8_t examine_chip(Tables tables, KeyRing keys, const challenges_t* challenges, uint32_t terminal_id,
-                          uint8_t request_type, const debit_request_t* request, const medium_record_t* medium,
-                          evidence_t* evidence) noexcept nogil:
+cdef uint8_t compose_chip(Tables tables, KeyRing keys, uint32_t terminal_id, uint8_t request_type,
+                          const debit_request_t* request, const medium_record_t* medium, evidence_t* evidence,
+                          cmac_t* card, cryptogram_t* chip) noexcept nogil:
+    """What the cryptogram must have been made of; OUTCOME_NOT_CHECKED: the proof waits for `settle_chips`."""
     cdef const key_record_t* key
-    cdef uint64_t numbers[6]
-    cdef uint8_t full[BLOCK_BYTES]
     cdef int64_t amount_minor = 0 if request_type == TYPE_REDEEM else request.amount_minor
     cdef uint64_t uid = evidence.medium_id, counter = evidence.counter, letters, proof = big(evidence.proof, 8)
+    cdef uint8_t purpose
     cdef int version
     evidence.found_medium_id, evidence.found_counter = uid, counter
     evidence.found_key_version = evidence.key_version
     if medium == NULL:
         return OUTCOME_MEDIUM_UNKNOWN
-    if medium.flags & MEDIUM_FLAG_STORED_KEY:
-        if not keys.stored(tables, MEDIUM_CHIP, uid, evidence.key_version):
+    chip.master = NULL
+    if not medium.flags & MEDIUM_FLAG_STORED_KEY:
+        chip.master = keys.masters[PURPOSE_CHIP][evidence.key_version]
+        if chip.master == NULL:
             return OUTCOME_KEY_MISSING
-    elif not derive(keys, PURPOSE_CHIP, evidence.key_version, DERIVE_CHIP, uid, UID_BYTES):
+        cmac_derivation(uid, UID_BYTES, DERIVE_CHIP, evidence.key_version, chip.derivation)
+    elif not keys.stored(tables, MEDIUM_CHIP, uid, evidence.key_version, card):
         return OUTCOME_KEY_MISSING
     if (amount_minor < 0 or amount_minor >= AMOUNT_MINOR_MAX or evidence.currency > 999 or counter > 0xFFFFFF
             or request.stamp_ms < 0 or request.stamp_ms // 1000 > STAMP_S_MAX):
         return OUTCOME_WRONG
     # Session key: CMAC(card key, 01 | "AC" | 00 | counter | UID | 0080), one block.
-    numbers[0] = <uint64_t>0x0141430000000000 | counter << 8 | uid >> 48
-    numbers[1] = uid << 16 | 0x0080
-    cmac_of_numbers(keys.card, numbers, 1, True, keys.session.k1)
-    if not cmac_take_key(keys.session):
-        return OUTCOME_KEY_MISSING
+    chip.session = cmac_block(<uint64_t>0x0141430000000000 | counter << 8 | uid >> 48, uid << 16 | 0x0080)
     # Cryptogram: over what the terminal asked (32) and what the chip says of itself (16).
     letters = hex_letters(terminal_id)
-    numbers[0] = big(evidence.challenge, 8)
-    numbers[1] = packed_digits(<uint64_t>amount_minor, 6) << 16 | packed_digits(evidence.currency, 2)
-    numbers[2] = (<uint64_t>(1 if request_type == TYPE_HOLD else 2 if request_type == TYPE_REDEEM
-                             else 3 if request_type == TYPE_CONVERT else 0) << 56
-                  | <uint64_t>(request.stamp_ms // 1000) << 24 | letters >> 40)
-    numbers[3] = letters << 24
-    numbers[4] = (<uint64_t>evidence.key_version << 56 | counter << 32 | <uint64_t>evidence.chip_flags << 16
-                  | evidence.chain >> 16)
-    numbers[5] = <uint64_t>evidence.chain << 48
-    cmac_of_numbers(keys.session, numbers, 3, True, full)
-    if big(full, 8) != proof:                    # one comparison of a word, which takes the same time for any
-        return OUTCOME_WRONG
-    if numbers[0] != big(challenges.current, 8) and numbers[0] != big(challenges.previous, 8):   # no secret
-        return OUTCOME_CHALLENGE
-    evidence.next = <uint32_t>big(full + 8, 4)
-    evidence.command = 0
+    purpose = (1 if request_type == TYPE_HOLD else 2 if request_type == TYPE_REDEEM
+               else 3 if request_type == TYPE_CONVERT else 0)
+    chip.asked[0] = cmac_block(big(evidence.challenge, 8), packed_digits(<uint64_t>amount_minor, 6) << 16
+                               | packed_digits(evidence.currency, 2))
+    chip.asked[1] = cmac_block(<uint64_t>purpose << 56 | <uint64_t>(request.stamp_ms // 1000) << 24 | letters >> 40,
+                               letters << 24)
+    chip.asked[2] = cmac_block(<uint64_t>evidence.key_version << 56 | counter << 32
+                               | <uint64_t>evidence.chip_flags << 16 | evidence.chain >> 16,
+                               <uint64_t>evidence.chain << 48)
+    chip.command = 0
     for version in range(medium.key_version_held, evidence.key_version, -1):
         key = tables.key(PURPOSE_CHIP, version)
         if key != NULL and key.state == KEY_ACTIVE:
-            evidence.command = COMMAND_KEY + version
+            chip.command = COMMAND_KEY + version
             break
-    # Answer: CMAC(session key, "R" | counter | cryptogram | next | command), 18 bytes.
-    numbers[0] = <uint64_t>c"R" << 56 | counter << 32 | proof >> 32
-    numbers[1] = proof << 32 | evidence.next
-    numbers[2] = <uint64_t>evidence.command << 48 | <uint64_t>0x80 << 40
-    numbers[3] = 0
-    cmac_of_numbers(keys.session, numbers, 2, False, full)
-    memcpy(evidence.answer, full, 8)
+    # Answer: CMAC(session key, "R" | counter | cryptogram | next | command), 18 bytes; `next` comes in later.
+    chip.answer[0] = cmac_block(<uint64_t>c"R" << 56 | counter << 32 | proof >> 32, proof << 32)
+    chip.answer[1] = cmac_block(<uint64_t>chip.command << 48 | <uint64_t>0x80 << 40, 0)
+    return OUTCOME_NOT_CHECKED
+
+
+cdef inline uint8_t settle_chip(const cryptogram_t* chip, const challenges_t* challenges,
+                                evidence_t* evidence) noexcept nogil:
+    cdef uint64_t challenge = big(evidence.challenge, 8), answer = htobe64(cmac_number(chip.mac, 0))
+    # One comparison of a word, which takes the same time for any.
+    if cmac_number(chip.cryptogram, 0) != big(evidence.proof, 8):
+        return OUTCOME_WRONG
+    if challenge != big(challenges.current, 8) and challenge != big(challenges.previous, 8):   # no secret
+        return OUTCOME_CHALLENGE
+    evidence.next = <uint32_t>(cmac_number(chip.cryptogram, 1) >> 32)
+    evidence.command = chip.command
+    memcpy(evidence.answer, &answer, 8)
     return OUTCOME_GENUINE
+
+
+cdef void settle_chips(KeyRing keys, chips_t* chips) noexcept nogil:
+    """Examine the proofs that wait in `chips`, and empty it."""
+    cdef evidence_t* evidence
+    cdef bint is_done
+    cdef int i
+    if chips.count == 0:
+        return
+    is_done = cmac_cryptograms(keys.lanes, chips.cryptograms, chips.count)
+    for i in range(chips.count):
+        evidence = chips.evidences[i]
+        evidence.outcome = (settle_chip(&chips.cryptograms[i], chips.challenges[i], evidence) if is_done
+                            else OUTCOME_KEY_MISSING)
+    chips.count = 0
 
 
 # ------------------------------------------------------------------------ dynamic code
@@ -174,7 +194,7 @@ cdef uint8_t examine_code(Tables tables, KeyRing keys, int64_t now_ms, const med
     evidence.found_key_version = <uint8_t>version
     unique = packed_digits(token * 10, 6) | 0x0F     # eleven digits, then F
     if medium.flags & MEDIUM_FLAG_STORED_KEY:
-        if not keys.stored(tables, MEDIUM_CODE, token, version):
+        if not keys.stored(tables, MEDIUM_CODE, token, version, keys.card):
             return OUTCOME_KEY_MISSING
     elif not derive(keys, PURPOSE_CODE, version, DERIVE_CODE, unique, 6):
         return OUTCOME_KEY_MISSING
@@ -342,8 +362,11 @@ cdef void find_proof(Tables tables, uint8_t* message, uint32_t message_bytes, pr
 
 
 cdef void examine(Tables tables, KeyRing keys, const challenges_t* challenges, uint32_t terminal_id, int64_t now_ms,
-                  uint8_t* message, uint32_t message_bytes, proof_t* proof) noexcept nogil:
-    """Find out what a request's evidence is worth, in place; once, since what was found must be zero before."""
+                  uint8_t* message, uint32_t message_bytes, proof_t* proof, chips_t* chips) noexcept nogil:
+    """Find out what a request's evidence is worth, in place; once, since what was found must be zero before.
+
+    A chip's is put into `chips`, and `settle_chips` must come behind the last one; NULL: this one is alone.
+    """
     cdef const header_t* header = <const header_t*>message
     cdef debit_request_t* request = <debit_request_t*>(message + sizeof(header_t))
     cdef uint32_t body_bytes = message_bytes - <uint32_t>sizeof(header_t)
@@ -351,6 +374,12 @@ cdef void examine(Tables tables, KeyRing keys, const challenges_t* challenges, u
     cdef evidence_t* evidence = proof.evidence
     cdef medium_record_t* medium = proof.medium
     cdef uint8_t kind = evidence.medium
+    cdef chips_t alone
+    if chips == NULL:
+        alone.count = 0
+        examine(tables, keys, challenges, terminal_id, now_ms, message, message_bytes, proof, &alone)
+        settle_chips(keys, &alone)
+        return
     proof.is_examined, proof.medium = True, NULL
     if evidence.flags & ~EVIDENCE_FLAGS_KNOWN or found[0] | found[1] | found[2] | found[3]:
         proof.is_refused, proof.fault.code, proof.fault.expected = True, CODE_RESERVED_NOT_ZERO, 0
@@ -368,7 +397,13 @@ cdef void examine(Tables tables, KeyRing keys, const challenges_t* challenges, u
     else:
         medium = NULL
     if kind == MEDIUM_CHIP:
-        evidence.outcome = examine_chip(tables, keys, challenges, terminal_id, header.type, request, medium, evidence)
+        evidence.outcome = compose_chip(tables, keys, terminal_id, header.type, request, medium, evidence,
+                                        keys.lanes.card[chips.count], &chips.cryptograms[chips.count])
+        if evidence.outcome == OUTCOME_NOT_CHECKED:
+            chips.challenges[chips.count], chips.evidences[chips.count] = challenges, evidence
+            chips.count += 1
+            if chips.count == CMAC_LANES:
+                settle_chips(keys, chips)
     elif kind == MEDIUM_CODE:
         evidence.outcome = examine_code(tables, keys, now_ms, medium, evidence)
     elif kind == MEDIUM_STRIPE:

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from switch._examine cimport challenges_t, proof_t
+from switch._examine cimport challenges_t, chips_t, proof_t
 from switch._keys cimport KeyRing
 from switch._decision cimport MORE_BYTES_MAX, ask_t, decision_t
 from switch._form cimport fault_t
@@ -45,7 +45,7 @@ cdef class Engine:
     cdef uint32_t answer(self, uint32_t terminal_id, uint32_t rights, const challenges_t* challenges, uint8_t* message,
                          uint32_t message_bytes, proof_t* proof, int64_t now_ms, uint8_t* out) noexcept nogil
     cdef void examine_proof(self, uint32_t terminal_id, const challenges_t* challenges, uint8_t* message,
-                            uint32_t message_bytes, proof_t* proof, int64_t now_ms) noexcept nogil
+                            uint32_t message_bytes, proof_t* proof, int64_t now_ms, chips_t* chips) noexcept nogil
     cdef int64_t moment(self, const header_t* asked, const debit_request_t* keyed, int64_t now_ms) noexcept nogil
     cdef void give_receipt_code(self) noexcept nogil
     cdef void find_receipt_key(self) noexcept nogil

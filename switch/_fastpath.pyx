@@ -16,7 +16,7 @@ from libc.string cimport memcmp, memcpy, memset
 from switch._decision cimport ask_t, begin, decision_t, show_account
 from switch._entry cimport padded, reply_of, request_of, same_request, sort_images
 from switch._evaluate cimport evaluate
-from switch._examine cimport CHALLENGE_BYTES, challenges_t, examine, find_proof, proof_t
+from switch._examine cimport CHALLENGE_BYTES, challenges_t, chips_t, examine, find_proof, proof_t
 from switch._form cimport evidence_in, fault_t, passes_quarantine, right_needed, well_formed
 from switch._index cimport slot_t
 from switch._inquiry cimport balance, card_query
@@ -154,17 +154,17 @@ cdef class Engine:
         if not hide_pins(self.tables, self.keys.pin_key, message, message_bytes, proof.evidence != NULL, &proof.fault):
             return self._refuse(out, <const header_t*>message, &proof.fault)
         if proof.evidence != NULL and not proof.is_examined:
-            self.examine_proof(terminal_id, challenges, message, message_bytes, proof, now_ms)
+            self.examine_proof(terminal_id, challenges, message, message_bytes, proof, now_ms, NULL)
         if proof.is_refused:
             return self._refuse(out, <const header_t*>message, &proof.fault)
         return self._decide(terminal_id, rights, message, message_bytes, proof.evidence, proof.medium, now_ms, out)
 
     cdef void examine_proof(self, uint32_t terminal_id, const challenges_t* challenges, uint8_t* message,
-                            uint32_t message_bytes, proof_t* proof, int64_t now_ms) noexcept nogil:
-        """Examine evidence at the moment at which its message would be decided now."""
+                            uint32_t message_bytes, proof_t* proof, int64_t now_ms, chips_t* chips) noexcept nogil:
+        """Examine evidence at the moment at which its message would be decided now; a chip's may wait in `chips`."""
         examine(self.tables, self.keys, challenges, terminal_id,
                 self.moment(<const header_t*>message, <const debit_request_t*>(message + sizeof(header_t)), now_ms),
-                message, message_bytes, proof)
+                message, message_bytes, proof, chips)
 
     cdef uint32_t _refuse(self, uint8_t* out, const header_t* asked, const fault_t* fault) noexcept nogil:
         """An error reply: the message is not decided, and leaves no trace in the journal."""
@@ -456,7 +456,7 @@ cdef class Engine:
         if not hide_pins(self.tables, self.keys.pin_key, &view[0], size, proof.evidence != NULL, &proof.fault):
             return None
         if proof.evidence != NULL:
-            examine(self.tables, self.keys, &challenges, terminal_id, now_ms, &view[0], size, &proof)
+            examine(self.tables, self.keys, &challenges, terminal_id, now_ms, &view[0], size, &proof, NULL)
         return None if proof.is_refused else bytes(prepared)
 
     def answered(self, uint32_t terminal_id, uint32_t business_date, uint32_t trace_number):

@@ -1,6 +1,6 @@
 """Keys that the decision's proofs are checked with, ready to use."""
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef extern from "<openssl/evp.h>" nogil:
     ctypedef struct EVP_CIPHER_CTX:
@@ -25,6 +25,8 @@ cdef extern from "<openssl/crypto.h>" nogil:
     int CRYPTO_memcmp(const void* one, const void* other, size_t size)
 
 cdef extern from "_cmac.h" nogil:
+    ctypedef struct cmac_block_t:
+        pass
     ctypedef struct cmac_t:
         uint8_t k1[16]               # and, on its way into `cmac_take_key`, the key
     cmac_t* cmac_new()
@@ -33,8 +35,30 @@ cdef extern from "_cmac.h" nogil:
     bint cmac_rekey(cmac_t* cmac, const uint8_t* key)
     void cmac_of_numbers(const cmac_t* cmac, const uint64_t* numbers, int block_count, bint is_whole, uint8_t* out)
     void cmac_of_bytes(const cmac_t* cmac, const uint8_t* message, size_t size, uint8_t* out)
+    cmac_block_t cmac_block(uint64_t first, uint64_t second)
+    uint64_t cmac_number(cmac_block_t block, int index)
+    void cmac_derivation(uint64_t unique, int unique_bytes, uint8_t derivation, uint8_t version, cmac_block_t* blocks)
     void cmac_derive(const cmac_t* master, uint64_t unique, int unique_bytes, uint8_t derivation, uint8_t version,
                      uint8_t* key)
+
+cdef extern from "_cryptogram.h" nogil:
+    enum:
+        CMAC_LANES
+    ctypedef struct cmac_lanes_t:
+        cmac_t* card[CMAC_LANES]
+        cmac_t* session[CMAC_LANES]
+    ctypedef struct cryptogram_t:
+        const cmac_t* master
+        cmac_block_t derivation[2]
+        cmac_block_t session
+        cmac_block_t asked[3]
+        cmac_block_t answer[2]
+        cmac_block_t cryptogram
+        cmac_block_t mac
+        uint16_t command
+    cmac_lanes_t* cmac_lanes_new()
+    void cmac_lanes_free(cmac_lanes_t* lanes)
+    bint cmac_cryptograms(cmac_lanes_t* lanes, cryptogram_t* chips, int count)
 
 from switch._tables cimport Tables
 
@@ -56,8 +80,9 @@ cdef class KeyRing:
     cdef cvk_t* pairs[VERSIONS]                  # STRIPE
     cdef const uint8_t* pin_key                  # PIN, version 1: 32 bytes that `_pin_owner` keeps alive
     cdef object _pin_owner
-    cdef cmac_t* card                            # working room: the key of the card in hand
-    cdef cmac_t* session                         # and its session key
+    cdef cmac_lanes_t* lanes                     # working room: the keys of the cards in hand, and of their sessions
+    cdef cmac_t* card                            # the first of them
+    cdef cmac_t* session
     cdef EVP_CIPHER_CTX* opener                  # AES-128 decryption under a tag's key
     cdef EVP_CIPHER_CTX* storage[VERSIONS]       # AES-256 decryption under STORAGE: opens stored card keys
     cdef readonly object loaded
@@ -66,4 +91,6 @@ cdef class KeyRing:
     cdef void _forget_pair(self, int version) noexcept
     cdef int _load_master(self, int purpose, int version, const uint8_t* key) except -1
     cdef int _load_pair(self, int version, const uint8_t* key) except -1
-    cdef bint stored(self, Tables tables, uint32_t medium, uint64_t medium_id, uint32_t version) noexcept nogil
+    cdef int _wipe_lanes(self) except -1
+    cdef bint stored(self, Tables tables, uint32_t medium, uint64_t medium_id, uint32_t version,
+                     cmac_t* card) noexcept nogil

@@ -3,7 +3,9 @@
 AES-CMAC (RFC 4493) by hand over OpenSSL's AES-128 (`_cmac.h`): a context with
 its key set costs 12 ns a block and a new key 15 ns, where EVP_MAC with a new key
 costs 340 ns a message.  Master keys stay set; a card's and a session's key pass
-through two contexts of their own and are overwritten by the next card's.
+through contexts of their own, some pairs of them for proofs that are examined
+side by side (`_cryptogram.h`), and are overwritten by the next card's, or when a
+master key is forgotten.
 
 A context holds the key's bytes, and OpenSSL takes its memory from malloc, so
 every context is made by a thread whose arena is guarded (`_guarded.h`).
@@ -101,6 +103,11 @@ cdef void* make_cmac(void* argument) noexcept nogil:
     return made
 
 
+cdef void* make_lanes(void* argument) noexcept nogil:
+    """In the thread whose arena is guarded."""
+    return cmac_lanes_new()
+
+
 cdef int check_made(int result, bint is_made) except -1:
     """Raise KeyMemoryError unless something was made, and guarded."""
     if result != 0:
@@ -142,6 +149,21 @@ cdef cmac_t* guarded_cmac(const uint8_t* key) except NULL:
     return <cmac_t*>made
 
 
+cdef cmac_lanes_t* guarded_lanes() except NULL:
+    """Contexts of all lanes, in memory that is locked and not dumped."""
+    cdef void* made = NULL
+    cdef bint is_made
+    cdef int result
+    with nogil:
+        warm_up()
+        result = guard_make(make_lanes, NULL, &made)
+    is_made = made != NULL
+    if result != 0:
+        cmac_lanes_free(<cmac_lanes_t*>made)
+    check_made(result, is_made)
+    return <cmac_lanes_t*>made
+
+
 cdef class KeyRing:
     """Master keys by purpose and version.
 
@@ -154,9 +176,10 @@ cdef class KeyRing:
         cdef uint8_t zeros[BLOCK_BYTES]
         memset(zeros, 0, BLOCK_BYTES)
         self.loaded = set()
-        self.card = guarded_cmac(zeros)
-        self.session = guarded_cmac(zeros)
+        self.lanes = guarded_lanes()
+        self.card, self.session = self.lanes.card[0], self.lanes.session[0]
         self.opener = guarded_context(EVP_aes_128_ecb(), zeros, True)
+        self._wipe_lanes()
 
     def __dealloc__(self):
         cdef int purpose, version
@@ -169,12 +192,24 @@ cdef class KeyRing:
                 self._forget_pair(version)
             EVP_CIPHER_CTX_free(self.storage[version])
         EVP_CIPHER_CTX_free(self.opener)
-        cmac_free(self.card)
-        cmac_free(self.session)
+        cmac_lanes_free(self.lanes)
 
     cdef void _forget_master(self, int purpose, int version) noexcept:
         cmac_free(self.masters[purpose][version])                    # also wipes the key schedule
         self.masters[purpose][version] = NULL
+
+    cdef int _wipe_lanes(self) except -1:
+        """Nothing is left of the cards that were in hand."""
+        cdef uint8_t zeros[CARD_KEY_BYTES]
+        cdef int lane
+        cdef bint is_done
+        memset(zeros, 0, CARD_KEY_BYTES)
+        is_done = EVP_DecryptInit_ex(self.opener, NULL, NULL, zeros, NULL) == 1
+        for lane in range(CMAC_LANES):
+            is_done &= cmac_rekey(self.lanes.card[lane], zeros) and cmac_rekey(self.lanes.session[lane], zeros)
+        if not is_done:
+            raise KeyMemoryError("keys: expected OpenSSL to set a key, got a failure")
+        return 0
 
     cdef void _forget_pair(self, int version) noexcept:
         EVP_CIPHER_CTX_free(self.pairs[version].single)
@@ -204,8 +239,9 @@ cdef class KeyRing:
         self.loaded.add((purpose, version))
 
     def forget(self, int purpose, int version):
-        """Wipe a key. It need not be there."""
+        """Wipe a key, and what was derived of it. It need not be there."""
         self.loaded.discard((purpose, version))
+        self._wipe_lanes()
         if purpose == PURPOSE_PIN:
             self.pin_key, self._pin_owner = NULL, None
         elif purpose == PURPOSE_STORAGE:
@@ -247,8 +283,10 @@ cdef class KeyRing:
             OPENSSL_cleanse(pair, 24)
         return 0
 
-    cdef bint stored(self, Tables tables, uint32_t medium, uint64_t medium_id, uint32_t version) noexcept nogil:
-        """Set the key of a medium that has one of its own, kept wrapped (RFC 3394, 128-bit key); False: none opens."""
+    cdef bint stored(self, Tables tables, uint32_t medium, uint64_t medium_id, uint32_t version,
+                     cmac_t* card) noexcept nogil:
+        """Give `card` the key of a medium that has one of its own, kept wrapped (RFC 3394, 128-bit key); False: none
+        opens."""
         cdef const card_key_record_t* record
         cdef uint8_t block[16]
         cdef uint8_t rest[16]
@@ -269,7 +307,7 @@ cdef class KeyRing:
         for i in range(8):
             intact |= block[i] ^ 0xA6
         if intact == 0:
-            is_set = cmac_rekey(self.card, rest)
+            is_set = cmac_rekey(card, rest)
         OPENSSL_cleanse(block, 16)
         OPENSSL_cleanse(rest, 16)
         return is_set

@@ -15,7 +15,7 @@ from libc.stdlib cimport free, realloc
 from libc.string cimport memcmp, memcpy, memmove, memset
 
 from switch._aead cimport seal, unseal
-from switch._examine cimport CHALLENGE_BYTES, find_proof
+from switch._examine cimport CHALLENGE_BYTES, chips_t, find_proof, settle_chips
 from switch._fastpath cimport ANSWER_BYTES_MAX, Engine
 from switch._layout cimport (
     CODE_LENGTH, ERRORS_MAX, FORMS, FRAME_BYTES_MAX, FRAME_LENGTH_BYTES, MEDIUM_CHIP, PROTOCOL_VERSION, REPLY_BIT,
@@ -329,6 +329,7 @@ cdef class Round:
         cdef terminal_record_t* terminal = NULL
         cdef Link link
         cdef PyObject* current = NULL
+        cdef chips_t chips
         cdef uint32_t answers_from = 0
         cdef int i
         if self.count == 0:
@@ -341,9 +342,11 @@ cdef class Round:
                     self.frames[i].proof.medium_hashed)
         commit.lock()
         try:
+            chips.count = 0
             for i in range(self.count):
                 if self.frames[i].proof.evidence != NULL:
-                    examine_ahead(self.engine, &self.frames[i], now_ms)
+                    examine_ahead(self.engine, &self.frames[i], now_ms, &chips)
+            settle_chips(self.engine.keys, &chips)
             for i in range(self.count):
                 link = <Link>self.frames[i].link
                 if self.frames[i].link != current:
@@ -369,8 +372,8 @@ cdef int hand_over(Link link, GroupCommit commit, uint32_t answers_from) except 
     return 0
 
 
-cdef inline void examine_ahead(Engine engine, opened_t* frame, int64_t now_ms) noexcept:
-    """A chip's proof is examined before the first decision of the round: one after the other they cost less.
+cdef inline void examine_ahead(Engine engine, opened_t* frame, int64_t now_ms, chips_t* chips) noexcept:
+    """A chip's proof is examined before the first decision of the round: side by side they cost half.
 
     What it rests on is changed by no message that is decided in a round: the challenges, and of the tables what
     PUT_MEDIUM and PUT_KEY write. A code's and a stripe's rest on counters, which a decision before may have moved.
@@ -378,7 +381,7 @@ cdef inline void examine_ahead(Engine engine, opened_t* frame, int64_t now_ms) n
     cdef const header_t* header = <const header_t*>frame.plaintext
     if frame.proof.evidence.medium == MEDIUM_CHIP and decided_here(header.type):
         engine.examine_proof((<Link>frame.link).terminal_id, &(<Link>frame.link).challenges, frame.plaintext,
-                             frame.bytes, &frame.proof, now_ms)
+                             frame.bytes, &frame.proof, now_ms, chips)
 
 
 cdef int decide_frame(Engine engine, GroupCommit commit, Link link, uint32_t rights, opened_t* frame,

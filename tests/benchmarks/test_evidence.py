@@ -84,8 +84,8 @@ class EvidenceBench(Bench):
             filled += len(frame)
         return (self, filled), {}
 
-    def evidence(self, number: int) -> Evidence | None:
-        """Proof of one card's medium, the next of its kind."""
+    def evidence(self, number: int, version: int = 1, key: bytes | None = None) -> Evidence | None:
+        """Proof of one card's medium, the next of its kind; a chip's with a key version, or with a key of its own."""
         if self.medium == MediumKind.NUMBER:
             return None
         if self.medium == MediumKind.CODE:
@@ -101,18 +101,19 @@ class EvidenceBench(Bench):
                 proof=digits.to_bytes(4, "little") + bytes(12),
             )
         uid = (FIRST_UID + number).to_bytes(7, "big")
-        key = cards.card_key(key_of(KeyPurpose.CHIP, 1), cards.CardPurpose.AC, 1, uid)
+        if key is None:
+            key = cards.card_key(key_of(KeyPurpose.CHIP, version), cards.CardPurpose.AC, version, uid)
         counter = self._counters.get(number, 0) + 1
         chain = self._chains.get(number, 0)
         asked = cards.AcData(CHALLENGE, 600, 156, 0, NOW_MS // 1000, b"00000007").pack()
-        answer = cards.generate_ac(key, 1, counter, uid, asked, chain.to_bytes(4, "big"))
+        answer = cards.generate_ac(key, version, counter, uid, asked, chain.to_bytes(4, "big"))
         whole = CMAC(AES(cards.session_key(key, counter, uid)))
         whole.update(answer.authenticated(asked))
         self._counters[number] = counter
         self._chains[number] = int.from_bytes(whole.finalize()[8:12], "big")
         return Evidence(
             medium=MediumKind.CHIP,
-            key_version=1,
+            key_version=version,
             counter=counter,
             medium_id=FIRST_UID + number,
             challenge=CHALLENGE,

@@ -7,7 +7,10 @@ import sys
 
 import pytest
 
-from switch.protocol.messages import KeyPurpose
+from hsm import cards
+from switch.protocol.messages import DebitRequest, Evidence, Header, KeyPurpose, MediumKind, MessageType
+from switch.protocol.records import MediumRecord
+from tests.support.keys import key_of
 
 pytestmark = pytest.mark.skipif(
     os.environ.get("SWITCH_SANITIZE") == "1", reason="AddressSanitizer's malloc has no arenas to guard"
@@ -77,6 +80,71 @@ def test_a_loaded_key_stands_in_guarded_memory_only_and_nowhere_once_forgotten(p
     assert loaded, "the key is in no mapping: this test looks in the wrong place"
     assert [flags for flags in loaded if not {"lo", "dd"} <= flags] == []
     assert forgotten == []
+
+
+# It gets the master key and a chip's proof, and none of the keys that it derives to examine it.
+EXAMINER = """
+import sys
+from tests.support.engine import InProcessEngine
+from tests.support.keys import key_record
+from switch._keys import KeyRing
+
+purpose, master, medium, message, challenge = int(sys.argv[1]), *(bytes.fromhex(word) for word in sys.argv[2:])
+switch = InProcessEngine(timezone="UTC", replay=False, keys=KeyRing())
+switch.engine.keys.load(purpose, 1, master)
+switch.tables.load([key_record(purpose, 1), medium])
+prepared = switch.engine.prepare(7, message, 0, challenge)
+print(prepared != message, flush=True)
+sys.stdin.readline()
+switch.engine.keys.forget(purpose, 1)
+print("forgotten", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_what_is_derived_of_a_key_stands_in_guarded_memory_only_and_nowhere_once_it_is_forgotten():
+    """The card's key, and its session's, of a chip that was examined last."""
+    master, uid, challenge = key_of(KeyPurpose.CHIP, 1), bytes.fromhex("04782E21801D80"), b"12345678"
+    card_key = cards.card_key(master, cards.CardPurpose.AC, 1, uid)
+    asked = cards.AcData(challenge, 600, 156, 0, 0, b"00000007").pack()
+    answer = cards.generate_ac(card_key, 1, 42, uid, asked, bytes(4))
+    medium = MediumRecord(
+        state=1, key_version=1, medium=MediumKind.CHIP, medium_id=int.from_bytes(uid, "big"), card_number=1
+    )
+    evidence = Evidence(
+        medium=MediumKind.CHIP,
+        key_version=1,
+        counter=42,
+        medium_id=int.from_bytes(uid, "big"),
+        challenge=challenge,
+        currency=156,
+        proof=answer.cryptogram + bytes(8),
+    )
+    debit = DebitRequest(
+        trace_number=1, business_date=0, stamp_ms=0, card_number=1, amount_minor=600, evidence=evidence
+    )
+    message = Header(type=MessageType.DEBIT, sequence=1).encode() + debit.encode()
+    words = [word.hex() for word in (master, medium.encode(), message, challenge)]
+    child = subprocess.Popen(
+        [sys.executable, "-c", EXAMINER, str(int(KeyPurpose.CHIP)), *words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    secrets = [card_key, cards.session_key(card_key, 42, uid)]
+    with child:
+        assert child.stdin is not None and child.stdout is not None
+        assert child.stdout.readline() == "True\n"
+        examined = [places(child.pid, secret) for secret in secrets]
+        child.stdin.write("\n")
+        child.stdin.flush()
+        assert child.stdout.readline() == "forgotten\n"
+        forgotten = [places(child.pid, secret) for secret in secrets]
+        child.stdin.write("\n")
+
+    assert all(examined), "a derived key is in no mapping: this test looks in the wrong place"
+    assert [flags for found in examined for flags in found if not {"lo", "dd"} <= flags] == []
+    assert forgotten == [[], []]
 
 
 def test_memory_that_cannot_be_locked_is_refused_by_name():
