@@ -94,6 +94,7 @@ from .reports.running import Runner
 from .service import Service
 from .settings import Settings, settings_of_process
 from .signed_on import SignedOnKept
+from .store_names import store_names_now, store_text
 from .switch_link import link_of
 
 HERE = Path(__file__).parent
@@ -123,6 +124,7 @@ class Recognise(AbstractAuthenticationMiddleware):
             token = connection.cookies.get(cookie_name(Request(connection.scope)))
             visitor = await to_thread.run_sync(find_visitor, service, token, address) if token else None
         i18n.locale_now.set(_language_of(connection, visitor.locale if visitor else ""))
+        store_names_now.set(service.store_names)
         return AuthenticationResult(user=visitor, auth=None)
 
     async def _find_by_token(
@@ -322,6 +324,7 @@ def make_environment() -> Environment:
         "day": i18n.day,
         "moment": i18n.moment,
         "subject": subject_text,
+        "store": store_text,
     }
     return environment
 

@@ -13,6 +13,7 @@ from .database import Database, from_ms
 from .errors import SettingsError
 from .parameters import Parameters
 from .settings import Settings
+from .store_names import StoreNames
 
 SECRET_BYTES = 32
 
@@ -26,6 +27,7 @@ class Service:
         self.surroundings = surroundings
         self.audit = Audit(database, self.now)
         self.parameters = Parameters(settings, database)
+        self.store_names = StoreNames(database, surroundings.now_ms)
         self._secret = read_secret(settings.secret_path, surroundings)
 
     def now(self) -> datetime:

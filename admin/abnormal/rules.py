@@ -32,10 +32,10 @@ MOVES: dict[str, tuple[str, ...]] = {
 """States that a hit may come from."""
 
 
-def _stores(context: FormContext) -> dict[int, str]:
-    from admin.documents.organisation_kinds import stores_seen
+def _stores(context: FormContext) -> dict[int | str, str]:
+    from admin.store_names import store_choices
 
-    return {0: translate("All stores"), **stores_seen(context)}
+    return {0: translate("All stores"), **store_choices(context)}
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):

@@ -102,14 +102,22 @@ def is_possible(name: str, card: Row[Any] | None) -> bool:
     return is_listed or operation is not CardOperation.UNBLACKLIST
 
 
-def actions_for(visitor: Visitor, card: Row[Any] | None, reference: str) -> list[tuple[Kind[Any], str]]:
-    """(kind, address of its form with the card filled in) of what can be done to a card."""
-    return [
-        (kind, f"/documents/new/{kind.name}?{field}={reference}")
-        for _label, kinds in groups_for(visitor)
-        for kind in kinds
-        if is_possible(kind.name, card) and (field := card_field(kind)) is not None
+def actions_for(
+    visitor: Visitor, card: Row[Any] | None, reference: str
+) -> list[tuple[str, list[tuple[Kind[Any], str]]]]:
+    """What can be done to a card, by group: (kind, address of its form with the card filled in)."""
+    groups = [
+        (
+            label,
+            [
+                (kind, f"/documents/new/{kind.name}?{field}={reference}")
+                for kind in kinds
+                if is_possible(kind.name, card) and (field := card_field(kind)) is not None
+            ],
+        )
+        for label, kinds in groups_for(visitor)
     ]
+    return [(label, actions) for label, actions in groups if actions]
 
 
 def card_field(kind: Kind[Any]) -> str | None:

@@ -13,10 +13,10 @@ from admin.access import mask_number
 from admin.cards.numbers import Run, runs
 from admin.cards.terms import Terms
 from admin.errors import RefusedError
-from admin.forms import FormContext, entry
+from admin.forms import entry
 from admin.i18n import translate
 from admin.models.documents import Document, DocumentStep, StepState
-from admin.models.mirror import accounts, stores
+from admin.models.mirror import accounts
 from admin.words import STATUSES
 from switch.protocol.card_terms import CardOperation, CardStatus, FeeKind, FeeTender, OperationFlag
 from switch.protocol.codes import CodeClass, code_class
@@ -236,9 +236,3 @@ def balances_of(planning: Planning, card: Row[Any]) -> Row[Any] | None:
     if not card.account_number:
         return None
     return planning.session.execute(select(accounts).where(accounts.c.account_number == card.account_number)).first()
-
-
-def store_choices(context: FormContext) -> dict[int | str, str]:
-    """Stores of the visitor's part of the organisation."""
-    query = context.visitor.stores_seen(select(stores.c.store_id)).order_by(stores.c.store_id)
-    return {store_id: str(store_id) for store_id in context.session.scalars(query)}

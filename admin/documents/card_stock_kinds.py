@@ -19,6 +19,7 @@ from admin.models.authorisations import Task
 from admin.models.documents import Document
 from admin.models.mirror import accounts, cards, organisations
 from admin.rights import Action
+from admin.store_names import store_choices
 from switch.protocol.card_terms import (
     CardOperation,
     CardStatus,
@@ -41,7 +42,6 @@ from .card_planning import (
     Operation,
     add_runs,
     skip_card,
-    store_choices,
     undone_by,
     why_not_tender,
 )

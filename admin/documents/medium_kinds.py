@@ -12,10 +12,10 @@ from admin.errors import RefusedError
 from admin.forms import FormContext, entry
 from admin.i18n import translate
 from admin.models.mirror import card_types, media, medium_policies, travel_times
+from admin.store_names import store_choices
 from switch.protocol.messages import NO_COUNT_LIMIT, MediumKind, MediumState, MessageType, PolicyFlag
 
 from .kind import Kind, Planning, always, subject
-from .organisation_kinds import stores_seen
 
 _ = str
 MINUTES_MAX = 2**16 - 1
@@ -111,8 +111,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 class Way(msgspec.Struct, frozen=True, kw_only=True):
     """Least minutes between two stores."""
 
-    store: Annotated[int, entry(_("Store"), "choice", choices=stores_seen)]
-    other_store: Annotated[int, entry(_("Other store"), "choice", choices=stores_seen)]
+    store: Annotated[int, entry(_("Store"), "choice", choices=store_choices)]
+    other_store: Annotated[int, entry(_("Other store"), "choice", choices=store_choices)]
     minutes: Annotated[
         int, entry(_("Least minutes"), "integer", ge=0, le=MINUTES_MAX, hint=_("0: not checked between these two."))
     ]

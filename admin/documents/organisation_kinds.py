@@ -37,16 +37,6 @@ def nodes_seen(context: FormContext) -> dict[int, str]:
     return {0: translate("(the top)"), **found} if context.visitor.sees_everything else found
 
 
-def stores_seen(context: FormContext) -> dict[int, str]:
-    """Stores of the visitor's part, with the names of their nodes."""
-    query = context.visitor.stores_seen(
-        select(stores.c.store_id, organisations.c.name)
-        .outerjoin(organisations, organisations.c.organisation_id == stores.c.organisation_id)
-        .order_by(stores.c.store_id)
-    )
-    return {row.store_id: f"{row.store_id} {row.name or ''}".strip() for row in context.session.execute(query)}
-
-
 class Node(msgspec.Struct, frozen=True, kw_only=True):
     """A node of the tree."""
 

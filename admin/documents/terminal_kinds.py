@@ -19,10 +19,10 @@ from admin.models.documents import Document
 from admin.models.mirror import terminals
 from admin.models.security import TerminalKeyFile
 from admin.rights import Action
+from admin.store_names import store_choices
 from switch.protocol.messages import REQUESTS, MessageType, Right, TerminalFlag, TerminalStatus
 
 from .kind import Kind, Planning, always, subject
-from .organisation_kinds import stores_seen
 from .terminals import KEY_BYTES, TERMINAL_ID_FIRST, WIRE_KEY_BYTES
 
 if TYPE_CHECKING:
@@ -46,9 +46,9 @@ RIGHTS: dict[int, str] = {
 NO_STORE = 0
 
 
-def places_seen(context: FormContext) -> dict[int, str]:
+def places_seen(context: FormContext) -> dict[int | str, str]:
     """Stores, and no store (an operator's workplace) for those who see everything."""
-    found = stores_seen(context)
+    found = store_choices(context)
     return {NO_STORE: translate("(no store: a workplace)"), **found} if context.visitor.sees_everything else found
 
 

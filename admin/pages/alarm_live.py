@@ -23,6 +23,7 @@ from admin import i18n
 from admin.access import Visitor, needs
 from admin.alarms import MONITOR_ROWS, last_change, open_alarms, raised_after
 from admin.people.sign_in import find_visitor
+from admin.store_names import store_names_now
 
 from .alarm_words import shown_alarm, words
 from .sign_in_pages import cookie_name
@@ -95,6 +96,7 @@ def _look(request: Request[Visitor, Any, Any], visitor: Visitor, locale: str, la
         rows = session.execute(open_alarms(visitor).limit(MONITOR_ROWS)).all()
         raised = raised_after(session, visitor, last) if last >= 0 else 0
     i18n.locale_now.set(locale)  # of this thread's own context
+    store_names_now.set(request.app.state.service.store_names)
     references = request.app.state.references
     environment = request.app.state.environment
     context = {"rows": [shown_alarm(row, visitor, references) for row in rows], "is_live": True, **words()}

@@ -12,7 +12,7 @@ from admin.documents.kind import Planning
 from admin.errors import RefusedError
 from admin.figures import HOLDINGS_KEPT_MS
 from admin.forms import FormContext
-from admin.models.mirror import accounts, gifts, points_categories, purses, stores
+from admin.models.mirror import accounts, gifts, points_categories, purses
 from switch.protocol.messages import PointsCategoryFlag
 
 POINTS_PURSE = 1 << 32
@@ -46,12 +46,6 @@ def gift_choices(context: FormContext) -> Mapping[int | str, str]:
     """Number and name of each gift."""
     query = select(gifts.c.gift_id, gifts.c.name).order_by(gifts.c.gift_id)
     return {row.gift_id: f"{row.gift_id} {row.name}".strip() for row in context.session.execute(query)}
-
-
-def store_choices(context: FormContext) -> Mapping[int | str, str]:
-    """Numbers of the stores that the visitor sees."""
-    query = context.visitor.stores_seen(select(stores.c.store_id)).order_by(stores.c.store_id)
-    return {number: str(number) for number in context.session.scalars(query)}
 
 
 def points_of(planning: Planning, account_number: int, category: int) -> int:

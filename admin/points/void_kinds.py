@@ -15,11 +15,12 @@ from admin.i18n import translate
 from admin.models.mirror import accounts, card_types, cards, purses
 from admin.money.rows import NOT_ACTIVE, THOUSANDTHS, rows_of, scaled, usable_card, whole
 from admin.rights import Action
+from admin.store_names import store_choices
 from switch.protocol.card_terms import CardStatus
 from switch.protocol.messages import BillLine, LineFlag, MessageType, Settlement
 from switch.protocol.terms import AMOUNT_MINOR_MAX, LINE_COUNT_MAX
 
-from .purses import DEFAULT_CATEGORY, POINTS_PURSE, all_categories, store_choices
+from .purses import DEFAULT_CATEGORY, POINTS_PURSE, all_categories
 
 BACKFILL_DATES = 92
 QUANTITY_ONE_MILLI = 1000

@@ -14,8 +14,9 @@ from admin.errors import RefusedError
 from admin.forms import FormContext, entry
 from admin.i18n import translate
 from admin.models.mirror import rules, rulesets
-from admin.points.purses import all_categories, store_choices
+from admin.points.purses import all_categories
 from admin.points.void_kinds import SETTLEMENTS, type_choices
+from admin.store_names import store_choices
 from switch.protocol.messages import MessageType, PutRuleRequest, RuleAction, RuleLayer, RulesetState
 
 from .rules import rules_of

@@ -18,9 +18,9 @@ from admin.errors import RefusedError, SwitchLinkError
 from admin.forms import entry
 from admin.i18n import translate
 from admin.models.mirror import accounts, card_types, cards, switches
-from admin.points.purses import store_choices
 from admin.points.void_kinds import LINES_HINT, SETTLEMENTS, bill_lines
 from admin.service import Service
+from admin.store_names import store_choices
 from admin.switch_link import SwitchLink
 from switch.protocol.messages import (
     BillLine,

@@ -28,6 +28,7 @@ from .report import (
     number,
     percent,
     share_bp,
+    store,
     text,
     total,
 )
@@ -118,7 +119,7 @@ REPORTS = (
             Column("type", _("Kind"), ColumnKind.WORD, words=TYPES),
             Column("code", _("Answer"), ColumnKind.WORD, words=code_name),
             Column("card_number", _("Card"), ColumnKind.CARD),
-            number("store_id", _("Store")),
+            store("store_id"),
             number("terminal_id", _("Terminal")),
             money("amount_minor", _("Amount"), is_summed=False),
             money("value_minor", _("Moved")),

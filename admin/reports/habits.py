@@ -13,7 +13,7 @@ from .composition import DAYS_PER_WEEK, HOURS, THURSDAY, WEEKDAYS
 from .customers import customers, first_date, rank
 from .local_time import local_hour
 from .ranking import CARD, MEMBER, TopParameters
-from .report import Column, ColumnKind, Query, Report, Scope, count, money, number, text, total, unless_zero
+from .report import Column, ColumnKind, Query, Report, Scope, count, money, number, store, text, total, unless_zero
 
 _ = str
 HUNDREDTHS = 100
@@ -102,7 +102,7 @@ REPORTS = (
             Column("days_between", _("Days between visits"), ColumnKind.POINTS),
             Column("weekday", _("Usual day"), ColumnKind.WORD, words=dict(enumerate(WEEKDAYS))),
             Column("hour", _("Usual hour"), ColumnKind.WORD, words=dict(enumerate(HOURS))),
-            number("store", _("Usual store")),
+            store("store", _("Usual store")),
             number("department", _("Department")),
             text("department_name", _("Buys most")),
             money("mean_minor", _("Spend each visit"), is_summed=False),

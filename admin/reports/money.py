@@ -10,6 +10,7 @@ from admin.forms import entry
 from admin.models.journal import daily_totals
 from admin.models.mirror import cards, organisations
 from admin.models.sales import fees
+from admin.store_names import store_choices
 from switch.protocol.messages import FeeKind, FeeTender, MessageType
 
 from .customers import months
@@ -40,7 +41,7 @@ FORMS: dict[int | str, str] = {"organisation": _("Each organisation, net"), "pai
 class StoreParameters(Parameters, kw_only=True, frozen=True):
     """One store, if it is given."""
 
-    store: Annotated[int, entry(_("Store"), "integer", ge=0)] = 0
+    store: Annotated[int, entry(_("Store"), "choice", choices=store_choices)] = 0
 
 
 class SettlementParameters(Parameters, kw_only=True, frozen=True):

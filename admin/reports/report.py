@@ -16,6 +16,7 @@ from admin.forms import FormContext, entry
 from admin.models.journal import daily_totals
 from admin.models.mirror import card_types, cards, organisations, stores
 from admin.models.sales import LINE_BITS, baskets, bill_lines
+from admin.store_names import store_choices
 
 _ = str
 BASIS_POINTS = 10_000
@@ -40,6 +41,8 @@ class ColumnKind(enum.StrEnum):
     MOMENT = "moment"
     CARD = "card"
     """A card number, as the visitor may see it; 0: none."""
+    STORE = "store"
+    """Number of a store; shown with its name."""
     WORD = "word"
     """One of the numbers of the switch; the column's `words` name it."""
 
@@ -87,6 +90,11 @@ def number(name: str, label: str) -> Column:
     return Column(name, label, ColumnKind.NUMBER)
 
 
+def store(name: str, label: str = _("Store")) -> Column:
+    """A column of stores."""
+    return Column(name, label, ColumnKind.STORE)
+
+
 @dataclass(frozen=True, slots=True)
 class Chart:
     """A picture of the table's first rows."""
@@ -123,7 +131,7 @@ class Parameters(msgspec.Struct, kw_only=True, frozen=True):
 class SalesParameters(Parameters, kw_only=True, frozen=True):
     """What reports about purchases ask besides."""
 
-    store: Annotated[int, entry(_("Store"), "integer", ge=0)] = 0
+    store: Annotated[int, entry(_("Store"), "choice", choices=store_choices)] = 0
     card_type: Annotated[int, entry(_("Card type"), "choice", choices=card_type_choices)] = 0
 
 

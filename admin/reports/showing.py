@@ -6,6 +6,7 @@ from typing import Any
 
 from admin import i18n
 from admin.access import Visitor
+from admin.store_names import store_text
 
 from .report import Chart, Column, ColumnKind, Report
 from .running import Outcome
@@ -46,6 +47,8 @@ def plain_text(column: Column, value: Any, visitor: Visitor) -> str:
         return visitor.card_number(value) if value else ""
     if column.kind is ColumnKind.WORD:
         return i18n.translate(column.word(value)) if value is not None else ""
+    if column.kind is ColumnKind.STORE:
+        return store_text(value)
     if column.kind is ColumnKind.NUMBER:
         return str(value) if value else ""
     return "" if value is None else str(value)

@@ -19,6 +19,7 @@ from .report import (
     number,
     percent,
     share_bp,
+    store,
     total,
     total_over,
 )
@@ -57,7 +58,7 @@ REPORTS = (
         "sales",
         _("Sales by store"),
         _("Stores by what was paid with cards, net of what was taken back."),
-        (number("place", _("Rank")), number("store_id", _("Store")), *COLUMNS, percent("share_bp", _("Share"))),
+        (number("place", _("Rank")), store("store_id"), *COLUMNS, percent("share_bp", _("Share"))),
         _by_store,
         chart=Chart("rank", "store_id", ("spend_minor",)),
         links={"store_id": "/reports/purchases?store={value}"},
