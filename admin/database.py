@@ -1,7 +1,8 @@
 """The database: an engine to read, one to write, and column types that SQLite and PostgreSQL both keep exactly.
 
 SQLite's writers begin with BEGIN IMMEDIATE: without it, two transactions that
-read before they write lose updates or fail.  A transaction is committed
+read before they write lose updates or fail; and they take turns
+(`turnstile.py`), so that nobody starves.  A transaction is committed
 inside the handler (`with database.write() as session:`), never by a hook
 behind the response, which would promise what the disk has not heard of.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Engine, Integer, create_engine, event
@@ -18,13 +20,17 @@ from sqlalchemy.engine import Dialect, make_url
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeDecorator
 
+from .turnstile import Turnstile
+
 BUSY_TIMEOUT_MS = 10_000
-"""Wait of a writer for another one; the follower's largest batch takes well below a second."""
+"""Wait of a writer for one that does not take turns: somebody with a tool of his own."""
 POOL_CONNECTIONS = 20
 """Requests that read at a time; Litestar's threads are not more."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SIGN = 1 << 63
-OWN_PRAGMAS = ("synchronous=FULL",)
+TURN = "turn"
+"""Where a connection's `info` keeps its turn to write."""
+OWN_PRAGMAS = ("synchronous=FULL","wal_autocheckpoint=100000")
 FOLLOWER_PRAGMAS = ("synchronous=NORMAL", "wal_autocheckpoint=8000")
 """Checkpoints every 32 MB instead of every 4: batches are of that size."""
 
@@ -97,6 +103,8 @@ class Database:
         self.reader: Engine = create_engine(self.url, **options)
         self.writer: Engine = create_engine(self.url, **options)
         if self.is_sqlite:
+            if self.url.database not in (None, "", ":memory:"):
+                _take_turns(self.writer, Turnstile(Path(str(self.url.database))))  # before it begins
             for engine, begin in ((self.reader, "BEGIN"), (self.writer, "BEGIN IMMEDIATE")):
                 _prepare_sqlite(engine, begin, FOLLOWER_PRAGMAS if is_follower else OWN_PRAGMAS)
 
@@ -135,3 +143,20 @@ def _prepare_sqlite(engine: Engine, begin: str, durability: tuple[str, ...]) -> 
     @event.listens_for(engine, "begin")
     def do_begin(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
+
+
+def _take_turns(engine: Engine, turnstile: Turnstile) -> None:
+    """A turn from before a connection's first transaction until the connection is given back, committed or not."""
+
+    @event.listens_for(engine, "begin")
+    def enter(connection: Connection) -> None:
+        if TURN not in connection.info:
+            connection.info[TURN] = turnstile.enter()
+
+    @event.listens_for(engine, "checkin")
+    @event.listens_for(engine, "close")
+    @event.listens_for(engine, "close_detached")
+    def leave(_: Any, *records: Any) -> None:
+        for record in records:
+            if (turn := record.info.pop(TURN, None)) is not None:
+                turn.end()

@@ -1,0 +1,137 @@
+"""Writers of SQLite come one after the other, in the order of their asking: nobody who writes all the time keeps others out."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from admin.database import Database
+from admin.turnstile import GATE_SUFFIX, TURN_SUFFIX, Turnstile
+
+WAITERS = 3
+ROUNDS = 20
+
+HOLDS = """
+import sys
+from pathlib import Path
+from admin.turnstile import Turnstile
+turn = Turnstile(Path(sys.argv[1])).enter()
+print("entered", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "admin.sqlite"
+
+
+@pytest.fixture
+def two(path):
+    """The follower's way to the database, and that of a page."""
+    databases = Database(f"sqlite:///{path}", is_follower=True), Database(f"sqlite:///{path}")
+    with databases[0].write() as session:
+        session.execute(text("CREATE TABLE notes (writer TEXT)"))
+    yield databases
+    for database in databases:
+        database.close()
+
+
+def waiting_count(path):
+    """Writers of this database that the kernel lets wait."""
+    files = [path.with_name(path.name + suffix) for suffix in (GATE_SUFFIX, TURN_SUFFIX)]
+    inodes = {str(file.stat().st_ino) for file in files if file.exists()}
+    lines = Path("/proc/locks").read_text().splitlines()
+    return sum("->" in line and line.split()[-3].split(":")[2] in inodes for line in lines)
+
+
+def wait_for(condition):
+    while not condition():
+        time.sleep(0.001)
+
+
+def note(database, writer):
+    with database.write() as session:
+        session.execute(text("INSERT INTO notes VALUES (:writer)"), {"writer": writer})
+
+
+def test_who_waits_comes_before_one_that_writes_again_at_once(two, path):
+    follower, pages = two
+    for _ in range(ROUNDS):
+        with follower.write() as session:
+            session.execute(text("DELETE FROM notes"))
+            page = threading.Thread(target=note, args=(pages, "page"))
+            page.start()
+            wait_for(lambda: waiting_count(path) == 1)
+        for _ in range(3):
+            note(follower, "follower")
+        page.join()
+        with pages.read() as session:
+            assert session.scalars(text("SELECT writer FROM notes ORDER BY rowid")).first() == "page"
+
+
+def test_several_who_wait_all_come_within_as_many_turns_of_the_one_that_never_pauses(two, path):
+    follower, pages = two
+    with follower.write() as session:
+        session.execute(text("DELETE FROM notes"))
+        threads = [threading.Thread(target=note, args=(pages, "page")) for _ in range(WAITERS)]
+        for number, thread in enumerate(threads, 1):
+            thread.start()
+            wait_for(lambda number=number: waiting_count(path) == number)
+    for _ in range(3 * WAITERS):
+        note(follower, "follower")
+    for thread in threads:
+        thread.join()
+    with pages.read() as session:
+        writers = session.scalars(text("SELECT writer FROM notes ORDER BY rowid")).all()
+    last = max(number for number, writer in enumerate(writers) if writer == "page")
+    assert writers[: last + 1].count("follower") <= WAITERS
+
+
+def test_a_turn_ends_with_the_transaction_also_when_that_fails(two, path):
+    follower, pages = two
+    with pytest.raises(ZeroDivisionError), pages.write() as session:
+        session.execute(text("INSERT INTO notes VALUES ('lost')"))
+        raise ZeroDivisionError
+    with pages.writer.connect() as connection:
+        connection.execute(text("INSERT INTO notes VALUES ('kept')"))
+        connection.commit()
+        connection.execute(text("INSERT INTO notes VALUES ('not kept')"))
+    note(follower, "follower")
+    with pages.read() as session:
+        assert session.scalars(text("SELECT writer FROM notes ORDER BY rowid")).all() == ["kept", "follower"]
+
+
+def test_a_transaction_within_another_one_is_an_error_at_once(two):
+    _, pages = two
+    with pages.write() as session:
+        session.execute(text("INSERT INTO notes VALUES ('without')"))
+        with pytest.raises(RuntimeError, match="of this thread"), pages.write() as within:
+            within.execute(text("SELECT 1"))
+    note(pages, "page")
+
+
+def test_readers_wait_for_nobody(two):
+    follower, pages = two
+    with follower.write() as session, pages.read() as reader:
+        session.execute(text("INSERT INTO notes VALUES ('not yet')"))
+        assert reader.scalars(text("SELECT writer FROM notes")).all() == []
+
+
+def test_the_turn_of_a_killed_process_is_free(path):
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDS, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "entered\n"
+        waiter = threading.Thread(target=lambda: Turnstile(path).enter().end())
+        waiter.start()
+        wait_for(lambda: waiting_count(path) == 1)
+        os.kill(process.pid, signal.SIGKILL)
+        waiter.join()
