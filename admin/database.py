@@ -30,9 +30,10 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SIGN = 1 << 63
 TURN = "turn"
 """Where a connection's `info` keeps its turn to write."""
-OWN_PRAGMAS = ("synchronous=FULL","wal_autocheckpoint=100000")
-FOLLOWER_PRAGMAS = ("synchronous=NORMAL", "wal_autocheckpoint=8000")
-"""Checkpoints every 32 MB instead of every 4: batches are of that size."""
+OWN_PRAGMAS = ("synchronous=FULL", "wal_autocheckpoint=20000")
+"""Checkpoints are the follower's business: who had to make one would keep other writers waiting, and the visitor of a
+page.  Only where no follower runs, others make them, every 80 MB."""
+FOLLOWER_PRAGMAS = ("synchronous=NORMAL", "wal_autocheckpoint=0")
 
 BigInt = BigInteger().with_variant(Integer, "sqlite")
 """64 bits; on SQLite a single such primary key is the row's own number."""
@@ -102,9 +103,11 @@ class Database:
             options |= {"pool_size": POOL_CONNECTIONS, "max_overflow": POOL_CONNECTIONS}
         self.reader: Engine = create_engine(self.url, **options)
         self.writer: Engine = create_engine(self.url, **options)
+        self._turnstile: Turnstile | None = None
         if self.is_sqlite:
             if self.url.database not in (None, "", ":memory:"):
-                _take_turns(self.writer, Turnstile(Path(str(self.url.database))))  # before it begins
+                self._turnstile = Turnstile(Path(str(self.url.database)))
+                _take_turns(self.writer, self._turnstile)  # before it begins
             for engine, begin in ((self.reader, "BEGIN"), (self.writer, "BEGIN IMMEDIATE")):
                 _prepare_sqlite(engine, begin, FOLLOWER_PRAGMAS if is_follower else OWN_PRAGMAS)
 
@@ -119,6 +122,20 @@ class Database:
         """A session that is committed when its block ends well, and rolled back when it does not."""
         with Session(self.writer) as session, session.begin():
             yield session
+
+    def is_waited_for(self) -> bool:
+        """Whether somebody waits for the one who writes now; on PostgreSQL nobody does."""
+        return self._turnstile is not None and self._turnstile.is_waited_at()
+
+    def checkpoint(self) -> None:
+        """Bring SQLite's log into its file as far as nobody reads there; others may write meanwhile."""
+        if not self.is_sqlite:
+            return
+        connection = self.reader.raw_connection()
+        try:
+            connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        finally:
+            connection.close()
 
     def close(self) -> None:
         """Close all connections."""

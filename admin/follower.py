@@ -11,13 +11,13 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
-from sqlalchemy import update
+from sqlalchemy import Connection, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from ._clock import SYSTEM, Surroundings
@@ -30,7 +30,12 @@ from .settings import Settings, settings_of_process
 from .switch_link import SwitchLink, link_of, read_key_file
 
 BATCH_BYTES = 6_000_000
-"""Journal bytes of one transaction while catching up: about 12,000 debits, half a second on SQLite."""
+"""Journal bytes of one transaction while catching up and nobody waits: about 12,000 debits, half a second on SQLite."""
+PIECE_BYTES = 1_000_000
+"""So much of it is written before a look whether somebody waits to write, for whom the transaction then ends: about
+2,000 debits, 30 ms."""
+CHECKPOINT_EVERY_MS = 1_000
+"""Between two times that SQLite's log is brought into its file, while there is something to follow."""
 BATCHES_WAITING_MAX = 2
 """Batches fetched and not yet written."""
 IDLE_PAUSE_S = 0.2
@@ -43,27 +48,47 @@ TELL_EVERY_MS = 5_000
 log = structlog.get_logger("follower")
 
 
-class Fetched:
-    """Whole blocks, and where the journal goes on behind them."""
+class Block(NamedTuple):
+    """Entries of one block, and where the journal goes on behind it."""
 
-    def __init__(self, bodies: list[bytes], position: int, block_hash: bytes, durable_position: int) -> None:
-        self.bodies = bodies
-        self.position, self.block_hash = position, block_hash
-        self.durable_position = durable_position
+    body: bytes
+    position: int
+    block_hash: bytes
+
+
+class Fetched(NamedTuple):
+    """Whole blocks, and how far the journal goes."""
+
+    blocks: list[Block]
+    position: int
+    durable_position: int
+
+    def pieces(self) -> Iterator[list[Block]]:
+        """The blocks in their order, some at a time."""
+        piece: list[Block] = []
+        size_bytes = 0
+        for block in self.blocks:
+            piece.append(block)
+            size_bytes += len(block.body)
+            if size_bytes >= PIECE_BYTES:
+                yield piece
+                piece, size_bytes = [], 0
+        if piece:
+            yield piece
 
 
 def fetch(link: SwitchLink, feed: JournalFeed) -> Fetched:
-    """What there is from the feed's position on, up to a batch; without bodies when there is nothing new."""
-    bodies: list[bytes] = []
+    """What there is from the feed's position on, up to a batch; without blocks when there is nothing new."""
+    blocks: list[Block] = []
     taken_bytes = 0
     while True:
         reply = link.follow(feed.partition, feed.wanted_position)
-        bodies += feed.take(reply)
+        blocks += [Block(body, feed.position, feed.block_hash) for body in feed.take(reply)]
         taken_bytes += len(reply.journal_bytes)
         at_end = not reply.journal_bytes or reply.next_position >= reply.durable_position
         # What is at the end ends with a block, since blocks become durable whole.
-        if at_end or (taken_bytes >= BATCH_BYTES and bodies):
-            return Fetched(bodies, feed.position, feed.block_hash, reply.durable_position)
+        if at_end or (taken_bytes >= BATCH_BYTES and blocks):
+            return Fetched(blocks, feed.position, reply.durable_position)
 
 
 class Follower:
@@ -110,7 +135,7 @@ class Follower:
             target=self._fetch_all, args=(link, feed, fetched_batches, ended, until_caught_up), daemon=True
         )
         fetcher.start()
-        row_count = told_ms = 0
+        row_count = told_ms = checkpoint_ms = 0
         try:
             while not self.is_stopping.is_set():
                 try:
@@ -119,19 +144,37 @@ class Follower:
                     continue
                 if isinstance(fetched, BaseException):
                     raise fetched
-                if fetched.bodies:
-                    batch = projector.begin()
-                    for body in fetched.bodies:
-                        batch.read_block(body)
-                    row_count += projector.commit(batch, fetched.position, fetched.block_hash)
+                row_count += self._take_over(projector, fetched)
                 now_ms = self._surroundings.now_ms()
-                if fetched.bodies or now_ms - told_ms >= TELL_EVERY_MS:
+                if fetched.blocks and now_ms - checkpoint_ms >= CHECKPOINT_EVERY_MS:
+                    self._database.checkpoint()
+                    checkpoint_ms = now_ms
+                if not fetched.blocks and now_ms - told_ms >= TELL_EVERY_MS:
                     self._tell(durable_position=fetched.durable_position)
                     told_ms = now_ms
                 if until_caught_up and fetched.position >= fetched.durable_position:
                     break
         finally:
             ended.set()
+        return row_count
+
+    def _take_over(self, projector: Projector, fetched: Fetched) -> int:
+        """Write what was fetched, in one transaction, or in several for the sake of others; rows of entries."""
+        row_count = 0
+        pieces = fetched.pieces()
+        piece = next(pieces, None)
+        while piece is not None:
+            with projector.transaction() as connection:
+                while piece is not None:
+                    batch = projector.begin(connection)
+                    for block in piece:
+                        batch.read_block(block.body)
+                    projector.take_over(connection, batch, piece[-1].position, piece[-1].block_hash)
+                    row_count += len(batch.entries)
+                    piece = next(pieces, None)
+                    if self._database.is_waited_for():
+                        break
+                self._note(connection, durable_position=fetched.durable_position)
         return row_count
 
     def _fetch_all(
@@ -160,16 +203,19 @@ class Follower:
 
     def _tell(self, **values: Any) -> None:
         """Note for the dashboard what was heard; failing to does no harm."""
-        values = {"problem": "", "heard_ms": self._surroundings.now_ms(), **values}
-        table: Any = FollowerState.__table__
         try:
             with self._database.writer.begin() as connection:
-                found = connection.execute(update(table).where(table.c.partition == self._partition).values(**values))
-                if not found.rowcount:
-                    values.setdefault("durable_position", 0)
-                    connection.execute(table.insert().values(partition=self._partition, **values))
+                self._note(connection, **values)
         except SQLAlchemyError as error:
             log.warning("the follower's state could not be written", reason=str(error).partition("\n")[0])
+
+    def _note(self, connection: Connection, **values: Any) -> None:
+        values = {"problem": "", "heard_ms": self._surroundings.now_ms(), **values}
+        table: Any = FollowerState.__table__
+        found = connection.execute(update(table).where(table.c.partition == self._partition).values(**values))
+        if not found.rowcount:
+            values.setdefault("durable_position", 0)
+            connection.execute(table.insert().values(partition=self._partition, **values))
 
 
 def follower_of(settings: Settings, database: Database, surroundings: Surroundings = SYSTEM) -> Follower:

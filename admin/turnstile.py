@@ -25,6 +25,7 @@ import threading
 from pathlib import Path
 
 GATE_SUFFIX, TURN_SUFFIX = ".gate", ".turn"
+FILE_MODE = 0o600
 
 
 class Turnstile:
@@ -41,8 +42,8 @@ class Turnstile:
         thread = threading.get_ident()
         if thread in self._threads:
             raise RuntimeError(
-                "write: expected no transaction of this thread that writes, got one: the second would wait for the first"
-                " for ever; use the session that is there"
+                "write: expected no transaction of this thread that writes, got one: the second would wait for it for"
+                " ever; use the session that is there"
             )
         gate = _locked(self._gate)
         try:
@@ -51,6 +52,17 @@ class Turnstile:
             os.close(gate)
         self._threads.add(thread)
         return turn
+
+    def is_waited_at(self) -> bool:
+        """Whether somebody wants to write; asked by the one who does, who may then keep it short."""
+        gate = os.open(self._gate, os.O_RDWR | os.O_CREAT, FILE_MODE)
+        try:
+            fcntl.flock(gate, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(gate)
+        return False
 
 
 class Turn:
@@ -67,7 +79,7 @@ class Turn:
 
 
 def _locked(path: Path) -> int:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     except BaseException:

@@ -17,6 +17,11 @@ def reader_of(record: Any, *names: str) -> struct.Struct:
     return struct.Struct("<" + "".join(formats))
 
 
+def several(reader: struct.Struct, count: int) -> struct.Struct:
+    """A struct that reads so many records, one behind the other, at once."""
+    return struct.Struct(reader.format[0] + reader.format[1:] * count)
+
+
 def offset_of(record: Any, name: str) -> int:
     """Offset of a field in bytes."""
     return next(field.offset for field in layout_of(record).fields if field.name == name)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
@@ -45,35 +47,47 @@ class Projector:
                 self._known.stores[terminal_id] = store_id
         self._is_new = found is None
 
-    def begin(self) -> Batch:
-        """A batch to fill with blocks and to give to `commit`."""
+    def begin(self, connection: Connection | None = None) -> Batch:
+        """A batch to fill with blocks and to give to `commit`; or to `take_over`, within the transaction of that."""
         self._known.forget_what_is_too_much()
-        return Batch(self._known, self._account_of)
+        return Batch(self._known, self._account_of if connection is None else partial(_account_in, connection))
 
     def commit(self, batch: Batch, position: int, block_hash: bytes) -> int:
         """Write a batch and where the journal goes on behind it; number of rows of entries.
 
         `JournalError` when another follower has moved the position: then nothing is written.
         """
+        with self.transaction() as connection:
+            self.take_over(connection, batch, position, block_hash)
+        return len(batch.entries)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """For `take_over`: all batches of it are written, or none; after a failure a new projector is needed."""
         with self._database.writer.begin() as connection:
-            self._move(connection, batch, position, block_hash)
-            self._settle(connection, batch)
-            insert_rows(connection, entries, batch.entries)
-            insert_rows(connection, baskets, batch.sales.baskets)
-            insert_values(connection, bill_lines, batch.sales.line_values)
-            insert_rows(connection, fees, batch.sales.fees)
-            take_back(connection, batch.sales.undoings)
-            put_closes(connection, batch.closes)
-            add_rows(connection, daily_totals, batch.daily_totals())
-            for kind, images in batch.images.items():
-                mirror = MIRRORS[kind]
-                upsert_rows(connection, mirror.table, [mirror.row_of(image) for image in images.values() if image])
-                # Only records with a wide key end.
-                ended = [_words(key, mirror) for key, image in images.items() if image is None]
-                delete_rows(connection, mirror.table, ended)
+            yield connection
+
+    def take_over(self, connection: Connection, batch: Batch, position: int, block_hash: bytes) -> None:
+        """Write a batch, and where the journal goes on behind it, within a transaction."""
+        self._move(connection, batch, position, block_hash)
+        self._settle(connection, batch)
+        insert_rows(connection, entries, batch.entries)
+        insert_rows(connection, baskets, batch.sales.baskets)
+        insert_values(connection, bill_lines, batch.sales.line_values())
+        insert_rows(connection, fees, batch.sales.fees)
+        take_back(connection, batch.sales.undoings)
+        put_closes(connection, batch.closes)
+        add_rows(connection, daily_totals, batch.daily_totals())
+        for kind, images in batch.images.items():
+            mirror = MIRRORS[kind]
+            # In the order of keys: neighbours are then on the same page.
+            rows = [mirror.row_of(image) for _, image in sorted(images.items()) if image]
+            upsert_rows(connection, mirror.table, rows)
+            # Only records with a wide key end.
+            ended = [_words(key, mirror) for key, image in images.items() if image is None]
+            delete_rows(connection, mirror.table, ended)
         self.position, self.block_hash, self._is_new = position, block_hash, False
         self.sequence = batch.sequence or self.sequence
-        return len(batch.entries)
 
     def _move(self, connection: Connection, batch: Batch, position: int, block_hash: bytes) -> None:
         table: Any = JournalPosition.__table__
@@ -101,8 +115,7 @@ class Projector:
 
     def _account_of(self, card: int) -> int:
         with self._database.reader.connect() as connection:
-            found = connection.execute(select(cards.c.account_number).where(cards.c.card_number == card)).scalar()
-        return to_signed(found or 0)
+            return _account_in(connection, card)
 
 
 def forget(database: Database, partition: int) -> None:
@@ -114,6 +127,11 @@ def forget(database: Database, partition: int) -> None:
         for model in (JournalPosition, FollowerState):
             state: Any = model.__table__
             connection.execute(delete(state).where(state.c.partition == partition))
+
+
+def _account_in(connection: Connection, card: int) -> int:
+    found = connection.execute(select(cards.c.account_number).where(cards.c.card_number == card)).scalar()
+    return to_signed(found or 0)
 
 
 def _balances(connection: Connection, numbers: Iterable[int]) -> Iterator[tuple[int, int, int]]:

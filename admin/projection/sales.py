@@ -17,7 +17,7 @@ from switch.protocol.bill import BillLine, DebitRequest, RefundLine, RefundReque
 from switch.protocol.lifecycle import TRANSITIONS
 from switch.protocol.messages import CardOperation, FeeTender, MessageType, OperateCardRequest, Reply, ReversalRequest
 
-from .fields import offset_of, reader_of
+from .fields import offset_of, reader_of, several
 
 Row = tuple[Any, ...]
 _DEBIT, _CAPTURE = int(MessageType.DEBIT), int(MessageType.CAPTURE)
@@ -29,6 +29,9 @@ _LINES_AT = DebitRequest.width_bytes()
 _LINE_COUNT_AT = offset_of(DebitRequest, "line_count")
 _LINE = reader_of(BillLine, "item", "amount_minor", "quantity_milli", "department", "category")
 _LINE_BYTES = BillLine.width_bytes()
+_LINES_AT_ONCE = 500
+_SEVERAL_LINES = several(_LINE, _LINES_AT_ONCE)
+_LINE_COLUMNS = len(bill_lines.columns)
 _REFUND_LINES_AT = RefundRequest.width_bytes()
 _REFUND_LINE_COUNT_AT = offset_of(RefundRequest, "line_count")
 _REFUND_LINE = reader_of(RefundLine, "line", "amount_minor")
@@ -61,8 +64,9 @@ class Sales:
 
     def __init__(self) -> None:
         self.baskets: list[Row] = []
-        self.line_values: list[int] = []
-        """Rows of `bill_lines`, one behind the other: after its number the fields in their order on the wire."""
+        self._line_ids: list[int] = []
+        self._lines: list[bytes] = []
+        """Lines of these numbers as they are on the wire, those of each bill in one piece."""
         self.undoings: list[Undoing] = []
         self.fees: list[Row] = []
 
@@ -96,13 +100,11 @@ class Sales:
             line_id = sequence << LINE_BITS
             if line_count:
                 start = at + _LINES_AT
-                values = self.line_values
-                for fields in _LINE.iter_unpack(body[start : start + line_count * _LINE_BYTES]):
-                    values.append(line_id)
-                    values += fields
-                    line_id += 1
+                self._lines.append(body[start : start + line_count * _LINE_BYTES])
+                self._line_ids += range(line_id, line_id + line_count)
             else:
-                self.line_values += (line_id, 0, (due or amount) + discount, 0, 0, 0)
+                self._lines.append(_LINE.pack(0, (due or amount) + discount, 0, 0, 0))
+                self._line_ids.append(line_id)
             self.baskets.append((*own, 1, line_count, amount, discount, issuing, accepting))
             return
         own = (*own, 0, 0, -amount, 0, issuing, accepting)
@@ -113,6 +115,22 @@ class Sales:
         start, count = at + _REFUND_LINES_AT, body[at + _REFUND_LINE_COUNT_AT]
         lines = list(_REFUND_LINE.iter_unpack(body[start : start + count * _REFUND_LINE_BYTES]))
         self.undoings.append(Undoing(own, _I64.unpack_from(body, at + _ORIGINAL_SEQUENCE_AT)[0], 0, 0, lines))
+
+    def line_values(self) -> list[int]:
+        """Rows of `bill_lines`, one behind the other: after its number the fields in their order on the wire."""
+        # Hundreds of lines at once, and column by column: there are ten times as many lines as bills.
+        content = b"".join(self._lines)
+        fields: list[int] = []
+        whole = len(content) - len(content) % _SEVERAL_LINES.size
+        for at in range(0, whole, _SEVERAL_LINES.size):
+            fields += _SEVERAL_LINES.unpack_from(content, at)
+        for line in _LINE.iter_unpack(content[whole:]):
+            fields += line
+        values = [0] * (_LINE_COLUMNS * len(self._line_ids))
+        values[::_LINE_COLUMNS] = self._line_ids
+        for column in range(1, _LINE_COLUMNS):
+            values[column::_LINE_COLUMNS] = fields[column - 1 :: _LINE_COLUMNS - 1]
+        return values
 
 
 def take_back(connection: Connection, undoings: list[Undoing]) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import event, func, select, text
 
+from admin import follower
 from admin._clock import SYSTEM
 from admin.errors import JournalError
 from admin.follower import follower_of
@@ -189,6 +190,25 @@ def test_entries_that_come_one_by_one_make_the_same_rows_as_all_at_once(business
             projector.commit(batch, feed_again.position, feed_again.block_hash)
     assert len(bodies) > 10
     assert everything(database) == whole
+
+
+def test_one_transaction_in_pieces_makes_the_same_rows_and_ends_early_for_others_who_wait(
+    business, database, settings, monkeypatch
+):
+    follower_of(settings, database).catch_up()
+    whole = everything(database)
+    monkeypatch.setattr(follower, "PIECE_BYTES", 1)  # each block
+    commits: list[Any] = []
+    event.listen(database.writer, "commit", commits.append)
+    counts = []
+    for is_waited_for in (False, True):
+        forget(database, 0)
+        commits.clear()
+        monkeypatch.setattr(database, "is_waited_for", lambda answer=is_waited_for: answer)
+        follower_of(settings, database).catch_up()
+        assert everything(database) == whole
+        counts.append(len(commits))
+    assert counts[0] == 1 and counts[1] > 10
 
 
 def link_to(business, key):
