@@ -1,10 +1,7 @@
-"""Members from a file: columns are found by their headings, every fault is told at once, and all of it is taken, once.
+"""Members from a file: columns are found by their headings, every fault is told at once.
 
-The dry run and the taking over are the same code: `examine` reads the file
-with the form of a member, cell by cell; `take_over` does that again and
-writes everything in one transaction, together with the row that says that it
-is done.  Killed in the middle, nothing has happened, and it can be started
-again; done, the same file is known by its digest and is not taken again.
+The dry run and the taking over (`taking.py`) are the same code: `examine`
+reads the file with the form of a member, cell by cell.
 """
 
 from __future__ import annotations
@@ -22,24 +19,15 @@ from admin.access import Visitor
 from admin.errors import RefusedError
 from admin.forms import FormContext, Kind, bind, choices_of, declared
 from admin.i18n import catalog, translate
-from admin.models.members import Member, MemberCode, MemberImport, MemberState
+from admin.models.members import ImportStage, Member, MemberCode, MemberImport, MemberState
 from admin.references import References
 from admin.service import Service
 
 from .definitions import CustomField, custom_fields, read_value
-from .drafts import COLUMNS, Draft, KeptContext, MemberForm, NewRows, draft_of, labels_of, new_rows
+from .drafts import Draft, KeptContext, MemberForm, draft_of, labels_of
 from .identity import plain, read_day
 from .keys import PHONE, folded
-from .records import (
-    NUMBER_MAX,
-    claim_number,
-    insert_members,
-    lock_members,
-    take_numbers,
-    twin_keys,
-    twins_of,
-    update_member,
-)
+from .records import NUMBER_MAX, twin_keys, twins_of
 from .seals import Vault
 from .sheets import read_sheet
 
@@ -53,6 +41,8 @@ DUPLICATES: dict[str, str] = {
     "add": _("become members of their own (same mobile phone only)"),
 }
 SOURCE_IMPORT = 4
+FIRST_LINE = 2
+"""Of the rows, as a spreadsheet numbers them: the heading is row 1."""
 NUMBER_FIELD = "number"
 OTHER_HEADINGS: dict[str, tuple[str, ...]] = {
     "name": ("姓名", "会员姓名", "客户名称", "户名"),
@@ -138,9 +128,7 @@ def upload(service: Service, visitor: Visitor, content: bytes, file_name: str) -
     rows = read_sheet(content)
     digest = hashlib.sha256(content).digest()
     with service.database.write() as session:
-        done = _done(session, digest)
-        if done is not None:
-            raise RefusedError("This very file was taken over already, as import {number}.", number=done)
+        refuse_taken(session, digest)
         mapping = guess_mapping(rows[0], custom_fields(session))
         row = MemberImport(
             digest=digest,
@@ -156,10 +144,11 @@ def upload(service: Service, visitor: Visitor, content: bytes, file_name: str) -
         return row.id
 
 
-def _done(session: Session, digest: bytes) -> int | None:
-    query = select(MemberImport.id).where(MemberImport.digest == digest, MemberImport.stage == "done")
-    found: int | None = session.scalar(query.limit(1))
-    return found
+def refuse_taken(session: Session, digest: bytes) -> None:
+    """Refuse a file that was taken over, or is being taken over."""
+    taken = MemberImport.digest == digest, MemberImport.stage.in_((ImportStage.RUNNING, ImportStage.DONE))
+    if (found := session.scalar(select(MemberImport.id).where(*taken).limit(1))) is not None:
+        raise RefusedError("This very file was taken over already, as import {number}.", number=found)
 
 
 def import_of(session: Session, visitor: Visitor, import_id: int) -> MemberImport | None:
@@ -177,7 +166,7 @@ def set_choices(
     if not visitor.may_place_in(organisation_id):
         raise RefusedError("You may only place members in your own part of the organisation.")
     with service.database.write() as session:
-        row = _open(session, visitor, import_id)
+        row = import_in(session, visitor, import_id, ImportStage.OPEN)
         known = labels_of_fields(custom_fields(session))
         chosen = [name if name in known else "" for name in mapping]
         named = [name for name in chosen if name]
@@ -187,11 +176,12 @@ def set_choices(
         row.duplicates, row.organisation_id = duplicates, organisation_id
 
 
-def _open(session: Session, visitor: Visitor, import_id: int) -> MemberImport:
+def import_in(session: Session, visitor: Visitor, import_id: int, *stages: ImportStage) -> MemberImport:
+    """An import of the visitor's own that stands at one of these stages; `RefusedError` for others."""
     row = import_of(session, visitor, import_id)
     if row is None:
         raise RefusedError("There is no such import.")
-    if row.stage != "open" or row.content_sealed is None:
+    if row.stage not in stages or row.content_sealed is None:
         raise RefusedError("This import has ended already.")
     return row
 
@@ -199,8 +189,11 @@ def _open(session: Session, visitor: Visitor, import_id: int) -> MemberImport:
 def examine(
     service: Service, session: Session, visitor: Visitor, references: References, row: MemberImport
 ) -> Examined:
-    """What taking a file over would do; nothing is written. All faults, each with its row and column."""
-    assert row.content_sealed is not None  # `_open` has looked
+    """What taking a file over would do; nothing is written. All faults, each with its row and column.
+
+    Rows that were taken over already are left out.
+    """
+    assert row.content_sealed is not None  # `import_in` has looked
     vault = Vault(service)
     content = vault.open_bytes("member_imports", "content_sealed", str(row.id), row.content_sealed)
     heading, *rows = read_sheet(content)
@@ -211,12 +204,12 @@ def examine(
         return found
     customs = {one.key: one for one in custom_fields(session)}
     reader = _RowReader(KeptContext(session, visitor, references), row, customs)
-    for line, cells in enumerate(rows, 2):
+    for line, cells in enumerate(rows[row.taken_count :], row.taken_count + FIRST_LINE):
         before = len(found.faults)
         draft, number = reader.read(line, heading, found.mapping, cells, found.faults)
         if len(found.faults) == before and draft is not None:
             found.drafts.append((line, draft, number))
-    _settle_twins(session, vault, visitor, row.duplicates, found)
+    settle_twins(session, vault, visitor, row.duplicates, found)
     return found
 
 
@@ -285,7 +278,7 @@ class _RowReader:
         return texts.get(folded(cell), [cell])
 
 
-def _settle_twins(
+def settle_twins(
     session: Session,
     vault: Vault,
     visitor: Visitor,
@@ -303,7 +296,7 @@ def _settle_twins(
 
     def fault(line: int, name: str, message: str, **values: object) -> None:
         place = found.mapping.index(name) if name in found.mapping else 0
-        cell = found.rows[line - 2][place]
+        cell = found.rows[line - FIRST_LINE][place]
         found.faults.append(Fault(line, found.heading[place], cell, translate(message).format(**values)))
 
     for line, draft, number in drafts:
@@ -358,90 +351,3 @@ def _known_codes(session: Session, codes: Sequence[str]) -> dict[str, int]:
             select(Member.code, Member.id).where(Member.code.in_(codes[start : start + 500]))
         )
     }
-
-
-def take_over(service: Service, visitor: Visitor, references: References, import_id: int) -> int:
-    """Take a file over, whole and once; number of members added and changed.  `RefusedError`: faults, or taken already.
-
-    What takes time (reading, checking, sealing) is done before the transaction that writes, and who is there already
-    is asked again within it, so that others wait for the writing alone.
-    """
-    vault = Vault(service)
-    with service.database.read() as session:
-        row = _open(session, visitor, import_id)
-        examined = examine(service, session, visitor, references, row)
-    _refuse_faults(examined)
-    with service.database.write() as session:
-        lock_members(service, session)
-        first = take_numbers(session, sum(1 for _line, _draft, number in examined.added if not number))
-    rows: dict[int, NewRows] = {}
-    for line, draft, number in examined.added:
-        member_id, first = (number, first) if number else (first, first + 1)
-        rows[line] = new_rows(
-            vault,
-            member_id,
-            draft,
-            state=MemberState.ACTIVE,
-            now=service.now(),
-            user_id=visitor.user_id,
-            import_id=import_id,
-        )
-    with service.database.write() as session:
-        lock_members(service, session)
-        row = _open(session, visitor, import_id)
-        if (done := _done(session, row.digest)) is not None:
-            raise RefusedError("This very file was taken over already, as import {number}.", number=done)
-        _settle_twins(session, vault, visitor, row.duplicates, examined)
-        _refuse_faults(examined)
-        if {line for line, _draft, _number in examined.added} != rows.keys():
-            raise RefusedError("Members of this file were changed meanwhile: look at the file again.")
-        _write(service, session, vault, examined, list(rows.values()))
-        row.added_count, row.changed_count = len(examined.added), len(examined.changed)
-        row.skipped_count = len(examined.skipped)
-        row.stage, row.done_at, row.content_sealed = "done", service.now(), None
-        service.audit.append(
-            session,
-            visitor,
-            MODULE,
-            "import",
-            f"import {import_id}",
-            digest=row.digest.hex(),
-            file=row.file_name,
-            added=row.added_count,
-            changed=row.changed_count,
-            skipped=row.skipped_count,
-        )
-    return len(examined.added) + len(examined.changed)
-
-
-def _refuse_faults(examined: Examined) -> None:
-    if not examined.is_good:
-        raise RefusedError("The file has {count} faults: mend them and send it again.", count=len(examined.faults))
-
-
-def _write(service: Service, session: Session, vault: Vault, examined: Examined, rows: Sequence[NewRows]) -> None:
-    for _line, _draft, number in examined.added:
-        if number:
-            claim_number(session, number)
-    insert_members(session, rows)
-    for _line, draft, member_id in examined.changed:
-        _merge_into(service, session, vault, session.get_one(Member, member_id), draft, examined.mapping)
-
-
-def _merge_into(
-    service: Service, session: Session, vault: Vault, member: Member, draft: Draft, mapping: Sequence[str]
-) -> None:
-    """Change only what the file has columns for, and cells that are not empty."""
-    kept = {name: getattr(member, name) for name in COLUMNS}
-    for name, value in draft.columns.items():
-        is_named = name in mapping or (name in ("birth_day", "anniversary_day", "id_kind") and value)
-        kept[name] = value if is_named and value not in (0, "", None) else getattr(member, name)
-    draft.columns = kept
-    update_member(service, session, vault, member, draft)
-
-
-def drop(service: Service, visitor: Visitor, import_id: int) -> None:
-    """Throw a file away that was not taken over."""
-    with service.database.write() as session:
-        row = _open(session, visitor, import_id)
-        row.stage, row.content_sealed = "dropped", None

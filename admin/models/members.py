@@ -340,6 +340,20 @@ class ChurnRecord(Base):
     )
 
 
+class ImportStage(enum.StrEnum):
+    """How far a file has come."""
+
+    OPEN = "open"
+    """It is looked at, and nothing of it is taken over."""
+    RUNNING = "running"
+    """It is being taken over, some rows at a time; rows before `taken_count` are."""
+    STOPPED = "stopped"
+    """Somebody or something has stopped it: rows before `taken_count` were taken over, and no others."""
+    DONE = "done"
+    DROPPED = "dropped"
+    """Thrown away; what had been taken over before stays."""
+
+
 class MemberImport(Base):
     """A file of members: kept sealed until it is taken over, which happens once."""
 
@@ -356,14 +370,35 @@ class MemberImport(Base):
     duplicates: Mapped[str] = mapped_column(String(10), default="refuse")
     organisation_id: Mapped[int] = mapped_column(BigInt)
     """Owner of members whose row names none."""
-    stage: Mapped[str] = mapped_column(String(10), default="open")
-    """open, done or dropped."""
+    stage: Mapped[str] = mapped_column(String(10), default=ImportStage.OPEN)
+    """`ImportStage`."""
+    row_count: Mapped[int] = mapped_column(default=0)
+    """Rows below the heading; 0 until it is begun."""
+    taken_count: Mapped[int] = mapped_column(default=0)
+    """Rows from the first on that are dealt with; changes in the same transaction as their members."""
+    fault_count: Mapped[int] = mapped_column(default=0)
+    """Of these, how many could not be taken over: somebody had changed members since the file was looked at."""
+    problem: Mapped[str] = mapped_column(Text, default="")
+    """Why it was stopped, in the clerk's language; empty: nothing is wrong."""
     added_count: Mapped[int] = mapped_column(default=0)
     changed_count: Mapped[int] = mapped_column(default=0)
     skipped_count: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime]
     created_by: Mapped[int] = mapped_column(BigInt)
     done_at: Mapped[datetime | None]
+
+
+class MemberImportFault(Base):
+    """A row of a file that could not be taken over when its turn came; without its cells, which are sensitive."""
+
+    __tablename__ = "member_import_faults"
+
+    import_id: Mapped[int] = mapped_column(ForeignKey("member_imports.id"), primary_key=True, autoincrement=False)
+    row: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """As the spreadsheet numbers it: the heading is row 1."""
+    column: Mapped[str] = mapped_column(Text)
+    message: Mapped[str] = mapped_column(Text)
+    """In the clerk's language."""
 
 
 class MemberMerge(Base):

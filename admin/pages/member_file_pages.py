@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,22 +29,22 @@ from admin.members.importing import (
     DUPLICATES,
     FAULTS_SHOWN_MAX,
     Examined,
-    drop,
     examine,
     import_of,
     labels_of_fields,
     set_choices,
-    take_over,
     upload,
 )
 from admin.members.search import FILTERS, conditions_of
 from admin.members.sheets import FILE_BYTES_MAX, ROWS_MAX, csv_bytes, write_xlsx
+from admin.members.taking import begin, drop, stop
 from admin.members.today import today_of
 from admin.members.totals import catch_up
-from admin.models.members import MemberImport
+from admin.models.members import ImportStage, MemberImport, MemberImportFault
 from admin.rights import Action
+from admin.service import Service
 
-from .common import go, page, refusal_text
+from .common import go, is_part_wanted, page, refusal_text
 from .handlers import get
 from .member_common import acted, first, number_in, sent_texts
 
@@ -109,24 +109,28 @@ async def do_upload(request: Request[Visitor, Any, Any], data: MultipartBody[Fil
 
 @get("/member-import/{import_id:int}", guards=[IMPORTS])
 def show_import(request: Request[Visitor, Any, Any], import_id: FromPath[int]) -> Template:
-    """What taking the file over would do; or what came of it."""
+    """What taking the file over would do; how far it has come; or what came of it."""
     return _show(request, import_id, "")
 
 
 def _show(request: Request[Visitor, Any, Any], import_id: int, problem: str) -> Template:
     with request.app.state.service.database.read() as session:
         row, examined = _examined(request, session, import_id)
+        left_out = select(MemberImportFault).where(MemberImportFault.import_id == import_id)
+        late = list(session.scalars(left_out.order_by(MemberImportFault.row).limit(FAULTS_SHOWN_MAX)))
         context = FormContext(session, request.user, request.app.state.references)
         places = places_of(context)
         labels = labels_of_fields(custom_fields(session))
         session.expunge_all()
     return page(
         request,
-        "member_import.html",
+        "_member_import.html" if is_part_wanted(request) else "member_import.html",
         http_status=409 if problem else 200,
         row=row,
         examined=examined,
+        is_running=row.stage == ImportStage.RUNNING,
         faults=examined.faults[:FAULTS_SHOWN_MAX] if examined else [],
+        late=late,
         labels=labels,
         duplicates=DUPLICATES,
         places=places,
@@ -140,7 +144,7 @@ def _examined(
     row = import_of(session, request.user, import_id)
     if row is None:
         raise NotFoundException(detail="There is no such import.")
-    if row.stage != "open":
+    if row.stage != ImportStage.OPEN:
         return row, None
     return row, examine(request.app.state.service, session, request.user, request.app.state.references, row)
 
@@ -166,10 +170,21 @@ async def do_choices(request: Request[Visitor, Any, Any], import_id: FromPath[in
 
 @async_post("/member-import/{import_id:int}/take", guards=[IMPORTS], status_code=200)
 async def do_take(request: Request[Visitor, Any, Any], import_id: FromPath[int]) -> Response[Any]:
-    """Take the file over."""
-    state = request.app.state
+    """Let the file be taken over, or go on with one that was stopped."""
+    return await _acted(request, begin, import_id)
+
+
+@async_post("/member-import/{import_id:int}/stop", guards=[IMPORTS], status_code=200)
+async def do_stop(request: Request[Visitor, Any, Any], import_id: FromPath[int]) -> Response[Any]:
+    """Take over no further rows."""
+    return await _acted(request, stop, import_id)
+
+
+async def _acted(
+    request: Request[Visitor, Any, Any], act: Callable[[Service, Visitor, int], None], import_id: int
+) -> Response[Any]:
     try:
-        await to_thread.run_sync(take_over, state.service, request.user, state.references, import_id)
+        await to_thread.run_sync(act, request.app.state.service, request.user, import_id)
     except RefusedError as error:
         return await to_thread.run_sync(_show, request, import_id, refusal_text(error))
     return go(request, f"/member-import/{import_id}")
@@ -274,6 +289,7 @@ HANDLERS: list[Any] = [
     show_import,
     do_choices,
     do_take,
+    do_stop,
     do_drop,
     download_faults,
     export,

@@ -6,20 +6,21 @@ import re
 import signal
 import subprocess
 import sys
-from contextlib import suppress
-from time import sleep
 
+import msgspec
 import pytest
 from python_calamine import CalamineWorkbook
 from sqlalchemy import func, select
 
 from admin.errors import RefusedError
-from admin.members.importing import take_over, upload
 from admin.members.seals import Vault
 from admin.members.sheets import csv_bytes, read_sheet
+from admin.members.taking import ROWS_AT_ONCE, Taker, begin, stop
 from admin.models.audit import AuditRow
 from admin.models.members import Member, MemberContact, MemberImport, member_keys
+from admin.models.people import User
 from admin.people.sign_in import find_visitor
+from admin.settings import SETTINGS_FILE_VARIABLE, write_settings
 from tests.support.admin_members import ZHANG_ID, add, buy, found, hold, send
 from tests.support.admin_office import NORTH, SOUTH_STORE
 
@@ -47,6 +48,19 @@ def send_file(browser, content, name="members.csv"):
     )
 
 
+def take(office, browser, page):
+    """Press the button, and let the importer work until nothing is left."""
+    assert send(browser, f"{page}/take", page).status_code == 303
+    assert "hx-trigger" in browser.get(page).text  # the page looks again by itself
+    work(office)
+
+
+def work(office):
+    taker = Taker(office.service, office.app.state.references)
+    while taker.work():
+        pass
+
+
 def text_of(*rows):
     return "\r\n".join([HEADING, *rows]).encode("gb18030")
 
@@ -65,7 +79,7 @@ def test_a_file_is_looked_at_taken_over_whole_and_never_again(office, clerk, enc
         assert session.scalar(select(func.count()).select_from(Member)) == 0
         kept = session.scalars(select(MemberImport)).one()
         assert "张伟".encode(encoding) not in bytes(kept.content_sealed)
-    assert send(clerk, f"{page}/take", page).status_code == 303
+    take(office, clerk, page)
     assert "2 new, 0 changed" in clerk.get(page).text
     zhang, shan = found(clerk, "")
     assert found(clerk, "zw") == [zhang] and found(clerk, ZHANG_ID) == [shan] and found(clerk, "13912345678") == [shan]
@@ -106,8 +120,8 @@ def test_every_fault_is_told_with_its_row_column_and_value_and_nothing_is_taken(
     ):
         line = f'<tr><td class="number">{row}</td><td>{column}</td><td>{value}</td><td>'
         assert line in text and message in text.partition(line)[2][:120], (row, column)
-    refused = send(clerk, f"{page}/take", page)
-    assert refused.status_code == 409 and "faults" in refused.text and len(found(clerk, "")) == 1
+    take(office, clerk, page)
+    assert "The file has 7 faults" in clerk.get(page).text and len(found(clerk, "")) == 1
     faults = clerk.get(f"{page}/faults")
     rows = faults.content.decode("utf-8-sig").splitlines()
     assert (
@@ -136,7 +150,7 @@ def test_people_who_are_there_already_are_changed_where_the_file_says_something(
     page = send_file(clerk, rows).headers["location"]
     choices = {"duplicates": "update", "organisation_id": "21", "column": ["mobile", "name", "address", "postcode"]}
     send(clerk, f"{page}/choices", page, **choices)
-    assert send(clerk, f"{page}/take", page).status_code == 303
+    take(office, clerk, page)
     record = clerk.get(f"/members/{number}").text
     assert "张伟大" in record and "长安街" in record and "100000" in record and "Male" in record
     assert found(clerk, "大") == [number] and found(clerk, "") == [number]
@@ -171,7 +185,7 @@ def test_the_template_comes_back_as_it_was_and_numbers_of_excel_are_read_as_text
             sheet.write(0, column, name)
             sheet.write(1, column, value)
     page = send_file(clerk, (tmp_path / "x.xlsx").read_bytes(), "x.xlsx").headers["location"]
-    assert send(clerk, f"{page}/take", page).status_code == 303
+    take(office, clerk, page)
     assert found(clerk, "13812345678") == [77]
     assert add(clerk, "next") > 77
 
@@ -208,52 +222,121 @@ def test_cells_that_begin_like_formulas_are_made_harmless_and_read_back():
     assert b"'=1,'+2" in csv_bytes(rows) and read_sheet(csv_bytes(rows)) == rows
 
 
-IMPORT_AND_DIE = """
-import sys
-from pathlib import Path
-from admin._clock import SYSTEM
-from admin.database import Database
-from admin.members.importing import take_over
-from admin.people.sign_in import find_visitor
-from admin.references import References
-from admin.service import Service
-from admin.settings import Settings
-url, folder, token, number = sys.argv[1:]
-service = Service(Settings(data=folder, session_hours_max=10**6), Database(url), SYSTEM)
-with service.database.read() as session:
-    from admin.models.people import User
-    from admin.access import visitor_of
-    visitor = visitor_of(session, session.get(User, 1), "", b"", None)
-print("begun", flush=True)
-take_over(service, visitor, References(service.secret_for("card references")), int(number))
-print("done", flush=True)
+@on_sqlite
+def test_an_import_can_be_stopped_says_how_far_it_came_and_goes_on_behind_that(office, clerk):
+    count = 2 * ROWS_AT_ONCE + 1
+    page = send_file(clerk, many(count)).headers["location"]
+    send(clerk, f"{page}/take", page)
+    taker = Taker(office.service, office.app.state.references)
+    assert taker.work()
+    text = clerk.get(page).text
+    assert f"{ROWS_AT_ONCE} of {count} rows are dealt with" in text and "<progress" in text
+    assert send(clerk, f"{page}/stop", page).status_code == 303
+    assert not taker.work() and len(members(office)) == ROWS_AT_ONCE
+    text = clerk.get(page).text
+    assert "Stopped" in text and f"Take the other {count - ROWS_AT_ONCE} rows over" in text
+    assert f"{ROWS_AT_ONCE} new, 0 changed" in text
+    take(office, clerk, page)
+    assert f"{count} new, 0 changed" in clerk.get(page).text and members(office) == names(count)
+    assert send(clerk, f"{page}/stop", "/member-import").status_code == 409
+    page = send_file(clerk, many(count, "140")).headers["location"]
+    send(clerk, f"{page}/take", page)
+    Taker(office.service, office.app.state.references).work()
+    send(clerk, f"{page}/stop", page)
+    assert send(clerk, f"{page}/drop", page).status_code == 303
+    text = clerk.get(page).text
+    assert "Thrown away" in text and f"{ROWS_AT_ONCE} of {count} rows" in text
+    assert len(members(office)) == count + ROWS_AT_ONCE
+
+
+@on_sqlite
+def test_who_comes_while_a_file_is_taken_over_is_a_fault_of_one_row(office, clerk):
+    count = ROWS_AT_ONCE + 3
+    page = send_file(clerk, many(count)).headers["location"]
+    send(clerk, f"{page}/take", page)
+    taker = Taker(office.service, office.app.state.references)
+    taker.work()
+    number = add(clerk, "先来", mobile=f"139{count - 1:08d}")
+    while taker.work():
+        pass
+    text = clerk.get(page).text
+    assert f"{count - 1} new" in text and "1 row could not be taken over" in text
+    assert f'<tr><td class="number">{count + 1}</td><td>手机</td><td>Member {number} is there already' in text
+    assert sorted(members(office)) == sorted([*names(count - 1), "先来"])
+
+
+@on_sqlite
+def test_who_may_no_longer_add_members_takes_nothing_over(office, clerk):
+    page = send_file(clerk, many(3)).headers["location"]
+    send(clerk, f"{page}/take", page)
+    with office.database.write() as session:
+        session.scalars(select(User).where(User.name == "hana")).one().is_enabled = False
+    work(office)
+    with office.database.read() as session:
+        row = session.scalars(select(MemberImport)).one()
+    assert (row.stage, row.taken_count) == ("open", 0) and row.problem and members(office) == []
+
+
+def many(count, prefix="139"):
+    return "\n".join(["姓名,手机", *(f"会员{n},{prefix}{n:08d}" for n in range(count))]).encode()
+
+
+def names(count):
+    return [f"会员{n}" for n in range(count)]
+
+
+def members(office):
+    """Names in the order of their numbers."""
+    with office.database.read() as session:
+        return list(session.scalars(select(Member.name).order_by(Member.id)))
+
+
+TAKE_AND_DIE = """
+import os, sys
+from admin.members import importer, taking
+left = int(sys.argv[1])
+plain = taking.insert_members
+def dying(*arguments):
+    global left
+    left -= 1
+    plain(*arguments)
+    if left == 0:
+        os.kill(os.getpid(), 9)
+taking.insert_members = dying
+sys.exit(importer.main())
 """
+"""An importer that is killed in its n-th transaction, with rows written and not committed."""
 
 
-def test_killed_anywhere_an_import_happens_once_and_whole(office, clerk, tmp_path):
-    count = 1_000
-    content = "\n".join(["姓名,手机", *(f"会员{n},139{n:08d}" for n in range(count))]).encode()
+def test_killed_in_any_transaction_it_takes_each_row_over_once(office, clerk, tmp_path):
+    count = 4 * ROWS_AT_ONCE
+    number = int(send_file(clerk, many(count)).headers["location"].rpartition("/")[2])
     visitor = find_visitor(office.service, clerk.client.cookies["session"], "test")
     assert visitor is not None
-    number = upload(office.service, visitor, content, "big.csv")
+    begin(office.service, visitor, number)
+    path = tmp_path / "admin.toml"
     url = office.database.url.render_as_string(hide_password=False)
-    command = [sys.executable, "-c", IMPORT_AND_DIE, url, office.settings.data, "x", str(number)]
-    for pause_s in (0.3, 0.6):
-        with subprocess.Popen(command, stdout=subprocess.PIPE, env=dict(os.environ)) as process:
-            assert process.stdout is not None and process.stdout.readline() == b"begun\n"
-            sleep(pause_s)
-            process.send_signal(signal.SIGKILL)
+    write_settings(path, msgspec.structs.replace(office.settings, database_url=url))
+    environment = {**os.environ, SETTINGS_FILE_VARIABLE: str(path)}
+    taken = 0
+    for transactions in (1, 2, 1):
+        process = subprocess.run([sys.executable, "-c", TAKE_AND_DIE, str(transactions)], env=environment, check=False)
+        assert process.returncode == -signal.SIGKILL
+        taken += (transactions - 1) * ROWS_AT_ONCE
         with office.database.read() as session:
-            assert session.scalar(select(func.count()).select_from(Member)) in (0, count)
-    with suppress(RefusedError):  # it had come to its end before it was killed
-        take_over(office.service, visitor, office.app.state.references, number)
+            row = session.get_one(MemberImport, number)
+            assert (row.taken_count, row.added_count, row.stage) == (taken, taken, "running")
+        assert members(office) == names(taken)
+    work(office)
+    assert members(office) == names(count)
     with office.database.read() as session:
-        for table in (Member, MemberContact):
-            assert session.scalar(select(func.count()).select_from(table)) == count
+        assert session.scalar(select(func.count()).select_from(MemberContact)) == count
+        assert session.get_one(MemberImport, number).stage == "done"
         vault = Vault(office.service)
         keys = session.scalars(
             select(member_keys.c.member_id).where(member_keys.c.key == b"t" + vault.blind(b"t", "13900000007"))
         )
         assert len(keys.all()) == 1
-    with pytest.raises(RefusedError, match="ended already"):
-        take_over(office.service, visitor, office.app.state.references, number)
+    for act in (begin, stop):
+        with pytest.raises(RefusedError, match="ended already"):
+            act(office.service, visitor, number)
