@@ -17,7 +17,7 @@ from admin.errors import RefusedError
 FILE_BYTES_MAX = 20 * 1024 * 1024
 """A file of 50,000 rows has about 10 MB."""
 ROWS_MAX = 50_000
-"""Rows of one file: they are written in one transaction, for which others wait some seconds at most."""
+"""Rows of one file: as many as are held in memory while it is looked at and taken over."""
 COLUMNS_MAX = 100
 CELL_LENGTH_MAX = 2_000
 EXCEL_STARTS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
