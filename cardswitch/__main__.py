@@ -1,49 +1,21 @@
 """`cardswitch`: the commands.
 
-Those of a data directory import what they need when they run; those of a
-running switch are groups in modules of their own.
+Nothing is imported that the command on the line does not need: it starts in a
+third of the time. The commands of a data directory stand here and import what
+they need when they run; the others are in modules of their own, listed in
+`BRANCHES`.
 """
 
 from __future__ import annotations
 
 import json as json_text
 import sys
+from collections.abc import Iterable
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from cyclopts import App, Group, Parameter
-
-from . import (  # noqa: F401  they add commands to card, device, keys and terminal
-    card_points,
-    card_settings,
-    card_stops,
-    card_value,
-    card_view,
-    device_card,
-    device_chip,
-    device_pos,
-    device_serial,
-    device_virtual,
-    key_custody,
-    key_orders,
-    key_rotation,
-    terminal_keys,
-)
-from .admin import app as admin_app
-from .admin import up
-from .alarms import app as alarm_app
-from .card import app as card_app
-from .card_types import app as type_app
-from .catalogue import gift_app, points_app, price_app
-from .configure import organisation_app, store_app, terminal_app
-from .day import app as day_app
-from .device import app as device_app
-from .keys import app as keys_app
-from .media import app as medium_app
-from .media_policy import policy_app, travel_app
-from .plug_ins import app as plug_ins_app
-from .receipt import app as receipt_app
-from .rules import app as rules_app
 
 OWN = Group("A switch and its data directory", sort_key=1)
 WITHIN = Group("Commands", sort_key=1)
@@ -70,39 +42,70 @@ replay_app = App(
     help_format="plaintext",
     group_commands=WITHIN,
 )
-admin_app.group = (OWN,)
-admin_app.group_commands = WITHIN
-app.command(admin_app)
-app.command(up)
-receipt_app.group = (OWN,)
-receipt_app.group_commands = WITHIN
 app.command(journal_app)
 app.command(replay_app)
-device_app.group = (DEVICES,)
-device_app.group_commands = WITHIN
-app.command(device_app)
-app.command(receipt_app)
-for running in (
-    card_app,
-    type_app,
-    rules_app,
-    organisation_app,
-    store_app,
-    terminal_app,
-    points_app,
-    gift_app,
-    price_app,
-    day_app,
-    plug_ins_app,
-    keys_app,
-    medium_app,
-    policy_app,
-    travel_app,
-    alarm_app,
-):
-    running.group = (RUNNING,)
-    running.group_commands = WITHIN
-    app.command(running)
+
+
+class Branch(NamedTuple):
+    """A command, or a group of them, that lives in a module of its own."""
+
+    group: Group
+    module: str
+    name: str = "app"
+    """Of the command or group in its module."""
+    more: tuple[str, ...] = ()
+    """Modules that add commands to the group."""
+
+
+CARD_MODULES = ("card_points", "card_settings", "card_stops", "card_value", "card_view")
+DEVICE_MODULES = ("device_card", "device_chip", "device_pos", "device_serial", "device_virtual")
+BRANCHES = {
+    "admin": Branch(OWN, "admin"),
+    "up": Branch(OWN, "admin", "up"),
+    "receipt": Branch(OWN, "receipt"),
+    "device": Branch(DEVICES, "device", more=DEVICE_MODULES),
+    "card": Branch(RUNNING, "card", more=CARD_MODULES),
+    "type": Branch(RUNNING, "card_types"),
+    "rules": Branch(RUNNING, "rules"),
+    "organisation": Branch(RUNNING, "configure", "organisation_app"),
+    "store": Branch(RUNNING, "configure", "store_app"),
+    "terminal": Branch(RUNNING, "configure", "terminal_app", ("terminal_keys",)),
+    "points": Branch(RUNNING, "catalogue", "points_app"),
+    "gift": Branch(RUNNING, "catalogue", "gift_app"),
+    "price": Branch(RUNNING, "catalogue", "price_app"),
+    "day": Branch(RUNNING, "day"),
+    "plug-ins": Branch(RUNNING, "plug_ins"),
+    "keys": Branch(RUNNING, "keys", more=("key_custody", "key_orders", "key_rotation")),
+    "medium": Branch(RUNNING, "media"),
+    "policy": Branch(RUNNING, "media_policy", "policy_app"),
+    "travel": Branch(RUNNING, "media_policy", "travel_app"),
+    "alarm": Branch(RUNNING, "alarms"),
+}
+
+
+def add_branches(names: Iterable[str] = BRANCHES) -> App:
+    """The command line with these branches, by default all; those that it has already stay as they are."""
+    for name in names:
+        branch = BRANCHES[name]
+        if name in app:
+            continue
+        for module in branch.more:
+            import_module(f"cardswitch.{module}")
+        command = getattr(import_module(f"cardswitch.{branch.module}"), branch.name)
+        if isinstance(command, App):
+            command.group = (branch.group,)
+            command.group_commands = WITHIN
+        app.command(command)
+    return app
+
+
+def needed_branches(words: list[str]) -> Iterable[str]:
+    """What a command line needs: the branch of its first word; all for help, and to say which words there are."""
+    first = words[0] if words else ""
+    if first in BRANCHES:
+        return [first]
+    return [] if first == "--version" or (first in app and not first.startswith("-")) else BRANCHES
+
 
 DataOption = Annotated[Path, Parameter(name="--data", help="Data directory of the switch.")]
 
@@ -304,17 +307,25 @@ def shopping_year(
     )
 
 
-def main() -> None:
-    """Entry point of the command; errors that a person can mend are one line, without a traceback."""
+def is_mendable(error: Exception) -> bool:
+    """Whether a person can mend it, so that its words are enough."""
     from admin.errors import AdminError
     from hsm.errors import HsmError
     from switch._directory import DirectoryError
     from switch.key_desk import KeyUnavailableError
     from terminals.errors import TerminalError
 
+    return isinstance(error, AdminError | DirectoryError | HsmError | KeyUnavailableError | TerminalError | ValueError)
+
+
+def main() -> None:
+    """Entry point of the command; errors that a person can mend are one line, without a traceback."""
+    add_branches(needed_branches(sys.argv[1:]))
     try:
         result = app()
-    except (AdminError, DirectoryError, HsmError, KeyUnavailableError, TerminalError, ValueError) as error:
+    except Exception as error:
+        if not is_mendable(error):
+            raise
         if "--json" in sys.argv[1:]:  # a program that reads the output finds there what went wrong
             print(json_text.dumps({"error": str(error)}, ensure_ascii=False))
         print(f"cardswitch: {error}", file=sys.stderr)

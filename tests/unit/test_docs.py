@@ -6,7 +6,7 @@ import re
 import pytest
 
 import switch._recover
-from cardswitch.__main__ import app
+from cardswitch.__main__ import add_branches
 from switch import _checkpoints, _segments
 from switch.__main__ import EXIT_OWN_FAULT
 from switch._directory import SEGMENT_BYTES, Settings
@@ -21,6 +21,7 @@ from switch.protocol.messages import (
 from switch.protocol.records import AccountRecord, CardRecord, EntryHeader
 from tests.support.pages import PAGES, ROOT, found, says, source, table_after
 
+app = add_branches()
 FOLDERS = ("switch", "cardswitch", "terminals", "loadtests", "tests", "admin", "hsm", "docs", "locks", "tools")
 INDEX_SLOT_BYTES = 16
 

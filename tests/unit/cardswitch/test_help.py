@@ -2,11 +2,14 @@
 
 import re
 import shlex
+import subprocess
+import sys
 
 import pytest
 
-from cardswitch.__main__ import app
+from cardswitch.__main__ import BRANCHES, add_branches, needed_branches
 
+app = add_branches()
 GROUPS = (
     *("card", "type", "rules", "organisation", "store", "terminal", "points", "gift", "price", "day", "plug-ins"),
     *("medium", "policy", "travel", "alarm"),
@@ -34,6 +37,26 @@ OWN += [("replay", "shopping-year")]
 def help_of(words, capsys):
     app([*words, "--help"], result_action="return_value")
     return capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "branches"),
+    [
+        ("serve --data build/mine", ()),
+        ("card show 62", ("card",)),
+        ("plug-ins list", ("plug-ins",)),
+        ("--version", ()),
+    ]
+    + [(words, None) for words in ("", "--help", "-h", "crad show 62")],
+)
+def test_a_command_line_imports_its_own_branch_and_help_imports_all(words, branches):
+    assert [*needed_branches(words.split())] == [*(BRANCHES if branches is None else branches)]
+
+
+def test_a_switch_that_serves_imports_no_operator_command():
+    code = "import sys, cardswitch.__main__ as m; m.add_branches(m.needed_branches(['serve'])); print(*sys.modules)"
+    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert [name for name in modules if name.startswith("cardswitch.")] == ["cardswitch.__main__"]
 
 
 def test_there_are_commands_in_every_group():
