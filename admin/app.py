@@ -210,8 +210,6 @@ def create_app(
     """The service; without arguments for a worker, with settings from the file that the environment names."""
     settings = settings or settings_of_process()
     service = Service(settings, database or Database(settings.url), surroundings)
-    pulse = Pulse(lambda: link_of(settings, surroundings), surroundings.now_ms)
-    signed_on_kept = SignedOnKept(lambda: link_of(settings, surroundings), surroundings.now_ms)
     modules = (
         sign_in_pages,
         account_pages,
@@ -275,7 +273,7 @@ def create_app(
             DefineMiddleware(Recognise, exclude="^/static/", exclude_http_methods=[]),
         ],
         csrf_config=CSRFConfig(
-            secret=service.secret_for("csrf").hex(),
+            secret=csrf_secret(service),
             cookie_secure=settings.is_https,
             cookie_httponly=True,
             exclude="^/api/",
@@ -284,23 +282,40 @@ def create_app(
         exception_handlers={HTTPException: show_error, RefusedError: show_error, Exception: show_error},
         plugins=[StructlogPlugin(StructlogConfig(_logging(), enable_middleware_logging=False))],
         openapi_config=openapi_config(),
-        state=State(
-            {
-                "service": service,
-                "references": References(service.secret_for("card references")),
-                "holdings": HoldingsKept(),
-                "request_counts": RequestCounts(),
-                "reports": Runner(service.database, surroundings.now_ms),
-                "pulse": pulse,
-                "signed_on": signed_on_kept,
-                "points_held": HeldKept(),
-                "monitor": alarm_live.Monitor(),
-                "environment": environment,
-            }
-        ),
+        state=state_of(service, environment),
         response_headers=HEADERS,
-        on_shutdown=[service.database.close, pulse.close, signed_on_kept.close],
+        on_shutdown=[_close],
     )
+
+
+def state_of(service: Service, environment: Environment) -> State:
+    """What the handlers of one service share."""
+    settings, surroundings = service.settings, service.surroundings
+    return State(
+        {
+            "service": service,
+            "references": References(service.secret_for("card references")),
+            "holdings": HoldingsKept(),
+            "request_counts": RequestCounts(),
+            "reports": Runner(service.database, surroundings.now_ms),
+            "pulse": Pulse(lambda: link_of(settings, surroundings), surroundings.now_ms),
+            "signed_on": SignedOnKept(lambda: link_of(settings, surroundings), surroundings.now_ms),
+            "points_held": HeldKept(),
+            "monitor": alarm_live.Monitor(),
+            "environment": environment,
+        }
+    )
+
+
+def csrf_secret(service: Service) -> str:
+    """Seals the tokens of forms."""
+    return service.secret_for("csrf").hex()
+
+
+def _close(app: Litestar) -> None:
+    app.state.service.database.close()
+    app.state.pulse.close()
+    app.state.signed_on.close()
 
 
 def make_environment() -> Environment:

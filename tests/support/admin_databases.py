@@ -46,7 +46,7 @@ def postgresql_url() -> Iterator[str]:
 
 
 def fresh_database(kind: str, request: pytest.FixtureRequest, folder: Path) -> Database:
-    """A database with all tables and no rows."""
+    """A database with all tables and no rows, for as long as the fixture lives that asks for it."""
     if kind == "sqlite":
         path = folder / "admin.sqlite"
         shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
@@ -54,6 +54,7 @@ def fresh_database(kind: str, request: pytest.FixtureRequest, folder: Path) -> D
     url = request.getfixturevalue("postgresql_url")
     name = f"test_{next(_numbers)}"
     _run(url, f"CREATE DATABASE {name} TEMPLATE migrated")
+    request.addfinalizer(lambda: _run(url, f"DROP DATABASE {name} WITH (FORCE)"))  # 10 MB each
     return Database(_named(url, name))
 
 

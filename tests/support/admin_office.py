@@ -19,7 +19,6 @@ from sqlalchemy import insert, select
 
 from admin._clock import Surroundings
 from admin.access import Visitor, visitor_of
-from admin.app import create_app
 from admin.database import Database
 from admin.models.mirror import MIRRORS
 from admin.models.people import WHOLE_GROUP, RoleAssignment, User
@@ -30,6 +29,7 @@ from admin.settings import Settings
 from switch.protocol.layout import Packed
 from switch.protocol.messages import OrganisationNode
 from switch.protocol.records import CardRecord, OrganisationRecord, StoreRecord
+from tests.support.admin_apps import give_back, take_app
 
 NOON_MS = 1_767_268_800_000
 """2026-01-01 12:00 UTC."""
@@ -85,11 +85,15 @@ class Office:
         self.world = World()
         self.database = database
         self.settings = Settings(data=str(folder), locale="en")
-        self.app = create_app(self.settings, database, self.world.surroundings())
+        self.app = take_app(self.settings, database, self.world.surroundings())
         self.service: Service = self.app.state.service
         self.secrets: dict[str, str] = {}
         self._numbers = count(100)
         self._browser_count = 0
+
+    def close(self) -> None:
+        """Hand the application on."""
+        give_back(self.app)
 
     @contextmanager
     def browser(self, name: str | None = None) -> Iterator[Browser]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -28,7 +30,8 @@ keeping a file that is only looked at yet, and reserving numbers are no operatio
 _path: ContextVar[str] = ContextVar("path", default="")
 
 
-def watch_records(app: Litestar, database: Database) -> list[tuple[str, set[str]]]:
+@contextmanager
+def watch_records(app: Litestar, database: Database) -> Iterator[list[tuple[str, set[str]]]]:
     """A list that fills with (path, tables) of each transaction of a request that left no record."""
     unrecorded: list[tuple[str, set[str]]] = []
     handler: Any = app.asgi_handler
@@ -57,4 +60,7 @@ def watch_records(app: Litestar, database: Database) -> list[tuple[str, set[str]
         if _path.get() and changed and "audit" not in changed:
             unrecorded.append((_path.get(), changed))
 
-    return unrecorded
+    try:
+        yield unrecorded
+    finally:
+        app.asgi_handler = handler

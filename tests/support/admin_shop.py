@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import msgspec
-
 from admin._clock import Surroundings
 from admin.database import Database
 from admin.documents.sender import sender_of
@@ -19,6 +17,7 @@ from admin.settings import Settings
 from admin.switch_link import SwitchLink, read_key_file
 from cardswitch.admin import enrol, init
 from switch._clock import now_ms
+from tests.support.admin_apps import serve_with
 from tests.support.admin_office import Office, World
 from tests.support.switch_process import SwitchProcess
 
@@ -52,9 +51,7 @@ class Shop(Office):
 
     def open(self) -> None:
         """(Re)start service, sender and follower on what is on disk."""
-        from admin.app import create_app
-
-        self.app = create_app(self.settings, self.database, self.surroundings())
+        self.app = serve_with(self.app, self.settings, self.database, self.surroundings())
         self.service = self.app.state.service
         self.sender: Sender = sender_of(self.settings, self.database, self.surroundings())
         key = read_key_file(Path(self.settings.switch_key))
@@ -85,9 +82,4 @@ def running_shop(database: Database, switch: SwitchProcess) -> Iterator[Shop]:
         yield shop
     finally:
         shop.sender.close()
-
-
-def with_settings(shop: Shop, **changes: object) -> None:
-    """Open it again under other settings."""
-    shop.settings = msgspec.structs.replace(shop.settings, **changes)
-    shop.open()
+        shop.close()

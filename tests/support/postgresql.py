@@ -14,6 +14,9 @@ from pathlib import Path
 UNPRIVILEGED = "nobody"
 """Whoever runs it when the tests run as root: PostgreSQL refuses to be root."""
 START_TIMEOUT_S = 60
+MEMORY = Path("/dev/shm")
+MEMORY_BYTES_MIN = 2 << 30
+"""A cluster of some databases fits well; with less, disk space is used instead."""
 
 
 def programs() -> Path | None:
@@ -51,7 +54,8 @@ def cluster() -> Iterator[str]:
     """
     programs_folder = programs()
     assert programs_folder is not None
-    folder = Path(tempfile.mkdtemp(prefix="cardswitch-postgresql-"))
+    has_memory = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= MEMORY_BYTES_MIN
+    folder = Path(tempfile.mkdtemp(prefix="cardswitch-postgresql-", dir=MEMORY if has_memory else None))
     if os.geteuid() == 0:
         shutil.chown(folder, UNPRIVILEGED)
     before = unprivileged(folder)

@@ -27,6 +27,7 @@ def database(request, tmp_path):
 def office(database, tmp_path):
     """A service with nobody in it; whatever a test asks of it, no change may go without a record."""
     office = Office(database, tmp_path)
-    unrecorded = watch_records(office.app, database)
-    yield office
+    with watch_records(office.app, database) as unrecorded:
+        yield office
+    office.close()
     assert unrecorded == []
