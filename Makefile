@@ -22,7 +22,7 @@ demo: setup  ## show the switch at work
 	@$(BIN)/cardswitch demo
 
 test: setup lint  ## lint, then the default test run
-	@$(RUN) -m pytest --numprocesses $(WORKERS) --dist loadfile
+	@$(RUN) -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 bench: setup  ## measure; prints machine, method and figures
 	@$(RUN) -m loadtests.bench

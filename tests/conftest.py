@@ -7,7 +7,7 @@ from loadtests.training_keys import with_training_keys
 
 os.environ |= with_training_keys(os.environ)  # of every switch that a test starts
 
-pytest_plugins = ["tests.support.features", "tests.support.pcsc", "tests.support.pos_world"]
+pytest_plugins = ["tests.support.costs", "tests.support.features", "tests.support.pcsc", "tests.support.pos_world"]
 
 # No deadline: how long one example takes says more about the machine's other users than about us.
 # derandomize is said here too: where CI is set Hypothesis begins with a profile of its own.

@@ -17,8 +17,8 @@ from tests.support.till import RefusedError, Till
 AMOUNT_MINOR = 100
 RETRY_S = 0.02
 WAIT_S = 30
-PAUSE_S = 0.002
-"""Between two payments of one till: two cores are shared with the switch and with others."""
+PAUSE_S = 0.01
+"""Between two payments of one till: what is asked is whether any is refused, and two cores are shared with others."""
 
 
 @dataclass

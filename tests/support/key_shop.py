@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -20,8 +18,9 @@ from terminals.credentials import read_credentials
 from tests.support.desk import Desk, make_shop
 from tests.support.key_load import Lane, Load
 from tests.support.media import Chip, Phone
+from tests.support.nursery import run
 from tests.support.operator import Operator
-from tests.support.switch_process import ROOT, SwitchProcess
+from tests.support.switch_process import SwitchProcess
 from tests.support.till import Till
 
 CARD_FIRST = 6222_0301_0000_0000
@@ -197,13 +196,12 @@ class KeyShop:
         what the two have left behind.
         """
         for death_count, fatal in enumerate(range(1, stride * TURNS_MAX, stride)):
-            ended = subprocess.run(
-                [sys.executable, "-c", FATAL, str(fatal), "keys", *map(str, words), "--json"],
-                cwd=self.folder,
-                env=self.operator.environment | {"PYTHONPATH": str(ROOT)},
-                capture_output=True,
-                text=True,
-                timeout=KILL_WAIT_S,
+            ended = run(
+                ["cardswitch", str(fatal), "keys", *map(str, words), "--json"],
+                folder=self.folder,
+                environment=self.operator.environment,
+                code=FATAL,
+                timeout_s=KILL_WAIT_S,
             )
             if ended.returncode == 0:
                 return json.loads(ended.stdout), death_count

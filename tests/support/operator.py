@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from terminals.client import Client
 from terminals.credentials import read_credentials
 from terminals.outcome import Outcome
 from terminals.trace import MemoryTrace
+from tests.support.nursery import run
 from tests.support.switch_process import ROOT, SwitchProcess
 
 FIRST = 6200_0000_0000_0001
@@ -84,16 +84,8 @@ class Operator:
 
     def run(self, *words: Any, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
         """Exit status and both outputs."""
-        return subprocess.run(
-            [sys.executable, "-m", "cardswitch", *map(str, words)],
-            cwd=self.folder,
-            env=self.environment | environment,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        given = self.environment | environment
+        return run(["cardswitch", *map(str, words)], folder=self.folder, environment=given, stdin=stdin)
 
     def __call__(self, *words: Any, stdin: str = "", **environment: str) -> str:
         """Output of a command that must succeed."""
