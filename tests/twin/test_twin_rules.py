@@ -18,7 +18,7 @@ from .traffic import Traffic
 from .wire import HEADER_BYTES, crc32c
 from .world import EVERY_RIGHT, world_of
 
-MESSAGES = 6000
+MESSAGES = 3000
 CHECK_EVERY = 20
 SEEDS = (1, 2, 6)
 NOT_OF_THE_DECISION = {

@@ -1,5 +1,7 @@
-"""What the processes of the service are told: only those that open keys hear how."""
+"""Processes of the service run together: when one ends, all end; and only those that open keys hear how."""
 
+import os
+import signal
 import sys
 
 import pytest
@@ -22,3 +24,20 @@ def test_the_passphrase_reaches_the_switch_and_the_key_desk_and_nobody_else(name
     run_together(commands, close_mouthed, dict.fromkeys(("switch", "key desk"), open_handed))
     told = {who: (tmp_path / who.replace(" ", "-")).read_text() for who in commands}
     assert told == {"switch": "secret words", "web server": "(none)", "key desk": "secret words"}
+
+
+@pytest.mark.parametrize(("ending", "code"), [("sys.exit(0)", 1), ("sys.exit(3)", 3), ("os.kill(os.getpid(), 9)", -9)])
+def test_when_one_ends_the_others_end_and_the_exit_code_says_so(tmp_path, capfd, ending, code):
+    stays = "import os, pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text(str(os.getpid())); time.sleep(30)"
+    ends = f"import os, pathlib, sys, time\nwhile not pathlib.Path(sys.argv[1]).exists(): time.sleep(0.01)\n{ending}"
+    path = tmp_path / "pid"
+    commands = {who: [sys.executable, "-c", what, str(path)] for who, what in (("web", stays), ("switch", ends))}
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    try:
+        assert run_together(commands, os.environ) == code
+    finally:
+        for number, handler in zip((signal.SIGTERM, signal.SIGINT), before, strict=True):
+            signal.signal(number, handler)
+    assert "switch has ended" in capfd.readouterr().err
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(path.read_text()), 0)

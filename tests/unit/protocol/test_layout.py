@@ -3,7 +3,7 @@
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switch.protocol import heads, limits, messages, records
@@ -153,6 +153,9 @@ WIDTHS = {
 }
 
 
+few = settings(max_examples=25)  # of each of some hundred classes
+
+
 def values_of(cls):
     """Strategy: any values that a class can hold, reserved fields zero."""
     fields = {}
@@ -185,6 +188,7 @@ def test_fields_lie_side_by_side_and_whole_numbers_are_aligned(cls):
 
 
 @pytest.mark.parametrize("cls", FIXED)
+@few
 @given(data=st.data())
 def test_what_was_encoded_is_decoded_again(cls, data):
     value = data.draw(values_of(cls))
@@ -201,6 +205,7 @@ def with_fields(value, **fields):
     return type(value)(**{name: getattr(value, name) for name in value.__struct_fields__} | fields)
 
 
+@few
 @given(
     fixed=values_of(DebitRequest),
     lines=st.lists(values_of(BillLine), max_size=255),
@@ -228,6 +233,7 @@ def test_a_debit_keeps_its_lines_tenders_and_pin_and_counts_them(fixed, lines, t
         (DayTotalsRequest, DayTotal, "totals", "total_count", 32),
     ],
 )
+@few
 @given(data=st.data())
 def test_a_request_with_rows_keeps_and_counts_them(cls, row, rows_field, count_field, most, data):
     rows = tuple(data.draw(st.lists(values_of(row), max_size=most)))
@@ -243,6 +249,7 @@ def test_a_request_with_rows_keeps_and_counts_them(cls, row, rows_field, count_f
         cls.decode(encoded + b"x")
 
 
+@few
 @given(fixed=values_of(FollowReply), journal_bytes=st.binary(max_size=200))
 def test_a_follow_reply_keeps_its_journal_bytes(fixed, journal_bytes):
     fields = {name: getattr(fixed, name) for name in fixed.__struct_fields__} | {"journal_bytes": journal_bytes}
