@@ -56,6 +56,7 @@ from .pages import (
     desk_pages,
     document_pages,
     entry_pages,
+    interface_pages,
     key_pages,
     media_pages,
     member_care_pages,
@@ -252,6 +253,7 @@ def create_app(
         passkey_pages,
         parameter_pages,
         token_pages,
+        interface_pages,
         webhook_pages,
         audit_pages,
     )

@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, and_, func, select
+from sqlalchemy import Row, Select, and_, func, select, true
+from sqlalchemy.orm import Session
 
 from switch.protocol.card_terms import CardOperation
 from switch.protocol.codes import ResponseCode
 from switch.protocol.messages import MessageType
 
 from .access import Visitor
+from .card_search import conditions
 from .models.documents import Document, DocumentStep
 from .models.journal import entries
 from .models.mirror import BLACKLISTED, cards
+from .rights import Action
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,22 @@ def blacklist(visitor: Visitor, wanted: BlacklistFilter) -> Select[Any]:
     if wanted.store_id is not None:
         query = query.where(put.c.store_id == wanted.store_id)
     return visitor.cards_seen(query).order_by(cards.c.card_number)
+
+
+def blacklist_page(
+    session: Session, visitor: Visitor, wanted: BlacklistFilter, *, typed: str, after: int | None, limit: int
+) -> list[Row[Any]]:
+    """Cards on it behind a number, and whose numbers begin with what was typed; one more than `limit` if more."""
+    query = blacklist(visitor, wanted)
+    if after is not None:
+        query = query.where(cards.c.card_number > after)
+    sees = visitor.may("cards", Action.SEE_UNMASKED)
+    found: list[Row[Any]] = []
+    for span in conditions(cards.c.card_number, typed, sees_unmasked=sees) if typed else [true()]:
+        found += session.execute(query.where(span).limit(limit + 1 - len(found))).all()
+        if len(found) > limit:
+            break
+    return found
 
 
 def blacklist_count(visitor: Visitor) -> Select[Any]:

@@ -83,7 +83,7 @@ def list_audit(
     )
 
 
-@api_get("/api/v1/audit/chain", guards=[needs("audit")], tag=TAG)
+@api_get("/api/v1/audit/chain", guards=[needs("audit")], tag=TAG, pages=("GET /audit/check",))
 def check_chain(request: Request[Visitor, Any, Any]) -> Chain:
     """Compute the whole chain again."""
     fault = first_fault(request.app.state.service.database)

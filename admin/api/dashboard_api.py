@@ -8,9 +8,11 @@ import msgspec
 from litestar import Request
 
 from admin.access import Visitor, needs
-from admin.figures import day_figures, lag
+from admin.checklist import checklist
+from admin.figures import day_figures, lag, recent_days
+from admin.i18n import translate
 
-from .handlers import api_get
+from .handlers import api_get, filled
 from .words import code_word
 
 TAG = "Dashboard"
@@ -55,6 +57,42 @@ class Following(msgspec.Struct):
     is_replay: bool
 
 
+class DaySums(msgspec.Struct):
+    """One business date of the chart."""
+
+    business_date: int
+    spent_minor: int
+    recharged_minor: int
+
+
+class ToDo(msgspec.Struct):
+    """Something that an installation needs before business can begin."""
+
+    label: str
+    hint: str
+    address: str
+    is_done: bool
+
+
+class Heartbeat(msgspec.Struct):
+    """What the switch did between two looks."""
+
+    time_ms: int
+    per_second_hundredths: int
+    """Decisions written to its journal, hundredths of one a second."""
+    sync_us: int | None
+    """Mean time of a write to disk; null: there was none."""
+
+
+class SwitchPulse(msgspec.Struct):
+    """The switch itself, by its own counters; nothing for those who see a part of the group."""
+
+    is_reachable: bool
+    terminal_count: int
+    is_disk_full: bool
+    beats: list[Heartbeat]
+
+
 class Dashboard(msgspec.Struct):
     """What the first page shows."""
 
@@ -63,9 +101,13 @@ class Dashboard(msgspec.Struct):
     holdings: Holdings | None
     """null for those who do not see the whole group."""
     following: Following
+    recent_days: list[DaySums]
+    """The last business dates that have entries, oldest first."""
+    checklist: list[ToDo]
+    """What is to be set up, for those who could; empty for others."""
 
 
-@api_get("/api/v1/dashboard", guards=[needs("dashboard")], tag=TAG)
+@api_get("/api/v1/dashboard", guards=[needs("dashboard")], tag=TAG, pages=("GET /",))
 def get_dashboard(request: Request[Visitor, Any, Any]) -> Dashboard:
     """Figures of now."""
     service, visitor = request.app.state.service, request.user
@@ -74,6 +116,11 @@ def get_dashboard(request: Request[Visitor, Any, Any]) -> Dashboard:
         day = day_figures(session, visitor)
         held = request.app.state.holdings.get(session, now_ms) if visitor.sees_everything else None
         behind = lag(session, service.settings.partition, now_ms)
+        days = [DaySums(*day_of_chart) for day_of_chart in recent_days(session, visitor)]
+        items = [
+            ToDo(translate(item.label), translate(item.hint), item.address, item.is_done)
+            for item in checklist(session, visitor)
+        ]
     return Dashboard(
         day=Day(
             business_date=day.business_date,
@@ -93,7 +140,19 @@ def get_dashboard(request: Request[Visitor, Any, Any]) -> Dashboard:
         following=Following(
             behind.sequence, behind.behind_bytes, behind.time_ms, behind.is_following, behind.is_replay
         ),
+        recent_days=days,
+        checklist=items,
     )
 
 
-HANDLERS = [get_dashboard]
+@api_get("/api/v1/dashboard/pulse", guards=[needs("dashboard")], tag=TAG)
+def get_pulse(request: Request[Visitor, Any, Any]) -> SwitchPulse:
+    """The switch's own counters, at most a second old."""
+    if not request.user.sees_everything:
+        return SwitchPulse(is_reachable=False, terminal_count=0, is_disk_full=False, beats=[])
+    figures = request.app.state.pulse.look()
+    beats = [filled(Heartbeat, beat) for beat in figures.beats]
+    return SwitchPulse(figures.is_reachable, figures.terminal_count, figures.is_disk_full, beats)
+
+
+HANDLERS = [get_dashboard, get_pulse]

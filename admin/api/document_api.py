@@ -7,22 +7,25 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request
-from litestar.exceptions import NotFoundException, ValidationException
+from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter
 
-from admin.access import Visitor, needs
-from admin.database import to_ms
+from admin.access import Visitor, demand, needs
 from admin.documents.acting import ACTS, act_on
 from admin.documents.desk import Desk
 from admin.documents.kind import Kind
 from admin.documents.reading import DocumentFilter, document_seen, documents_page, steps_page
 from admin.documents.registry import KINDS
-from admin.forms import CARD_DIGITS, FormContext, check, declared
-from admin.forms import Kind as FieldKind
+from admin.documents.results import CardAnswer, answers_of, step_seen
+from admin.forms import FormContext
+from admin.i18n import translate
 from admin.models import documents as tables
-from admin.references import References
+from admin.money.files import FILE_BYTES_MAX, rows_of_file
+from admin.money.repairs import REPAIRS
+from admin.rights import Action
 
-from .handlers import Limit, Number, Page, SmallNumber, Text, api_get, api_post
+from .bodies import FormFields, body_of, checked, form_fields, takes
+from .handlers import Limit, Number, Page, SmallNumber, Text, api_get, api_post, filled
 from .words import TYPE_WORDS, code_word
 
 TAG = "Documents"
@@ -40,7 +43,6 @@ RequestKey = Annotated[
         description="The same again is the same document: send the same key when no answer came.",
     ),
 ]
-CardName = Annotated[str, msgspec.Meta(max_length=40, description="A card's reference, or its whole number.")]
 
 
 class Document(msgspec.Struct):
@@ -122,13 +124,44 @@ class Preview(msgspec.Struct):
     skipped_count: int
 
 
+class StepDetails(msgspec.Struct):
+    """One request, and what became of each of its cards."""
+
+    step: Step
+    cards: list[CardAnswer]
+
+
+class RowsFile(msgspec.Struct, forbid_unknown_fields=True):
+    """A spreadsheet or a CSV file whose lines go into the field `rows` of a document."""
+
+    content: Annotated[bytes, msgspec.Meta(max_length=FILE_BYTES_MAX * 4 // 3 + 4, description="Base64.")]
+    name: Annotated[str, msgspec.Meta(max_length=200, pattern=NO_ZERO)] = "file"
+
+
+class FileRows(msgspec.Struct):
+    """Lines as they go into the field `rows`."""
+
+    rows: str
+
+
+class RepairTool(msgspec.Struct):
+    """An error, and what mends it."""
+
+    error: str
+    tool: str
+    """A kind of document, or the address of a page."""
+    label: str
+    hint: str
+    may_make: bool
+
+
 class Answer(msgspec.Struct, forbid_unknown_fields=True):
     """What is said along with an act; rejecting needs it."""
 
     answer: Annotated[str, msgspec.Meta(max_length=200, pattern=NO_ZERO)] = ""
 
 
-@api_get("/api/v1/document-kinds", guards=[needs("documents")], tag=TAG)
+@api_get("/api/v1/document-kinds", guards=[needs("documents")], tag=TAG, pages=("GET /documents/new",))
 def list_kinds(request: Request[Visitor, Any, Any]) -> list[DocumentKind]:
     """All kinds; POST /api/v1/documents/{name} makes one."""
     return [
@@ -141,6 +174,53 @@ def list_kinds(request: Request[Visitor, Any, Any]) -> list[DocumentKind]:
         )
         for kind in KINDS.values()
     ]
+
+
+@api_get(
+    "/api/v1/document-kinds/{name:str}",
+    guards=[needs("documents")],
+    tag=TAG,
+    pages=("GET /documents/new/{kind_name}",),
+)
+def get_kind(request: Request[Visitor, Any, Any], name: FromPath[str]) -> FormFields:
+    """The fields of a kind's form, with the choices that the visitor has; the right is the kind's."""
+    kind = _kind_of(request, name)
+    with request.app.state.service.database.read() as session:
+        return form_fields(kind.form, FormContext(session, request.user, request.app.state.references))
+
+
+@api_post(
+    "/api/v1/document-kinds/{name:str}/rows",
+    guards=[needs("documents")],
+    tag=TAG,
+    pages=("POST /documents/new/{kind_name}/file",),
+    status=200,
+    request_max_body_size=FILE_BYTES_MAX * 4 // 3 + 65_536,
+)
+def read_rows(request: Request[Visitor, Any, Any], name: FromPath[str], data: JSONBody[RowsFile]) -> FileRows:
+    """Read a file into lines for a kind that takes a list; nothing is done yet."""
+    kind = _kind_of(request, name)
+    if "rows" not in kind.form.__struct_fields__:
+        raise NotFoundException(detail="This kind of document takes no list.")
+    return FileRows(rows_of_file(data.name, data.content))
+
+
+@api_get("/api/v1/repairs", guards=[needs("documents")], tag=TAG)
+def list_repairs(request: Request[Visitor, Any, Any]) -> list[RepairTool]:
+    """One tool per error."""
+    found = []
+    for repair in REPAIRS:
+        kind = KINDS.get(repair.tool)
+        found.append(
+            RepairTool(
+                error=translate(repair.error),
+                tool=repair.tool,
+                label=translate(kind.label) if kind else "",
+                hint=translate(repair.hint) if repair.hint else "",
+                may_make=kind is not None and request.user.may(kind.function, kind.action),
+            )
+        )
+    return found
 
 
 @api_get("/api/v1/documents", guards=[needs("documents")], tag=TAG)
@@ -176,27 +256,30 @@ def list_steps(
 ) -> Page[Step]:
     """The requests of a document in their order, with the switch's answers."""
     _document(request, document_id)
-    visitor, references = request.user, request.app.state.references
     with request.app.state.service.database.read() as session:
-        rows = [
-            Step(
-                number=row.number,
-                state=row.state,
-                type=TYPE_WORDS.get(row.type, str(row.type)),
-                card=visitor.card_number(row.card_number) if row.card_number else "",
-                card_reference=references.make(row.card_number) if row.card_number else "",
-                subject=row.subject,
-                item_count=row.item_count,
-                done_count=row.done_count,
-                code=row.code,
-                code_name=code_word(row.code) if row.journal_sequence or row.code else "",
-                amount_minor=row.amount_minor,
-                balance_minor=row.balance_minor,
-                points_hundredths=row.points_hundredths,
-            )
-            for row in steps_page(session, document_id, stage, after or 0, limit)
-        ]
+        rows = [_step(request, row) for row in steps_page(session, document_id, stage, after or 0, limit)]
     return Page(rows[:limit], str(rows[limit - 1].number) if len(rows) > limit else None)
+
+
+@api_get(
+    "/api/v1/documents/{document_id:int}/steps/{number:int}",
+    guards=[needs("documents")],
+    tag=TAG,
+    pages=("GET /documents/{document_id}/requests/{number}",),
+)
+def get_step(request: Request[Visitor, Any, Any], document_id: FromPath[int], number: FromPath[int]) -> StepDetails:
+    """One request of a document, and what became of each of its cards."""
+    state = request.app.state
+    with state.service.database.read() as session:
+        found = step_seen(session, request.user, document_id, number)
+        if found is None:
+            raise NotFoundException(detail="There is no such request.")
+        document, row = found
+        cards = list(answers_of(row, KINDS[document.kind], request.user, state.references))
+        shown = StepDetails(_step(request, row), cards)
+    if any(card.card for card in cards) and request.user.may("cards", Action.SEE_UNMASKED):
+        state.service.audit.looked(request.user, "cards", f"document {document_id}, request {number}")
+    return shown
 
 
 @api_post("/api/v1/documents/{document_id:int}/{act:str}", guards=[needs("documents")], tag=TAG, status=200)
@@ -213,55 +296,24 @@ def do_act(
     return _document(request, shown)
 
 
-def body_of(kind: Kind[Any]) -> type[msgspec.Struct]:
-    """The form of a kind as programs send it: cards by reference, since they see masked numbers."""
-    fields: list[Any] = []
-    for one in declared(_form_type(kind)):
-        type_: Any = CardName if one.entry.kind is FieldKind.CARD else Annotated[one.type, one.meta]
-        if one.is_required:
-            fields.append((one.name, type_))
-        elif one.entry.kind is FieldKind.CARD:
-            fields.append((one.name, type_, ""))
-        else:
-            fields.append((one.name, type_, one.default))
-    return msgspec.defstruct(
-        "".join(word.capitalize() for word in kind.name.split("-")),
-        fields,
-        namespace={"__doc__": f"{kind.label}. {kind.hint}".strip()},
-        kw_only=True,
-        forbid_unknown_fields=True,
-    )
-
-
-def form_of(kind: Kind[Any], body: msgspec.Struct, references: References) -> msgspec.Struct:
-    """The form that a body means."""
-    values = msgspec.structs.asdict(body)
-    for one in declared(_form_type(kind)):
-        if one.entry.kind is FieldKind.CARD and isinstance(text := values[one.name], str):
-            digits = text.replace(" ", "")
-            number = int(digits) if CARD_DIGITS.fullmatch(digits) else references.read(text)
-            if number is None and (text or one.is_required):
-                raise _invalid(one.name, f"Expected a reference or a whole card number, got {text[:8]!r}…")
-            values[one.name] = number or one.default or 0
-    try:
-        return msgspec.convert(values, _form_type(kind))
-    except msgspec.ValidationError as error:
-        raise _invalid("body", str(error)) from None
-
-
-def _form_type(kind: Kind[Any]) -> type[msgspec.Struct]:
-    return kind.form
+def _kind_of(request: Request[Visitor, Any, Any], name: str) -> Kind[Any]:
+    kind = KINDS.get(name)
+    if kind is None:
+        raise NotFoundException(detail="There is no such kind of document.")
+    demand(request.app.state.service, request.user, kind.function, kind.action, request.scope["path"])
+    return kind
 
 
 def make_handlers(kind: Kind[Any]) -> list[Any]:
     """The handlers that preview and make documents of a kind."""
-    body_type: Any = JSONBody[body_of(kind)]  # type: ignore[misc]  # a type that is made here
+    name = "".join(word.capitalize() for word in kind.name.split("-"))
+    body_type = body_of(kind.form, name, f"{kind.label}. {kind.hint}".strip())
     guards = [needs(kind.function, kind.action)]
 
     def preview(request: Request[Visitor, Any, Any], data: Any) -> Preview:
         """What a document would do; nothing is kept or sent."""
         service, references = request.app.state.service, request.app.state.references
-        form = _checked(request, kind, data)
+        form = checked(request, kind.form, data)
         with Desk(service, references, request.user).planning(kind, form) as planning:
             return Preview(
                 item_count=planning.item_count,
@@ -293,40 +345,26 @@ def make_handlers(kind: Kind[Any]) -> list[Any]:
         state = request.app.state
         key = f"{request.user.user_id}/{request_key}"[:64] if request_key else None
         document_id = Desk(state.service, state.references, request.user).make(
-            kind, _checked(request, kind, data), remark=remark, request_key=key, is_draft=is_draft
+            kind, checked(request, kind.form, data), remark=remark, request_key=key, is_draft=is_draft
         )
         return _document(request, document_id)
 
+    address = f"/api/v1/documents/{kind.name}"
+    page = ("POST /documents/new/{kind_name}",)
     return [
-        _finished(make, kind, "make", body_type, api_post(f"/api/v1/documents/{kind.name}", guards=guards, tag=TAG)),
-        _finished(
-            preview,
-            kind,
-            "preview",
+        takes(api_post(address, guards=guards, tag=TAG, pages=page), _named(make, kind, "make"), body_type),
+        takes(
+            api_post(f"{address}/preview", guards=guards, tag=TAG, status=200),
+            _named(preview, kind, "preview"),
             body_type,
-            api_post(f"/api/v1/documents/{kind.name}/preview", guards=guards, tag=TAG, status=200),
         ),
     ]
 
 
-def _finished(function: Callable[..., Any], kind: Kind[Any], verb: str, body_type: Any, handler: Any) -> Any:
-    function.__annotations__["data"] = body_type
+def _named(function: Callable[..., Any], kind: Kind[Any], verb: str) -> Callable[..., Any]:
     function.__name__ = f"{verb}_{kind.name.replace('-', '_')}"
     function.__doc__ = f"{kind.label}: {(function.__doc__ or '').strip()}"
-    return handler(function)
-
-
-def _checked(request: Request[Visitor, Any, Any], kind: Kind[Any], data: msgspec.Struct) -> msgspec.Struct:
-    form = form_of(kind, data, request.app.state.references)
-    with request.app.state.service.database.read() as session:
-        bound = check(form, FormContext(session, request.user, request.app.state.references))
-    if bound.value is None:
-        raise ValidationException(extra=[{"key": name, "message": text} for name, text in bound.errors.items()])
-    return form
-
-
-def _invalid(field: str, message: str) -> ValidationException:
-    return ValidationException(extra=[{"key": field, "message": message}])
+    return function
 
 
 def _document(request: Request[Visitor, Any, Any], document_id: int) -> Document:
@@ -337,27 +375,32 @@ def _document(request: Request[Visitor, Any, Any], document_id: int) -> Document
         return _item(row)
 
 
-def _item(row: tables.Document) -> Document:
-    return Document(
-        id=row.id,
-        kind=row.kind,
-        state=row.state,
-        remark=row.remark,
-        answer=row.answer,
-        organisation_id=row.organisation_id,
-        maker_id=row.maker_id,
-        made_ms=to_ms(row.made_at),
-        checker_id=row.checker_id,
-        ended_ms=to_ms(row.ended_at) if row.ended_at else None,
-        item_count=row.item_count,
-        done_count=row.done_count,
-        skipped_count=row.skipped_count,
-        refused_count=row.refused_count,
-        amount_minor=row.amount_minor,
-        undoes_id=row.undoes_id,
+def _step(request: Request[Visitor, Any, Any], row: tables.DocumentStep) -> Step:
+    visitor, references = request.user, request.app.state.references
+    return filled(
+        Step,
+        row,
+        type=TYPE_WORDS.get(row.type, str(row.type)),
+        card=visitor.card_number(row.card_number) if row.card_number else "",
+        card_reference=references.make(row.card_number) if row.card_number else "",
+        code_name=code_word(row.code) if row.journal_sequence or row.code else "",
     )
 
 
-HANDLERS = [list_kinds, list_documents, get_document, list_steps, do_act]
+def _item(row: tables.Document) -> Document:
+    return filled(Document, row)
+
+
+HANDLERS = [
+    list_kinds,
+    get_kind,
+    read_rows,
+    list_repairs,
+    list_documents,
+    get_document,
+    list_steps,
+    get_step,
+    do_act,
+]
 for _kind in KINDS.values():
     HANDLERS += make_handlers(_kind)

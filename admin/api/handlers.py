@@ -1,8 +1,15 @@
-"""`api_get` and its like: handlers that say in the OpenAPI document what they answer, also when they fail."""
+"""`api_get` and its like: handlers that say in the OpenAPI document what they answer, also when they fail.
+
+Each says which pages it stands for: the page of its own address (without
+`/api/v1`) and method by itself, others by `pages=("GET /users/new", ...)`.  A
+test finds the pages that none stands for.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from inspect import cleandoc
 from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
@@ -11,6 +18,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 from litestar.types import Guard
 
+from admin.database import to_ms
 from admin.pages.handlers import InThread
 
 from .limits import within_limits
@@ -47,6 +55,43 @@ class Done(msgspec.Struct):
     id: str
 
 
+class Option(msgspec.Struct):
+    """Something that may be chosen."""
+
+    value: str
+    label: str
+
+
+def filled(type_: type[T], row: Any, **given: Any) -> T:
+    """A struct from what is given and, for the rest, a row's columns of the same names; `made_ms` is of `made_at`."""
+    values = dict(given)
+    for name in type_.__struct_fields__:  # type: ignore[attr-defined]  # of every struct
+        if name in values:
+            continue
+        if name.endswith("_ms") and not hasattr(row, name):
+            moment: datetime | None = getattr(row, f"{name.removesuffix('_ms')}_at")
+            values[name] = None if moment is None else to_ms(moment)
+        else:
+            values[name] = getattr(row, name)
+    return type_(**values)
+
+
+def page_of(rows: Sequence[Any], limit: int, item: Callable[[Any], T], key: Callable[[Any], object]) -> Page[T]:
+    """A page of rows of which one more than `limit` was asked for; `key` of the last goes on behind it."""
+    return Page([item(row) for row in rows[:limit]], str(key(rows[limit - 1])) if len(rows) > limit else None)
+
+
+class ApiHandler(InThread):
+    """Its description is its docstring, whose first line is its summary."""
+
+    def __call__(self, fn: Any) -> Any:
+        """Take the function."""
+        made = super().__call__(fn)
+        made.description = cleandoc(fn.__doc__ or "")
+        made.summary = made.description.split("\n")[0].rstrip(".")
+        return made
+
+
 def _problems(*statuses: int) -> dict[int, ResponseSpec]:
     return {
         status: ResponseSpec(Problem, media_type=MEDIA_TYPE, generate_examples=False, description="Problem details")
@@ -54,9 +99,18 @@ def _problems(*statuses: int) -> dict[int, ResponseSpec]:
     }
 
 
-def _handler(method: HttpMethod, status: int, path: str, guards: Sequence[Guard], tag: str, **options: Any) -> InThread:
+def _handler(
+    method: HttpMethod,
+    status: int,
+    path: str,
+    guards: Sequence[Guard],
+    tag: str,
+    pages: Sequence[str] = (),
+    **options: Any,
+) -> ApiHandler:
     statuses = [400, 401, 403, 404, 429] if method == HttpMethod.GET else [400, 401, 403, 404, 409, 429]
-    return InThread(
+    needed = [guard.needed for guard in guards if hasattr(guard, "needed")]
+    return ApiHandler(
         path,
         http_method=method,
         status_code=status,
@@ -64,28 +118,29 @@ def _handler(method: HttpMethod, status: int, path: str, guards: Sequence[Guard]
         tags=[tag],
         responses=_problems(*statuses),
         raises=(),
-        security=[{"token": []}],
+        security=[{"token": needed}],
+        opt={"pages": tuple(pages)},
         include_in_schema=True,
         sync_to_thread=True,
         **options,
     )
 
 
-def api_get(path: str, *, guards: Sequence[Guard], tag: str, **options: Any) -> InThread:
+def api_get(path: str, *, guards: Sequence[Guard], tag: str, **options: Any) -> ApiHandler:
     """A question."""
     return _handler(HttpMethod.GET, 200, path, guards, tag, **options)
 
 
-def api_post(path: str, *, guards: Sequence[Guard], tag: str, status: int = 201, **options: Any) -> InThread:
+def api_post(path: str, *, guards: Sequence[Guard], tag: str, status: int = 201, **options: Any) -> ApiHandler:
     """Something new, or with status 200 something that is done."""
     return _handler(HttpMethod.POST, status, path, guards, tag, **options)
 
 
-def api_put(path: str, *, guards: Sequence[Guard], tag: str, **options: Any) -> InThread:
+def api_put(path: str, *, guards: Sequence[Guard], tag: str, **options: Any) -> ApiHandler:
     """A change."""
     return _handler(HttpMethod.PUT, 200, path, guards, tag, **options)
 
 
-def api_delete(path: str, *, guards: Sequence[Guard], tag: str, **options: Any) -> InThread:
+def api_delete(path: str, *, guards: Sequence[Guard], tag: str, **options: Any) -> ApiHandler:
     """An end; answers with nothing."""
     return _handler(HttpMethod.DELETE, 204, path, guards, tag, **options)

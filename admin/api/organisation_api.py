@@ -124,7 +124,12 @@ def make_department(request: Request[Visitor, Any, Any], data: JSONBody[NewDepar
     return Done(str(add_department(request.app.state.service, request.user, data.name, data.organisation_id)))
 
 
-@api_put("/api/v1/departments/{department_id:int}", guards=[needs("organisation", Action.CHANGE)], tag=TAG)
+@api_put(
+    "/api/v1/departments/{department_id:int}",
+    guards=[needs("organisation", Action.CHANGE)],
+    tag=TAG,
+    pages=("POST /departments/{department_id}",),
+)
 def change_department(
     request: Request[Visitor, Any, Any], department_id: FromPath[int], data: JSONBody[DepartmentName]
 ) -> Done:
@@ -133,7 +138,12 @@ def change_department(
     return Done(str(department_id))
 
 
-@api_delete("/api/v1/departments/{department_id:int}", guards=[needs("organisation", Action.DELETE)], tag=TAG)
+@api_delete(
+    "/api/v1/departments/{department_id:int}",
+    guards=[needs("organisation", Action.DELETE)],
+    tag=TAG,
+    pages=("POST /departments/{department_id}/delete",),
+)
 def end_department(request: Request[Visitor, Any, Any], department_id: FromPath[int]) -> None:
     """Delete a department that nobody belongs to."""
     delete_department(request.app.state.service, request.user, department_id)

@@ -59,7 +59,21 @@ def list_parameters(request: Request[Visitor, Any, Any]) -> list[Parameter]:
     return [_item(service, name) for name in service.parameters.all]
 
 
-@api_put("/api/v1/parameters/{name:str}", guards=[needs("parameters", Action.CHANGE)], tag=TAG)
+@api_get("/api/v1/parameters/{name:str}", guards=[needs("parameters")], tag=TAG)
+def get_parameter(request: Request[Visitor, Any, Any], name: FromPath[str]) -> Parameter:
+    """One parameter."""
+    service: Service = request.app.state.service
+    if name not in service.parameters.all:
+        raise NotFoundException(detail="There is no such parameter.")
+    return _item(service, name)
+
+
+@api_put(
+    "/api/v1/parameters/{name:str}",
+    guards=[needs("parameters", Action.CHANGE)],
+    tag=TAG,
+    pages=("POST /parameters/{name}",),
+)
 def put_parameter(
     request: Request[Visitor, Any, Any], name: FromPath[str], data: JSONBody[ParameterChange]
 ) -> Parameter:
@@ -98,4 +112,4 @@ def _item(service: Service, name: str) -> Parameter:
     )
 
 
-HANDLERS = [list_parameters, put_parameter, get_history]
+HANDLERS = [list_parameters, get_parameter, put_parameter, get_history]

@@ -7,32 +7,62 @@ from typing import Any
 
 from litestar import Router
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 
 from . import (
     alarm_api,
     audit_api,
+    campaign_api,
     card_api,
+    card_desk_api,
+    card_type_api,
     dashboard_api,
+    day_api,
     document_api,
     entry_api,
+    member_api,
+    member_care_api,
+    member_file_api,
+    member_setting_api,
+    member_view_api,
+    money_api,
+    order_api,
     organisation_api,
     parameter_api,
+    point_api,
+    report_api,
+    rule_api,
+    security_api,
     terminal_api,
     token_api,
     user_api,
     webhook_api,
 )
+from .describing import DescribedPlugin
 
 MODULES = (
     dashboard_api,
     card_api,
+    card_desk_api,
+    card_type_api,
     entry_api,
-    alarm_api,
     document_api,
+    member_api,
+    member_view_api,
+    member_care_api,
+    member_setting_api,
+    member_file_api,
+    money_api,
+    point_api,
+    rule_api,
+    order_api,
+    campaign_api,
     organisation_api,
     terminal_api,
+    day_api,
+    alarm_api,
+    security_api,
+    report_api,
     user_api,
     token_api,
     webhook_api,
@@ -40,6 +70,8 @@ MODULES = (
     audit_api,
 )
 API_HANDLERS: list[Any] = list(chain.from_iterable(module.HANDLERS for module in MODULES))
+TAGS = {module.TAG: (module.__doc__ or "").strip() for module in MODULES if module is not member_view_api}
+"""What each part of the interface is about."""
 DESCRIPTION = """\
 Everything that the pages do, for programs. Money is in minor units, points in hundredths, moments in milliseconds since
 1970-01-01 UTC, business dates in days since 1970-01-01. Cards are named by references; their numbers are texts, masked
@@ -48,12 +80,12 @@ details (RFC 9457), in the language of Accept-Language (zh or en)."""
 
 
 def openapi_config() -> OpenAPIConfig:
-    """The document at /schema/openapi.json; no page of it, since those load scripts from elsewhere."""
+    """The document at /schema/openapi.json; Litestar's pages of it load scripts from elsewhere, ours is /interface."""
     return OpenAPIConfig(
         title="cardswitch admin",
         version="1",
         description=DESCRIPTION,
-        render_plugins=[JsonRenderPlugin()],
+        render_plugins=[DescribedPlugin()],
         openapi_router=Router("/schema", route_handlers=[], include_in_schema=False, opt={"public": True}),
         components=Components(
             security_schemes={
@@ -62,5 +94,5 @@ def openapi_config() -> OpenAPIConfig:
                 )
             }
         ),
-        tags=[Tag(name=module.TAG, description=(module.__doc__ or "").strip()) for module in MODULES],
+        tags=[Tag(name=name, description=description) for name, description in TAGS.items()],
     )

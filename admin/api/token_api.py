@@ -55,7 +55,12 @@ def list_tokens(request: Request[Visitor, Any, Any], before: Number = None, limi
     return Page(rows[:limit], str(rows[limit - 1].id) if len(rows) > limit else None)
 
 
-@api_delete("/api/v1/tokens/{token_id:int}", guards=[needs("tokens", Action.DELETE)], tag=TAG)
+@api_delete(
+    "/api/v1/tokens/{token_id:int}",
+    guards=[needs("tokens", Action.DELETE)],
+    tag=TAG,
+    pages=("POST /tokens/{token_id}/revoke",),
+)
 def end_token(request: Request[Visitor, Any, Any], token_id: FromPath[int]) -> None:
     """End a token at once."""
     revoke_token(request.app.state.service, request.user, token_id)

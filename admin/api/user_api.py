@@ -11,10 +11,11 @@ from litestar.params import FromPath, JSONBody
 
 from admin.access import Visitor, needs
 from admin.database import to_ms
+from admin.i18n import translate
 from admin.lists.people import UserRow, find_users, user_row
 from admin.people.roles import delete_role, save_role
 from admin.people.users import add_user, change_user, reset_password, user_seen
-from admin.rights import ROLES, Action
+from admin.rights import FUNCTIONS, ROLES, Action, right
 from admin.roles import roles_now
 
 from .handlers import Done, Key, Limit, Page, Text, api_delete, api_get, api_post, api_put
@@ -80,6 +81,15 @@ class Role(msgspec.Struct):
     is_built_in: bool
 
 
+class Control(msgspec.Struct):
+    """One operation of the business: every one leaves a record in the audit log but viewing and printing."""
+
+    right: str
+    label: str
+    roles: list[str]
+    asks_for_dynamic_password: bool
+
+
 class RoleChange(msgspec.Struct, forbid_unknown_fields=True):
     """What a role is called and holds."""
 
@@ -108,7 +118,7 @@ def get_user(request: Request[Visitor, Any, Any], user_id: FromPath[int]) -> Use
     return _user(request, user_id)
 
 
-@api_post("/api/v1/users", guards=[needs("users", Action.ADD)], tag=TAG)
+@api_post("/api/v1/users", guards=[needs("users", Action.ADD)], tag=TAG, pages=("GET /users/new", "POST /users/new"))
 def make_user(request: Request[Visitor, Any, Any], data: JSONBody[NewUser]) -> User:
     """A new user, who changes the password at the first sign-on."""
     user_id = add_user(
@@ -124,7 +134,12 @@ def make_user(request: Request[Visitor, Any, Any], data: JSONBody[NewUser]) -> U
     return _user(request, user_id)
 
 
-@api_put("/api/v1/users/{user_id:int}", guards=[needs("users", Action.CHANGE)], tag=TAG)
+@api_put(
+    "/api/v1/users/{user_id:int}",
+    guards=[needs("users", Action.CHANGE)],
+    tag=TAG,
+    pages=("POST /users/{user_id}",),
+)
 def put_user(request: Request[Visitor, Any, Any], user_id: FromPath[int], data: JSONBody[UserChange]) -> User:
     """Change a user."""
     _user(request, user_id)
@@ -141,7 +156,12 @@ def put_user(request: Request[Visitor, Any, Any], user_id: FromPath[int], data: 
     return _user(request, user_id)
 
 
-@api_put("/api/v1/users/{user_id:int}/password", guards=[needs("users", Action.CHANGE)], tag=TAG)
+@api_put(
+    "/api/v1/users/{user_id:int}/password",
+    guards=[needs("users", Action.CHANGE)],
+    tag=TAG,
+    pages=("POST /users/{user_id}/password",),
+)
 def put_password(request: Request[Visitor, Any, Any], user_id: FromPath[int], data: JSONBody[NewPassword]) -> Done:
     """Give a user a password to begin with; opens a lock, ends sessions and tokens."""
     _user(request, user_id)
@@ -158,21 +178,55 @@ def list_roles(request: Request[Visitor, Any, Any]) -> list[Role]:
         ]
 
 
-@api_post("/api/v1/roles", guards=[needs("roles", Action.ADD)], tag=TAG)
+@api_get("/api/v1/roles/{name:str}", guards=[needs("roles")], tag=TAG)
+def get_role(request: Request[Visitor, Any, Any], name: FromPath[str]) -> Role:
+    """A role and its rights."""
+    with request.app.state.service.database.read() as session:
+        role = roles_now(session).get(name)
+    if role is None:
+        raise NotFoundException(detail="There is no such role.")
+    return Role(role.name, role.label, sorted(role.rights), role.name in ROLES)
+
+
+@api_get("/api/v1/controls", guards=[needs("roles")], tag=TAG)
+def list_controls(request: Request[Visitor, Any, Any]) -> list[Control]:
+    """Business control: for each operation who may do it and what it asks for."""
+    service = request.app.state.service
+    now = service.now()
+    with service.database.read() as session:
+        roles = roles_now(session)
+    return [
+        Control(
+            right=right(function.name, action),
+            label=translate(function.label),
+            roles=[role.name for role in roles.values() if right(function.name, action) in role.rights],
+            asks_for_dynamic_password=service.parameters.asks_for_step_up(function.name, action, now),
+        )
+        for function in FUNCTIONS.values()
+        for action in function.actions
+    ]
+
+
+@api_post("/api/v1/roles", guards=[needs("roles", Action.ADD)], tag=TAG, pages=("GET /roles/new", "POST /roles/new"))
 def make_role(request: Request[Visitor, Any, Any], data: JSONBody[NewRole]) -> Done:
     """A new role."""
     save_role(request.app.state.service, request.user, data.name, label=data.label, rights=data.rights, is_new=True)
     return Done(data.name.strip().lower())
 
 
-@api_put("/api/v1/roles/{name:str}", guards=[needs("roles", Action.CHANGE)], tag=TAG)
+@api_put("/api/v1/roles/{name:str}", guards=[needs("roles", Action.CHANGE)], tag=TAG, pages=("POST /roles/{name}",))
 def put_role(request: Request[Visitor, Any, Any], name: FromPath[str], data: JSONBody[RoleChange]) -> Done:
     """Change a role."""
     save_role(request.app.state.service, request.user, name, label=data.label, rights=data.rights, is_new=False)
     return Done(name)
 
 
-@api_delete("/api/v1/roles/{name:str}", guards=[needs("roles", Action.DELETE)], tag=TAG)
+@api_delete(
+    "/api/v1/roles/{name:str}",
+    guards=[needs("roles", Action.DELETE)],
+    tag=TAG,
+    pages=("POST /roles/{name}/delete",),
+)
 def end_role(request: Request[Visitor, Any, Any], name: FromPath[str]) -> None:
     """Delete a role that nobody holds."""
     delete_role(request.app.state.service, request.user, name)
@@ -209,6 +263,8 @@ HANDLERS = [
     put_user,
     put_password,
     list_roles,
+    get_role,
+    list_controls,
     make_role,
     put_role,
     end_role,

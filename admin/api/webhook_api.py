@@ -6,13 +6,16 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request
+from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, JSONBody
 
 from admin.access import Visitor, needs
 from admin.database import to_ms
-from admin.models.interfaces import WebhookDelivery
+from admin.i18n import translate
+from admin.models.interfaces import WebhookDelivery, WebhookSubscription
 from admin.rights import Action
 from admin.webhooks.addresses import ADDRESS_LENGTH_MAX
+from admin.webhooks.events import EVENTS
 from admin.webhooks.subscriptions import (
     NAME_LENGTH_MAX,
     change_subscription,
@@ -23,7 +26,7 @@ from admin.webhooks.subscriptions import (
     subscriptions_seen,
 )
 
-from .handlers import Done, Limit, Number, Page, Text, api_delete, api_get, api_post, api_put
+from .handlers import Done, Limit, Number, Option, Page, Text, api_delete, api_get, api_post, api_put, filled
 
 TAG = "Webhooks"
 NO_ZERO = r"^[^\x00]*$"
@@ -88,7 +91,28 @@ def list_webhooks(request: Request[Visitor, Any, Any]) -> list[Webhook]:
         ]
 
 
-@api_post("/api/v1/webhooks", guards=[needs("webhooks", Action.ADD)], tag=TAG)
+@api_get("/api/v1/webhooks/{webhook_id:int}", guards=[needs("webhooks")], tag=TAG)
+def get_webhook(request: Request[Visitor, Any, Any], webhook_id: FromPath[int]) -> Webhook:
+    """One subscription."""
+    with request.app.state.service.database.read() as session:
+        row = session.scalar(subscriptions_seen(request.user).where(WebhookSubscription.id == webhook_id))
+        if row is None:
+            raise NotFoundException(detail="There is no such webhook.")
+        return filled(Webhook, row, events=row.events.split())
+
+
+@api_get("/api/v1/webhook-events", guards=[needs("webhooks")], tag=TAG)
+def list_events(request: Request[Visitor, Any, Any]) -> list[Option]:
+    """The events that a subscription may name."""
+    return [Option(name, translate(kind.label)) for name, kind in EVENTS.items()]
+
+
+@api_post(
+    "/api/v1/webhooks",
+    guards=[needs("webhooks", Action.ADD)],
+    tag=TAG,
+    pages=("GET /webhooks/new", "POST /webhooks/new"),
+)
 def make_webhook(request: Request[Visitor, Any, Any], data: JSONBody[NewWebhook]) -> WebhookMade:
     """A new subscription."""
     number, secret = make_subscription(
@@ -97,7 +121,12 @@ def make_webhook(request: Request[Visitor, Any, Any], data: JSONBody[NewWebhook]
     return WebhookMade(number, secret)
 
 
-@api_put("/api/v1/webhooks/{webhook_id:int}", guards=[needs("webhooks", Action.CHANGE)], tag=TAG)
+@api_put(
+    "/api/v1/webhooks/{webhook_id:int}",
+    guards=[needs("webhooks", Action.CHANGE)],
+    tag=TAG,
+    pages=("POST /webhooks/{webhook_id}",),
+)
 def put_webhook(request: Request[Visitor, Any, Any], webhook_id: FromPath[int], data: JSONBody[WebhookChange]) -> Done:
     """Change a subscription."""
     change_subscription(
@@ -112,13 +141,18 @@ def put_webhook(request: Request[Visitor, Any, Any], webhook_id: FromPath[int], 
     return Done(str(webhook_id))
 
 
-@api_delete("/api/v1/webhooks/{webhook_id:int}", guards=[needs("webhooks", Action.DELETE)], tag=TAG)
+@api_delete(
+    "/api/v1/webhooks/{webhook_id:int}",
+    guards=[needs("webhooks", Action.DELETE)],
+    tag=TAG,
+    pages=("POST /webhooks/{webhook_id}/delete",),
+)
 def end_webhook(request: Request[Visitor, Any, Any], webhook_id: FromPath[int]) -> None:
     """End a subscription, with what still waits for it."""
     end_subscription(request.app.state.service, request.user, webhook_id)
 
 
-@api_get("/api/v1/deliveries", guards=[needs("webhooks")], tag=TAG)
+@api_get("/api/v1/deliveries", guards=[needs("webhooks")], tag=TAG, pages=("GET /webhooks/deliveries",))
 def list_deliveries(
     request: Request[Visitor, Any, Any],
     webhook: Number = None,
@@ -149,11 +183,26 @@ def list_deliveries(
     return Page(rows[:limit], str(rows[limit - 1].id) if len(rows) > limit else None)
 
 
-@api_post("/api/v1/deliveries/{delivery_id:int}/again", guards=[needs("webhooks", Action.CHANGE)], tag=TAG, status=200)
+@api_post(
+    "/api/v1/deliveries/{delivery_id:int}/again",
+    guards=[needs("webhooks", Action.CHANGE)],
+    tag=TAG,
+    pages=("POST /webhooks/deliveries/{delivery_id}/again",),
+    status=200,
+)
 def send_again(request: Request[Visitor, Any, Any], delivery_id: FromPath[int]) -> Done:
     """Send an event again, from the first attempt on."""
     redeliver(request.app.state.service, request.user, delivery_id)
     return Done(str(delivery_id))
 
 
-HANDLERS = [list_webhooks, make_webhook, put_webhook, end_webhook, list_deliveries, send_again]
+HANDLERS = [
+    list_webhooks,
+    get_webhook,
+    list_events,
+    make_webhook,
+    put_webhook,
+    end_webhook,
+    list_deliveries,
+    send_again,
+]

@@ -11,17 +11,18 @@ from switch.protocol.codes import ResponseCode
 from switch.protocol.messages import AlarmKind, AlarmState, CardOperation, CardStatus, MessageType, OrganisationNode
 
 
-def _words(enumeration: type[enum.IntEnum]) -> dict[int, str]:
+def words_of(enumeration: type[enum.IntEnum]) -> dict[int, str]:
+    """Members of an enumeration as programs read them: small letters, parted by hyphens."""
     return {int(member): member.name.lower().replace("_", "-") for member in enumeration}
 
 
-TYPE_WORDS = _words(MessageType)
-CODE_WORDS = _words(ResponseCode)
-STATUS_WORDS = _words(CardStatus)
-OPERATION_WORDS = _words(CardOperation)
-ALARM_WORDS = _words(AlarmKind)
-ALARM_STATE_WORDS = _words(AlarmState)
-NODE_WORDS = _words(OrganisationNode)
+TYPE_WORDS = words_of(MessageType)
+CODE_WORDS = words_of(ResponseCode)
+STATUS_WORDS = words_of(CardStatus)
+OPERATION_WORDS = words_of(CardOperation)
+ALARM_WORDS = words_of(AlarmKind)
+ALARM_STATE_WORDS = words_of(AlarmState)
+NODE_WORDS = words_of(OrganisationNode)
 
 
 def code_word(code: int) -> str:

@@ -163,6 +163,11 @@ def card_of(session: Session, visitor: Visitor, references: References, referenc
     return session.execute(visitor.cards_seen(select(cards).where(cards.c.card_number == number))).first()
 
 
+def media_of(session: Session, card: Row[Any]) -> Sequence[Row[Any]]:
+    """The media of a card."""
+    return session.execute(select(media).where(media.c.card_number == card.card_number)).all()
+
+
 def card_details(session: Session, visitor: Visitor, references: References, reference: str) -> CardDetails | None:
     """One card with all that belongs to it; None when there is none or it is not the visitor's to see."""
     card = card_of(session, visitor, references, reference)
@@ -185,7 +190,7 @@ def card_details(session: Session, visitor: Visitor, references: References, ref
         limits=session.execute(select(card_limits).where(card_limits.c.card_number == card.card_number)).first(),
         holds=session.execute(select(holds).where(holds.c.account_number == account_number)).all(),
         waiting=session.execute(select(pending_points).where(pending_points.c.account_number == account_number)).all(),
-        media=session.execute(select(media).where(media.c.card_number == card.card_number)).all(),
+        media=media_of(session, card),
         others=[
             (references.make(other), visitor.card_number(other))
             for other in session.scalars(others.limit(OTHER_CARDS_MAX))

@@ -97,6 +97,49 @@ def contacts_seen(visitor: Visitor) -> Select[Any]:
     return visitor.members_seen(query).order_by(ContactEntry.id.desc())
 
 
+def contacts_page(
+    session: Session, visitor: Visitor, *, kind: str, stage: str, typed: str, before: int | None, limit: int
+) -> Sequence[Any]:
+    """(contact, member), newest first, `stage` open or closed; one more than `limit` where there are more."""
+    query = contacts_seen(visitor).limit(limit + 1)
+    if kind:
+        query = query.where(ContactEntry.kind == kind[:20])
+    if stage in ("open", "closed"):
+        query = query.where(ContactEntry.is_open.is_(stage == "open"))
+    if typed:
+        query = query.where(ContactEntry.content.contains(typed[:80], autoescape=True))
+    if before is not None:
+        query = query.where(ContactEntry.id < before)
+    return session.execute(query).all()
+
+
+def churn_page(
+    session: Session,
+    visitor: Visitor,
+    *,
+    stage: str,
+    kind: int | None,
+    region: int | None,
+    product: str,
+    before: int | None,
+    limit: int,
+) -> Sequence[Any]:
+    """(record of churn, member), newest first; one more than `limit` where there are more."""
+    query: Any = select(ChurnRecord, Member).join(Member, Member.id == ChurnRecord.member_id)
+    query = visitor.members_seen(query).order_by(ChurnRecord.id.desc()).limit(limit + 1)
+    if stage:
+        query = query.where(ChurnRecord.stage == stage[:12])
+    if kind is not None:
+        query = query.where(ChurnRecord.kind == kind)
+    if region is not None:
+        query = query.where(Member.region == region)
+    if product:
+        query = query.where(ChurnRecord.product.contains(product[:80], autoescape=True))
+    if before is not None:
+        query = query.where(ChurnRecord.id < before)
+    return session.execute(query).all()
+
+
 def put_churn(service: Service, visitor: Visitor, member_id: int, churn_id: int | None, **values: Any) -> int:
     """Note that a member stays away, or what became of it; a confirmed one makes the member lost, a return active."""
     if values["stage"] not in CHURN_STAGES:

@@ -8,12 +8,13 @@ from litestar import Request
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, FromQuery
 from litestar.response import Template
-from sqlalchemy import and_, or_, select
+from sqlalchemy import select
 
 from admin.access import Visitor, needs
 from admin.alarms import MONITOR_ROWS, last_change, open_alarms
 from admin.documents.reading import names_of
-from admin.models.mirror import alarms, cards
+from admin.lists.alarms import alarm_seen, find_alarms, others_of
+from admin.models.mirror import cards
 from admin.rights import Action
 from admin.words import STATUS_TONES, STATUSES
 from switch.protocol.messages import AlarmKind, AlarmState, CardStatus
@@ -21,8 +22,6 @@ from switch.protocol.messages import AlarmKind, AlarmState, CardStatus
 from .alarm_words import TO_DO, WHAT, shown_alarm, words
 from .common import NUMBER_DIGITS_MAX, PAGE_ROWS, is_part_wanted, page, with_query
 from .handlers import get
-
-OTHERS_SHOWN = 10
 
 
 @get("/alarms", guards=[needs("alarms")])
@@ -35,25 +34,23 @@ def list_alarms(
 ) -> Template:
     """The open ones, live, and below all that concern a store of the visitor's part of the organisation."""
     visitor, references = request.user, request.app.state.references
-    query = visitor.alarms_seen(select(alarms)).order_by(alarms.c.sequence.desc()).limit(PAGE_ROWS + 1)
-    for column, text in ((alarms.c.state, stage), (alarms.c.alarm, kind)):
-        if text:
-            query = query.where(column == _number(text))
-    if store:
-        number = _number(store)
-        query = query.where(or_(alarms.c.first_store_id == number, alarms.c.second_store_id == number))
-    if before:
-        query = query.where(alarms.c.sequence < _number(before))
     with request.app.state.service.database.read() as session:
-        found = session.execute(query).all()
+        rows, last = find_alarms(
+            session,
+            visitor,
+            state=_number(stage) if stage else None,
+            kind=_number(kind) if kind else None,
+            store=_number(store) if store else None,
+            before=_number(before) if before else None,
+            limit=PAGE_ROWS,
+        )
         waiting = session.execute(open_alarms(visitor).limit(MONITOR_ROWS)).all()
         change = last_change(session, visitor)
-    last = found[PAGE_ROWS - 1].sequence if len(found) > PAGE_ROWS else None
     more = {"stage": stage, "kind": kind, "store": store, "before": last}
     return page(
         request,
         "_alarm_rows.html" if is_part_wanted(request) else "alarms.html",
-        rows=[shown_alarm(row, visitor, references) for row in found[:PAGE_ROWS]],
+        rows=[shown_alarm(row, visitor, references) for row in rows],
         waiting=[shown_alarm(row, visitor, references) for row in waiting],
         change=change,
         stage=stage,
@@ -70,21 +67,11 @@ def show_alarm(request: Request[Visitor, Any, Any], sequence: FromPath[int]) -> 
     """One alarm: both sightings side by side, the card, others at the same terminals, what to do."""
     visitor, references = request.user, request.app.state.references
     with request.app.state.service.database.read() as session:
-        row = session.execute(visitor.alarms_seen(select(alarms).where(alarms.c.sequence == sequence))).first()
+        row = alarm_seen(session, visitor, sequence)
         if row is None:
             raise NotFoundException(detail="There is no such alarm.")
         card = session.execute(visitor.cards_seen(select(cards).where(cards.c.card_number == row.card_number))).first()
-        at = [number for number in (row.first_terminal_id, row.second_terminal_id) if number]
-        same = or_(alarms.c.first_terminal_id.in_(at), alarms.c.second_terminal_id.in_(at))
-        others = session.execute(
-            visitor.alarms_seen(
-                select(alarms.c.sequence, alarms.c.alarm, alarms.c.state).where(
-                    and_(same, alarms.c.sequence != sequence)
-                )
-            )
-            .order_by(alarms.c.sequence.desc())
-            .limit(OTHERS_SHOWN)
-        ).all()
+        others = others_of(session, visitor, row)
         names = names_of(session, [row.operator_id])
     is_open = row.state in (AlarmState.NEW, AlarmState.ACKNOWLEDGED)
     return page(

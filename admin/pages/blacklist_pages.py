@@ -8,14 +8,10 @@ from typing import Any
 from litestar import Request
 from litestar.params import FromQuery
 from litestar.response import Template
-from sqlalchemy import true
 
 from admin.access import Visitor, needs
-from admin.blacklist import BlacklistFilter, blacklist, blacklist_count
-from admin.card_search import conditions
+from admin.blacklist import BlacklistFilter, blacklist_count, blacklist_page
 from admin.i18n import FIRST_DATE
-from admin.models.mirror import cards
-from admin.rights import Action
 from admin.words import STATUSES
 
 from .common import NUMBER_DIGITS_MAX, PAGE_ROWS, is_part_wanted, page, with_query
@@ -33,16 +29,9 @@ def list_blacklist(
 ) -> Template:
     """Cards on the blacklist that the visitor sees, by number."""
     visitor, references = request.user, request.app.state.references
-    query = blacklist(visitor, BlacklistFilter(reason[:200], _date(since), _number(store) if store else None))
-    if (behind := references.read(after) if after else None) is not None:
-        query = query.where(cards.c.card_number > behind)
-    sees = visitor.may("cards", Action.SEE_UNMASKED)
-    found: list[Any] = []
+    wanted = BlacklistFilter(reason[:200], _date(since), _number(store) if store else None)
     with request.app.state.service.database.read() as session:
-        for span in conditions(cards.c.card_number, q, sees_unmasked=sees) if q else [true()]:
-            found += session.execute(query.where(span).limit(PAGE_ROWS + 1 - len(found))).all()
-            if len(found) > PAGE_ROWS:
-                break
+        found = blacklist_page(session, visitor, wanted, typed=q, after=references.read(after), limit=PAGE_ROWS)
         count = session.scalar(blacklist_count(visitor))
     rows = [
         {

@@ -117,6 +117,7 @@ MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
             MenuItem("/roles", _("Roles and rights"), "roles"),
             MenuItem("/parameters", _("Parameters"), "parameters"),
             MenuItem("/tokens", _("Tokens of programs"), "tokens"),
+            MenuItem("/interface", _("Interface for programs"), "tokens"),
             MenuItem("/webhooks", _("Webhooks"), "webhooks"),
             MenuItem("/audit", _("Audit log"), "audit"),
             MenuItem("/audit?module=sign-in", _("Sign-on log"), "audit"),

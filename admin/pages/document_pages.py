@@ -16,12 +16,12 @@ from litestar.response import Template
 
 from admin.access import Visitor, demand, needs
 from admin.documents.acting import ACTS, act_on
-from admin.documents.card_planning import card_results
 from admin.documents.desk import Desk, decode_form, must_say_why
-from admin.documents.kind import STEPS_MAX, Kind, Planning
+from admin.documents.kind import Kind, Planning
 from admin.documents.reading import DocumentFilter, document_seen, documents_page, names_of, steps_page
 from admin.documents.refusals import answer_text
 from admin.documents.registry import KINDS
+from admin.documents.results import answers_of, step_seen
 from admin.documents.sending import results_of
 from admin.errors import RefusedError
 from admin.forms import Bound, FormContext, bind, declared, fields_of, shown_of
@@ -280,22 +280,13 @@ def show_request(request: Request[Visitor, Any, Any], document_id: FromPath[int]
     """One request of a document: what became of each of its cards."""
     visitor, references = request.user, request.app.state.references
     with request.app.state.service.database.read() as session:
-        document = document_seen(session, visitor, document_id)
-        is_known = document is not None and number <= STEPS_MAX
-        step = session.get(DocumentStep, (document_id, number)) if is_known else None
-        if document is None or step is None:
+        found = step_seen(session, visitor, document_id, number)
+        if found is None:
             raise NotFoundException(detail="There is no such request.")
+        document, step = found
         kind = KINDS[document.kind]
-        rows = [
-            {
-                "card": visitor.card_number(card) if card else "",
-                "reference": references.make(card) if card else "",
-                "answer": answer_text(step.type, code, detail, kind.form) if step.journal_sequence or code else "",
-                "is_good": code_class(code) is CodeClass.APPROVED or code == ResponseCode.DONE_BEFORE,
-            }
-            for card, code, detail in card_results(step)
-        ]
-    if any(row["card"] for row in rows) and visitor.may("cards", Action.SEE_UNMASKED):
+        rows = list(answers_of(step, kind, visitor, references))
+    if any(row.card for row in rows) and visitor.may("cards", Action.SEE_UNMASKED):
         request.app.state.service.audit.looked(visitor, "cards", f"document {document_id}, request {number}")
     return page(request, "document_request.html", document=document, kind=kind, step=step, rows=rows)
 

@@ -15,7 +15,8 @@ from admin.access import Visitor, needs
 from admin.documents.medium_kinds import ENDED_BITS, LIMITED, MEDIA, MEDIA_BITS, policy_of
 from admin.documents.reading import names_of
 from admin.forms import FormContext, texts_of
-from admin.models.mirror import card_types, cards, media, medium_policies, travel_times
+from admin.lists.cards import card_of, media_of
+from admin.models.mirror import card_types, medium_policies, travel_times
 from admin.rights import Action
 from switch.protocol.messages import MediumFlag, MediumState
 
@@ -63,12 +64,11 @@ def show_media(request: Request[Visitor, Any, Any]) -> Template:
 def show_card_media(request: Request[Visitor, Any, Any], reference: FromPath[str]) -> Template:
     """The media of one card: state, key version, counter, last use; to be ended."""
     visitor, references = request.user, request.app.state.references
-    number = references.read(reference)
     with request.app.state.service.database.read() as session:
-        card = session.execute(visitor.cards_seen(select(cards).where(cards.c.card_number == number))).first()
-        if number is None or card is None:
+        card = card_of(session, visitor, references, reference)
+        if card is None:
             raise NotFoundException(detail="There is no such card.")
-        rows = session.execute(select(media).where(media.c.card_number == card.card_number)).all()
+        rows = media_of(session, card)
     return page(
         request,
         "card_media.html",

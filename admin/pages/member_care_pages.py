@@ -14,7 +14,7 @@ from sqlalchemy import select
 from admin.access import Visitor, needs
 from admin.errors import RefusedError
 from admin.members import care
-from admin.members.definitions import STATES, codes_of
+from admin.members.definitions import CODE_MAX, STATES, codes_of
 from admin.members.drafts import labels_of
 from admin.members.further import put_contact
 from admin.members.identity import read_day
@@ -23,10 +23,11 @@ from admin.members.merging import merge, pair, planned, undo
 from admin.members.relations import move_secondaries, put_relative, set_primary
 from admin.members.seals import Vault
 from admin.members.today import today_of
-from admin.models.members import ChurnRecord, ContactEntry, Member
+from admin.models.members import Member
 from admin.rights import Action
 
 from .common import PAGE_ROWS, go, is_part_wanted, page, refusal_text, with_query
+from .common import number_in as number_in_address
 from .handlers import get
 from .member_common import acted, first, member_rows, number_in, sent_texts
 
@@ -137,17 +138,10 @@ def list_contacts(
     before: FromQuery[str] = "",
 ) -> Template:
     """Talks with members of the visitor's part, newest first."""
-    query = care.contacts_seen(request.user).limit(PAGE_ROWS + 1)
-    if kind:
-        query = query.where(ContactEntry.kind == kind[:20])
-    if stage in ("open", "closed"):
-        query = query.where(ContactEntry.is_open.is_(stage == "open"))
-    if q:
-        query = query.where(ContactEntry.content.contains(q[:80], autoescape=True))
-    if before.isascii() and before.isdecimal() and len(before) <= 15:
-        query = query.where(ContactEntry.id < int(before))
     with request.app.state.service.database.read() as session:
-        found = session.execute(query).all()
+        found = care.contacts_page(
+            session, request.user, kind=kind, stage=stage, typed=q, before=number_in_address(before), limit=PAGE_ROWS
+        )
         rows = [(talk, member.id, member.name) for talk, member in found[:PAGE_ROWS]]
         session.expunge_all()
     filters = {"kind": kind, "stage": stage, "q": q}
@@ -210,20 +204,17 @@ def list_churn(
     before: FromQuery[str] = "",
 ) -> Template:
     """Records of churn of the visitor's part, newest first."""
-    query: Any = select(ChurnRecord, Member).join(Member, Member.id == ChurnRecord.member_id)
-    query = request.user.members_seen(query).order_by(ChurnRecord.id.desc()).limit(PAGE_ROWS + 1)
-    if stage:
-        query = query.where(ChurnRecord.stage == stage[:12])
-    for column, text in ((ChurnRecord.kind, kind), (Member.region, region)):
-        if text:
-            is_number = text.isascii() and text.isdecimal() and len(text) <= 9
-            query = query.where(column == (int(text) if is_number else -1))
-    if product:
-        query = query.where(ChurnRecord.product.contains(product[:80], autoescape=True))
-    if before.isascii() and before.isdecimal() and len(before) <= 15:
-        query = query.where(ChurnRecord.id < int(before))
     with request.app.state.service.database.read() as session:
-        found = session.execute(query).all()
+        found = care.churn_page(
+            session,
+            request.user,
+            stage=stage,
+            kind=_code(kind),
+            region=_code(region),
+            product=product,
+            before=number_in_address(before),
+            limit=PAGE_ROWS,
+        )
         kinds, regions = codes_of(session, "churn"), codes_of(session, "region")
         rows = [(one, member.id, member.name, regions.get(member.region, "")) for one, member in found[:PAGE_ROWS]]
         session.expunge_all()
@@ -241,6 +232,12 @@ def list_churn(
         is_first=not before,
         next_address=with_query("/member-churn", {**filters, "before": more}) if more else None,
     )
+
+
+def _code(text: str) -> int | None:
+    """A code as the address has it; one that nothing has for what is none."""
+    number = number_in_address(text)
+    return None if not text else number if number is not None and number <= CODE_MAX else -1
 
 
 @async_post("/members/{member_id:int}/churn", guards=[CHANGES], status_code=200)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from anyio import to_thread
@@ -24,7 +21,7 @@ from admin.forms import FormContext
 from admin.i18n import translate
 from admin.members.definitions import custom_fields
 from admin.members.drafts import places_of
-from admin.members.exporting import Export
+from admin.members.files import FileMade, csv_file, exported, faults_file, workbook
 from admin.members.importing import (
     DUPLICATES,
     FAULTS_SHOWN_MAX,
@@ -35,11 +32,9 @@ from admin.members.importing import (
     set_choices,
     upload,
 )
-from admin.members.search import FILTERS, conditions_of
+from admin.members.search import FILTERS
 from admin.members.sheets import FILE_BYTES_MAX, ROWS_MAX, csv_bytes, write_xlsx
 from admin.members.taking import begin, drop, stop
-from admin.members.today import today_of
-from admin.members.totals import catch_up
 from admin.models.members import ImportStage, MemberImport, MemberImportFault
 from admin.rights import Action
 from admin.service import Service
@@ -51,9 +46,6 @@ from .member_common import acted, first, number_in, sent_texts
 _ = str
 IMPORTS = needs("members", Action.ADD)
 IMPORTS_SHOWN_MAX = 50
-CHUNK_BYTES = 1 << 16
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-CSV = "text/csv; charset=utf-8"
 
 
 @dataclass
@@ -91,8 +83,8 @@ def download_template(request: Request[Visitor, Any, Any], form: FromQuery[str] 
     with request.app.state.service.database.read() as session:
         heading = [translate(label) for label in labels_of_fields(custom_fields(session)).values()]
     if form == "csv":
-        return _attachment(csv_bytes([heading]), "members.csv", CSV)
-    return _file(lambda path: write_xlsx(path, heading, []), "members.xlsx")
+        return _sent(csv_file("members.csv", csv_bytes([heading])))
+    return _sent(workbook("members.xlsx", lambda path: write_xlsx(path, heading, [])))
 
 
 @async_post("/member-import", guards=[IMPORTS], status_code=200, request_max_body_size=FILE_BYTES_MAX + (1 << 20))
@@ -203,12 +195,7 @@ def download_faults(request: Request[Visitor, Any, Any], import_id: FromPath[int
         _row, examined = _examined(request, session, import_id)
     if examined is None:
         raise NotFoundException(detail="This import has ended.")
-    messages: dict[int, list[str]] = {}
-    for fault in examined.faults:
-        messages.setdefault(fault.row, []).append(f"{fault.column}: {fault.message}".strip(": "))
-    rows: list[list[str]] = [[*examined.heading, translate("Fault")]]
-    rows += [[*examined.rows[row - 2], "; ".join(texts)] for row, texts in sorted(messages.items()) if row > 1]
-    return _attachment(csv_bytes(rows), f"faults-{import_id}.csv", CSV)
+    return _sent(faults_file(import_id, examined))
 
 
 # ------------------------------------------------------------------------- out
@@ -222,64 +209,13 @@ def export(
     whole: FromQuery[str] = "",
 ) -> Response[Any]:
     """The members of a list as a file; whole numbers only with the right to see them."""
-    service, visitor = request.app.state.service, request.user
-    is_whole = bool(whole) and visitor.may("members", Action.SEE_UNMASKED)
     filters = {name: request.query_params.get(name, "") for name in FILTERS}
-    catch_up(service.database)
-    with service.database.read() as session:
-        conditions = conditions_of(session, visitor, filters, today_of(session, service))
-        made = Export(service, session, visitor, q, conditions, is_whole=is_whole)
-        heading = made.heading()
-        if form == "csv":
-            rows = list(made.rows())
-            count = len(rows)
-            answer = _attachment(csv_bytes([heading, *rows]), "members.csv", CSV)
-        else:
-            counted: list[int] = []
-            answer = _file(lambda path: counted.append(write_xlsx(path, heading, made.rows())), "members.xlsx")
-            count = counted[0]
-    with service.database.write() as session:
-        service.audit.append(
-            session,
-            visitor,
-            "members",
-            "export",
-            "members",
-            rows=count,
-            whole=is_whole,
-            form=form[:10],
-            filters={name: text for name, text in filters.items() if text},
-        )
-    return answer
+    kind = "csv" if form == "csv" else "xlsx"
+    return _sent(exported(request.app.state.service, request.user, q, filters, kind, is_whole=bool(whole)))
 
 
-def _attachment(content: bytes, name: str, media_type: str) -> Response[Any]:
-    return Response(content, media_type=media_type, headers=_headers(name))
-
-
-def _headers(name: str) -> dict[str, str]:
-    return {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-
-
-def _file(write: Any, name: str) -> Response[Any]:
-    """A workbook is written to a file first, since it cannot be sent while it grows; it goes when it is sent."""
-    descriptor, text = tempfile.mkstemp(suffix=".xlsx")
-    os.close(descriptor)
-    path = Path(text)
-    try:
-        write(path)
-    except BaseException:
-        path.unlink()
-        raise
-    file = path.open("rb")
-    path.unlink()  # the open file lives until it is read to its end
-
-    def chunks() -> Iterator[bytes]:
-        with file:
-            while chunk := file.read(CHUNK_BYTES):
-                yield chunk
-
-    return Stream(chunks(), media_type=XLSX, headers=_headers(name))
+def _sent(file: FileMade) -> Response[Any]:
+    return Stream(file.chunks, media_type=file.media_type, headers=file.headers)
 
 
 HANDLERS: list[Any] = [

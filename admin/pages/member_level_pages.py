@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from anyio import to_thread
@@ -15,7 +15,8 @@ from sqlalchemy import func, select
 
 from admin.access import Visitor, needs
 from admin.errors import RefusedError
-from admin.forms import Bound, FormContext, Kind, bind, entry, fields_of
+from admin.forms import Bound, FormContext, bind, fields_of
+from admin.members.level_form import LevelForm
 from admin.members.levels import levels, preview, put_level, run
 from admin.members.today import today_of
 from admin.members.totals import catch_up
@@ -25,26 +26,6 @@ from admin.rights import Action
 from .common import go, page, refusal_text
 from .handlers import get
 from .member_common import acted, sent_texts
-
-_ = str
-
-
-class LevelForm(msgspec.Struct, frozen=True, kw_only=True):
-    """A level as people type it."""
-
-    name: Annotated[str, entry(_("Name"), max_length=40)]
-    rank: Annotated[int, entry(_("Rank"), Kind.INTEGER, ge=1, le=1_000, hint=_("Higher is better."))]
-    period_days: Annotated[int, entry(_("Period in days"), Kind.INTEGER, ge=1, le=3_660)] = 365
-    spent_minor_min: Annotated[
-        int, entry(_("Spent in the period, at least"), Kind.MONEY, ge=0, hint=_("0: not asked for."))
-    ] = 0
-    points_hundredths_min: Annotated[int, entry(_("Points earned, at least"), Kind.POINTS, ge=0)] = 0
-    visits_min: Annotated[int, entry(_("Visits, at least"), Kind.INTEGER, ge=0, le=100_000)] = 0
-    needs_all: Annotated[bool, entry(_("All of these must be reached"), Kind.CHECK)] = False
-    moves_down: Annotated[bool, entry(_("Is lost again when they are missed"), Kind.CHECK)] = False
-    switch_level: Annotated[
-        int, entry(_("Level in the switch's rules"), Kind.INTEGER, ge=0, le=255, hint=_("0: rates do not follow it."))
-    ] = 0
 
 
 @get("/member-levels", guards=[needs("members")])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from anyio import to_thread
@@ -20,47 +19,13 @@ from admin.i18n import translate
 from admin.lists.entries import EntryRow
 from admin.money.kinds import CHANNELS
 from admin.money.limits import LimitForm, limits_seen, set_limit
+from admin.money.repairs import REPAIRS
 from admin.points.ledger import MONEY_TYPES, channels_of
 from admin.rights import Action
 
 from .common import go, page, refusal_text
 from .handlers import get
 from .ledger_view import kinds_for, ledger_page, sequences_of
-
-_ = str
-
-
-@dataclass(frozen=True, slots=True)
-class Repair:
-    """An error and what mends it."""
-
-    error: str
-    tool: str
-    """Kind of document, or an address."""
-    hint: str = ""
-
-
-REPAIRS: tuple[Repair, ...] = (
-    Repair(_("A recharge went to the wrong card"), "move-recharge"),
-    Repair(_("A recharge, a gift or visits were booked by mistake"), "reverse-document"),
-    Repair(_("A sale was wrong, or the goods came back"), "refund-sale"),
-    Repair(_("Money is on the wrong card, and the day has passed"), "transfer-value"),
-    Repair(_("A sale gave no points"), "backfill-points"),
-    Repair(_("Points are wrong"), "adjust-points"),
-    Repair(_("Points of many cards are wrong or stolen"), "void-points"),
-    Repair(_("Points are on the wrong card"), "transfer-points"),
-    Repair(
-        _("A till's debit was not confirmed"),
-        "/entries",
-        _("The till itself sends its reversal until it is answered. What is left shows at its day close: refund it."),
-    ),
-    Repair(
-        _("A balance is doubted"),
-        "/cards",
-        _("The card's page shows every entry with the balance after it; the dashboard shows whether all agree."),
-    ),
-)
-"""One tool per error."""
 
 
 @get("/money", guards=[needs("money")])

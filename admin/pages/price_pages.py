@@ -10,13 +10,12 @@ from litestar.datastructures import UploadFile
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, FromQuery
 from litestar.response import Template
-from sqlalchemy import select
 
 from admin.access import Visitor, demand, needs
 from admin.documents.registry import KINDS
 from admin.errors import RefusedError
 from admin.forms import Bound, FormContext, fields_of
-from admin.models.mirror import prices
+from admin.lists.prices import key_of, prices_page
 from admin.money.files import FILE_BYTES_MAX, rows_of_file
 from admin.rights import Action
 
@@ -36,18 +35,14 @@ def list_prices(
     after: FromQuery[str] = "",
 ) -> Template:
     """Prices by article, then class."""
-    query = select(prices).order_by(prices.c.item, prices.c.price_class).limit(PAGE_ROWS + 1)
-    if (number := number_of(item)) is not None:
-        query = query.where(prices.c.item == number)
-    if (class_ := number_of(price_class)) is not None:
-        query = query.where(prices.c.price_class == class_)
-    first, _, second = after.partition("-")
-    if (after_item := number_of(first)) is not None and (after_class := number_of(second)) is not None:
-        query = query.where(
-            (prices.c.item > after_item) | ((prices.c.item == after_item) & (prices.c.price_class > after_class))
-        )
     with request.app.state.service.database.read() as session:
-        found = session.execute(query).all()
+        found = prices_page(
+            session,
+            item=number_of(item),
+            price_class=number_of(price_class),
+            after=key_of(after),
+            limit=PAGE_ROWS,
+        )
     rows = found[:PAGE_ROWS]
     has_more = len(found) > PAGE_ROWS
     kept = {"item": item, "price_class": price_class}

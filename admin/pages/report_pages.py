@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 from litestar import Request
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 from litestar.response import Response, Template
 
-from admin import i18n
 from admin.access import Visitor, needs
-from admin.forms import Bound, FormContext, bind, fields_of, shown_of, texts_of
-from admin.reports import csv_file, excel
+from admin.forms import Bound, FormContext, bind, fields_of, shown_of
+from admin.reports import asking
+from admin.reports.asking import query_of, report_file
 from admin.reports.registry import GROUPS, REPORTS
 from admin.reports.report import ColumnKind, Parameters, Report
 from admin.reports.running import ROWS_EXPORTED_MAX, ROWS_SHOWN_MAX, Outcome
@@ -87,23 +84,10 @@ def _sent(request: Request[Visitor, Any, Any]) -> dict[str, list[str]]:
     return {key: request.query_params.getall(key) for key in request.query_params}
 
 
-def query_of(parameters: Parameters | None, context: FormContext) -> str:
-    """Parameters as they stand in an address, card numbers as references."""
-    if parameters is None:
-        return ""
-    texts = texts_of(parameters, context)
-    defaults = texts_of(type(parameters)(), context)
-    return urlencode([(key, value) for key, values in texts.items() if values != defaults[key] for value in values])
-
-
 def run_report(request: Request[Visitor, Any, Any], report: Report, parameters: Parameters, rows_max: int) -> Outcome:
     """Rows and sums; a look at whole card numbers is noted."""
-    state, visitor = request.app.state, request.user
-    outcome: Outcome = state.reports.run(visitor, report, parameters, rows_max)
-    has_cards = any(column.kind is ColumnKind.CARD for column in report.columns)
-    if outcome.rows and has_cards and visitor.may("cards", Action.SEE_UNMASKED):
-        state.service.audit.looked(visitor, "reports", f"{report.name}: {len(outcome.rows)}")
-    return outcome
+    state = request.app.state
+    return asking.run_report(state.service, state.reports, request.user, report, parameters, rows_max)
 
 
 def _cells(request: Request[Visitor, Any, Any], report: Report, row: tuple[Any, ...]) -> list[tuple[str, str]]:
@@ -154,32 +138,11 @@ def _export(request: Request[Visitor, Any, Any], report: Report, suffix: str) ->
         bound: Bound[Parameters] = bind(report.parameters, _sent(request), context)
         if bound.value is None:
             raise NotFoundException(detail="The parameters of the report are wrong.")
-        described = [(i18n.translate(label), text) for label, text in shown_of(bound.value, context)]
-        query = query_of(bound.value, context)
-    outcome = run_report(request, report, bound.value, ROWS_EXPORTED_MAX)
-    with service.database.write() as session:
-        service.audit.append(
-            session, visitor, "reports", "export", report.name, kind=suffix, rows=len(outcome.rows), query=query
-        )
-    about = [
-        (i18n.translate("Report"), i18n.translate(report.label)),
-        (i18n.translate("What it counts"), i18n.translate(report.description)),
-        (i18n.translate("Made (UTC)"), i18n.moment(service.now())),
-        (i18n.translate("Made by"), visitor.full_name),
-        (i18n.translate("Rows"), f"{len(outcome.rows)} / {outcome.row_count}"),
-        *described,
-    ]
-    with tempfile.TemporaryDirectory(prefix="cardswitch-report-") as folder:
-        path = Path(folder) / f"{report.name}.{suffix}"
-        if suffix == "xlsx":
-            excel.write_excel(path, report, outcome, visitor, about)
-        else:
-            csv_file.write_csv(path, report, outcome, visitor)
-        content = path.read_bytes()
+    file = report_file(service, state.reports, visitor, state.references, report, bound.value, suffix)
     return Response(
-        content,
-        media_type=excel.MEDIA_TYPE if suffix == "xlsx" else csv_file.MEDIA_TYPE,
-        headers={"Content-Disposition": f'attachment; filename="{path.name}"', "Cache-Control": "no-store"},
+        file.content,
+        media_type=file.media_type,
+        headers={"Content-Disposition": f'attachment; filename="{file.name}"', "Cache-Control": "no-store"},
     )
 
 

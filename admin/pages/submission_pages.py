@@ -17,6 +17,7 @@ from admin.errors import RefusedError
 from admin.forms import FormContext, bind, shown_of
 from admin.models.people import User
 from admin.models.submissions import REMARK_CHARACTERS_MAX, ReportSubmission
+from admin.reports.asking import query_of
 from admin.reports.registry import REPORTS
 from admin.reports.running import ROWS_SHOWN_MAX
 from admin.reports.submitting import find, outcome_of, review, submissions_seen, submit
@@ -24,7 +25,7 @@ from admin.rights import Action
 
 from .common import NUMBER_DIGITS_MAX, PAGE_ROWS, go, page, refusal_text, with_query
 from .handlers import get, post
-from .report_pages import query_of, report_of, run_report, table_context
+from .report_pages import report_of, run_report, table_context
 
 
 @dataclass

@@ -13,19 +13,15 @@ from litestar.response import Template
 from sqlalchemy import Select, func, select
 
 from admin.access import Visitor, needs
-from admin.documents.desk import open_body
-from admin.documents.terminal_kinds import KEY_FILE_KEPT, KEY_FILE_PURPOSE, RIGHTS
+from admin.documents.key_files import has_key_file, take_key_file
+from admin.documents.terminal_kinds import RIGHTS
 from admin.documents.terminals import TERMINAL_ID_FIRST
-from admin.errors import RefusedError
 from admin.lists.entries import entries_page
 from admin.lists.terminals import Presence, TerminalFilter, close_lines, find_terminals, listed, presence_of
-from admin.models.documents import Document, DocumentState
 from admin.models.journal import entries
 from admin.models.mirror import day_closes, terminals
-from admin.models.security import TerminalKeyFile
 from admin.rights import Action
 from admin.signed_on import shown_address, shown_version
-from admin.switch_link import TerminalKey
 from admin.words import type_name
 from switch.protocol.messages import DayCloseState, MessageType, TerminalFlag, TerminalStatus
 
@@ -115,8 +111,7 @@ def show_terminal(request: Request[Visitor, Any, Any], terminal_id: FromPath[int
         }
         last = _own_entries(row.store_id, terminal_id)
         shown, _next = entries_page(session, last, visitor, request.app.state.references, None)
-        file = session.get(TerminalKeyFile, terminal_id)
-        has_file = file is not None and _may_fetch(service, visitor, session.get(Document, file.document_id), file)
+        has_file = has_key_file(session, service, visitor, terminal_id)
     return page(
         request,
         "terminal.html",
@@ -141,16 +136,9 @@ def show_terminal(request: Request[Visitor, Any, Any], terminal_id: FromPath[int
 def fetch_key(request: Request[Visitor, Any, Any], terminal_id: FromPath[int]) -> Response[bytes]:
     """The key file of a new terminal, once, to whoever made it; afterwards nobody has it but the switch."""
     service, visitor = request.app.state.service, request.user
-    with service.database.write() as session:
-        file = session.get(TerminalKeyFile, terminal_id, with_for_update=True)
-        document = session.get(Document, file.document_id) if file is not None else None
-        if file is None or not _may_fetch(service, visitor, document, file):
-            raise RefusedError("There is no key file to fetch: it is handed out once, to whoever made the terminal.")
-        key = open_body(service.secret_for(KEY_FILE_PURPOSE), file.sealed_key, file.document_id, terminal_id)
-        session.delete(file)
-        service.audit.append(session, visitor, "terminals", "key file", f"terminal {terminal_id}")
+    key = take_key_file(service, visitor, terminal_id)
     return Response(
-        msgspec.json.encode(TerminalKey(terminal_id, key.hex())),
+        msgspec.json.encode(key),
         media_type="application/json",
         headers={
             "Content-Disposition": f'attachment; filename="terminal-{terminal_id}.key"',
@@ -177,15 +165,6 @@ def _counted(session: Any, store_id: int, terminal_id: int, date: int) -> int:
         entries.c.type != MessageType.DAY_TOTALS,  # what asks for totals is not counted by it
     )
     return int(session.scalar(query) or 0)
-
-
-def _may_fetch(service: Any, visitor: Visitor, document: Document | None, file: TerminalKeyFile) -> bool:
-    return (
-        document is not None
-        and document.state == DocumentState.DONE
-        and file.maker_id == visitor.user_id
-        and service.now() - file.made_at < KEY_FILE_KEPT
-    )
 
 
 def _words(visitor: Visitor) -> dict[str, Any]:

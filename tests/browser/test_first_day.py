@@ -76,6 +76,7 @@ PAGES = (
     "/parameters/session_minutes",
     "/parameters/step-up.money",
     "/tokens",
+    "/interface",
     "/webhooks",
     "/webhooks/deliveries",
     "/audit",

@@ -224,7 +224,7 @@ def test_the_card_desk_makes_draws_issues_and_activates_a_batch(day):
     refused = li.refused("make-cards", card_type=TYPE, first=FIRST, count=COUNT)
     assert refused
     chen.go("/authorisations/new")
-    from admin.pages.authorisation_pages import Authorisation
+    from admin.cards.authorisation_form import Authorisation
 
     chen.fill(
         Authorisation,

@@ -8,11 +8,12 @@ import re
 import pytest
 from sqlalchemy import select
 
-from admin.models.mirror import cards
+from admin.models.mirror import accounts, cards
 from admin.webhooks.delivering import Answer, deliver_due
 from admin.webhooks.feeding import feed
 from admin.webhooks.subscriptions import make_subscription
 from switch.protocol.messages import CardStatus
+from switch.protocol.terms import RechargeChannel
 
 both = pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
 
@@ -89,3 +90,33 @@ def test_a_program_freezes_a_card_another_person_lets_it_go_and_a_webhook_tells(
     body, headers = got[0]
     ((seconds, mac),) = re.findall(r"^t=(\d+),v1=([0-9a-f]{64})$", headers["X-Cardswitch-Signature"])
     assert mac == hmac.new(secret.encode(), f"{seconds}.".encode() + body, hashlib.sha256).hexdigest()
+
+
+@pytest.mark.feature("GJ-043")
+def test_a_holder_recharges_on_a_web_page_which_asks_the_interface_once_or_twice(shop, card_numbers):
+    """The web page's program has a token that recharges and nothing else; the payment's number makes it once."""
+    card = next(card_numbers)
+    shop.add_user("web", "finance")
+    token = shop.token("web", "money.add", "documents.view")
+    payment = {"channel": int(RechargeChannel.INTERNET), "reference": "PAY20260101"}
+    body = {"card": str(card), "amount_minor": 25_00, **payment}
+    with shop.program(token) as program:
+        plan = program.post("/api/v1/documents/recharge-card/preview", json=body).json()
+        assert (plan["amount_minor"], plan["needs_second_person"]) == (25_00, False)
+        key = {"idempotency-key": "PAY20260101"}
+        made = [program.post("/api/v1/documents/recharge-card", json=body, headers=key).json() for _ in range(2)]
+        assert made[0]["id"] == made[1]["id"]
+        shop.settle()
+        done = program.get(f"/api/v1/documents/{made[0]['id']}").json()
+        assert (done["state"], done["amount_minor"]) == ("done", 25_00)
+        (step,) = program.get(f"/api/v1/documents/{made[0]['id']}/steps").json()["rows"]
+        assert (step["code_name"], step["balance_minor"]) == ("approved", 125_00)
+        assert str(card) not in str(step)
+        # The same payment under another key: the switch itself credits a payment once.
+        program.post("/api/v1/documents/recharge-card", json=body, headers={"idempotency-key": "other"})
+        shop.settle()
+        for address in ("cards", "members", "money"):
+            assert program.get(f"/api/v1/{address}").status_code == 403
+    with shop.database.read() as session:
+        query = select(accounts.c.balance_minor).join(cards, cards.c.account_number == accounts.c.account_number)
+        assert session.scalar(query.where(cards.c.card_number == card)) == 125_00

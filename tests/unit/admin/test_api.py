@@ -9,6 +9,7 @@ from sqlalchemy import select
 from admin.models.audit import AuditRow
 from admin.models.documents import Document, DocumentState
 from admin.models.people import User
+from admin.rights import ALL_RIGHTS
 from tests.support.admin_office import (
     HQ,
     NORTH,
@@ -36,7 +37,9 @@ def test_the_description_names_every_address_and_asks_nobody_else(office):
     assert set(described["paths"]) == registered
     for path, methods in described["paths"].items():
         for method, operation in methods.items():
-            assert operation["security"] == [{"token": []}], (method, path)
+            ((scheme, rights),) = operation["security"][0].items()
+            assert scheme == "token" and rights and set(rights) <= ALL_RIGHTS, (method, path)
+            assert operation["summary"] and operation["description"], (method, path)
             assert "application/problem+json" in operation["responses"]["403"]["content"], (method, path)
     assert "http" not in json.dumps(described["servers"])
 

@@ -5,6 +5,7 @@ A short slice by default, the same each time; `make fuzz-api` looks longer, else
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 
@@ -23,14 +24,16 @@ from schemathesis.specs.openapi.checks import (  # noqa: E402
 
 from admin.people.tokens import find_token_visitor  # noqa: E402
 from tests.support.admin_databases import KINDS, fresh_database  # noqa: E402
+from tests.support.admin_interface import fill  # noqa: E402
 from tests.support.admin_office import NORTH_CARD, NORTH_STORE, SOUTH, Office  # noqa: E402
 from tests.unit.admin.test_pages import put_entries  # noqa: E402
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 EXAMPLES = int(os.environ.get("CARDSWITCH_FUZZ_API", "0"))
 """Requests of each operation; 0: the short slice."""
-SHORT_REQUESTS = 500
-"""Of the short slice together, fitting and unfitting ones; at least 2 of each for each operation."""
+FAMILIES = ("/api/v1/documents/", "/api/v1/reports/")
+"""Operations that one piece of code makes for each kind of document and each report: the short slice has some."""
+FAMILY_STEP = 3
 PAUSE_MS = 6_001
 """Between requests: fewer in a minute than any parameter can allow."""
 
@@ -45,15 +48,27 @@ def fuzzed(request, tmp_path_factory) -> Iterator[Office]:
     office.add_user("boss", "administrator")
     office.add_user("sam", "store-manager", organisation_id=SOUTH)
     put_entries(office, 3, organisation_id=NORTH_STORE, card_number=NORTH_CARD)
+    fill(office)
     yield office
     database.close()
+
+
+def slice_of(operations):
+    """All operations; in the short slice every third of those that are made alike."""
+    alike = 0
+    for operation in operations:
+        if not EXAMPLES and operation.path.startswith(FAMILIES) and "{" not in operation.path:
+            alike += 1
+            if alike % FAMILY_STEP:
+                continue
+        yield operation
 
 
 def test_no_request_breaks_the_interface_and_every_answer_is_as_described(fuzzed):
     with fuzzed.program(fuzzed.token("boss")) as program:
         schema = schemathesis.openapi.from_dict(program.get("/schema/openapi.json").json())
-        operations = [found.ok() for found in schema.get_all_operations()]
-        assert len(operations) > 40
+        operations = list(slice_of([found.ok() for found in schema.get_all_operations()]))
+        assert len(operations) > 200
         seen: dict[int, int] = {}
 
         def ask(case):
@@ -75,7 +90,7 @@ def test_no_request_breaks_the_interface_and_every_answer_is_as_described(fuzzed
             case.validate_response(answer, checks=CHECKS)
 
         look = settings(
-            max_examples=EXAMPLES or max(2, SHORT_REQUESTS // (2 * len(operations))),
+            max_examples=EXAMPLES or 1,
             derandomize=not EXAMPLES,
             database=None,
             deadline=None,
@@ -94,6 +109,7 @@ def test_the_bounds_of_every_parameter_hold_on_both_sides(fuzzed):
     fuzzed.world.now_ms += 60_000
     with fuzzed.program(fuzzed.token("boss")) as program:
         tried = 0
+        known: set[str] = set()
         for path, methods in program.get("/schema/openapi.json").json()["paths"].items():
             if "get" not in methods or "{" in path:
                 continue
@@ -102,13 +118,18 @@ def test_the_bounds_of_every_parameter_hold_on_both_sides(fuzzed):
                 for one in schema.get("oneOf", ()):  # a number or nothing
                     schema = schema | one if one.get("type") == "integer" else schema
                 texts: dict[str, int | None] = {"": None, "a" * 201: None, "\0": None, "٣": None}
+                declared = json.dumps([parameter["name"], schema], sort_keys=True)
+                if declared in known and not EXAMPLES:  # one that is declared alike elsewhere: its largest value alone
+                    texts = {}
                 if schema.get("type") == "integer":
                     least, most = int(schema.get("minimum", 0)), int(schema.get("maximum", 2**63 - 1))
-                    texts |= {str(least): 200, str(most): 200, str(least - 1): 400, str(most + 1): 400}
+                    texts |= {str(most): 200}
+                    texts |= {} if declared in known else {str(least): 200, str(least - 1): 400, str(most + 1): 400}
+                known.add(declared)
                 for text, status in texts.items():
                     fuzzed.world.now_ms += PAUSE_MS
                     answer = program.get(path, params={parameter["name"]: text})
                     assert answer.status_code < 500, (path, parameter["name"], text)
                     assert status in (None, answer.status_code), (path, parameter["name"], text, answer.text)
                     tried += 1
-    assert tried > 100
+    assert tried > 200

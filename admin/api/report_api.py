@@ -1,0 +1,323 @@
+"""Reports: each with its parameters, as a table, as Excel or CSV; handed in and reviewed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from urllib.parse import parse_qs
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import NotFoundException
+from litestar.params import FromPath, JSONBody, QueryParameter
+
+from admin.access import Visitor, needs
+from admin.errors import RefusedError
+from admin.forms import FormContext, bind, shown_of
+from admin.i18n import translate
+from admin.models.submissions import REMARK_CHARACTERS_MAX, ReportSubmission
+from admin.reports.asking import FILE_TYPES, query_of, report_file, run_report
+from admin.reports.registry import GROUPS, REPORTS
+from admin.reports.report import ColumnKind, Parameters, Report
+from admin.reports.running import ROWS_SHOWN_MAX, Outcome
+from admin.reports.showing import plain_text
+from admin.reports.submitting import find, outcome_of, review, submissions_seen, submit
+from admin.rights import Action
+
+from .bodies import FormField, body_of, checked, form_fields, invalid, takes
+from .handlers import Done, Limit, Number, Page, api_get, api_post, filled, page_of
+
+TAG = "Reports"
+NO_ZERO = r"^[^\x00]*$"
+ROWS_ASKED_MAX = 10_000
+"""Of one answer; an export has more."""
+TEXTS = (ColumnKind.WORD, ColumnKind.CARD)
+Rows = Annotated[
+    int, QueryParameter(ge=1, le=ROWS_ASKED_MAX, description="Rows of the answer; totals are of all rows.")
+]
+BODIES: dict[type[Parameters], type[msgspec.Struct]] = {}
+
+
+class ReportItem(msgspec.Struct):
+    """A report."""
+
+    name: str
+    group: str
+    label: str
+    description: str
+    """What it counts."""
+
+
+class ReportColumn(msgspec.Struct):
+    """A column: money is in minor units, points in hundredths, percent in basis points, dates in days."""
+
+    name: str
+    label: str
+    kind: str
+    """text, number, count, money, points, percent, date, moment, card, word"""
+    is_summed: bool
+
+
+class ReportDetails(msgspec.Struct):
+    """A report, its parameters and columns."""
+
+    report: ReportItem
+    parameters: list[FormField]
+    columns: list[ReportColumn]
+
+
+class ReportTable(msgspec.Struct):
+    """A report as it stands: rows in the order of the columns, and sums of all rows."""
+
+    report: str
+    columns: list[ReportColumn]
+    rows: list[list[int | str | None]]
+    """Cards are numbers as the visitor may see them, words are in the language of the request."""
+    card_references: list[list[str]]
+    """References of the cards of each row, in the order of the columns of kind card."""
+    totals: list[int | None]
+    row_count: int
+    is_cut: bool
+    """Whether there are more rows than the answer has."""
+
+
+class ReportAsked(msgspec.Struct, forbid_unknown_fields=True):
+    """Parameters of a report: those of the body of POST /api/v1/reports/NAME."""
+
+    parameters: dict[str, Any] = {}
+
+
+class ReportHandedIn(ReportAsked, forbid_unknown_fields=True):
+    """A report to be handed in, with a word for its reader."""
+
+    remark: Annotated[str, msgspec.Meta(max_length=REMARK_CHARACTERS_MAX, pattern=NO_ZERO)] = ""
+
+
+class SubmissionItem(msgspec.Struct):
+    """A report that was handed in."""
+
+    id: int
+    report: str
+    remark: str
+    organisation_id: int
+    submitted_by: int
+    submitted_ms: int
+    reviewed_by: int
+    """0: nobody yet."""
+    reviewed_ms: int | None
+    decision: str
+
+
+class SubmittedParameter(msgspec.Struct):
+    """A parameter, in words."""
+
+    name: str
+    value: str
+
+
+class SubmissionDetails(msgspec.Struct):
+    """A report as it was issued, and what was decided about it."""
+
+    submission: SubmissionItem
+    parameters: list[SubmittedParameter]
+    table: ReportTable
+
+
+class Decision(msgspec.Struct, forbid_unknown_fields=True):
+    """What was decided."""
+
+    decision: Annotated[str, msgspec.Meta(min_length=1, max_length=REMARK_CHARACTERS_MAX, pattern=NO_ZERO)]
+
+
+@api_get("/api/v1/reports", guards=[needs("reports")], tag=TAG)
+def list_reports(request: Request[Visitor, Any, Any]) -> list[ReportItem]:
+    """All reports."""
+    return [_item(report) for report in REPORTS.values()]
+
+
+def make_handlers(report: Report) -> list[Any]:
+    """The handlers that describe a report and answer it."""
+    address, name = f"/api/v1/reports/{report.name}", report.name.replace("-", "_")
+
+    def describe(request: Request[Visitor, Any, Any]) -> ReportDetails:
+        state = request.app.state
+        with state.service.database.read() as session:
+            fields = form_fields(report.parameters, FormContext(session, request.user, state.references)).fields
+        return ReportDetails(_item(report), fields, _columns(report))
+
+    describe.__name__, describe.__doc__ = f"describe_{name}", f"{report.label}: parameters and columns"
+
+    def answer(request: Request[Visitor, Any, Any], data: Any, limit: Rows = ROWS_SHOWN_MAX) -> ReportTable:
+        state = request.app.state
+        parameters = checked(request, report.parameters, data)
+        outcome = run_report(state.service, state.reports, request.user, report, parameters, limit)
+        return _table(request, report, outcome)
+
+    answer.__name__, answer.__doc__ = f"answer_{name}", f"{report.label}.\n\n{report.description}"
+    guards = [needs("reports")]
+    return [
+        api_get(address, guards=guards, tag=TAG, pages=("GET /reports/{name}",))(describe),
+        takes(api_post(address, guards=guards, tag=TAG, status=200), answer, _body(report)),
+    ]
+
+
+@api_post(
+    "/api/v1/reports/{name:str}/excel",
+    guards=[needs("reports", Action.EXPORT)],
+    tag=TAG,
+    pages=("GET /reports/{name}/excel",),
+    status=200,
+    media_type=FILE_TYPES["xlsx"],
+)
+def export_excel(
+    request: Request[Visitor, Any, Any], name: FromPath[str], data: JSONBody[ReportAsked]
+) -> Response[bytes]:
+    """The whole table as a workbook."""
+    return _export(request, name, data, "xlsx")
+
+
+@api_post(
+    "/api/v1/reports/{name:str}/csv",
+    guards=[needs("reports", Action.EXPORT)],
+    tag=TAG,
+    pages=("GET /reports/{name}/csv",),
+    status=200,
+    media_type=FILE_TYPES["csv"],
+)
+def export_csv(
+    request: Request[Visitor, Any, Any], name: FromPath[str], data: JSONBody[ReportAsked]
+) -> Response[bytes]:
+    """The whole table as CSV."""
+    return _export(request, name, data, "csv")
+
+
+@api_post("/api/v1/reports/{name:str}/submit", guards=[needs("reports", Action.ADD)], tag=TAG)
+def hand_in(request: Request[Visitor, Any, Any], name: FromPath[str], data: JSONBody[ReportHandedIn]) -> Done:
+    """Hand a report in as it stands now."""
+    report, state, visitor = _report(name), request.app.state, request.user
+    parameters = _parameters(request, report, data)
+    with state.service.database.read() as session:
+        query = query_of(parameters, FormContext(session, visitor, state.references))
+    outcome = run_report(state.service, state.reports, visitor, report, parameters, ROWS_SHOWN_MAX)
+    return Done(str(submit(state.service, visitor, report, query, data.remark, outcome).id))
+
+
+@api_get("/api/v1/report-submissions", guards=[needs("reports")], tag=TAG)
+def list_submissions(
+    request: Request[Visitor, Any, Any], before: Number = None, limit: Limit = 50
+) -> Page[SubmissionItem]:
+    """Reports that were handed in, newest first."""
+    query = submissions_seen(request.user).order_by(ReportSubmission.id.desc()).limit(limit + 1)
+    if before is not None:
+        query = query.where(ReportSubmission.id < before)
+    with request.app.state.service.database.read() as session:
+        rows = session.scalars(query).all()
+        return page_of(rows, limit, lambda row: filled(SubmissionItem, row), lambda row: row.id)
+
+
+@api_get("/api/v1/report-submissions/{submission_id:int}", guards=[needs("reports")], tag=TAG)
+def get_submission(request: Request[Visitor, Any, Any], submission_id: FromPath[int]) -> SubmissionDetails:
+    """One as it was issued."""
+    state = request.app.state
+    with state.service.database.read() as session:
+        try:
+            found = find(session, request.user, submission_id)
+        except RefusedError as error:
+            raise NotFoundException(detail="There is no such report.") from error
+        report = _report(found.report)
+        context = FormContext(session, request.user, state.references)
+        bound = bind(report.parameters, parse_qs(found.query), context)
+        described = shown_of(bound.value, context) if bound.value is not None else []
+        return SubmissionDetails(
+            filled(SubmissionItem, found),
+            [SubmittedParameter(translate(name), value) for name, value in described],
+            _table(request, report, outcome_of(report, found)),
+        )
+
+
+@api_post(
+    "/api/v1/report-submissions/{submission_id:int}",
+    guards=[needs("reports", Action.APPROVE)],
+    tag=TAG,
+    status=200,
+)
+def decide(request: Request[Visitor, Any, Any], submission_id: FromPath[int], data: JSONBody[Decision]) -> Done:
+    """Note what was decided; not about one's own."""
+    review(request.app.state.service, request.user, submission_id, data.decision)
+    return Done(str(submission_id))
+
+
+def _report(name: str) -> Report:
+    if (report := REPORTS.get(name)) is None:
+        raise NotFoundException(detail="There is no such report.")
+    return report
+
+
+def _body(report: Report) -> type[msgspec.Struct]:
+    """The body of a report's parameters; reports that ask the same share it."""
+    form = report.parameters
+    if form not in BODIES:
+        BODIES[form] = body_of(form, f"{form.__name__.removesuffix('Parameters')}ReportParameters")
+    return BODIES[form]
+
+
+def _parameters(request: Request[Visitor, Any, Any], report: Report, data: ReportAsked) -> Parameters:
+    try:
+        body = msgspec.convert(data.parameters, _body(report))
+    except msgspec.ValidationError as error:
+        raise invalid("parameters", str(error)) from None
+    return checked(request, report.parameters, body)
+
+
+def _export(request: Request[Visitor, Any, Any], name: str, data: ReportAsked, suffix: str) -> Response[bytes]:
+    report, state = _report(name), request.app.state
+    parameters = _parameters(request, report, data)
+    file = report_file(state.service, state.reports, request.user, state.references, report, parameters, suffix)
+    return Response(
+        file.content,
+        media_type=file.media_type,
+        headers={"Content-Disposition": f'attachment; filename="{file.name}"', "Cache-Control": "no-store"},
+    )
+
+
+def _item(report: Report) -> ReportItem:
+    return ReportItem(
+        report.name, translate(GROUPS[report.group]), translate(report.label), translate(report.description)
+    )
+
+
+def _columns(report: Report) -> list[ReportColumn]:
+    return [ReportColumn(one.name, translate(one.label), one.kind.value, one.is_summed) for one in report.columns]
+
+
+def _table(request: Request[Visitor, Any, Any], report: Report, outcome: Outcome) -> ReportTable:
+    visitor, references = request.user, request.app.state.references
+    cards = [n for n, column in enumerate(report.columns) if column.kind is ColumnKind.CARD]
+
+    def cell(column: Any, value: Any) -> int | str | None:
+        if column.kind in TEXTS:
+            return plain_text(column, value, visitor)
+        return value if isinstance(value, str | None) else int(value)
+
+    return ReportTable(
+        report=report.name,
+        columns=_columns(report),
+        rows=[[cell(column, value) for column, value in zip(report.columns, row, strict=True)] for row in outcome.rows],
+        card_references=[[references.make(row[n]) if row[n] else "" for n in cards] for row in outcome.rows]
+        if cards
+        else [],
+        totals=outcome.totals,
+        row_count=outcome.row_count,
+        is_cut=outcome.is_cut,
+    )
+
+
+HANDLERS = [
+    list_reports,
+    *(handler for report in REPORTS.values() for handler in make_handlers(report)),
+    export_excel,
+    export_csv,
+    hand_in,
+    list_submissions,
+    get_submission,
+    decide,
+]

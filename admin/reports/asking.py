@@ -1,0 +1,86 @@
+"""Asking for a report, the same way from its page, its files and the interface: looks and exports are noted."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlencode
+
+from admin import i18n
+from admin.access import Visitor
+from admin.forms import FormContext, shown_of, texts_of
+from admin.references import References
+from admin.rights import Action
+from admin.service import Service
+
+from . import csv_file, excel
+from .report import ColumnKind, Parameters, Report
+from .running import ROWS_EXPORTED_MAX, Outcome, Runner
+
+FILE_TYPES: dict[str, str] = {"xlsx": excel.MEDIA_TYPE, "csv": csv_file.MEDIA_TYPE}
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFile:
+    """A whole report as a file."""
+
+    name: str
+    content: bytes
+    media_type: str
+
+
+def query_of(parameters: Parameters | None, context: FormContext) -> str:
+    """Parameters as they stand in an address, card numbers as references."""
+    if parameters is None:
+        return ""
+    texts = texts_of(parameters, context)
+    defaults = texts_of(type(parameters)(), context)
+    return urlencode([(key, value) for key, values in texts.items() if values != defaults[key] for value in values])
+
+
+def run_report(
+    service: Service, runner: Runner, visitor: Visitor, report: Report, parameters: Parameters, rows_max: int
+) -> Outcome:
+    """Rows and sums; a look at whole card numbers is noted."""
+    outcome = runner.run(visitor, report, parameters, rows_max)
+    has_cards = any(column.kind is ColumnKind.CARD for column in report.columns)
+    if outcome.rows and has_cards and visitor.may("cards", Action.SEE_UNMASKED):
+        service.audit.looked(visitor, "reports", f"{report.name}: {len(outcome.rows)}")
+    return outcome
+
+
+def report_file(
+    service: Service,
+    runner: Runner,
+    visitor: Visitor,
+    references: References,
+    report: Report,
+    parameters: Parameters,
+    suffix: str,
+) -> ReportFile:
+    """The whole table as `xlsx` or `csv`; noted as an export."""
+    with service.database.read() as session:
+        context = FormContext(session, visitor, references)
+        described = [(i18n.translate(label), text) for label, text in shown_of(parameters, context)]
+        query = query_of(parameters, context)
+    outcome = run_report(service, runner, visitor, report, parameters, ROWS_EXPORTED_MAX)
+    with service.database.write() as session:
+        service.audit.append(
+            session, visitor, "reports", "export", report.name, kind=suffix, rows=len(outcome.rows), query=query
+        )
+    about = [
+        (i18n.translate("Report"), i18n.translate(report.label)),
+        (i18n.translate("What it counts"), i18n.translate(report.description)),
+        (i18n.translate("Made (UTC)"), i18n.moment(service.now())),
+        (i18n.translate("Made by"), visitor.full_name),
+        (i18n.translate("Rows"), f"{len(outcome.rows)} / {outcome.row_count}"),
+        *described,
+    ]
+    with tempfile.TemporaryDirectory(prefix="cardswitch-report-") as folder:
+        path = Path(folder) / f"{report.name}.{suffix}"
+        if suffix == "xlsx":
+            excel.write_excel(path, report, outcome, visitor, about)
+        else:
+            csv_file.write_csv(path, report, outcome, visitor)
+        return ReportFile(path.name, path.read_bytes(), FILE_TYPES[suffix])
