@@ -25,7 +25,7 @@ from .models.journal import entries
 from .models.members import Member
 from .models.mirror import alarms, cards, organisations, stores, terminals
 from .models.people import WHOLE_GROUP, Department, User
-from .rights import ALL_RIGHTS, Action, right
+from .rights import ALL_RIGHTS, Action, right, split_right
 from .roles import rights_held
 
 if TYPE_CHECKING:
@@ -195,8 +195,12 @@ def visitor_of(
     stepped_up_until: datetime | None,
     *,
     token: tuple[int, frozenset[str], bool] | None = None,
+    modules_off: frozenset[str] = frozenset(),
 ) -> Visitor:
-    """What a user may do and see at this moment; by a token (number, scopes, stepped up) only what it was made for."""
+    """What a user may do and see at this moment; by a token (number, scopes, stepped up) only what it was made for.
+
+    `modules_off`: modules that the installation has switched off, whose rights nobody has.
+    """
     token_id, scopes, is_token_stepped_up = token or (0, ALL_RIGHTS, False)
     roles = tuple(sorted(assignment.role for assignment in user.assignments))
     return Visitor(
@@ -206,7 +210,9 @@ def visitor_of(
         locale=user.locale,
         organisation_id=user.organisation_id,
         organisation_ids=subtree(session, user.organisation_id),
-        rights=rights_held(session, roles) & scopes,
+        rights=frozenset(
+            name for name in rights_held(session, roles) & scopes if split_right(name)[0] not in modules_off
+        ),
         roles=roles,
         address=address,
         session_hash=session_hash,

@@ -105,7 +105,15 @@ class CampaignForm(msgspec.Struct, frozen=True, kw_only=True):
         entry(_("Group of members"), "choice", choices=group_choices, hint=_("Its cards at this moment are the list.")),
     ] = 0
     ruleset: Annotated[int, entry(_("Set of rules"), "integer", ge=0, le=2**32 - 1, hint=_("0: none of its own."))] = 0
-    message: Annotated[str, entry(_("Message to its members"), "area", max_length=MESSAGE_LENGTH_MAX)] = ""
+    message: Annotated[
+        str,
+        entry(
+            _("Message to its members"),
+            "area",
+            hint=_("The text is kept here and sent to nobody: send it with the means of your own."),
+            max_length=MESSAGE_LENGTH_MAX,
+        ),
+    ] = ""
     cost_minor: Annotated[
         int,
         entry(

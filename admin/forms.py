@@ -336,11 +336,22 @@ def _flags(one: _Declared, texts: list[str], context: FormContext) -> int:
 
 
 def _card(_: _Declared, text: str, context: FormContext) -> int:
+    return read_card(text, context.references)
+
+
+def read_card(text: str, references: References) -> int:
+    """A card by its whole number or its reference; `ValueError` for anything else, translated."""
     digits = text.replace(" ", "")
-    number = int(digits) if CARD_DIGITS.fullmatch(digits) else context.references.read(text)
+    number = int(digits) if CARD_DIGITS.fullmatch(digits) else references.read(text)
     if number is None:
         raise _WrongError(translate("A whole card number of 8 to 19 digits is expected."))
     return number
+
+
+def read_plain(kind: Kind, text: str) -> int:
+    """A number, amount, percentage or date outside of a form; `ValueError` says what was expected, translated."""
+    anything: Any = None  # the readers of these kinds look at the text alone
+    return int(_READERS[kind](anything, text, anything))
 
 
 _READERS: dict[Kind, Callable[[_Declared, str, FormContext], Any]] = {

@@ -82,7 +82,17 @@ class ChoiceParameter:
 
 
 Parameter = NumberParameter | ChoiceParameter
+INSTALLED = _("Modules of this installation")
 SIGN_IN, MODULES, LISTS, INTERFACES = _("Signing on"), _("Fresh dynamic password"), _("Lists"), _("Interfaces")
+MODULE_PREFIX = "module."
+"""Names of the parameters that say which modules an installation has."""
+ON, OFF = "on", "off"
+ON_CHOICES = {ON: _("On"), OFF: _("Off: nobody sees or uses it")}
+SWITCHABLE = (
+    *("members", "member-settings", "points", "gifts", "rules", "orders", "campaigns"),
+    *("abnormal", "blacklist", "media", "reports", "pay", "tokens", "webhooks"),
+)
+"""Modules that an installation can do without: switched off, nobody has their rights, and what they kept stays."""
 STANDARD, CHANGES, EVERYTHING = "standard", "changes", "everything"
 STEP_UP_CHOICES = {
     STANDARD: _("For what the table of rights marks"),
@@ -105,6 +115,9 @@ def parameters_of(settings: Settings) -> dict[str, Parameter]:
     found += [
         ChoiceParameter(STEP_UP + function.name, function.label, STEP_UP_CHOICES, STANDARD, MODULES)
         for function in FUNCTIONS.values()
+    ]
+    found += [
+        ChoiceParameter(MODULE_PREFIX + name, FUNCTIONS[name].label, ON_CHOICES, ON, INSTALLED) for name in SWITCHABLE
     ]
     found += [
         NumberParameter("page_rows", _("Rows of a page of a list"), "", 10, 200, 50, LISTS),
@@ -150,6 +163,11 @@ class Parameters:
             return True
         demand = self.text(STEP_UP + function, now)
         return demand == EVERYTHING or (demand == CHANGES and action != Action.VIEW)
+
+    def modules_off(self, now: datetime) -> frozenset[str]:
+        """Modules that are switched off."""
+        values = self._values(now)
+        return frozenset(name for name in SWITCHABLE if values.get(MODULE_PREFIX + name) == OFF)
 
     def forget(self) -> None:
         """Read anew at the next question: something was changed."""

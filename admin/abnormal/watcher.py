@@ -3,7 +3,7 @@
 What was found and how far it was looked change in one transaction, and the
 position moves only from where this watcher left it: killed at any moment, or
 started twice, it raises each finding once.  On the way it notes when each
-terminal was last heard of.
+terminal was last heard of.  A thread of it runs the reports that have a timer.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from admin.errors import AdminError
 from admin.models.journal import PART_BITS, entries
 from admin.models.mirror import switches
 from admin.models.security import AbnormalHit, AbnormalRule, AbnormalState, TerminalActivity, WatchPosition
+from admin.reports.schedules import Timer, run_until
+from admin.service import Service
 from admin.settings import settings_of_process
 
 from .patterns import PATTERNS, Finding, Span
@@ -32,6 +34,8 @@ SPAN_ENTRIES = 2_000
 """Looked at in one transaction: some tenths of a second with ten rules."""
 IDLE_PAUSE_S = 0.5
 AGAIN_PAUSE_S = 2.0
+TIMER_STOP_S = 5.0
+"""A report that is being made then is made again by the next process: its row is written whole or not at all."""
 
 log = structlog.get_logger("watcher")
 
@@ -157,6 +161,9 @@ def main() -> int:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     watcher = Watcher(database, settings.partition)
+    # Beside it, since it sleeps most of the time: a process of its own would cost more memory than it does work.
+    timer = threading.Thread(target=run_until, args=(Timer(Service(settings, database)), is_stopping), daemon=True)
+    timer.start()
     try:
         while not is_stopping.is_set():
             try:
@@ -169,6 +176,8 @@ def main() -> int:
         print(f"admin watcher: {error}", file=sys.stderr)
         return 1
     finally:
+        is_stopping.set()
+        timer.join(TIMER_STOP_S)
         database.close()
     return 0
 

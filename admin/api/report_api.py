@@ -131,7 +131,7 @@ class Decision(msgspec.Struct, forbid_unknown_fields=True):
 @api_get("/api/v1/reports", guards=[needs("reports")], tag=TAG)
 def list_reports(request: Request[Visitor, Any, Any]) -> list[ReportItem]:
     """All reports."""
-    return [_item(report) for report in REPORTS.values()]
+    return [_item(report) for report in REPORTS.values() if report.is_open_to(request.user)]
 
 
 def make_handlers(report: Report) -> list[Any]:

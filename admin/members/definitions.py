@@ -29,6 +29,7 @@ CODE_TABLES: dict[str, str] = {
     "interest": _("Interests"),
     "relation": _("Relations"),
     "churn": _("Types of churn"),
+    "product": _("Types of products"),
 }
 INTERESTS_MAX = 62
 """Bits of a signed number of 64."""

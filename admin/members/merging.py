@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from admin.access import Visitor
 from admin.errors import RefusedError
+from admin.models.consumption import Consumption
 from admin.models.members import (
     ChurnRecord,
     ContactEntry,
@@ -43,6 +44,7 @@ class Moved(msgspec.Struct):
     contact_entries: list[int] = []
     relatives: list[int] = []
     churns: list[int] = []
+    consumptions: list[int] = []
     contact_places: list[int] = []
     """Places of the survivor that contacts were copied to."""
     tags: list[str] = []
@@ -70,6 +72,7 @@ def planned(session: Session, vault: Vault, survivor: Member, merged: Member) ->
         contact_entries=_ids(session, ContactEntry, merged.id),
         relatives=_ids(session, MemberRelative, merged.id),
         churns=_ids(session, ChurnRecord, merged.id),
+        consumptions=_ids(session, Consumption, merged.id),
         contact_places=list(range(next_place, next_place + len(new))),
         tags=sorted(tags - own_tags),
         groups=sorted(groups - own_groups),
@@ -205,6 +208,7 @@ def _point(session: Session, moved: Moved, member_id: int) -> None:
         (ContactEntry, moved.contact_entries),
         (MemberRelative, moved.relatives),
         (ChurnRecord, moved.churns),
+        (Consumption, moved.consumptions),
     ):
         session.execute(update(model).where(model.id.in_(numbers)).values(member_id=member_id))
     session.execute(update(Member).where(Member.id.in_(moved.secondaries)).values(primary_id=member_id))

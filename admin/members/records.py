@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from admin.access import Visitor
 from admin.errors import RefusedError
+from admin.models.consumption import Consumption
 from admin.models.members import (
     ChurnRecord,
     ContactEntry,
@@ -17,6 +18,7 @@ from admin.models.members import (
     MemberContact,
     MemberGroupEntry,
     MemberLevelChange,
+    MemberMerge,
     MemberNumber,
     MemberRelative,
     MemberState,
@@ -315,6 +317,11 @@ def delete_member(service: Service, visitor: Visitor, member_id: int) -> None:
         others = select(Member.id).where((Member.primary_id == member_id) | (Member.merged_into_id == member_id))
         if session.scalar(others.limit(1)) is not None:
             raise RefusedError("Other members belong to this one: give them another primary member first.")
+        merges = select(MemberMerge.id).where(
+            (MemberMerge.survivor_id == member_id) | (MemberMerge.merged_id == member_id)
+        )
+        if session.scalar(merges.limit(1)) is not None:
+            raise RefusedError("The record was merged with another one once: close it instead of deleting it.")
         replace_keys(session, member_id, keys_of(vault, findable_of(session, vault, member)), set())
         for model in (
             MemberContact,
@@ -325,6 +332,7 @@ def delete_member(service: Service, visitor: Visitor, member_id: int) -> None:
             MemberLevelChange,
             ContactEntry,
             ChurnRecord,
+            Consumption,
         ):
             session.execute(delete(model).where(model.member_id == member_id))
         session.delete(member)

@@ -62,6 +62,7 @@ MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
         (
             MenuItem("/members", _("Members"), "members"),
             MenuItem("/member-groups", _("Groups"), "members"),
+            MenuItem("/member-consumption", _("Consumption"), "members"),
             MenuItem("/member-contacts", _("Contact log"), "members"),
             MenuItem("/member-days", _("Birthdays"), "members"),
             MenuItem("/member-churn", _("Lost members"), "members"),
@@ -107,6 +108,8 @@ MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
         _("Reports"),
         (
             MenuItem("/reports", _("Reports"), "reports"),
+            MenuItem("/queries", _("Queries"), "reports"),
+            MenuItem("/report-timers", _("Reports by timer"), "reports"),
             MenuItem("/report-submissions", _("Reports for review"), "reports"),
         ),
     ),
@@ -115,6 +118,7 @@ MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
         (
             MenuItem("/users", _("Users"), "users"),
             MenuItem("/roles", _("Roles and rights"), "roles"),
+            MenuItem("/pay", _("Wages"), "pay"),
             MenuItem("/parameters", _("Parameters"), "parameters"),
             MenuItem("/tokens", _("Tokens of programs"), "tokens"),
             MenuItem("/interface", _("Interface for programs"), "tokens"),

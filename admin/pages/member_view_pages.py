@@ -54,6 +54,7 @@ from admin.rights import Action
 from admin.words import STATUS_TONES, STATUSES
 
 from .common import PAGE_ROWS, is_part_wanted, page, with_query
+from .consumption_pages import bought_by
 from .handlers import get
 from .member_common import member_rows, place_names, service_references
 
@@ -101,6 +102,7 @@ def _whole_page(request: Request[Visitor, Any, Any], member_id: int, before: str
         if is_part_wanted(request):
             return page(request, "_member_events.html", **listing)
         context = _member_context(request, session, member, numbers, today, is_whole=is_whole)
+        context["bought"] = bought_by(request, session, member.id)
         session.expunge_all()
     if is_whole:
         service.audit.looked(visitor, "members", f"member {member_id}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from urllib.parse import parse_qs
 
 from litestar import Request
 from litestar.exceptions import NotFoundException
@@ -12,11 +13,13 @@ from litestar.response import Response, Template
 
 from admin.access import Visitor, needs
 from admin.forms import Bound, FormContext, bind, fields_of, shown_of
+from admin.queries.keeping import share_choices
 from admin.reports import asking
-from admin.reports.asking import query_of, report_file
+from admin.reports.asking import ReportFile, query_of, report_file, table_file
 from admin.reports.registry import GROUPS, REPORTS
 from admin.reports.report import ColumnKind, Parameters, Report
 from admin.reports.running import ROWS_EXPORTED_MAX, ROWS_SHOWN_MAX, Outcome
+from admin.reports.schedules import PERIODS
 from admin.reports.showing import CELL_CLASSES, chart_data, shown
 from admin.rights import Action
 
@@ -29,14 +32,26 @@ MAY_BE_EMPTY = (ColumnKind.NUMBER, ColumnKind.TEXT)
 @get("/reports", guards=[needs("reports")])
 def list_reports(request: Request[Visitor, Any, Any]) -> Template:
     """All reports by group."""
-    groups = [(label, [one for one in REPORTS.values() if one.group == name]) for name, label in GROUPS.items()]
+    groups = [
+        (label, [one for one in REPORTS.values() if one.group == name and one.is_open_to(request.user)])
+        for name, label in GROUPS.items()
+    ]
     return page(request, "reports.html", groups=groups)
 
 
 @get("/reports/{name:str}", guards=[needs("reports")])
 def show_report(request: Request[Visitor, Any, Any], name: FromPath[str]) -> Response[Any]:
     """One report: parameters, chart, the first rows, sums of all."""
-    report, state, visitor = report_of(name), request.app.state, request.user
+    return report_page(
+        request, report_of(request, name), "report.html", f"/reports/{name}", periods=PERIODS, shares=share_choices()
+    )
+
+
+def report_page(
+    request: Request[Visitor, Any, Any], report: Report, template: str, address: str, **more: Any
+) -> Response[Any]:
+    """A page about a report with the parameters of the address."""
+    state, visitor = request.app.state, request.user
     with state.service.database.read() as session:
         context = FormContext(session, visitor, state.references)
         bound: Bound[Parameters] = bind(report.parameters, _sent(request), context)
@@ -46,17 +61,18 @@ def show_report(request: Request[Visitor, Any, Any], name: FromPath[str]) -> Res
     card = getattr(bound.value, "card", 0)
     if card and request.query_params.get("card") != state.references.make(card):
         # An address does not tell a card's number: what was typed goes on as a reference.
-        return go(request, f"/reports/{name}?{query}")
+        return go(request, f"{address}?{query}")
     outcome = (
         run_report(request, report, bound.value, ROWS_SHOWN_MAX) if bound.value is not None else Outcome([], [], 0)
     )
     return page(
         request,
-        "report.html",
+        template,
         fields=[replace(field, values=[]) if field.values == ["0"] else field for field in fields],
         query=query,
         described=described,
         is_good=bound.is_good,
+        **more,
         **table_context(request, report, outcome),
     )
 
@@ -64,18 +80,18 @@ def show_report(request: Request[Visitor, Any, Any], name: FromPath[str]) -> Res
 @get("/reports/{name:str}/excel", guards=[needs("reports", Action.EXPORT)])
 def export_excel(request: Request[Visitor, Any, Any], name: FromPath[str]) -> Response[bytes]:
     """The whole table as a workbook."""
-    return _export(request, report_of(name), "xlsx")
+    return export_report(request, report_of(request, name), "xlsx")
 
 
 @get("/reports/{name:str}/csv", guards=[needs("reports", Action.EXPORT)])
 def export_csv(request: Request[Visitor, Any, Any], name: FromPath[str]) -> Response[bytes]:
     """The whole table as CSV."""
-    return _export(request, report_of(name), "csv")
+    return export_report(request, report_of(request, name), "csv")
 
 
-def report_of(name: str) -> Report:
-    """A report by its name; not found without one."""
-    if (report := REPORTS.get(name)) is None:
+def report_of(request: Request[Visitor, Any, Any], name: str) -> Report:
+    """A report by its name; not found without one, or when it is not for the visitor."""
+    if (report := REPORTS.get(name)) is None or not report.is_open_to(request.user):
         raise NotFoundException(detail="There is no such report.")
     return report
 
@@ -88,6 +104,22 @@ def run_report(request: Request[Visitor, Any, Any], report: Report, parameters: 
     """Rows and sums; a look at whole card numbers is noted."""
     state = request.app.state
     return asking.run_report(state.service, state.reports, request.user, report, parameters, rows_max)
+
+
+def note_look(request: Request[Visitor, Any, Any], report: Report, outcome: Outcome) -> None:
+    """Note that somebody looks at whole card numbers, if a table has them and he may see them."""
+    asking.note_look(request.app.state.service, request.user, report, outcome)
+
+
+def checked_query(request: Request[Visitor, Any, Any], report: Report, query: str) -> str:
+    """Parameters as they stand in an address, read and written anew; not found when they are wrong."""
+    state = request.app.state
+    with state.service.database.read() as session:
+        context = FormContext(session, request.user, state.references)
+        bound = bind(report.parameters, parse_qs(query), context)
+        if bound.value is None:
+            raise NotFoundException(detail="The parameters of the report are wrong.")
+        return query_of(bound.value, context)
 
 
 def _cells(request: Request[Visitor, Any, Any], report: Report, row: tuple[Any, ...]) -> list[tuple[str, str]]:
@@ -130,7 +162,8 @@ def table_context(request: Request[Visitor, Any, Any], report: Report, outcome: 
     }
 
 
-def _export(request: Request[Visitor, Any, Any], report: Report, suffix: str) -> Response[bytes]:
+def export_report(request: Request[Visitor, Any, Any], report: Report, suffix: str) -> Response[bytes]:
+    """The whole table of a report with the parameters of the address as a file."""
     state, visitor = request.app.state, request.user
     service = state.service
     with service.database.read() as session:
@@ -138,7 +171,23 @@ def _export(request: Request[Visitor, Any, Any], report: Report, suffix: str) ->
         bound: Bound[Parameters] = bind(report.parameters, _sent(request), context)
         if bound.value is None:
             raise NotFoundException(detail="The parameters of the report are wrong.")
-    file = report_file(service, state.reports, visitor, state.references, report, bound.value, suffix)
+    return _sent_as(report_file(service, state.reports, visitor, state.references, report, bound.value, suffix))
+
+
+def file_of(
+    request: Request[Visitor, Any, Any],
+    report: Report,
+    outcome: Outcome,
+    suffix: str,
+    described: list[tuple[str, str]],
+    query: str,
+) -> Response[bytes]:
+    """A table as a file (`xlsx` or `csv`), noted in the audit log with its `query`; `described` is translated."""
+    service = request.app.state.service
+    return _sent_as(table_file(service, request.user, report, outcome, suffix, described, query))
+
+
+def _sent_as(file: ReportFile) -> Response[bytes]:
     return Response(
         file.content,
         media_type=file.media_type,

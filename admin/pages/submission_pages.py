@@ -48,7 +48,7 @@ def do_submit(
     request: Request[Visitor, Any, Any], name: FromPath[str], data: URLEncodedBody[SubmitForm]
 ) -> Response[Any]:
     """Hand a report in as it stands now."""
-    report, state, visitor = report_of(name), request.app.state, request.user
+    report, state, visitor = report_of(request, name), request.app.state, request.user
     with state.service.database.read() as session:
         context = FormContext(session, visitor, state.references)
         bound = bind(report.parameters, parse_qs(data.query), context)
@@ -106,7 +106,7 @@ def _show(request: Request[Visitor, Any, Any], number: int, problem: str) -> Tem
             found = find(session, visitor, number)
         except RefusedError as error:
             raise NotFoundException(detail="There is no such report.") from error
-        report = report_of(found.report)
+        report = report_of(request, found.report)
         context = FormContext(session, visitor, state.references)
         bound = bind(report.parameters, parse_qs(found.query), context)
         described = shown_of(bound.value, context) if bound.value is not None else []

@@ -127,7 +127,8 @@ def find_visitor(service: Service, token: str, address: str) -> Visitor | None:
         user = session.get(User, found.user_id)
         if user is None or not user.is_enabled:
             return None
-        visitor = visitor_of(session, user, address, hash_, found.stepped_up_until)
+        off = service.parameters.modules_off(now)
+        visitor = visitor_of(session, user, address, hash_, found.stepped_up_until, modules_off=off)
         is_seen_again = now - found.seen_at >= SEEN_EVERY
     if is_seen_again:
         with service.database.write() as session:

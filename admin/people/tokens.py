@@ -109,7 +109,13 @@ def find_token_visitor(service: Service, token: str, address: str) -> Visitor | 
         if user is None or not user.is_enabled:
             return None
         visitor = visitor_of(
-            session, user, address, b"", None, token=(row.id, frozenset(row.scopes.split()), row.is_stepped_up)
+            session,
+            user,
+            address,
+            b"",
+            None,
+            token=(row.id, frozenset(row.scopes.split()), row.is_stepped_up),
+            modules_off=service.parameters.modules_off(now),
         )
         is_seen_again = row.used_at is None or now - row.used_at >= SEEN_EVERY
     if is_seen_again:

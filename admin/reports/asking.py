@@ -44,10 +44,15 @@ def run_report(
 ) -> Outcome:
     """Rows and sums; a look at whole card numbers is noted."""
     outcome = runner.run(visitor, report, parameters, rows_max)
+    note_look(service, visitor, report, outcome)
+    return outcome
+
+
+def note_look(service: Service, visitor: Visitor, report: Report, outcome: Outcome) -> None:
+    """Note that somebody looks at whole card numbers, if a table has them and he may see them."""
     has_cards = any(column.kind is ColumnKind.CARD for column in report.columns)
     if outcome.rows and has_cards and visitor.may("cards", Action.SEE_UNMASKED):
         service.audit.looked(visitor, "reports", f"{report.name}: {len(outcome.rows)}")
-    return outcome
 
 
 def report_file(
@@ -65,6 +70,19 @@ def report_file(
         described = [(i18n.translate(label), text) for label, text in shown_of(parameters, context)]
         query = query_of(parameters, context)
     outcome = run_report(service, runner, visitor, report, parameters, ROWS_EXPORTED_MAX)
+    return table_file(service, visitor, report, outcome, suffix, described, query)
+
+
+def table_file(
+    service: Service,
+    visitor: Visitor,
+    report: Report,
+    outcome: Outcome,
+    suffix: str,
+    described: list[tuple[str, str]],
+    query: str,
+) -> ReportFile:
+    """A table as `xlsx` or `csv`; noted as an export, with its `query`. `described` is translated."""
     with service.database.write() as session:
         service.audit.append(
             session, visitor, "reports", "export", report.name, kind=suffix, rows=len(outcome.rows), query=query

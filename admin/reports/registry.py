@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from . import campaign, cards, change, composition, goods, habits, look_alikes, loyalty, money, ranking, stores, summary
+from . import (
+    campaign,
+    cards,
+    change,
+    composition,
+    employees,
+    goods,
+    habits,
+    look_alikes,
+    loyalty,
+    membership,
+    money,
+    ranking,
+    stores,
+    summary,
+)
 from .report import Report
 
 _ = str
@@ -12,5 +27,20 @@ GROUPS: dict[str, str] = {
     "customers": _("Customers"),
     "cards": _("Cards and security"),
 }
-MODULES = (summary, money, stores, goods, ranking, loyalty, change, look_alikes, composition, habits, campaign, cards)
+MODULES = (
+    summary,
+    money,
+    stores,
+    goods,
+    ranking,
+    loyalty,
+    change,
+    look_alikes,
+    composition,
+    habits,
+    membership,
+    campaign,
+    employees,
+    cards,
+)
 REPORTS: dict[str, Report] = {report.name: report for module in MODULES for report in module.REPORTS}

@@ -181,6 +181,10 @@ class Scope:
             conditions.append(baskets.c.card_number.in_(of_type))
         return and_(true(), *conditions)
 
+    def nodes_of(self, parameters: Parameters) -> frozenset[int]:
+        """Nodes of the part that is asked for."""
+        return subtree(self.session, parameters.organisation)
+
     def stores_of(self, organisation: int) -> Query:
         """Numbers of the stores of a node and below it."""
         return select(stores.c.store_id).where(stores.c.organisation_id.in_(subtree(self.session, organisation)))
@@ -241,6 +245,12 @@ class Report:
     chart: Chart | None = None
     links: Mapping[str, str] = field(default_factory=dict)
     """By column: address of what a value names, with {value} in it."""
+    function: str = ""
+    """Whose right to look the report asks for, besides that of reports."""
+
+    def is_open_to(self, visitor: Visitor) -> bool:
+        """Whether a visitor who may look at reports may look at this one."""
+        return not self.function or visitor.may(self.function)
 
     def column(self, name: str) -> Column:
         """One of the columns."""

@@ -52,6 +52,9 @@ class Outcome:
         return self.row_count > len(self.rows)
 
 
+Build = Callable[[Scope], tuple[Report, Parameters]]
+
+
 class Runner:
     """Runs reports of one service."""
 
@@ -62,11 +65,19 @@ class Runner:
 
     def run(self, visitor: Visitor, report: Report, parameters: Parameters, rows_max: int) -> Outcome:
         """Answer a report; `RefusedError` when others run or it takes too long."""
+        return self.run_built(visitor, lambda _scope: (report, parameters), rows_max)[1]
+
+    def run_built(self, visitor: Visitor, build: Build, rows_max: int) -> tuple[Report, Outcome]:
+        """The same for a report that is only built within the bounds, since that too may ask the database."""
         if not self._places.acquire(timeout=WAIT_MAX_S):
             raise RefusedError("Other reports are running. Try again in a moment.")
         try:
             with self._database.read() as session, bounded(session, self._now_ms):
-                return outcome(scope_of(session, visitor), report, parameters, rows_max)
+                scope = scope_of(session, visitor)
+                report, parameters = build(scope)
+                if not report.is_open_to(visitor):
+                    raise RefusedError("There is no such report.")
+                return report, outcome(scope, report, parameters, rows_max)
         finally:
             self._places.release()
 

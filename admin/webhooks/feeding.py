@@ -58,7 +58,7 @@ def _feed_one(service: Service, references: References, number: int) -> int:
         owner = session.get(User, row.owner_id) if row else None
         if row is None or owner is None or not owner.is_enabled or _waiting(session, number) >= QUEUE_MAX:
             return 0
-        visitor = visitor_of(session, owner, "", b"", None)
+        visitor = visitor_of(session, owner, "", b"", None, modules_off=service.parameters.modules_off(service.now()))
         kinds = set(row.events.split())
         looked = {
             "entry_position": (row.entry_position, entry_events),

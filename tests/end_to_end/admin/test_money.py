@@ -1,5 +1,6 @@
 """Money from the desk: recharged, refunded, taken back, moved, ordered by a company, and what the till sees of it."""
 
+import csv
 import io
 
 import pytest
@@ -104,7 +105,7 @@ def test_a_recharge_is_in_the_next_sale_and_in_the_ledger(shop, team, card_numbe
     assert balance(shop, card) == 10_00 + 2 * 50_00
 
 
-@pytest.mark.feature("GJ-044", "HD-087")
+@pytest.mark.feature("GJ-044", "HD-087", "K3-106", "K3-107", "VC-054", "VC-081")
 def test_a_list_is_recharged_with_a_result_per_card_and_taken_back(shop, team, card_numbers):
     maria, finn, counter = team
     first, second = next(card_numbers), next(card_numbers)
@@ -138,6 +139,36 @@ def test_a_list_is_recharged_with_a_result_per_card_and_taken_back(shop, team, c
     approve(maria, undone)
     assert "Refused in part" in maria.get(undone).text  # what was spent meanwhile cannot be taken back
     assert (balance(shop, first), balance(shop, second)) == (CARD_MINOR, CARD_MINOR + 2000_50 - 2050_00)
+
+    # What was not taken back is the sale of the one who made the document; it brings his commission and his pay.
+    shop.add_user("paula", "finance", totp=True)
+    own = {"user_id": str(shop.visitor("finn").user_id), "from_date": "2020-01-01", "base_minor": "5000"}
+    own |= {"card_bp": "1.5", "noted_bp": "10"}
+    refused = finn.post("/pay", own)
+    assert refused.status_code == 409 and "Nobody sets his own pay" in refused.text
+    with shop.browser("paula") as paula:
+        assert paula.post("/pay", own).status_code == 303
+
+        def table(name):
+            text = paula.get(f"/reports/{name}/csv").content.decode("utf-8-sig")
+            return list(csv.DictReader(io.StringIO(text)))
+
+        sold = table("employee-sales")[0]
+        assert (sold["Employee"], sold["Sales"], sold["Value sold"]) == ("Finn", "1", "2000.50")
+        one, sums = table("commission")
+        assert (one["Employee"], one["Rate"], one["Commission"]) == ("Finn", "1.50", "30.00")
+        with shop.database.read() as session:  # the ledger's, less what was taken back in it
+            credited = select(entries.c.value_minor).where(
+                entries.c.account_number == second, entries.c.type == int(MessageType.CREDIT)
+            )
+            assert session.scalars(credited.order_by(entries.c.id.desc())).first() == 2000_50
+        assert sums["Amount"] == "2000.50"
+        pay = table("pay")[0]
+        assert (pay["Employee"], pay["Base pay"], pay["Commission on it"], pay["Wages"]) == (
+            *("Finn", "5000.00"),
+            *("30.00", "5030.00"),
+        )
+    assert maria.get("/reports/pay").status_code == 200
 
 
 def test_a_sale_is_refunded_from_the_cards_page_never_beyond_it(shop, team, card_numbers):

@@ -64,6 +64,10 @@ FILLED = {
     **dict.fromkeys(
         ("{member_id}", "{contact_id}", "{churn_id}", "{merge_id}", "{group_id}", "{level_id}", "{import_id}"), "1"
     ),
+    "{consumption_id}": "1",
+    **dict.fromkeys(("{query_id}", "{timer_id}", "{run_id}"), "1"),
+    "{word}": "stop",
+    "{suffix}": "csv",
     "{number}": "1",
     "{code}": "1",
     "{authorisation_id}": "1",
