@@ -15,13 +15,25 @@ cdef extern from "<sys/mman.h>" nogil:
     int munmap(void* address, size_t size)
     int PROT_READ, PROT_WRITE, MAP_PRIVATE, MAP_ANONYMOUS, MAP_NORESERVE
     void* MAP_FAILED
+    int madvise(void* address, size_t size, int advice)
+    int MADV_HUGEPAGE
+
+cdef enum:
+    HUGE_BYTES = 2097152             # of a huge page on x86-64
 
 
 cdef void* reserve_bytes(uint64_t size_bytes) except NULL:
-    """Zeroed address space."""
+    """Zeroed address space, on huge pages where the system has them.
+
+    A card at random lies on a page of its own, and finding out where takes longer than fetching it; of huge pages the
+    processor knows some thousand by heart.  The first of them is left out: an array of few records takes little memory.
+    """
     cdef void* at = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
     if at == MAP_FAILED:
         raise MemoryError(f"tables: expected address space for {size_bytes} bytes; lower the configured maxima")
+    if size_bytes > 2 * HUGE_BYTES:              # advice only: whether it is taken matters to speed alone
+        madvise(<void*>((<uint64_t>at + 2 * HUGE_BYTES - 1) & ~<uint64_t>(HUGE_BYTES - 1)),
+                size_bytes - 2 * HUGE_BYTES, MADV_HUGEPAGE)
     return at
 
 

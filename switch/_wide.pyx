@@ -17,6 +17,10 @@ from libc.string cimport memcpy, memmove, memset
 from switch._arrays cimport release_bytes, reserve_bytes
 from switch._layout cimport FIRST_WIDE_KEY_KIND, GONE, RECORD_BYTES_OF
 
+cdef extern from "<sys/mman.h>" nogil:
+    int madvise(void* address, size_t size, int advice)
+    int MADV_NOHUGEPAGE
+
 cdef enum:
     BUCKETS_AT_FIRST = 64
     STATE_AT = 2                     # offset of `state`, GONE when a record has ended
@@ -100,6 +104,8 @@ cdef class WideTable:
             while self.owner_mask < records_max and self.owner_mask < OWNER_BUCKETS_MAX - 1:
                 self.owner_mask = 2 * self.owner_mask + 1
             self.owner_heads_plus_one = <uint32_t*>reserve_bytes(self._owner_heads_bytes())
+            # A few owners are strewn over all of it.
+            madvise(self.owner_heads_plus_one, self._owner_heads_bytes(), MADV_NOHUGEPAGE)
             self.owner_next_plus_one = <uint32_t*>reserve_bytes(self._owner_next_bytes())
 
     def __dealloc__(self):
