@@ -16,10 +16,11 @@ from admin.forms import Kind as FieldKind
 from admin.i18n import translate
 from admin.references import References
 
+from .describing import CARD_WORDS
 from .handlers import ApiHandler, Option, api_get
 
 F = TypeVar("F", bound=msgspec.Struct)
-CardName = Annotated[str, msgspec.Meta(max_length=40, description="A card's reference, or its whole number.")]
+CardName = Annotated[str, msgspec.Meta(max_length=40, description=CARD_WORDS)]
 
 
 class FormField(msgspec.Struct):

@@ -15,6 +15,8 @@ import msgspec
 from litestar import Litestar, Request
 from litestar.openapi.plugins import JsonRenderPlugin
 
+REFERENCE = "ocoleur63pom237kosj4vl57kq"
+CARD_WORDS = "A card's reference, or its whole number."
 DEPTH_MAX = 6
 """Of an example: schemas that hold themselves end somewhere."""
 NUMBERS: tuple[tuple[str, int], ...] = (
@@ -34,7 +36,7 @@ NUMBERS: tuple[tuple[str, int], ...] = (
 )
 """Examples of numbers by how the field's name ends."""
 TEXTS: tuple[tuple[str, str], ...] = (
-    ("reference", "ocoleur63pom237kosj4vl57kq"),
+    ("reference", REFERENCE),
     ("number", "622202******4533"),
     ("card", "622202******4533"),
     ("phone", "138****5678"),
@@ -123,7 +125,11 @@ def _text(schema: Mapping[str, Any], name: str) -> str:
         return "UEsDBA=="
     if "default" in schema and isinstance(schema["default"], str) and schema["default"]:
         return schema["default"]
+    if schema.get("description") == CARD_WORDS:
+        return REFERENCE
     found = next((text for ending, text in TEXTS if name.endswith(ending)), "text")
+    if found == REFERENCE and int(schema.get("maxLength", len(found))) < len(found):
+        found = "PAY20260101"  # of a payment
     return found[: int(schema.get("maxLength", len(found)))]
 
 

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import re
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy import select
@@ -9,6 +11,7 @@ from sqlalchemy import select
 from admin.models.audit import AuditRow
 from admin.models.documents import Document, DocumentState
 from admin.models.people import User
+from admin.pages.interface_pages import PARTS
 from admin.rights import ALL_RIGHTS
 from tests.support.admin_office import (
     HQ,
@@ -238,3 +241,30 @@ def test_a_page_of_somebody_elses_cannot_use_the_interface_with_a_visitors_cooki
         assert browser.get("/api/v1/users").status_code == 200
         browser.client.cookies.clear()
         assert browser.get("/users").status_code == 303  # and a token opens no page
+
+
+@on_sqlite
+def test_every_operation_is_described_with_fields_errors_and_examples_for_programs_and_for_people(office):
+    office.add_user("boss", "administrator")
+    with office.browser("boss") as browser:
+        document = browser.get("/schema/openapi.json").json()
+        schemas = document["components"]["schemas"]
+        assert all(schema["examples"] for schema in schemas.values())
+        card = schemas[next(name for name in schemas if schemas[name]["title"] == "Card")]
+        assert card["properties"]["balance_minor"]["description"] == "null: it has no account yet."
+        assert card["examples"][0]["number"] == MASKED
+        operations = [
+            (method, path, one) for path, methods in document["paths"].items() for method, one in methods.items()
+        ]
+        for method, path, one in operations:
+            assert {"400", "401", "403", "404", "429"} <= one["responses"].keys(), (method, path)
+            assert one["tags"][0] in PARTS, f"name the part {one['tags'][0]} in admin/pages/interface_pages.py"
+        shown = 0
+        for part in PARTS:
+            page = browser.get(f"/interface?tag={quote(part)}").text
+            shown += page.count('<code class="method">') or page.count("/interface?tag=Documents&amp;path=")
+            shown += page.count("/interface?tag=Reports&amp;path=")
+        assert shown == len(operations)
+        one = browser.get("/interface?tag=Documents&path=/api/v1/documents/recharge-card").text
+        assert "money.add" in one and "amount_minor" in one and "Idempotency-Key" in one
+        assert "//" not in re.sub(r"https?://(localhost:7480|example\.com)", "", one).replace("</", "")
