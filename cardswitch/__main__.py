@@ -75,7 +75,9 @@ BRANCHES = {
     "price": Branch(RUNNING, "catalogue", "price_app"),
     "day": Branch(RUNNING, "day"),
     "plug-ins": Branch(RUNNING, "plug_ins"),
-    "keys": Branch(RUNNING, "keys", more=("key_custody", "key_orders", "key_rotation")),
+    "keys": Branch(
+        RUNNING, "keys", more=("key_custody", "key_ceremony", "key_enrolment", "key_orders", "key_rotation")
+    ),
     "medium": Branch(RUNNING, "media"),
     "policy": Branch(RUNNING, "media_policy", "policy_app"),
     "travel": Branch(RUNNING, "media_policy", "travel_app"),

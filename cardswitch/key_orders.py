@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hsm.backend import KeyUse
 from hsm.errors import HsmError
 from hsm.key_states import KeyState, Purpose
 from hsm.people import TwoPeople
@@ -25,11 +26,19 @@ from switch.protocol.messages import KeyState as SwitchKeyState
 from switch.protocol.messages import MessageType
 
 from .desk import Desk, Switch, at_desk
-from .key_background import RECORDS_PER_SECOND, kek_counts, rewrap_records
+from .key_agreements import NotSignedError, OfficerBook
+from .key_background import (
+    KEYRING_PER_SECOND,
+    RECORDS_PER_SECOND,
+    kek_counts,
+    next_sign,
+    rewrap_records,
+    rotate_kek,
+)
 from .key_house import KeyHouse
 from .key_officers import HOUSE, House, Officers
 from .key_plan import KEYRING_ONLY, NAMES, half_done
-from .key_steps import KeySteps, versions_of
+from .key_steps import KeySteps, resident_versions, versions_of
 from .keys import app, retire_checked
 from .output import CommandError
 
@@ -53,8 +62,8 @@ def follow_plan(*, watch: bool = False, house: House = HOUSE) -> int:
 
     Each step is taken on both sides, keyring and switch, and noted on the
     order's page. `cardswitch up` keeps one running when the passphrase is given
-    to it in a file. Whoever can write the admin service's database could forge
-    two persons' agreement: without --watch an officer decides when it runs.
+    to it in a file. `cardswitch keys officers` has the list of those whose passkeys
+    must have signed an order; with nobody on it orders are followed unsigned.
 
     Parameters
     ----------
@@ -65,7 +74,7 @@ def follow_plan(*, watch: bool = False, house: House = HOUSE) -> int:
     if watch:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: is_stopping.set())
-    with _service(house.directory) as service:
+    with opened_service(house.directory) as service:
         key_desk = KeyDesk(service, house)
         if not watch:
             count = key_desk.do_all()
@@ -78,7 +87,8 @@ def follow_plan(*, watch: bool = False, house: House = HOUSE) -> int:
 
 
 @contextmanager
-def _service(data: Path) -> Iterator[Service]:
+def opened_service(data: Path) -> Iterator[Service]:
+    """The admin service of a data directory, without its web server."""
     from admin.database import Database
     from admin.service import Service
     from admin.settings import read_settings
@@ -93,27 +103,35 @@ def _service(data: Path) -> Iterator[Service]:
         database.close()
 
 
+def switch_of(service: Service) -> Switch:
+    """The switch that an admin service works on."""
+    settings = service.settings
+    return Switch(connect=f"{settings.switch_host}:{settings.switch_port}", operator_key=Path(settings.switch_key))
+
+
 class KeyDesk:
     """Takes orders of one admin service to one key house and its switch."""
 
     def __init__(self, service: Service, house: House) -> None:
-        settings = service.settings
         self._service, self._house = service, house
-        self._switch = Switch(
-            connect=f"{settings.switch_host}:{settings.switch_port}", operator_key=Path(settings.switch_key)
-        )
+        self._switch = switch_of(service)
         self._told_ms = 0
         self._problem = ""
+        self._unsigned: dict[int, str] = {}
+        """Orders that wait for a signature, and for whose."""
 
     def do_all(self) -> int:
         """Every agreed step, until none is left; how many. `CommandError` when one cannot even be tried."""
-        from admin.keys.order import next_order
+        from admin.keys.order import next_order, tell
 
         count = 0
-        while (order := next_order(self._service)) is not None:
+        self._unsigned.clear()
+        while (order := next_order(self._service, self._unsigned)) is not None:
             self._do(order)
-            count += 1
+            count += order.document_id not in self._unsigned
         self._tell_facts()
+        if self._unsigned:
+            tell(self._service, problem=next(iter(self._unsigned.values())))
         return count
 
     def look(self) -> None:
@@ -125,11 +143,14 @@ class KeyDesk:
 
         problem = ""
         try:
-            order = next_order(self._service)
-            if order is not None:
+            self._unsigned.clear()
+            while (order := next_order(self._service, self._unsigned)) is not None:
                 self._do(order)
+                if order.document_id not in self._unsigned:
+                    break
             if order is not None or self._problem or now_ms() - self._told_ms >= TELL_EVERY_MS:
                 self._tell_facts()
+            problem = next(iter(self._unsigned.values()), "")
         except (CommandError, HsmError, DirectoryError, OSError, AdminError) as error:
             problem = str(error).partition("\n")[0]
         except SQLAlchemyError:
@@ -140,21 +161,25 @@ class KeyDesk:
 
     def _do(self, order: KeyOrder) -> None:
         """One step; a refusal ends its document, an obstacle leaves it as it is."""
+        from admin.documents.ceremony_kinds import HOUSE_KEYS
         from admin.keys.order import note_order
 
-        people = TwoPeople(order.author, order.approver, now_ms())
-        officers = Officers(people, order.author_id, order.approver_id)
         refused: list[str] = []
 
         async def work(desk: Desk) -> int:
-            with self._house.open() as keys:
-                keys.keyring.repair_log(officers.people)
+            with self._house.open(writable=order.purpose in HOUSE_KEYS) as keys:
+                book = OfficerBook(keys)  # one that was altered keeps everything from being done
                 try:
+                    officers = officers_of(self._service, book, order)
+                    keys.keyring.repair_log(officers.people)
                     sentence = await self._take(keys, desk, officers, order)
+                except NotSignedError as error:
+                    self._unsigned[order.document_id] = str(error)
                 except CommandError as error:
                     refused.append(str(error))
                 else:
                     note_order(self._service, order, note=sentence, is_done=True)
+                    has_ended(self._service, book, order)
             return 0
 
         at_desk(self._switch, work)
@@ -162,9 +187,13 @@ class KeyDesk:
             note_order(self._service, order, note=refused[0], is_done=False)
 
     async def _take(self, keys: KeyHouse, desk: Desk, officers: Officers, order: KeyOrder) -> str:
+        from admin.documents.ceremony_kinds import HOUSE_KEYS
+
         if order.type is MessageType.REWRAP_KEY:
             count = await rewrap_records(desk, self._house.directory, order.version, RECORDS_PER_SECOND)
             return f"{count:,} terminals and stored keys were wrapped anew under storage {order.version}"
+        if order.purpose in HOUSE_KEYS:
+            return take_house_step(keys, officers, order)
         steps = KeySteps(keys, desk, officers)
         purpose, version = Purpose(order.purpose), order.version
         name = f"{NAMES[purpose]} {version}"
@@ -203,6 +232,47 @@ class KeyDesk:
         self._told_ms, self._problem = now_ms(), ""
 
 
+def officers_of(service: Service, book: OfficerBook, order: KeyOrder) -> Officers:
+    """Who ordered and who agreed: as their passkeys say, once the key house has a list of officers.
+
+    `NotSignedError` while a signature is missing; `CommandError` for one that is not good.
+    """
+    names = book.check(service, order) if book.officers else (order.author, order.approver)
+    return Officers(TwoPeople(*names, now_ms()), order.author_id, order.approver_id)
+
+
+def has_ended(service: Service, book: OfficerBook, order: KeyOrder) -> None:
+    """Note an order whose last step was taken: what was signed of it is good for nothing more."""
+    from admin.models.documents import Document, DocumentState
+
+    with service.database.read() as session:
+        is_open = session.get_one(Document, order.document_id).state == DocumentState.RUNNING
+    if not is_open:
+        book.finished(service, order)
+
+
+def take_house_step(keys: KeyHouse, officers: Officers, order: KeyOrder) -> str:
+    """One step of a key that the key house keeps itself; what is done already is skipped."""
+    from admin.documents.ceremony_kinds import HouseKey
+
+    version, state = order.version, SwitchKeyState(order.state)
+    if order.purpose == HouseKey.SIGN:
+        number, _is_new = next_sign(keys, officers, version)
+        return f"signing key {number} was made; the switch signs with it from its next start on"
+    if state is SwitchKeyState.NEW and version in kek_counts(keys):
+        return f"KEK {version} was made"
+    counts = kek_counts(keys)
+    if state is not SwitchKeyState.NEW and version not in counts:
+        raise CommandError(f"KEK {version}: expected it to be made by now, got none; order a new rotation")
+    left = sum(count for number, count in counts.items() if number != version)
+    if state is SwitchKeyState.ACTIVE and not left:
+        return f"all keys are wrapped under KEK {version}"
+    if state is SwitchKeyState.DESTROYED and left:
+        raise CommandError(f"KEK {version}: expected all keys under it, got {left} under another; order a new rotation")
+    sentence, _is_last = rotate_kek(keys, officers, version, KEYRING_PER_SECOND)
+    return sentence
+
+
 async def facts_of(keys: KeyHouse, desk: Desk) -> Any:
     """What pages may know of the keyring, and what was left half done between it and the switch."""
     from admin.keys.order import DeskFacts, RingKey
@@ -229,5 +299,7 @@ async def facts_of(keys: KeyHouse, desk: Desk) -> Any:
             for entry in keys.keyring.entries
         ),
         keks={str(version): count for version, count in sorted(kek_counts(keys).items())},
+        officers=tuple(officer.name for officer in OfficerBook(keys).officers),
+        signs=tuple(sorted(resident_versions(keys, KeyUse.SIGN))),
         half_done=tuple(undone),
     )

@@ -67,6 +67,9 @@ class KeyAct(StrEnum):
     GENERATE_SIGN = "GENERATE_SIGN"
     RESEAL = "RESEAL"
     """The keystore, under another secret."""
+    ENROL_OFFICER = "ENROL_OFFICER"
+    DISMISS_OFFICER = "DISMISS_OFFICER"
+    """Of the key house's list of those who may order and agree; `version` is the person's number."""
 
 
 TRANSITIONS: dict[tuple[KeyState, KeyAct], KeyState] = {

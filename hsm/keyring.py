@@ -53,6 +53,7 @@ from hsm.tr31_purposes import check_purpose, header_of
 FORMAT = 1
 FILE_BYTES_MAX = 1 << 22  # 4 MiB: some thousand keys with long histories
 _DOMAIN = b"keyring\0"
+_DOMAIN_BESIDE = b"file beside keyring\0"
 
 
 class _Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -326,6 +327,22 @@ class Keyring:
         with sole_writer(self.path):
             self._check_unchanged()
             self._commit(people, act, facts, self._content.keys)
+
+    # Beside the keyring
+
+    def seal(self, content: bytes) -> tuple[int, bytes]:
+        """Version of the log key and its MAC over a file that lies beside the keyring."""
+        return self._log_key_version, self._beside(self._log_key_version, content)
+
+    def is_sealed(self, content: bytes, log_key_version: int, mac: bytes) -> bool:
+        """Whether such a file is as `seal` left it."""
+        try:
+            return equal(self._beside(log_key_version, content), mac)
+        except (KeyNotFoundError, WrongKeyNameError):
+            return False
+
+    def _beside(self, log_key_version: int, content: bytes) -> bytes:
+        return self._backend.mac(log_key_version, _DOMAIN_BESIDE + hashlib.sha256(content).digest())
 
     # Within
 

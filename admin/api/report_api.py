@@ -24,7 +24,7 @@ from admin.reports.submitting import find, outcome_of, review, submissions_seen,
 from admin.rights import Action
 
 from .bodies import FormField, body_of, checked, form_fields, invalid, takes
-from .handlers import Done, Limit, Number, Page, api_get, api_post, filled, page_of
+from .handlers import Done, Limit, Number, Page, SmallNumber, api_get, api_post, filled, page_of
 
 TAG = "Reports"
 NO_ZERO = r"^[^\x00]*$"
@@ -246,6 +246,22 @@ def decide(request: Request[Visitor, Any, Any], submission_id: FromPath[int], da
     return Done(str(submission_id))
 
 
+@api_get("/api/v1/losses", guards=[needs("alarms")], tag=TAG)
+def show_losses(
+    request: Request[Visitor, Any, Any],
+    from_date: SmallNumber = 0,
+    until_date: SmallNumber = 0,
+    organisation: SmallNumber = 0,
+) -> ReportTable:
+    """Losses by fraud and credit beside the rules that stopped or missed them, for security staff."""
+    report, state = REPORTS["losses"], request.app.state
+    asked = Parameters(from_date=from_date or 0, until_date=until_date or 0, organisation=organisation or 0)
+    parameters = checked(request, Parameters, asked)
+    return _table(
+        request, report, run_report(state.service, state.reports, request.user, report, parameters, ROWS_SHOWN_MAX)
+    )
+
+
 def _report(name: str) -> Report:
     if (report := REPORTS.get(name)) is None:
         raise NotFoundException(detail="There is no such report.")
@@ -320,4 +336,5 @@ HANDLERS = [
     list_submissions,
     get_submission,
     decide,
+    show_losses,
 ]

@@ -228,6 +228,7 @@ KINDS: list[Kind[Any]] = [
         label=_("Void cards"),
         hint=_("The card ends without value and never comes back. A second person must agree."),
         function="cards",
+        asks_why=True,
         form=VoidCards,
         plan=Operation(
             CardOperation.VOID,
@@ -241,6 +242,7 @@ KINDS: list[Kind[Any]] = [
         label=_("Clear cards"),
         hint=_("The medium goes back to blank stock. Its number is not used again."),
         function="cards",
+        asks_why=True,
         form=Cards,
         plan=Operation(CardOperation.CLEAR, why_not=_why_not_clear),
     ),
@@ -249,6 +251,7 @@ KINDS: list[Kind[Any]] = [
         label=_("Correct a card's number"),
         hint=_("The right number goes on with everything of the card. A second person must agree."),
         function="cards",
+        asks_why=True,
         form=Correction,
         plan=_plan_correction,
         needs_checker=always,

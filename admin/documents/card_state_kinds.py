@@ -107,6 +107,7 @@ KINDS: list[Kind[Any]] = [
         function="cards",
         form=Cards,
         plan=Operation(CardOperation.MARK_BAD),
+        asks_why=True,
     ),
     Kind(
         name="expire-cards",

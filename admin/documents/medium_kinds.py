@@ -242,6 +242,7 @@ KINDS: list[Kind[Any]] = [
         function="media",
         form=Media,
         plan=_revoke,
+        asks_why=True,
         is_central=True,
     ),
 ]

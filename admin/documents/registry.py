@@ -15,6 +15,7 @@ from . import (
     card_state_kinds,
     card_stock_kinds,
     card_type_kinds,
+    ceremony_kinds,
     day_kinds,
     key_kinds,
     medium_kinds,
@@ -46,5 +47,6 @@ KINDS = kinds_by_name(
         alarm_kinds.KINDS,
         medium_kinds.KINDS,
         key_kinds.KINDS,
+        ceremony_kinds.KINDS,
     ]
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +44,10 @@ class DeskFacts(msgspec.Struct, frozen=True, kw_only=True):
     keys: tuple[RingKey, ...] = ()
     keks: dict[str, int] = {}
     """Keys of the keyring by the version of the KEK that wraps them."""
+    signs: tuple[int, ...] = ()
+    """Versions of the key that signs the journal."""
+    officers: tuple[str, ...] = ()
+    """Names on the key house's own list: with any on it, an order needs the passkeys of two of them."""
     half_done: tuple[str, ...] = ()
     """What was begun on one side and not finished on the other, in words."""
 
@@ -67,8 +71,8 @@ class KeyOrder:
     approver: str
 
 
-def next_order(service: Service) -> KeyOrder | None:
-    """The first step that waits for the key desk; None when nothing does."""
+def next_order(service: Service, waiting: Collection[int] = ()) -> KeyOrder | None:
+    """The first step that waits for the key desk, but not of these documents; None when nothing does."""
     mine = [kind.name for kind in KINDS.values() if kind.worker == KEY_DESK]
     with service.database.read() as session:
         found = session.execute(
@@ -77,19 +81,18 @@ def next_order(service: Service) -> KeyOrder | None:
             .where(
                 Document.state == DocumentState.RUNNING,
                 Document.kind.in_(mine),
+                Document.id.not_in(waiting),
                 DocumentStep.state == StepState.PLANNED,
             )
             .order_by(Document.id, DocumentStep.number)
             .limit(1)
         ).first()
-        if found is None:
-            return None
-        document, step = found
-        form = decode_form(KINDS[document.kind], document)
-        return _order(session, document, step, getattr(form, "stops", None))
+        return order_of(session, *found) if found is not None else None
 
 
-def _order(session: Session, document: Document, step: DocumentStep, stops: int | None) -> KeyOrder:
+def order_of(session: Session, document: Document, step: DocumentStep) -> KeyOrder:
+    """A step with what the form says of it and who ordered and agreed."""
+    stops = getattr(decode_form(KINDS[document.kind], document), "stops", None)
     type_ = MessageType(step.type)
     request: Any = REQUESTS[type_].decode(step.body)
     names = {user.id: user for user in session.scalars(select(User).where(User.id.in_(_people(document))))}
@@ -150,4 +153,9 @@ def tell(service: Service, *, facts: DeskFacts | None = None, problem: str = "")
 def desk_state(session: Session, partition: int) -> tuple[KeyDeskState | None, DeskFacts]:
     """What the key desk last said."""
     state = session.get(KeyDeskState, partition)
-    return state, msgspec.json.decode(state.facts, type=DeskFacts) if state is not None else DeskFacts()
+    return state, facts_in(state) if state is not None else DeskFacts()
+
+
+def facts_in(state: KeyDeskState) -> DeskFacts:
+    """The keyring's side out of what was kept of it."""
+    return msgspec.json.decode(state.facts, type=DeskFacts)

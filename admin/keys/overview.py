@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from admin.access import Visitor
+from admin.documents.ceremony_kinds import CEREMONY
 from admin.documents.key_kinds import KEY_DESK, MEDIUM_OF, PURPOSES, media_on, versions_of
 from admin.documents.registry import KINDS
 from admin.models.documents import Document, DocumentState, DocumentStep
@@ -137,7 +138,7 @@ def stored_key_count(session: Session) -> int:
 
 def key_orders(session: Session, visitor: Visitor) -> Sequence[Document]:
     """The last documents about keys that the visitor sees, newest first."""
-    mine = [kind.name for kind in KINDS.values() if kind.worker == KEY_DESK]
+    mine = [kind.name for kind in KINDS.values() if kind.worker in (KEY_DESK, CEREMONY)]
     query = select(Document).where(Document.kind.in_(mine)).order_by(Document.id.desc()).limit(ORDERS_SHOWN)
     return session.scalars(visitor.documents_seen(query)).all()
 

@@ -18,18 +18,23 @@ class Repair:
 
 
 REPAIRS: tuple[Repair, ...] = (
+    Repair(_("A chip differs from the ledger, or behaves like a copy"), "revoke-media"),
+    Repair(_("A chip cannot be read any more"), "mark-bad-cards"),
+    Repair(_("A wrong number is on the plastic"), "correct-number"),
+    Repair(_("The printed number and that of the system are not one"), "void-cards"),
+    Repair(_("Data of before is left on a medium"), "clear-cards"),
     Repair(_("A recharge went to the wrong card"), "move-recharge"),
-    Repair(_("A recharge, a gift or visits were booked by mistake"), "reverse-document"),
-    Repair(_("A sale was wrong, or the goods came back"), "refund-sale"),
     Repair(_("Money is on the wrong card, and the day has passed"), "transfer-value"),
+    Repair(_("A recharge, a gift or visits were booked by mistake, or were never confirmed"), "reverse-document"),
+    Repair(_("A sale was wrong, the goods came back, or a till's debit was never confirmed"), "refund-sale"),
     Repair(_("A sale gave no points"), "backfill-points"),
     Repair(_("Points are wrong"), "adjust-points"),
     Repair(_("Points of many cards are wrong or stolen"), "void-points"),
     Repair(_("Points are on the wrong card"), "transfer-points"),
     Repair(
-        _("A till's debit was not confirmed"),
-        "/entries",
-        _("The till itself sends its reversal until it is answered. What is left shows at its day close: refund it."),
+        _("A till and the switch have counted differently"),
+        "/business-day",
+        _("The till's page shows what differs, type by type. It sends its reversals itself; refund what is left."),
     ),
     Repair(
         _("A balance is doubted"),
@@ -37,4 +42,4 @@ REPAIRS: tuple[Repair, ...] = (
         _("The card's page shows every entry with the balance after it; the dashboard shows whether all agree."),
     ),
 )
-"""One tool per error."""
+"""One tool per error; each shows what it would do, asks why, and is in the audit log."""

@@ -12,6 +12,7 @@ from litestar.params import FromQuery, URLEncodedBody
 from admin.access import Visitor
 from admin.errors import RefusedError
 from admin.i18n import translate
+from admin.keys.proofs import fingerprint
 from admin.people.passkeys import passkeys_of, site_of
 from admin.people.passwords import PASSWORD_LENGTH_MIN, seal, totp_address, unseal
 from admin.people.sign_in import begin_totp, change_password, confirm_totp, step_up
@@ -121,6 +122,7 @@ def account_page(request: Request[Visitor, Any, Any], problem: str) -> Response[
         problem=problem,
         least=PASSWORD_LENGTH_MIN,
         passkeys=passkeys,
+        fingerprint=fingerprint,
         site=site_of(service.settings),
     )
 

@@ -99,9 +99,11 @@ MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
         (
             MenuItem("/alarms", _("Alarms"), "alarms"),
             MenuItem("/abnormal", _("Abnormal transactions"), "abnormal"),
+            MenuItem("/losses", _("Losses"), "alarms"),
             MenuItem("/blacklist", _("The blacklist"), "blacklist"),
             MenuItem("/media", _("Media"), "media"),
             MenuItem("/keys", _("Keys"), "keys"),
+            MenuItem("/ceremonies", _("Key ceremonies"), "key-custody"),
         ),
     ),
     (
@@ -112,6 +114,10 @@ MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
             MenuItem("/report-timers", _("Reports by timer"), "reports"),
             MenuItem("/report-submissions", _("Reports for review"), "reports"),
         ),
+    ),
+    (
+        _("Employee management"),
+        (MenuItem("/employees", _("Employees"), "employees"),),
     ),
     (
         _("Administration"),

@@ -77,6 +77,25 @@ def report_page(
     )
 
 
+@get("/losses", guards=[needs("alarms")])
+def show_losses(request: Request[Visitor, Any, Any]) -> Response[Any]:
+    """Losses and the rules behind them, for security staff, who read no other report."""
+    report = REPORTS["losses"]
+    with request.app.state.service.database.read() as session:
+        context = FormContext(session, request.user, request.app.state.references)
+        bound: Bound[Parameters] = bind(report.parameters, _sent(request), context)
+        fields = fields_of(report.parameters, context, bound if bound.errors else None, bound.value)
+    empty = Outcome([], [], 0)
+    outcome = run_report(request, report, bound.value, ROWS_SHOWN_MAX) if bound.value is not None else empty
+    return page(
+        request,
+        "losses.html",
+        fields=[replace(field, values=[]) if field.values == ["0"] else field for field in fields],
+        is_good=bound.is_good,
+        **table_context(request, report, outcome),
+    )
+
+
 @get("/reports/{name:str}/excel", guards=[needs("reports", Action.EXPORT)])
 def export_excel(request: Request[Visitor, Any, Any], name: FromPath[str]) -> Response[bytes]:
     """The whole table as a workbook."""
@@ -195,4 +214,4 @@ def _sent_as(file: ReportFile) -> Response[bytes]:
     )
 
 
-HANDLERS: list[Any] = [list_reports, show_report, export_excel, export_csv]
+HANDLERS: list[Any] = [list_reports, show_report, show_losses, export_excel, export_csv]

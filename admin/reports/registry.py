@@ -11,6 +11,7 @@ from . import (
     goods,
     habits,
     look_alikes,
+    losses,
     loyalty,
     membership,
     money,
@@ -42,5 +43,6 @@ MODULES = (
     campaign,
     employees,
     cards,
+    losses,
 )
 REPORTS: dict[str, Report] = {report.name: report for module in MODULES for report in module.REPORTS}

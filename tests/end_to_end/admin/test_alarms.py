@@ -97,9 +97,9 @@ def test_a_confirmed_alarm_puts_the_card_on_the_blacklist_and_its_media_are_ende
     assert reference not in maria.get("/blacklist?q=9999").text
     listed = f"/cards/{reference}/media"
     assert f"revoke-media?card={reference}&amp;kinds=2" in maria.get(listed).text
-    order(maria, "revoke-media", card=reference, kinds="2")
+    order(maria, "revoke-media", card=reference, kinds="2", remark="copied")
     assert "Ended" in maria.get(listed).text
-    assert "no such medium" in refused(maria, "revoke-media", card=reference, kinds="2")
+    assert "no such medium" in refused(maria, "revoke-media", card=reference, kinds="2", remark="copied")
 
     place = order(maria, "unblacklist-cards", cards=reference)
     assert maria.post(f"{place}/approve", page=place).status_code == 409

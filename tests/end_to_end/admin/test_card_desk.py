@@ -147,18 +147,18 @@ def test_what_ends_a_card_takes_a_second_person_where_money_goes_or_nothing_come
     assert document_of(shop, waits).state == "submitted"
     approve(chen, waits)
     assert card_of(shop, rich).status == CardStatus.RETURNED
-    correct = order(maria, "correct-number", card=str(wrong), right_number=str(right))
+    correct = order(maria, "correct-number", card=str(wrong), right_number=str(right), remark="misprint")
     assert card_of(shop, wrong).status == CardStatus.ACTIVE
     approve(chen, correct)
     assert (card_of(shop, wrong).status, card_of(shop, right).account_number) == (CardStatus.CORRECTED, wrong)
-    assert "There is value on it" in preview(maria, "void-cards", cards=str(right))
-    assert "Written off" in preview(maria, "void-cards", cards=str(right), write_off="on")
-    void = order(maria, "void-cards", cards=str(right), write_off="on")
+    assert "There is value on it" in preview(maria, "void-cards", cards=str(right), remark="spoiled")
+    assert "Written off" in preview(maria, "void-cards", cards=str(right), write_off="on", remark="spoiled")
+    void = order(maria, "void-cards", cards=str(right), write_off="on", remark="spoiled")
     approve(chen, void)
     assert card_of(shop, right).status == CardStatus.VOID
     with till_of(shop) as till:
         assert refused(till.pay(right, 1_00)) == CardStatus.VOID
-    order(maria, "clear-cards", cards=str(right))
+    order(maria, "clear-cards", cards=str(right), remark="back to stock")
     assert card_of(shop, right).status == CardStatus.CLEARED
 
 

@@ -33,6 +33,10 @@ EXCEPTIONS = {
     "POST /step-up/passkey/options": "a passkey is held by a person in front of a browser",
     "GET /tokens/new": "a token makes no tokens: what it may do must come from a person",
     "POST /tokens/new": "a token makes no tokens: what it may do must come from a person",
+    "GET /keys/orders/{document_id}/sign": "an officer signs in person, with a device in front of a browser",
+    "POST /keys/orders/{document_id}/sign": "an officer signs in person, with a device in front of a browser",
+    "POST /keys/orders/{document_id}/sign/options": "an officer signs in person, with a device in front of a browser",
+    "POST /ceremonies/{document_id}/compare": "a custodian reads the form in his own hand",
     "GET /interface": "the same as /schema/openapi.json, for people",
     "GET /health": "an operation of its own kind: open, and the same for pages and programs",
     **dict.fromkeys(

@@ -52,6 +52,7 @@ ANYBODY = {
 FILLED = {
     "{user_id}": "1",
     "{department_id}": "1",
+    "{employee_id}": "1",
     "{document_id}": "1",
     "{submission_id}": "1",
     "{act}": "withdraw",

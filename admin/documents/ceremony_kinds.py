@@ -1,0 +1,235 @@
+"""Keys that people bring in components, and keys that the key house keeps itself, as documents.
+
+A ceremony is ordered and agreed to here and held at the key house (`cardswitch keys attend`), where custodians enter
+components; pages follow it and never see one.  KEK and signing key are rotated by the key desk like any other key.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from admin.errors import RefusedError
+from admin.forms import FormContext, entry
+from admin.i18n import translate
+from admin.models.ceremonies import CeremonyPart, CeremonyPhase, KeyCeremony
+from admin.models.documents import Document
+from admin.models.people import RoleAssignment, User
+from admin.models.security import KeyDeskState
+from admin.rights import Action, right
+from admin.roles import rights_held
+from switch.protocol.messages import KeyState, MessageType
+
+from .key_kinds import KEY_DESK, PURPOSES, ROTATED, STEPS, next_version
+from .kind import Kind, Planning, always, subject
+
+_ = str
+CEREMONY = "key ceremony"
+"""`cardswitch keys attend`: people in one room, and the key house open."""
+ENTER, DRAW = "enter", "draw"
+METHODS: dict[str, str] = {
+    ENTER: _("Enter components that custodians bring on sealed forms"),
+    DRAW: _("Draw the key at the key house and give each custodian a component"),
+}
+CHECK_DIGITS = 10
+NOBODY = "0"
+
+
+class HouseKey(enum.IntEnum):
+    """Keys that the key house keeps itself, as orders number them: beyond every purpose of the protocol."""
+
+    KEK = 251
+    SIGN = 252
+
+
+HOUSE_KEYS: dict[int, str] = {
+    HouseKey.KEK: _("KEK (wraps all other keys)"),
+    HouseKey.SIGN: _("Signing key of the journal"),
+}
+HOUSE_STEPS: dict[int, str] = {
+    KeyState.NEW: _("Make: {purpose} {version}"),
+    KeyState.ACTIVE: _("Wrap all keys anew under: {purpose} {version}"),
+    KeyState.DESTROYED: _("Prove the copies and destroy what was before: {purpose} {version}"),
+}
+
+
+def custodians_among(context: FormContext) -> Mapping[int | str, str]:
+    """Users who may bring a component, by number."""
+    needed = right("key-custody", Action.CHANGE)
+    query = select(User.id, User.full_name, User.name).where(User.is_enabled).order_by(User.full_name)
+    held: dict[int, list[str]] = {}
+    for user_id, role in context.session.execute(select(RoleAssignment.user_id, RoleAssignment.role)):
+        held.setdefault(user_id, []).append(role)
+    return {
+        str(row.id): f"{row.full_name} ({row.name})"
+        for row in context.session.execute(query)
+        if needed in rights_held(context.session, held.get(row.id, ()))
+    }
+
+
+def _others_too(context: FormContext) -> Mapping[int | str, str]:
+    return {NOBODY: translate(_("nobody")), **custodians_among(context)}
+
+
+class Ceremony(msgspec.Struct, frozen=True, kw_only=True):
+    """A key that comes together out of components."""
+
+    purpose: Annotated[int, entry(_("Purpose"), "choice", choices=ROTATED)]
+    method: Annotated[str, entry(_("Where the components come from"), "choice", choices=METHODS)] = ENTER
+    custodian_1: Annotated[str, entry(_("First custodian"), "choice", choices=custodians_among)]
+    custodian_2: Annotated[str, entry(_("Second custodian"), "choice", choices=custodians_among)]
+    custodian_3: Annotated[str, entry(_("Third custodian"), "choice", choices=_others_too)] = NOBODY
+    check: Annotated[
+        str,
+        entry(
+            _("Check value of the whole key"),
+            hint=_("10 digits or letters A to F, as every form says; leave it empty when the key is drawn."),
+            max_length=20,
+        ),
+    ] = ""
+
+    @property
+    def custodian_ids(self) -> list[int]:
+        """In the order in which they enter."""
+        chosen = (self.custodian_1, self.custodian_2, self.custodian_3)
+        return [int(one) for one in chosen if one != NOBODY and one.isdecimal()]
+
+    @property
+    def check_value(self) -> str:
+        """In capitals, without spaces."""
+        return "".join(self.check.split()).upper()
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """What spans fields."""
+        if len(set(self.custodian_ids)) != len(self.custodian_ids):
+            yield "custodian_2", translate("Each component needs a custodian of its own.")
+        is_hexadecimal = all(letter in "0123456789ABCDEF" for letter in self.check_value)
+        if self.method == ENTER and (len(self.check_value) != CHECK_DIGITS or not is_hexadecimal):
+            yield "check", translate("A check value has 10 digits or letters A to F; it stands on every form.")
+        if self.method == DRAW and self.check_value:
+            yield "check", translate("A key that is drawn has no check value yet.")
+
+
+class HouseRotation(msgspec.Struct, frozen=True, kw_only=True):
+    """The next version of a key that the key house keeps itself."""
+
+    key: Annotated[int, entry(_("Key"), "choice", choices=HOUSE_KEYS)]
+
+
+def _plan_ceremony(planning: Planning, form: Ceremony) -> None:
+    if planning.visitor.user_id in form.custodian_ids:
+        raise RefusedError("Nobody has two offices: who orders a ceremony brings no component.")
+    version = next_version(planning.session, form.purpose)
+    if version in _loaded(planning.session, form.purpose):
+        raise RefusedError("A newer version is loaded already and waits: make it active, or retire it.")
+    planning.add(
+        MessageType.PUT_KEY,
+        subject=subject(STEPS[KeyState.NEW], purpose=PURPOSES[form.purpose], version=version),
+        purpose=form.purpose,
+        key_version=version,
+        state=KeyState.NEW,
+        check_value=bytes(8),
+    )
+
+
+def _loaded(session: Session, purpose: int) -> set[int]:
+    from .key_kinds import versions_of
+
+    return set(versions_of(session, purpose))
+
+
+def _permit_ceremony(planning: Planning, document: Document, form: Ceremony) -> None:
+    if planning.visitor.user_id in form.custodian_ids:
+        raise RefusedError("Nobody has two offices: who orders a ceremony or agrees to it brings no component.")
+    known = planning.session.get(KeyCeremony, document.id)
+    if known is not None and known.phase == CeremonyPhase.ABORTED:
+        raise RefusedError("This ceremony was stopped. Order a new one.")
+
+
+def _begin_ceremony(session: Session, document: Document, form: Ceremony) -> None:
+    session.add(
+        KeyCeremony(
+            document_id=document.id,
+            purpose=form.purpose,
+            key_version=next_version(session, form.purpose),
+            method=form.method,
+            phase=CeremonyPhase.WAITING,
+        )
+    )
+    session.flush()
+    names = {row.id: row.full_name for row in session.scalars(select(User).where(User.id.in_(form.custodian_ids)))}
+    for number, custodian_id in enumerate(form.custodian_ids, 1):
+        session.add(
+            CeremonyPart(document_id=document.id, number=number, custodian_id=custodian_id, name=names[custodian_id])
+        )
+
+
+def _house_versions(session: Session, key: int) -> list[int]:
+    from admin.keys.order import facts_in
+
+    found: list[int] = []
+    for state in session.scalars(select(KeyDeskState)):
+        facts = facts_in(state)
+        found += [int(version) for version in facts.keks] if key == HouseKey.KEK else list(facts.signs)
+    return found
+
+
+def _rotate_house_key(planning: Planning, form: HouseRotation) -> None:
+    versions = _house_versions(planning.session, form.key)
+    if not versions:
+        raise RefusedError("The key house has not told which versions it has. Start the key desk first.")
+    # A rotation that was interrupted is gone on with; otherwise the next version begins.
+    is_under_way = form.key == HouseKey.KEK and len(versions) > 1
+    version = max(versions) + (0 if is_under_way else 1)
+    states = [KeyState.NEW, KeyState.ACTIVE, KeyState.DESTROYED] if form.key == HouseKey.KEK else [KeyState.NEW]
+    for state in states:
+        planning.add(
+            MessageType.PUT_KEY,
+            subject=subject(HOUSE_STEPS[state], purpose=HOUSE_KEYS[form.key], version=version),
+            purpose=form.key,
+            key_version=version,
+            state=state,
+            check_value=bytes(8),
+        )
+
+
+KINDS: list[Kind[Any]] = [
+    Kind(
+        name="key-ceremony",
+        label=_("Hold a key ceremony"),
+        hint=_("Custodians bring a key together at the key house, each with a component; pages follow it."),
+        function="keys",
+        action=Action.ADD,
+        form=Ceremony,
+        plan=_plan_ceremony,
+        permits=_permit_ceremony,
+        begun=_begin_ceremony,
+        needs_checker=always,
+        asks_why=True,
+        stops_at_refusal=True,
+        is_central=True,
+        worker=CEREMONY,
+    ),
+    Kind(
+        name="rotate-house-key",
+        label=_("Rotate the KEK or the signing key"),
+        hint=_(
+            "KEK: a new one is made, every key is wrapped under it, and the old one is destroyed once the copies have"
+            " proved to open. Signing key: the switch signs with the new one from its next start on."
+        ),
+        function="keys",
+        action=Action.ADD,
+        form=HouseRotation,
+        plan=_rotate_house_key,
+        needs_checker=always,
+        asks_why=True,
+        stops_at_refusal=True,
+        is_central=True,
+        worker=KEY_DESK,
+    ),
+]
