@@ -21,8 +21,10 @@ setup: $(BUILT)  ## install what is missing into .venv and build the extensions
 demo: setup  ## show the switch at work
 	@$(BIN)/cardswitch demo
 
-test: setup lint  ## lint, then the default test run
-	@$(RUN) -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+test: setup  ## the default test run, with the linters beside it
+	@$(MAKE) --no-print-directory lint & lint=$$!; \
+	$(RUN) -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder; tests=$$?; \
+	wait $$lint || { echo "make: the linters have found something: make lint"; exit 1; }; exit $$tests
 
 bench: setup  ## measure; prints machine, method and figures
 	@$(RUN) -m loadtests.bench

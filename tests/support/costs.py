@@ -22,29 +22,30 @@ from typing import NamedTuple
 import pytest
 
 LONGEST = (
-    "end_to_end/test_key_rotation.py",
-    "end_to_end/test_keys_leave_no_trace.py",
     "browser/test_working_day.py",
-    "browser/test_first_day.py",
     "crash/test_kill_switch.py",
-    "properties/test_business.py",
+    "browser/test_first_day.py",
     "unit/cardswitch/test_demo.py",
-    "end_to_end/test_admin_commands.py",
     "end_to_end/test_replay_shopping_year.py",
-    "unit/admin/test_fuzz_api.py",
-    "end_to_end/test_pos.py",
-    "end_to_end/test_year_reports.py",
-    "twin/test_twin_equality.py",
-    "twin/test_twin_rules.py",
-    "end_to_end/admin/test_card_desk.py",
-    "end_to_end/test_command_line.py",
-    "end_to_end/test_operation.py",
+    "end_to_end/test_key_rotation.py",
+    "properties/test_business.py",
+    "end_to_end/test_admin_commands.py",
     "unit/admin/test_hostile_input.py",
+    "twin/test_twin_rules.py",
+    "end_to_end/test_operation.py",
     "unit/admin/test_rights.py",
+    "end_to_end/test_year_reports.py",
+    "end_to_end/test_key_custody.py",
     "unit/admin/test_reports.py",
+    "unit/admin/test_fuzz_api.py",
+    "end_to_end/admin/test_card_desk.py",
+    "end_to_end/test_pos.py",
+    "twin/test_twin_equality.py",
     "unit/admin/test_following.py",
+    "end_to_end/test_keys_leave_no_trace.py",
+    "end_to_end/test_command_line.py",
 )
-"""Files below `tests/` that take ten seconds or more, by how long they take; the others follow as they are found."""
+"""Files below `tests/` that take some ten seconds or more; the others follow as they are found."""
 TESTS_SHOWN = 40
 
 

@@ -71,7 +71,7 @@ def test_a_batch_is_made_drawn_issued_activated_and_pays(shop, people):
     order(maria, "draw-cards", cards=f"{first}\n{second}", store_id=STORE_ID)
     assert (card_of(shop, first).status, card_of(shop, first).custody_store_id) == (CardStatus.DRAWN, STORE_ID)
     stock = words(maria.get("/card-stock").text)
-    assert "Type 30 68 2" in stock and "105.00" in stock and "Store 3 Type 30 2" in stock
+    assert "Type 30 68 2" in stock and "105.00" in stock and "68 3 Type 30 2" in stock
     shown = preview(maria, "issue-cards", cards=f"{first}\n{second}", value_minor="50", tender="1")
     assert "Fees ¥10.00" in words(shown).replace("CN¥", "¥") and "100.00" in words(shown)
     issued = order(maria, "issue-cards", cards=f"{first}\n{second}", value_minor="50", tender="1")
