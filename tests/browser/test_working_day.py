@@ -1,8 +1,9 @@
 """The working day of a card business, from an empty database on, in a real browser and by everybody's own hands.
 
 The tests of this file are the hours of one day and build upon each other.  What people read and press comes from the
-service's catalogs: `CARDSWITCH_DAY_LANGUAGE=en` runs the whole day in English; the second person reads the other
-language in any case.  `CARDSWITCH_PICTURES=folder` keeps a picture of each page.
+service's catalogs.  Everybody works in one language first and in the other one later, so that each role is at home in
+both; with `CARDSWITCH_DAY_LANGUAGE=en` the day begins in English.  `CARDSWITCH_PICTURES=folder` keeps a picture of each
+page.
 """
 
 from __future__ import annotations
@@ -45,6 +46,9 @@ NAMES = {
         "called back": "已电话核实",
         "stolen": "收银机被盗",
         "met": "与赵敏当面核对",
+        "member": "周雨",
+        "twice": "办了两次",
+        "campaign": "国庆促销",
     },
     "en": {
         "boss": "Zhang Wei",
@@ -65,6 +69,9 @@ NAMES = {
         "called back": "I called her back",
         "stolen": "The till was stolen",
         "met": "Checked with Zhao Min",
+        "member": "Zhou Yu",
+        "twice": "Enrolled twice",
+        "campaign": "Golden week",
     },
 }[LANGUAGE]
 """What people type."""
@@ -223,6 +230,7 @@ def test_the_card_desk_makes_draws_issues_and_activates_a_batch(day):
     today = datetime.now(UTC).date()
     refused = li.refused("make-cards", card_type=TYPE, first=FIRST, count=COUNT)
     assert refused
+    chen.speak(LANGUAGE)
     chen.go("/authorisations/new")
     from admin.cards.authorisation_form import Authorisation
 
@@ -273,6 +281,7 @@ def test_finance_recharges_and_gives_a_purchase_back(day):
 @pytest.mark.feature("HD-054", "HD-059", "HD-038", "HD-039", "K3-092", "K3-095", "GJ-024", "GJ-088")
 def test_a_lost_card_is_stopped_and_replaced(day):
     li, lost, new = day["li"], FIRST + 1, FIRST + GIVEN
+    li.speak(OTHER_LANGUAGE)
     card_page(li, lost)
     li.follow("Report loss")
     li.finish("report-loss")
@@ -292,12 +301,50 @@ def test_a_lost_card_is_stopped_and_replaced(day):
 def test_a_card_is_frozen_by_one_and_unfrozen_by_two(day):
     li, wang = day["li"], day["wang"]
     card = FIRST + 2
+    wang.speak(OTHER_LANGUAGE)
     li.order("freeze-cards", cards=card, reason=3, remark=NAMES["called"])
     stopped = day.till(TILL).sell(card, 1_00)
     assert (stopped.code, CardStatus(stopped.reply.detail)) == (ResponseCode.CARD_STATUS, CardStatus.FROZEN)
     place = li.order("unfreeze-cards", cards=card, is_done=False)
     wang.agree(place, NAMES["called back"])
     assert day.till(TILL).sell(card, 1_00).approved
+
+
+def test_somebody_who_enrolled_twice_becomes_one_member(day):
+    from admin.members.drafts import MemberForm
+
+    wang, numbers = day["wang"], []
+    for mobile in ("13800000001", "13900000002"):
+        wang.go("/members/new")
+        wang.fill(MemberForm, {"name": NAMES["member"], "mobile": mobile, "organisation_id": SHOP})
+        wang.press("Save")
+        numbers.append(wang.number_in_address())
+    stays, goes = numbers
+    wang.go(f"/members/{stays}/merge")
+    wang.field("Number of the record that ends").fill(str(goes))
+    wang.press("Preview")
+    wang.look("merge-preview")
+    wang.field("Reason").fill(NAMES["twice"])
+    wang.press("Merge")
+    assert wang.number_in_address() == stays
+    wang.go(f"/members?q={NAMES['member']}")
+    assert wang.page.locator(f"a[href='/members/{stays}']").count()
+
+
+def test_a_campaign_is_planned_and_called_off_once_whoever_presses_last(day):
+    from admin.campaigns import CampaignForm
+
+    wang, today = day["wang"], datetime.now(UTC).date()
+    wang.go("/campaigns/new")
+    days = {"from_date": today + timedelta(days=2), "until_date": today + timedelta(days=9)}
+    wang.fill(CampaignForm, {"name": NAMES["campaign"], **days})
+    wang.press("Save")
+    number = wang.number_in_address()
+    with wang.second_tab() as tab:
+        tab.go(f"/campaigns/{number}")
+        tab.press("Stop it")
+    refused = wang.turned_down("Stop it")
+    assert wang.say("This campaign has been stopped already.") in refused
 
 
 def test_the_till_closes_its_day_and_the_next_date_begins(day):
@@ -335,6 +382,7 @@ def test_an_alarm_rings_is_acknowledged_and_cleared_by_two(day):
 @pytest.mark.feature("HD-152")
 def test_a_key_is_rotated_by_two_and_the_key_desk(day):
     zhao, boss = day["zhao"], day["boss"]
+    zhao.speak(OTHER_LANGUAGE)
     zhao.go("/keys")
     zhao.go(f"/keys/{int(KeyPurpose.RECEIPT)}")
     zhao.follow("Rotate")
@@ -354,6 +402,7 @@ def test_a_store_manager_sees_his_store_and_nothing_else(day):
     sun.go("/terminals")
     assert sun.page.locator(f"a[href='/terminals/{TILL}']").count()
     assert not sun.page.locator(f"a[href='/terminals/{STOLEN_TILL}']").count()
+    sun.speak(OTHER_LANGUAGE)
     sun.denied(f"/terminals/{STOLEN_TILL}", 404)
     sun.denied("/users", 403)
     sun.denied("/documents/new/add-terminal", 403)
@@ -373,6 +422,7 @@ def test_an_auditor_reads_everything_and_changes_nothing(day):
     wu.sign_on(FIRST_PASSWORD)
     for address in ("/audit", "/audit/check", "/documents", "/entries", "/organisation", "/users", "/reports"):
         wu.go(address)
+    wu.speak(OTHER_LANGUAGE)
     for address in ("/users/new", "/documents/new/freeze-cards", "/authorisations/new"):
         wu.denied(address, 403)
 
@@ -380,6 +430,7 @@ def test_an_auditor_reads_everything_and_changes_nothing(day):
 @pytest.mark.feature("GJ-048")
 def test_a_report_says_what_the_day_was(day):
     qian = day["qian"]
+    qian.speak(OTHER_LANGUAGE)
     qian.go("/reports")
     qian.follow("Sales by store")
     sold = PRICE - GIVEN_BACK + 3 * 1_00  # the first sale, less what came back; a card each that was replaced, freed
@@ -393,6 +444,7 @@ def test_a_report_says_what_the_day_was(day):
 @pytest.mark.feature("VC-163", "VC-164")
 def test_the_dashboard_balances_and_the_log_has_everybody(day):
     boss = day["boss"]
+    boss.speak(OTHER_LANGUAGE)
     boss.go("/")
     boss.see("Equal")
     boss.look("dashboard-in-the-evening")

@@ -40,8 +40,8 @@ class Company:
             "CARDSWITCH_CONNECT": self.switch,
             "CARDSWITCH_OPERATOR_KEY": str(self.data / "operator.key"),
         }
-        self.looked_at: set[tuple[str, str]] = set()
-        """Kinds of pages that somebody has looked at closely, by language: once is enough."""
+        self.looked_at: set[str] = set()
+        """Kinds of pages that somebody has looked at closely: once will do, test_first_day looks in both languages."""
         self.shown: set[str] = set()
         """Pictures of docs/operating.md that were taken."""
         self._up: subprocess.Popen[bytes] | None = None

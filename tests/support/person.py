@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from time import sleep, time
-from typing import Any
+from typing import Any, Self
 
 import pyotp
 from axe_playwright_python.sync_playwright import Axe
@@ -92,6 +92,14 @@ class Person:
         said = catalog(self.language).gettext(text)
         return said % values if values else said
 
+    def speak(self, language: str) -> None:
+        """Read on in another language, by the link at the head of each page."""
+        if DOCS_PICTURES:  # all in one language
+            return
+        self._click(self.page.locator(f"header a[href^='/language/{language}?']").first)
+        self.language = language
+        self.page.locator(f"html[lang^={language}]").wait_for(state="attached")
+
     def money(self, amount_minor: int) -> str:
         """An amount as the person's pages write it."""
         before = locale_now.set(self.language)
@@ -125,6 +133,29 @@ class Person:
         self.see("You may not do this" if status == 403 else "There is nothing here")
         self.look(f"error-{status}")
 
+    def turned_down(self, label: str) -> str:
+        """Press a button for what cannot be done any more; the words of the page that says so."""
+        with self._measured(), self.page.expect_response(lambda answer: answer.request.method == "POST") as answered:
+            self.page.get_by_role("button", name=self.say(label), exact=True).first.click()
+            self.see("This cannot be done")
+        assert answered.value.status == 409
+        self.look("error-409")
+        return self.page.locator("main").inner_text()
+
+    @contextmanager
+    def second_tab(self) -> Iterator[Self]:
+        """The same person in another tab, until the block ends."""
+        first, self.page = self.page, self.context.new_page()
+        try:
+            yield self
+        finally:
+            self.page.close()
+            self.page = first
+
+    def number_in_address(self) -> int:
+        """Of what the page shows."""
+        return int(self.page.url.rpartition("/")[2])
+
     def press(self, label: str, **values: object) -> None:
         """Press a button."""
         self._click(self.page.get_by_role("button", name=self.say(label, **values), exact=True).first)
@@ -152,9 +183,9 @@ class Person:
         path = self.page.url.removeprefix(self.company.address).partition("?")[0]
         kind = re.sub(r"/(\d+|[a-z2-7]{26})(?=/|$)", "/one", path)
         what = name or kind.strip("/").replace("/", "-") or "dashboard"
-        if (self.language, what) in self.company.looked_at:
+        if what in self.company.looked_at:
             return
-        self.company.looked_at.add((self.language, what))
+        self.company.looked_at.add(what)
         with self._measured():
             violations = AXE.run(self.page, options=AXE_OPTIONS).response["violations"]
             if PICTURES:
