@@ -170,7 +170,9 @@ def generator_of(switch: Switch, terminals: Iterable[Terminal], window: int) -> 
             link.close()
 
 
-def open_cards(switch: Switch, cards: CardRange, card_type: int = CARD_TYPE) -> float:
+def open_cards(
+    switch: Switch, cards: CardRange, card_type: int = CARD_TYPE, *, rate_per_s: float = SETUP_RATE_PER_S
+) -> float:
     """Open every card and credit its opening balance; seconds taken."""
     terminals = switch.add_terminals(SETUP_LINKS, Right.PAY | Right.CREDIT | Right.CONFIGURE)
     start_s = time.monotonic()
@@ -180,9 +182,7 @@ def open_cards(switch: Switch, cards: CardRange, card_type: int = CARD_TYPE) -> 
             open_card_plan(cards, today, now_ms(), card_type),
             credit_plan(cards, today, now_ms(), OPENING_MINOR),
         ):
-            result = generator.run(
-                plan, duration_s=SETUP_SECONDS_MAX, message_count=cards.count, rate_per_s=SETUP_RATE_PER_S
-            )
+            result = generator.run(plan, duration_s=SETUP_SECONDS_MAX, message_count=cards.count, rate_per_s=rate_per_s)
             expect_all_approved(result, cards.count)
     return time.monotonic() - start_s
 

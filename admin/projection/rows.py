@@ -10,8 +10,9 @@ whole batch is read and the tables are asked once (`settle`).
 from __future__ import annotations
 
 import struct
+from collections import defaultdict
 from collections.abc import Callable, Iterable
-from operator import add, itemgetter
+from operator import itemgetter
 from typing import Any
 
 from admin.errors import JournalError
@@ -89,11 +90,12 @@ _VALUE_COLUMN, _BALANCE_COLUMN, _POINTS_COLUMN, _ACCOUNT_COLUMN = (
 _PART_COLUMN = 2
 _TOTALS_KEY = itemgetter(*(entries.columns.keys().index(column.name) for column in daily_totals.primary_key.columns))
 _TOTALS_NUMBERS = itemgetter(
+    _PART_COLUMN,
     *(
         entries.columns.keys().index(column.name)
         for column in daily_totals.columns
         if not column.primary_key and column.name != "entry_count"
-    )
+    ),
 )
 APPROVED = frozenset({int(ResponseCode.APPROVED), int(ResponseCode.PARTIAL)})
 KNOWN_MAX = 400_000
@@ -168,8 +170,11 @@ class Batch:
             touched: dict[int, list[int]] = {}
             cards: list[tuple[int, int]] = []
             row_number = len(rows)
-            if image_count:
-                self._read_images(body, reply_at + (reply_bytes + 7 & ~7), at + size, row_number, touched, cards)
+            images_at, end_at = reply_at + (reply_bytes + 7 & ~7), at + size
+            if image_count == 1 and body[images_at] == _ACCOUNT_KIND:  # most entries: the short way
+                self._read_account(body, images_at, end_at, row_number, touched)
+            elif image_count:
+                self._read_images(body, images_at, end_at, row_number, touched, cards)
             first = (sequence, 0, time_ms, date, terminal_id, stores.get(terminal_id, 0), type_, operation, code)
             money = (amount, due, discount, recharged)
             last = (header[10], header[11], receipt_code)
@@ -207,17 +212,7 @@ class Batch:
             kind = body[at]
             image_end = at + _RECORD_BYTES[kind]
             if kind == _ACCOUNT_KIND:
-                number, balance, points = _ACCOUNT.unpack_from(body, at)
-                before = known.accounts.get(number)
-                if before is None:
-                    self.unsettled_accounts.setdefault(number, row_number)
-                    before = _NO_VALUE
-                known.accounts[number] = (balance, points)
-                mine = touched.setdefault(number, [0, 0, 0])
-                mine[0] += balance - before[0]
-                mine[1] = balance
-                mine[2] += points - before[1]
-                images[kind][number] = body[at:image_end]
+                self._read_account(body, at, image_end, row_number, touched)
             elif kind < FIRST_WIDE_KEY_KIND:
                 (number,) = _I64.unpack_from(body, at + _KEY_OFFSET)
                 images[kind][number] = body[at:image_end]
@@ -234,6 +229,21 @@ class Batch:
                 if kind in _POINTS_KINDS:
                     self._read_points(body, at, row_number, touched, is_gone)
             at = image_end
+
+    def _read_account(self, body: bytes, at: int, end: int, row_number: int, touched: dict[int, list[int]]) -> None:
+        number, balance, points = _ACCOUNT.unpack_from(body, at)
+        before = self._known.accounts.get(number)
+        if before is None:
+            self.unsettled_accounts.setdefault(number, row_number)
+            before = _NO_VALUE
+        self._known.accounts[number] = (balance, points)
+        if (mine := touched.get(number)) is None:
+            touched[number] = [balance - before[0], balance, points - before[1]]
+        else:
+            mine[0] += balance - before[0]
+            mine[1] = balance
+            mine[2] += points - before[1]
+        self.images[_ACCOUNT_KIND][number] = body[at:end]
 
     def _read_points(self, body: bytes, at: int, row_number: int, touched: dict[int, list[int]], is_gone: bool) -> None:
         """Points in a purse of another category, or that wait; visits are no points."""
@@ -333,11 +343,11 @@ class Batch:
 
     def daily_totals(self) -> list[Row]:
         """Sums of the batch's entries, once they are settled: rows of the table `daily_totals`."""
-        sums: dict[Row, list[int]] = {}
+        groups: defaultdict[Row, list[Row]] = defaultdict(list)
         for row in self.entries:
-            key, numbers = _TOTALS_KEY(row), _TOTALS_NUMBERS(row)
-            if (mine := sums.get(key)) is None:
-                mine = sums[key] = [0] * (1 + len(numbers))
-            mine[0] += row[_PART_COLUMN] == 0
-            mine[1:] = map(add, mine[1:], numbers)
-        return [(*key, *mine) for key, mine in sums.items()]
+            groups[_TOTALS_KEY(row)].append(_TOTALS_NUMBERS(row))
+        totals = []
+        for key, rows in groups.items():
+            parts, *numbers = zip(*rows, strict=True)
+            totals.append((*key, parts.count(0), *map(sum, numbers)))
+        return totals
