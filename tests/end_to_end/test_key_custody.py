@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from hsm._cipher import check_value
 from hsm._memory import KeyPage
+from tests.support import nursery
 from tests.support.key_shop import OFFICERS
 from tests.support.switch_process import ROOT, run_cardswitch
 
@@ -61,7 +62,7 @@ def enter(check, lines, custodians="Ma Li,Bo Wu"):
 
 
 def run(*words, status=0):
-    ended = run_cardswitch("keys", *words)
+    ended = nursery.run(["cardswitch", "keys", *map(str, words)], folder=ROOT, environment=os.environ)
     assert ended.returncode == status, ended.stdout + ended.stderr
     assert "Traceback" not in ended.stderr
     return ended.stdout + ended.stderr
