@@ -37,6 +37,8 @@ PICTURE_WIDTH, PICTURE_HEIGHT_MIN, PICTURE_HEIGHT_MAX, PICTURE_COLOURS = 1100, 5
 TIMEOUT_MS = 30_000
 STEP_S = 30
 """Of dynamic passwords."""
+TYPING_S = 5
+"""Until a code that was read has reached the service, however busy the machine."""
 LOOKS_MAX, LOOK_S = 40, 0.25
 AXE, AXE_OPTIONS = Axe(), {"resultTypes": ["violations"]}
 VIEWPORT: ViewportSize = {"width": 1280, "height": 900}
@@ -273,10 +275,13 @@ class Person:
         self.press("Go on")
 
     def _next_code(self) -> str:
-        """A code that was not given before; the service takes those of half a minute before and after, too."""
-        while self._step >= (last := int(time()) // STEP_S + 1):
+        """A code that was not given before; the service takes those of half a minute before and after, too.
+
+        The oldest of them that is still taken when it arrives, so that the next ones need not be waited for.
+        """
+        while self._step >= int(time()) // STEP_S + 1:
             sleep(1)
-        self._step = max(self._step + 1, last - 2)
+        self._step = max(self._step + 1, int(time() + TYPING_S) // STEP_S - 1)
         return pyotp.TOTP(self._secret).at(for_time=self._step * STEP_S)
 
     # ------------------------------------------------------------------- documents
