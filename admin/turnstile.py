@@ -26,6 +26,8 @@ from pathlib import Path
 
 GATE_SUFFIX, TURN_SUFFIX = ".gate", ".turn"
 FILE_MODE = 0o600
+_THREADS: dict[Path, set[int]] = {}
+"""Of this process, by database: those that have a turn. One at a time, unless somebody begins within his own."""
 
 
 class Turnstile:
@@ -34,8 +36,7 @@ class Turnstile:
     def __init__(self, database: Path) -> None:
         self._gate = database.with_name(database.name + GATE_SUFFIX)
         self._turn = database.with_name(database.name + TURN_SUFFIX)
-        self._threads: set[int] = set()
-        """Those that have a turn: one at a time, unless somebody begins within his own."""
+        self._threads = _THREADS.setdefault(database.absolute(), set())
 
     def enter(self) -> Turn:
         """Wait for everybody who came before, however long each takes."""

@@ -295,17 +295,17 @@ TAKE_AND_DIE = """
 import os, sys
 from admin.members import importer, taking
 left = int(sys.argv[1])
-plain = taking.insert_members
+plain = taking.Taker._move
 def dying(*arguments):
     global left
     left -= 1
-    plain(*arguments)
     if left == 0:
         os.kill(os.getpid(), 9)
-taking.insert_members = dying
+    plain(*arguments)
+taking.Taker._move = dying
 sys.exit(importer.main())
 """
-"""An importer that is killed in its n-th transaction, with rows written and not committed."""
+"""An importer that is killed in its n-th transaction, with members written and the place behind them not."""
 
 
 def test_killed_in_any_transaction_it_takes_each_row_over_once(office, clerk, tmp_path):

@@ -115,11 +115,12 @@ def test_a_turn_ends_with_the_transaction_also_when_it_is_rolled_back(two, path)
 
 
 def test_a_transaction_within_another_one_is_an_error_at_once(two):
-    _, pages = two
+    follower, pages = two
     with pages.write() as session:
         session.execute(text("INSERT INTO notes VALUES ('without')"))
-        with pytest.raises(RuntimeError, match="of this thread"), pages.write() as within:
-            within.execute(text("SELECT 1"))
+        for database in (pages, follower):
+            with pytest.raises(RuntimeError, match="of this thread"), database.write() as within:
+                within.execute(text("SELECT 1"))
     note(pages, "page")
 
 
