@@ -34,6 +34,12 @@ REASON_LENGTH_MAX = 200
 STEP_UP = "step-up."
 """Names of the parameters that say for which actions a module asks for a fresh dynamic password."""
 
+ISSUE_ALONE_CARDS = "issue_alone_cards"
+ISSUE_ALONE_AMOUNT = "issue_alone_amount"
+PAYOUT_ALONE_AMOUNT = "payout_alone_amount"
+MINOR_UNITS = 100
+"""Of a whole unit of the currency, in which people set bounds."""
+
 _ = str
 
 
@@ -81,6 +87,7 @@ class ChoiceParameter:
         return text
 
 
+WHOLE_UNITS = _("whole units of the currency")
 Parameter = NumberParameter | ChoiceParameter
 INSTALLED = _("Modules of this installation")
 SIGN_IN, MODULES, LISTS, INTERFACES = _("Signing on"), _("Fresh dynamic password"), _("Lists"), _("Interfaces")
@@ -93,6 +100,7 @@ SWITCHABLE = (
     *("abnormal", "blacklist", "media", "reports", "pay", "tokens", "webhooks"),
 )
 """Modules that an installation can do without: switched off, nobody has their rights, and what they kept stays."""
+SECOND_PERSON = _("Second person")
 STANDARD, CHANGES, EVERYTHING = "standard", "changes", "everything"
 STEP_UP_CHOICES = {
     STANDARD: _("For what the table of rights marks"),
@@ -112,6 +120,13 @@ def parameters_of(settings: Settings) -> dict[str, Parameter]:
         ("step_up_minutes", _("A fresh dynamic password is good for"), _("minutes"), 1, 60, settings.step_up_minutes),
     )
     found: list[Parameter] = [NumberParameter(*row, SIGN_IN) for row in numbers]
+    alone = (
+        # More is a corporate order, not a sale at the desk.  0: always two.
+        (ISSUE_ALONE_CARDS, _("One person issues in one document at most"), _("cards"), 0, 10_000, 100),
+        (ISSUE_ALONE_AMOUNT, _("One person issues cards with a value of at most"), WHOLE_UNITS, 0, 1_000_000, 10_000),
+        (PAYOUT_ALONE_AMOUNT, _("One person pays out in one document at most"), WHOLE_UNITS, 0, 100_000, 200),
+    )
+    found += [NumberParameter(*row, SECOND_PERSON) for row in alone]
     found += [
         ChoiceParameter(STEP_UP + function.name, function.label, STEP_UP_CHOICES, STANDARD, MODULES)
         for function in FUNCTIONS.values()

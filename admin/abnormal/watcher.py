@@ -12,7 +12,6 @@ import signal
 import sys
 import threading
 from types import FrameType
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import structlog
 from sqlalchemy import CursorResult, func, select, update
@@ -20,9 +19,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from admin.database import Database
+from admin.documents.bounds import zone_of
 from admin.errors import AdminError
 from admin.models.journal import PART_BITS, entries
-from admin.models.mirror import switches
 from admin.models.security import AbnormalHit, AbnormalRule, AbnormalState, TerminalActivity, WatchPosition
 from admin.reports.schedules import Timer, run_until
 from admin.service import Service
@@ -59,7 +58,7 @@ class Watcher:
                 return True  # another watcher has looked at these
             span = Span(after, last)
             self._note_terminals(session, span)
-            zone = _zone(session)
+            zone = zone_of(session)
             for rule in session.scalars(select(AbnormalRule).where(AbnormalRule.is_enabled)).all():
                 for finding in PATTERNS[rule.pattern].find(session, rule, span, zone):
                     _raise(session, rule, finding)
@@ -137,16 +136,6 @@ def _raise(session: Session, rule: AbnormalRule, finding: Finding) -> None:
         )
     )
     session.flush()
-
-
-def _zone(session: Session) -> ZoneInfo:
-    """The switch's time zone, in which its stores tell the time."""
-    for name in session.scalars(select(switches.c.timezone)):
-        try:
-            return ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError):
-            log.warning("the switch's time zone is not known here", zone=name)
-    return ZoneInfo("UTC")
 
 
 def main() -> int:

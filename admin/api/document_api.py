@@ -112,6 +112,17 @@ class Skipped(msgspec.Struct):
     why: str
 
 
+class Bound(msgspec.Struct):
+    """How much somebody may do without a second person: minor units, hundredths of points, or cards."""
+
+    label: str
+    measure: str
+    most: int
+    used_today: int
+    wanted: int
+    is_exceeded: bool
+
+
 class Preview(msgspec.Struct):
     """What a document would do."""
 
@@ -119,6 +130,7 @@ class Preview(msgspec.Struct):
     request_count: int
     amount_minor: int
     needs_second_person: bool
+    bounds: list[Bound]
     requests: list[PlannedRequest]
     skipped: list[Skipped]
     skipped_count: int
@@ -319,7 +331,11 @@ def make_handlers(kind: Kind[Any]) -> list[Any]:
                 item_count=planning.item_count,
                 request_count=len(planning.orders),
                 amount_minor=planning.amount_minor,
-                needs_second_person=kind.needs_checker(planning, form),
+                needs_second_person=kind.waits(planning, form),
+                bounds=[
+                    Bound(one.label, one.measure, one.most, one.used, one.wanted, one.is_exceeded)
+                    for one in kind.bounds_of(planning, form)
+                ],
                 requests=[
                     PlannedRequest(
                         request.user.card_number(order.card_number) if order.card_number else "",

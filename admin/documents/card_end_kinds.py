@@ -14,6 +14,7 @@ from admin.errors import RefusedError
 from admin.forms import entry
 from admin.i18n import translate
 from admin.models.mirror import cards
+from admin.parameters import MINOR_UNITS, PAYOUT_ALONE_AMOUNT
 from switch.protocol.card_terms import (
     CardOperation,
     CardStatus,
@@ -27,6 +28,7 @@ from switch.protocol.card_terms import (
 from switch.protocol.lifecycle import LIVE, TRANSITIONS
 from switch.protocol.messages import MessageType
 
+from .bounds import AloneBound, Measure
 from .card_planning import (
     FEES,
     FEES_LABEL,
@@ -41,8 +43,6 @@ from .card_planning import (
 from .kind import Kind, Planning, always
 
 _ = str
-RETURN_ALONE_MINOR_MAX = 20_000
-"""Above so much cash that is paid out by one document a second person must agree."""
 PAID_OUT = _("Paid out")
 WRITTEN_OFF = _("Written off")
 
@@ -172,8 +172,9 @@ def _plan_return(planning: Planning, form: Cards) -> None:
         planning.sums_minor[FEES_LABEL] += fees_minor
 
 
-def _pays_much(planning: Planning, _form: Cards) -> bool:
-    return planning.amount_minor > RETURN_ALONE_MINOR_MAX
+def _payout_bounds(planning: Planning, _form: Cards) -> list[AloneBound]:
+    most_minor = planning.parameter(PAYOUT_ALONE_AMOUNT) * MINOR_UNITS
+    return [AloneBound(_("Cash paid out by one document"), Measure.MONEY, planning.amount_minor, most_minor)]
 
 
 def _value_left(planning: Planning, card: Row[Any]) -> int:
@@ -221,7 +222,7 @@ KINDS: list[Kind[Any]] = [
         function="cards",
         form=Cards,
         plan=_plan_return,
-        needs_checker=_pays_much,
+        bounds=_payout_bounds,
     ),
     Kind(
         name="void-cards",

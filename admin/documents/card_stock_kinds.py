@@ -18,6 +18,7 @@ from admin.i18n import translate
 from admin.models.authorisations import Task
 from admin.models.documents import Document
 from admin.models.mirror import accounts, cards, organisations
+from admin.parameters import ISSUE_ALONE_AMOUNT, ISSUE_ALONE_CARDS, MINOR_UNITS
 from admin.rights import Action
 from admin.store_names import store_choices
 from switch.protocol.card_terms import (
@@ -34,6 +35,7 @@ from switch.protocol.lifecycle import TRANSITIONS
 from switch.protocol.limits import CARD_NUMBER_MAX, CARD_NUMBER_MIN
 from switch.protocol.terms import NO_LIMIT
 
+from .bounds import AloneBound, Measure
 from .card_planning import (
     FEES_LABEL,
     NOT_SO,
@@ -48,10 +50,6 @@ from .card_planning import (
 from .kind import CARDS_MAX, Kind, Planning
 
 _ = str
-ISSUE_ALONE_CARDS_MAX = 100
-"""Above so many cards in one document a second person must agree: that is a corporate order, not a sale at the desk."""
-ISSUE_ALONE_MINOR_MAX = 1_000_000
-"""Above so much value that cards are issued with, likewise."""
 FIRST_HINT = _("With its check digit, where the numbers have one.")
 
 
@@ -290,8 +288,12 @@ def _must_issue(planning: Planning, _form: Issue) -> None:
         raise RefusedError("Making and issuing are two rights: you may make cards, not issue them.")
 
 
-def _issues_much(planning: Planning, _form: Any) -> bool:
-    return planning.item_count > ISSUE_ALONE_CARDS_MAX or planning.amount_minor > ISSUE_ALONE_MINOR_MAX
+def _issue_bounds(planning: Planning, _form: Any) -> list[AloneBound]:
+    cards_max, minor_max = planning.parameter(ISSUE_ALONE_CARDS), planning.parameter(ISSUE_ALONE_AMOUNT) * MINOR_UNITS
+    return [
+        AloneBound(_("Cards of one document"), Measure.CARDS, planning.item_count, cards_max),
+        AloneBound(_("Value that they are issued with"), Measure.MONEY, planning.amount_minor, minor_max),
+    ]
 
 
 # ------------------------------------------------------------------------- authorisation
@@ -352,7 +354,7 @@ KINDS: list[Kind[Any]] = [
         function="cards",
         form=IssueCards,
         plan=_plan_issue,
-        needs_checker=_issues_much,
+        bounds=_issue_bounds,
         permits=_take,
     ),
     Kind(
@@ -363,7 +365,7 @@ KINDS: list[Kind[Any]] = [
         action=Action.ADD,
         form=MakeAndIssue,
         plan=_plan_new(CardOperation.MAKE_AND_ISSUE),
-        needs_checker=_issues_much,
+        bounds=_issue_bounds,
         permits=_take,
     ),
 ]

@@ -15,13 +15,15 @@ from admin.access import Visitor
 from admin.errors import RefusedError
 from admin.forms import Kind as FieldKind
 from admin.forms import declared
-from admin.models.documents import Document, DocumentState, DocumentStep, StepState
+from admin.models.documents import AloneUse, Document, DocumentState, DocumentStep, StepState
 from admin.models.journal import JournalPosition
 from admin.models.mirror import stores
+from admin.models.people import User
 from admin.references import References
 from admin.rights import Action
 from admin.service import Service
 
+from .bounds import AloneBound, day_of
 from .kind import Kind, Order, Planning
 from .registry import KINDS
 
@@ -220,7 +222,7 @@ class Desk:
     # ------------------------------------------------------------------- within
 
     def _planning(self, session: Session) -> Planning:
-        return Planning(session, self._visitor, self._references, self._service.now())
+        return Planning(session, self._visitor, self._references, self._service.now(), self._service.parameters)
 
     def _permit_again(self, session: Session, document: Document) -> None:
         kind = KINDS[document.kind]
@@ -244,7 +246,11 @@ class Desk:
         document.item_count, document.amount_minor = planning.item_count, planning.amount_minor
         if kind.prepared is not None:
             kind.prepared(session, self._service, document, planning)
-        waits = kind.needs_checker(planning, form)
+        # What one person submits at the same time is counted one after the other: bounds per day hold.
+        session.execute(select(User.id).where(User.id == self._visitor.user_id).with_for_update())
+        bounds = kind.bounds_of(planning, form)
+        waits = kind.waits(planning, form)
+        session.add_all(self._uses(session, document, bounds) if not waits else ())
         document.state = DocumentState.SUBMITTED if waits else DocumentState.RUNNING
         rows = [self._step(document.id, number, order) for number, order in enumerate(planning.orders, 1)]
         for start in range(0, len(rows), INSERTED_AT_ONCE):
@@ -252,6 +258,18 @@ class Desk:
         if kind.begun is not None:
             kind.begun(session, document, form)
         self._note(session, "submit" if waits else "send", document)
+
+    def _uses(self, session: Session, document: Document, bounds: Sequence[AloneBound]) -> Iterator[AloneUse]:
+        day = day_of(session, self._service.now())
+        for one in bounds:
+            if one.is_daily and one.wanted:
+                yield AloneUse(
+                    document_id=document.id,
+                    measure=one.measure,
+                    user_id=self._visitor.user_id,
+                    day=day,
+                    amount=one.wanted,
+                )
 
     def _step(self, document_id: int, number: int, order: Order) -> dict[str, Any]:
         body = order.body

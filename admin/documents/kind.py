@@ -28,7 +28,10 @@ from admin.rights import Action
 from switch.protocol.layout import Packed
 from switch.protocol.messages import REQUESTS, MessageType
 
+from .bounds import AloneBound
+
 if TYPE_CHECKING:
+    from admin.parameters import Parameters
     from admin.service import Service
 
 F = TypeVar("F", bound=msgspec.Struct)
@@ -63,7 +66,10 @@ class Order:
 class Planning:
     """Makes the plan: a kind reads its form, asks the database through here, and adds requests."""
 
-    def __init__(self, session: Session, visitor: Visitor, references: References, now: datetime) -> None:
+    def __init__(
+        self, session: Session, visitor: Visitor, references: References, now: datetime, parameters: Parameters
+    ) -> None:
+        self._parameters = parameters
         self.session = session
         self.visitor = visitor
         self.references = references
@@ -78,6 +84,10 @@ class Planning:
         """What a kind counts for itself while it plans, for its `permits`."""
         self.store_id: int | None = None
         """Store whose terminal must send it (what one terminal did, only that one takes back); None: the maker's."""
+
+    def parameter(self, name: str) -> int:
+        """A number that administrators set, as it holds now."""
+        return self._parameters.number(name, self.now)
 
     @property
     def context(self) -> FormContext:
@@ -269,6 +279,8 @@ class Kind(Generic[F]):
     """What it does, in a sentence, for the page."""
     action: Action = Action.CHANGE
     needs_checker: Callable[[Planning, F], bool] = never
+    bounds: Callable[[Planning, F], list[AloneBound]] | None = None
+    """What one person may do alone; beyond any of them a second one must agree."""
     permits: Callable[[Planning, Document, F], None] | None = None
     """Asked when it is submitted (with its plan), and again when it is approved or tried again (without one).
 
@@ -298,8 +310,16 @@ class Kind(Generic[F]):
         from admin.rights import right
 
         right(self.function, self.action)
-        if self.needs_checker is not never:
+        if self.needs_checker is not never or self.bounds is not None:
             right(self.function, Action.APPROVE)
+
+    def bounds_of(self, planning: Planning, form: F) -> list[AloneBound]:
+        """The bounds that hold for a plan; none for most kinds."""
+        return [] if self.bounds is None else self.bounds(planning, form)
+
+    def waits(self, planning: Planning, form: F) -> bool:
+        """Whether a plan waits for a second person."""
+        return self.needs_checker(planning, form) or any(one.is_exceeded for one in self.bounds_of(planning, form))
 
 
 def _(text: str) -> str:

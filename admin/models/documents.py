@@ -94,6 +94,22 @@ class Document(Base):
     )
 
 
+class AloneUse(Base):
+    """What a document took of its maker's bounds per day: it went without a second person."""
+
+    __tablename__ = "alone_uses"
+
+    document_id: Mapped[int] = mapped_column(ForeignKey("documents.id"), primary_key=True)
+    measure: Mapped[str] = mapped_column(String(8), primary_key=True)
+    """money (minor units) or points (hundredths)."""
+    user_id: Mapped[int] = mapped_column(BigInt)
+    day: Mapped[int]
+    """Days since 1970-01-01, at the stores."""
+    amount: Mapped[int] = mapped_column(BigInt)
+
+    __table_args__ = (Index("ix_alone_uses_user", "user_id", "day"),)
+
+
 class DocumentStep(Base):
     """One request of a document."""
 

@@ -23,6 +23,9 @@ class OperatorLimit(Base):
     """Sum of one document of money; above it a second person must agree."""
     points_hundredths_max: Mapped[int] = mapped_column(BigInt)
     """Sum of one adjustment of points, whichever its sign."""
+    money_minor_day_max: Mapped[int] = mapped_column(BigInt)
+    """Sum of all documents of a day that went without a second person; above it one must agree."""
+    points_hundredths_day_max: Mapped[int] = mapped_column(BigInt)
 
 
 class OrderState(enum.StrEnum):

@@ -18,7 +18,7 @@ from admin.rights import Action
 from switch.protocol.messages import MessageType, RechargeChannel
 from switch.protocol.terms import AMOUNT_MINOR_MAX
 
-from .limits import money_above_limit
+from .limits import money_bounds
 from .mending_kinds import ReverseForm
 from .rows import NOT_AN_AMOUNT, card_rows, scaled, usable_card
 
@@ -188,7 +188,7 @@ KINDS: list[Kind[Any]] = [
         action=Action.ADD,
         form=Recharge,
         plan=_plan_recharge,
-        needs_checker=money_above_limit,
+        bounds=money_bounds,
         undo=reversed_by_desk,
     ),
     Kind(
@@ -199,7 +199,7 @@ KINDS: list[Kind[Any]] = [
         action=Action.ADD,
         form=RechargeList,
         plan=_plan_list,
-        needs_checker=money_above_limit,
+        bounds=money_bounds,
         undo=reversed_by_desk,
     ),
     Kind(
@@ -210,7 +210,7 @@ KINDS: list[Kind[Any]] = [
         action=Action.ADD,
         form=Transfer,
         plan=_plan_transfer,
-        needs_checker=money_above_limit,
+        bounds=money_bounds,
         asks_why=True,
         undo=_moved_back,
     ),

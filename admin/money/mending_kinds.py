@@ -19,7 +19,7 @@ from switch.protocol.layout import Packed
 from switch.protocol.messages import REQUESTS, CreditRequest, MessageType, RefundLine
 from switch.protocol.terms import AMOUNT_MINOR_MAX, LINE_COUNT_MAX
 
-from .limits import money_above_limit
+from .limits import money_bounds
 from .rows import rows_of, scaled, usable_card, whole
 
 _ = str
@@ -192,7 +192,7 @@ KINDS: list[Kind[Any]] = [
         action=Action.ADD,
         form=Refund,
         plan=_plan_refund,
-        needs_checker=money_above_limit,
+        bounds=money_bounds,
         asks_why=True,
     ),
     Kind(
@@ -203,7 +203,7 @@ KINDS: list[Kind[Any]] = [
         action=Action.ADD,
         form=ReverseForm,
         plan=_plan_reverse,
-        needs_checker=money_above_limit,
+        bounds=money_bounds,
         asks_why=True,
     ),
     Kind(
@@ -214,7 +214,7 @@ KINDS: list[Kind[Any]] = [
         action=Action.ADD,
         form=MoveRecharge,
         plan=_plan_move,
-        needs_checker=money_above_limit,
+        bounds=money_bounds,
         asks_why=True,
         stops_at_refusal=True,
     ),

@@ -66,7 +66,7 @@ def _read(request: Request[Visitor, Any, Any], text: str) -> Response[Any]:
     counts: Counter[int] = Counter()
     possible: Counter[str] = Counter()
     with state.service.database.read() as session:
-        planning = Planning(session, visitor, state.references, state.service.now())
+        planning = Planning(session, visitor, state.references, state.service.now(), state.service.parameters)
         names = [kind.name for _label, kinds in groups_for(visitor) for kind in kinds if card_field(kind) == "cards"]
         try:
             for card in planning.cards(text):

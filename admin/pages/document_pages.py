@@ -259,7 +259,8 @@ def _preview(kind: Kind[Any], planning: Planning, form: msgspec.Struct, texts: d
         "skipped": planning.skipped,
         "skipped_count": planning.skipped_count,
         "digest": planning.digest.hex(),
-        "waits": kind.needs_checker(planning, form),
+        "waits": kind.waits(planning, form),
+        "bounds": kind.bounds_of(planning, form),
     }
 
 

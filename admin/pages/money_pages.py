@@ -12,13 +12,14 @@ from litestar.response import Template
 from sqlalchemy.orm import Session
 
 from admin.access import Visitor, needs
+from admin.documents.bounds import Measure
 from admin.documents.registry import KINDS
 from admin.errors import RefusedError
 from admin.forms import Bound, FormContext, bind, fields_of
 from admin.i18n import translate
 from admin.lists.entries import EntryRow
 from admin.money.kinds import CHANNELS
-from admin.money.limits import LimitForm, limits_seen, set_limit
+from admin.money.limits import LimitForm, limit_of, limits_seen, set_limit, used_today
 from admin.money.repairs import REPAIRS
 from admin.points.ledger import MONEY_TYPES, channels_of
 from admin.rights import Action
@@ -100,10 +101,17 @@ def _set_limits(request: Request[Visitor, Any, Any], texts: dict[str, list[str]]
 def _limits(request: Request[Visitor, Any, Any], bound: Bound[Any] | None, problem: str) -> Template:
     with request.app.state.service.database.read() as session:
         context = FormContext(session, request.user, request.app.state.references)
+        own, now = limit_of(session, request.user.user_id), request.app.state.service.now()
+        used_minor = used_today(session, request.user, now, Measure.MONEY)
+        used_hundredths = used_today(session, request.user, now, Measure.POINTS)
         return page(
             request,
             "money_limits.html",
             rows=limits_seen(session, request.user),
+            used_minor=used_minor,
+            used_hundredths=used_hundredths,
+            left_minor=max(0, own.money_minor_day_max - used_minor),
+            left_hundredths=max(0, own.points_hundredths_day_max - used_hundredths),
             fields=fields_of(LimitForm, context, bound),
             problem=problem,
             may_change=request.user.may("money", Action.APPROVE),

@@ -14,7 +14,7 @@ from admin.forms import entry
 from admin.i18n import translate
 from admin.models.mirror import accounts, gifts, points_categories
 from admin.money.kinds import reversed_by_desk
-from admin.money.limits import points_above_limit
+from admin.money.limits import points_bounds
 from admin.money.rows import card_rows, plain, scaled, usable_card
 from admin.rights import Action
 from switch.protocol.messages import MessageType
@@ -190,7 +190,7 @@ KINDS: list[Kind[Any]] = [
         action=Action.ADD,
         form=Adjust,
         plan=_plan_adjust,
-        needs_checker=points_above_limit,
+        bounds=points_bounds,
         asks_why=True,
     ),
     Kind(
@@ -201,7 +201,7 @@ KINDS: list[Kind[Any]] = [
         action=Action.ADD,
         form=AdjustList,
         plan=_plan_adjust_list,
-        needs_checker=points_above_limit,
+        bounds=points_bounds,
         asks_why=True,
     ),
     Kind(
