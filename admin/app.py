@@ -79,6 +79,7 @@ from .pages import (
     price_pages,
     proof_pages,
     query_pages,
+    refund_pages,
     report_pages,
     role_pages,
     rule_pages,
@@ -250,6 +251,7 @@ def create_app(
         day_pages,
         organisation_pages,
         dealer_pages,
+        refund_pages,
         report_pages,
         submission_pages,
         query_pages,
@@ -351,6 +353,7 @@ def make_environment() -> Environment:
         "money": i18n.money,
         "translated": i18n.translate,  # of texts that people may have typed: `_` would take their % for a format
         "points": i18n.points,
+        "quantity": i18n.quantity,
         "number": i18n.number,
         "day": i18n.day,
         "moment": i18n.moment,

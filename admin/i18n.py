@@ -78,6 +78,13 @@ def points(value_hundredths: int | None) -> str:
     return _decimal(value_hundredths, HUNDREDTH_DIGITS, BABEL_LOCALES[locale_now.get()])
 
 
+def quantity(value_milli: int | None) -> str:
+    """A quantity of goods, with as many decimals as it has."""
+    if value_milli is None:
+        return ""
+    return numbers.format_decimal(Decimal(value_milli).scaleb(-3), locale=BABEL_LOCALES[locale_now.get()])
+
+
 def number(value: int | None) -> str:
     """A count."""
     return "" if value is None else _decimal(value, 0, BABEL_LOCALES[locale_now.get()])

@@ -11,19 +11,17 @@ from admin.documents.kind import Kind, Planning
 from admin.errors import RefusedError
 from admin.forms import entry
 from admin.models.documents import Document, DocumentStep, StepState
-from admin.models.journal import entries
 from admin.rights import Action
 from switch.protocol.card_terms import CardStatus
-from switch.protocol.codes import ResponseCode
 from switch.protocol.layout import Packed
 from switch.protocol.messages import REQUESTS, CreditRequest, MessageType, RefundLine
 from switch.protocol.terms import AMOUNT_MINOR_MAX, LINE_COUNT_MAX
 
 from .limits import money_bounds
 from .rows import rows_of, scaled, usable_card, whole
+from .sale_lines import sale_entry
 
 _ = str
-APPROVED = (ResponseCode.APPROVED, ResponseCode.PARTIAL)
 ENDED_STATUSES = (CardStatus.RETURNED, CardStatus.VOID)
 REVERSIBLE = {MessageType.CREDIT, MessageType.REDEEM, MessageType.LOAD_VISITS}
 BY_OPERATOR = 2
@@ -47,7 +45,9 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
         entry(
             _("Lines of the bill"),
             "area",
-            hint=_("For a refund by lines: number of the line (the first is 1) and amount, one per line."),
+            hint=_(
+                "For a refund by lines, as the page of the sale offers them: number of the line and amount."
+            ),
         ),
     ] = ""
 
@@ -71,9 +71,8 @@ class MoveRecharge(msgspec.Struct, frozen=True, kw_only=True):
 
 def sale_of(planning: Planning, sequence: int) -> Row[Any]:
     """An approved sale or capture that the visitor sees; `RefusedError` when there is none under that number."""
-    query = select(entries).where(entries.c.sequence == sequence, entries.c.part == 0)
-    sale = planning.session.execute(planning.visitor.entries_seen(query)).first()
-    if sale is None or sale.type not in (MessageType.DEBIT, MessageType.CAPTURE) or sale.code not in APPROVED:
+    sale = sale_entry(planning.session, planning.visitor, sequence)
+    if sale is None:
         raise RefusedError("There is no sale under this number in your part of the organisation.")
     return sale
 

@@ -43,6 +43,8 @@ _OPERATION_FIELDS = reader_of(OperateCardRequest, "operation", "fee_tender", "re
 _FEE = reader_of(Reply, "change_minor")
 _FEE_KINDS = {int(operation): int(way.fee) for operation, way in TRANSITIONS.items() if way.fee is not None}
 _CHARGE_FEE, _WAIVED = int(CardOperation.CHARGE_FEE), int(FeeTender.WAIVED)
+WHOLE_LINE = (1 << LINE_BITS) - 1
+"""Number of the line of a refund of the whole bill: no bill has so many lines."""
 DATES_APART_MAX = 1
 """A request decided after midnight has the next date; its reversal names the one that it carried."""
 
@@ -193,11 +195,12 @@ def _lines_back(
             for number, line in found.items()
         ]
     nothing = {"item": 0, "department": 0, "category": 0}
-    back = undoing.lines or [(0, -own["amount_minor"])]
-    # Of a refund by line only the amount is known; of one of the bill as a whole, not even the goods.
+    back = undoing.lines or [(WHOLE_LINE, -own["amount_minor"])]
+    # Of a refund by line only the amount is known, and it keeps the line's number; of one of the bill as a whole, not
+    # even the goods.
     return [
         nothing
         | (found.get(line, {}) if undoing.lines else {})
-        | {"id": own_first + number, "amount_minor": -amount, "quantity_milli": 0}
-        for number, (line, amount) in enumerate(back)
+        | {"id": own_first + line, "amount_minor": -amount, "quantity_milli": 0}
+        for line, amount in back
     ]

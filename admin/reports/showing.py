@@ -48,7 +48,8 @@ def plain_text(column: Column, value: Any, visitor: Visitor) -> str:
     if column.kind is ColumnKind.WORD:
         return i18n.translate(column.word(value)) if value is not None else ""
     if column.kind is ColumnKind.STORE:
-        return store_text(value)
+        # What headquarters' own desk did, such as a refund of what a till sold, has no store: it is headquarters'.
+        return i18n.translate("Headquarters") if value == 0 else store_text(value)
     if column.kind is ColumnKind.NUMBER:
         return str(value) if value else ""
     return "" if value is None else str(value)

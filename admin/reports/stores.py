@@ -57,7 +57,7 @@ REPORTS = (
         "stores",
         "sales",
         _("Sales by store"),
-        _("Stores by what was paid with cards, net of what was taken back."),
+        _("Stores by what was paid with cards, net of what was taken back; refunds by headquarters are headquarters'."),
         (number("place", _("Rank")), store("store_id"), *COLUMNS, percent("share_bp", _("Share"))),
         _by_store,
         chart=Chart("rank", "store_id", ("spend_minor",)),

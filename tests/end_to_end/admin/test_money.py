@@ -2,10 +2,11 @@
 
 import csv
 import io
+import re
 
 import pytest
 import xlsxwriter
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from admin.documents.terminals import terminal_id_of
 from admin.models.documents import Document
@@ -180,17 +181,38 @@ def test_a_sale_is_refunded_from_the_cards_page_never_beyond_it(shop, team, card
     found = maria.get(f"/cards?q={card}").text
     reference = found.partition('href="/cards/')[2].partition('"')[0]
     page = maria.get(f"/cards/{reference}").text
-    assert f"/documents/new/refund-sale?original={sale.journal_sequence}" in page
+    bill = f"/sales/{sale.journal_sequence}/refund"
+    assert bill in page and f"/documents/new/refund-sale?original={sale.journal_sequence}" in maria.get(bill).text
     why = {"remark": "goods came back"}
     silent = preview(maria, "refund-sale", original=str(sale.journal_sequence)).text
     assert "Say why" in silent
     beyond = preview(maria, "refund-sale", original=str(sale.journal_sequence), amount_minor="50.01", **why).text
     assert "The card paid less than that." in beyond
+    # The lines of the bill are offered; what is ticked fills the document's form in.
+    assert "Tick the lines that come back." in maria.get(f"{bill}?what=lines").text
+    assert "Line 2: an amount up to 20.00 is expected." in maria.get(f"{bill}?what=lines&line=2&amount_2=20.01").text
+    place = maria.get(f"{bill}?what=lines&line=2&amount_1=30.00&amount_2=15").headers["location"]
+    assert f'value="{sale.journal_sequence}"' in maria.get(place).text and ">2 15</textarea>" in maria.get(place).text
     refund = order(maria, "refund-sale", original=str(sale.journal_sequence), lines="2 15.00", **why)
     assert "Done" in maria.get(refund).text
+    shown = re.sub(r"<[^>]+>|\s+", " ", maria.get(bill).text)
+    assert re.search(r"Line 2 +2 +.*CN¥20.00 +CN¥15.00", shown) and 'value="5.00"' in maria.get(bill).text
+    assert "Refund the bill as a whole" not in shown
     assert balance(shop, card) == CARD_MINOR - 50_00 + 15_00
     rest = order(maria, "refund-sale", original=str(sale.journal_sequence), lines="2 5.01", **why)
     assert "Refused in part" in maria.get(rest).text  # together more than the line cost
+    assert maria.get("/sales/999999/refund").status_code == 404
+    # What headquarters gave back stands under its name, and the sums are those of the ledger.
+    report = finn.get("/reports/stores/csv").content.decode("utf-8-sig")
+    rows = {row["Store"]: row for row in csv.DictReader(io.StringIO(report))}
+    assert rows["Headquarters"]["Spend"] == "-15.00"
+    with shop.database.read() as session:
+        approved = select(func.sum(entries.c.amount_minor)).where(entries.c.code == 0)
+        sums = {
+            type_: session.scalar(approved.where(entries.c.type == type_))
+            for type_ in (MessageType.DEBIT, MessageType.REFUND)
+        }
+    assert rows[""]["Spend"] == f"{(sums[MessageType.DEBIT] - sums[MessageType.REFUND]) / 100:.2f}"
     unknown = preview(finn, "refund-sale", original="999999", **why).text
     assert "There is no sale under this number" in unknown
 
