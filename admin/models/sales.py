@@ -89,8 +89,9 @@ goods_names = Table(
     Column("kind", String(20), primary_key=True),  # department, category
     Column("number", BigInt, primary_key=True, autoincrement=False),
     Column("name", String(NAME_CHARACTERS_MAX), nullable=False),
+    Column("parent", BigInt, nullable=False, default=0),  # department of a category; 0: none
 )
-"""What the shop's numbers of goods mean."""
+"""What the shop's numbers of goods mean: the tree of product classes."""
 
 member_facts = Table(
     "member_facts",

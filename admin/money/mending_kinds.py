@@ -45,9 +45,7 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
         entry(
             _("Lines of the bill"),
             "area",
-            hint=_(
-                "For a refund by lines, as the page of the sale offers them: number of the line and amount."
-            ),
+            hint=_("For a refund by lines, as the page of the sale offers them: number of the line and amount."),
         ),
     ] = ""
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from admin.access import Visitor
 from admin.models.journal import entries
+from admin.models.products import Product
 from admin.models.sales import LINE_BITS, baskets, bill_lines, goods_names
 from switch.protocol.codes import ResponseCode
 from switch.protocol.messages import MessageType
@@ -25,6 +26,8 @@ class SaleLine:
 
     number: int
     item: int
+    name: str
+    """Of the product file; empty: it does not know the article."""
     department: int
     department_name: str
     category: int
@@ -103,9 +106,11 @@ def _lines(session: Session, sequence: int, refunded: dict[int, int]) -> list[Sa
     query = (
         select(
             bill_lines,
+            func.coalesce(Product.name, "").label("product_name"),
             func.coalesce(department.c.name, "").label("department_name"),
             func.coalesce(category.c.name, "").label("category_name"),
         )
+        .outerjoin(Product, Product.item == bill_lines.c.item)
         .outerjoin(department, and_(department.c.kind == "department", department.c.number == bill_lines.c.department))
         .outerjoin(category, and_(category.c.kind == "category", category.c.number == bill_lines.c.category))
         .where(bill_lines.c.id.between(first, first + LINES - 1))
@@ -115,6 +120,7 @@ def _lines(session: Session, sequence: int, refunded: dict[int, int]) -> list[Sa
         SaleLine(
             number=row.id - first + 1,
             item=row.item,
+            name=row.product_name,
             department=row.department,
             department_name=row.department_name,
             category=row.category,

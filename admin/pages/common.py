@@ -86,6 +86,13 @@ MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
         ),
     ),
     (
+        _("Products"),
+        (
+            MenuItem("/products", _("Product file"), "products"),
+            MenuItem("/product-classes", _("Product classes"), "products"),
+        ),
+    ),
+    (
         _("Stores"),
         (
             MenuItem("/organisation", _("Organisation"), "organisation"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Row, select
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from admin.i18n import day, translate
 from admin.models.mirror import card_types, points_categories
+from admin.models.sales import goods_names
 from admin.money.rows import plain
 from admin.points.void_kinds import SETTLEMENTS
 from switch.protocol.messages import RuleAction, RuleLayer
@@ -49,13 +50,21 @@ class Names:
 
     types: Mapping[int, str]
     categories: Mapping[int, str]
+    """Of points."""
+    goods: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    """Departments and categories of goods by kind and number."""
 
 
 def names_of(session: Session) -> Names:
     """Names as of now."""
     types = session.execute(select(card_types.c.code, card_types.c.name).order_by(card_types.c.from_date))
     kinds = session.execute(select(points_categories.c.category, points_categories.c.name))
-    return Names({row.code: row.name for row in types}, {row.category: row.name for row in kinds})
+    goods = session.execute(select(goods_names.c.kind, goods_names.c.number, goods_names.c.name))
+    return Names(
+        {row.code: row.name for row in types},
+        {row.category: row.name for row in kinds},
+        {(kind, number): name for kind, number, name in goods},
+    )
 
 
 def rule_in_words(rule: Row[Any], names: Names) -> str:
@@ -93,8 +102,8 @@ def _conditions(rule: Row[Any], names: Names) -> Iterator[str]:
         (translate("card type {value}"), _named(rule.card_type, names.types)),
         (translate("level {value}"), rule.level),
         (translate("article {value}"), rule.item),
-        (translate("class {value}"), rule.category),
-        (translate("department {value}"), rule.department),
+        (translate("class {value}"), _of_goods("category", rule.category, names)),
+        (translate("department {value}"), _of_goods("department", rule.department, names)),
         (translate("brand {value}"), rule.brand),
         (translate("store {value}"), rule.store_id),
         (translate("terminal {value}"), rule.terminal_id),
@@ -114,6 +123,10 @@ def _conditions(rule: Row[Any], names: Names) -> Iterator[str]:
     if rule.settlements:
         bits = {1 << int(number): label for number, label in SETTLEMENTS.items()}
         yield translate("paid by {value}").format(value=_chosen(rule.settlements, bits))
+
+
+def _of_goods(kind: str, number: int, names: Names) -> str:
+    return f"{number} {names.goods.get((kind, number), '')}".strip() if number else ""
 
 
 def _named(number: int, names: Mapping[int, str]) -> str:

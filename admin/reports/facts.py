@@ -47,7 +47,10 @@ def load_facts(database: Database, folder: Path, now: datetime) -> dict[str, int
         for name, table in FILES.items():
             if (folder / name).exists():
                 rows = list(_rows(folder / name, _readers(table)))
-                connection.execute(delete(table))
+                if table is goods_names:
+                    _forget_names(connection, rows)
+                else:
+                    connection.execute(delete(table))
                 loaded[name] = _put(connection, table, rows)
         if (folder / CAMPAIGNS).exists():
             loaded[CAMPAIGNS] = _put_campaigns(connection, list(_rows(folder / CAMPAIGNS, CAMPAIGN_READERS)), now)
@@ -64,6 +67,15 @@ def _put(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> in
     for start in range(0, len(rows), ROWS_AT_ONCE):
         connection.execute(insert(table), rows[start : start + ROWS_AT_ONCE])
     return len(rows)
+
+
+def _forget_names(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    """Classes that a file names are named anew; those that operators keep besides stay."""
+    for kind in {row["kind"] for row in rows}:
+        numbers = [row["number"] for row in rows if row["kind"] == kind]
+        for start in range(0, len(numbers), ROWS_AT_ONCE):
+            chosen = goods_names.c.number.in_(numbers[start : start + ROWS_AT_ONCE])
+            connection.execute(delete(goods_names).where(goods_names.c.kind == kind, chosen))
 
 
 def _put_campaigns(connection: Connection, rows: list[dict[str, Any]], now: datetime) -> int:
@@ -96,7 +108,8 @@ def _put_of_campaigns(connection: Connection, name: str, table: Table, rows: lis
 
 
 def _readers(table: Table) -> dict[str, Callable[[str], Any]]:
-    return {column.name: str if isinstance(column.type, String) else int for column in table.columns}
+    columns = [column for column in table.columns if column.default is None]
+    return {column.name: str if isinstance(column.type, String) else int for column in columns}
 
 
 def _rows(path: Path, readers: Mapping[str, Callable[[str], Any]]) -> Iterator[dict[str, Any]]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from sqlalchemy import Select, and_, func, literal, select
 
 from admin.forms import entry
+from admin.models.products import Product
 from admin.models.sales import LINE_BITS, baskets, bill_lines, goods_names
 from admin.words import TYPES
 
@@ -63,6 +64,10 @@ def _names(query: Select[Any], kind: str, column: Any) -> tuple[Select[Any], Any
     return query.outerjoin(names, and_(names.c.kind == kind, names.c.number == column)), func.coalesce(names.c.name, "")
 
 
+def _item_name(query: Select[Any], column: Any) -> tuple[Select[Any], Any]:
+    return query.outerjoin(Product, Product.item == column), func.coalesce(Product.name, "").label("item_name")
+
+
 def _ranking(scope: Scope, parameters: GoodsParameters) -> Query:
     by = {
         "department": [bill_lines.c.department],
@@ -85,9 +90,11 @@ def _ranking(scope: Scope, parameters: GoodsParameters) -> Query:
     query: Select[Any] = select(*found.c.values())
     query, department = _names(query, "department", found.c.department)
     query, category = _names(query, "category", numbers[1])
+    query, item_name = _item_name(query, numbers[2])
     return query.with_only_columns(
         place.label("place"),
         *numbers,
+        item_name,
         department.label("department_name"),
         category.label("category_name"),
         found.c.amount_minor,
@@ -119,6 +126,7 @@ def _lines(scope: Scope, parameters: LineParameters) -> Query:
         query = query.where(bill_lines.c.id.between(first, first + (1 << LINE_BITS) - 1))
     query, department = _names(query, "department", bill_lines.c.department)
     query, category = _names(query, "category", bill_lines.c.category)
+    query, item_name = _item_name(query, bill_lines.c.item)
     return query.with_only_columns(
         baskets.c.sequence,
         (bill_lines.c.id % (1 << LINE_BITS) + 1).label("line"),
@@ -126,6 +134,7 @@ def _lines(scope: Scope, parameters: LineParameters) -> Query:
         baskets.c.store_id,
         baskets.c.card_number,
         bill_lines.c.item,
+        item_name,
         bill_lines.c.department,
         department.label("department_name"),
         bill_lines.c.category,
@@ -148,6 +157,7 @@ REPORTS = (
             number("category", _("Category")),
             text("category_name", _("Name")),
             number("item", _("Article")),
+            text("item_name", _("Name")),
             money("amount_minor", _("Paid")),
             percent("share_bp", _("Share")),
             count("lines", _("Lines")),
@@ -192,6 +202,7 @@ REPORTS = (
             store("store_id"),
             CARD,
             number("item", _("Article")),
+            text("item_name", _("Name")),
             number("department", _("Department")),
             text("department_name", _("Name")),
             number("category", _("Category")),

@@ -76,6 +76,7 @@ FILLED = {
     "{gift_id}": "1",
     "{order_id}": "1",
     "{campaign_id}": "1",
+    "{item}": "1",
     "{sequence}": "1",
     "{hit_id}": "1",
     "{rule_id}": "1",

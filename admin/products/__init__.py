@@ -1,0 +1,1 @@
+"""The product file and its classes: questions and changes."""
