@@ -120,6 +120,23 @@ def actions_for(
     return [(label, actions) for label, actions in groups if actions]
 
 
+FOR_MEMBERS = ("report-loss", "restore-cards", "replace-card")
+"""What a member's page offers for each of his cards; the rest is on the card's own page."""
+SUPPLEMENTARY = "make-and-issue"
+
+
+def member_actions_for(visitor: Visitor, card: Row[Any], reference: str, member: int) -> list[tuple[str, str]]:
+    """(label, address of a form) of what a member asks for at the desk: loss, replacement, a card beside this one."""
+    found = [
+        (kind.label, address) for kind, address in actions_for(visitor, card, reference) if kind.name in FOR_MEMBERS
+    ]
+    kind = KINDS[SUPPLEMENTARY]
+    if card.status == CardStatus.ACTIVE and visitor.may(kind.function, kind.action):
+        address = f"/documents/new/{kind.name}?main_card={reference}&member={member}"
+        found.append((_("Add a supplementary card"), address))
+    return found
+
+
 def card_field(kind: Kind[Any]) -> str | None:
     """The field of a kind's form that takes a card."""
     return next(_card_fields(kind), None)

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from admin.access import Visitor, needs
 from admin.database import from_ms
+from admin.documents.card_actions import member_actions_for
 from admin.i18n import translate
 from admin.lists.entries import entry_row
 from admin.members import definitions
@@ -120,6 +121,12 @@ def _member_context(
 ) -> dict[str, Any]:
     state, visitor = request.app.state, request.user
     vault = Vault(state.service)
+    found = cards_of(session, numbers)
+    deeds: dict[str, list[tuple[str, str]]] = {}
+    if visitor.may("cards", Action.CHANGE):
+        for row in found:
+            reference = state.references.make(row.card_number)
+            deeds[reference] = member_actions_for(visitor, row, reference, member.id)
     cards = [
         {
             "reference": state.references.make(row.card_number),
@@ -130,7 +137,7 @@ def _member_context(
             "points_hundredths": row.points_hundredths,
             "expiry_date": row.expiry_date,
         }
-        for row in cards_of(session, numbers)
+        for row in found
     ]
     churn = session.scalars(select(ChurnRecord).where(ChurnRecord.member_id == member.id)).all()
     merges = session.scalars(select(MemberMerge).where(MemberMerge.survivor_id == member.id)).all()
@@ -144,6 +151,7 @@ def _member_context(
         "sections": shown_sections(session, vault, member, is_whole=is_whole),
         "further_contacts": _contacts(session, vault, member, is_whole=is_whole),
         "cards": cards,
+        "card_deeds": deeds if any(deeds.values()) else {},
         "card_references": [card["reference"] for card in cards],
         "statuses": STATUSES,
         "status_tones": STATUS_TONES,

@@ -143,7 +143,7 @@ async def test_a_returned_card_is_paid_out_less_its_fee_and_a_void_card_never_co
     assert codes(await s.till.debit(NEW_CARD, 1), await s.till.debit(NEW_CARD + 1, 1)) == [ResponseCode.CARD_STATUS] * 2
 
 
-@pytest.mark.feature("HD-053", "HD-059", "HD-060", "K3-095")
+@pytest.mark.feature("HD-033", "HD-053", "HD-059", "HD-060", "K3-095")
 @in_shop
 async def test_renewal_replacement_and_correction_keep_value_points_and_member(s):
     await done(s.operator.put_card_type(3, points_percent=100, validity_days=10))
@@ -190,7 +190,7 @@ async def test_a_holder_changes_the_pin_by_the_old_one_and_the_desk_resets_it(s)
 # ------------------------------------------------------------------------ recharge
 
 
-@pytest.mark.feature("GJ-035", "GJ-036", "GJ-039", "GJ-040", "GJ-041", "HD-086", "HD-087")
+@pytest.mark.feature("GJ-035", "GJ-036", "GJ-039", "GJ-040", "GJ-041", "GJ-096", "HD-086", "HD-087")
 @in_shop
 async def test_who_may_recharge_what_and_where_is_a_matter_of_the_type(s):
     listed = CardTypeFlag.OUTLETS_LISTED | CardTypeFlag.OPERATORS_LISTED
@@ -265,7 +265,7 @@ async def test_each_line_earns_by_its_goods_and_by_the_card_type_and_some_lines_
     assert [result.points_hundredths for result in better.reply.lines] == [45_00, 75_00, 0, 0]
 
 
-@pytest.mark.feature("HD-128", "GJ-053", "GJ-054", "HD-111", "HD-116", "HD-129")
+@pytest.mark.feature("HD-128", "GJ-053", "GJ-054", "GJ-100", "HD-111", "HD-116", "HD-129")
 @in_shop
 async def test_rules_ask_for_terminal_time_and_amount_and_say_when_points_are_booked(s):
     item, multiply = RuleLayer.POINTS_ITEM, RuleAction.MULTIPLY
@@ -324,7 +324,7 @@ async def test_points_pay_are_converted_moved_and_granted_afterwards_once(s):
 # ------------------------------------------------------------------------ discount and settlement
 
 
-@pytest.mark.feature("GJ-045", "K3-082", "K3-100", "K3-101", "VC-062", "VC-063", "VC-102", "VC-113")
+@pytest.mark.feature("GJ-045", "GJ-097", "K3-082", "K3-100", "K3-101", "VC-062", "VC-063", "VC-102", "VC-113")
 @in_shop
 async def test_the_switch_takes_off_what_type_level_goods_period_and_settlement_give(s):
     await done(s.operator.put_card_type(3, functions=ALL_FUNCTIONS, discount_bp=500))

@@ -17,7 +17,7 @@ from terminals.trace_file import FileTrace
 from tests.support.terminal_shop import CARD, DAY_MS, PLATINUM, TILL, codes, shop
 
 
-@pytest.mark.feature("HD-022", "HD-109", "GJ-046", "GJ-056", "GJ-057", "VC-027")
+@pytest.mark.feature("HD-022", "HD-109", "GJ-046", "GJ-056", "GJ-057", "GJ-097", "GJ-101", "VC-027")
 def test_a_bill_is_paid_from_the_card_and_earns_points_that_any_store_sees(tmp_path):
     async def scenario():
         async with shop(tmp_path) as s:

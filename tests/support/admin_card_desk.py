@@ -16,7 +16,7 @@ from admin.models.documents import Document, DocumentStep
 from admin.models.mirror import accounts, cards
 from admin.switch_link import SwitchLink, TerminalKey
 from switch._clock import now_ms
-from switch.protocol.messages import DebitRequest, MessageType, Reply
+from switch.protocol.messages import DebitRequest, MessageType, Reply, Tender, TenderKind
 from tests.support.admin_office import Browser
 from tests.support.admin_shop import Shop
 from tests.support.desk import TILL_ID, TILL_KEY
@@ -118,15 +118,18 @@ class Till:
         self._number = now_ms() % 1_000_000_000
         self._today = 0
 
-    def pay(self, card: int, amount_minor: int) -> Reply:
-        """A debit."""
+    def pay(self, card: int, amount_minor: int, *, visits: tuple[int, int] | None = None) -> Reply:
+        """A debit; `visits` are a service and how many of it pay instead of money."""
         self._number += 1
+        kind = {"kind": TenderKind.VISITS, "amount_minor": amount_minor}
+        tenders = () if visits is None else (Tender(**kind, purse=visits[0], count=visits[1]),)
         request = DebitRequest(
             trace_number=self._number,
             business_date=now_ms() // 86_400_000,
             stamp_ms=now_ms(),
             card_number=card,
             amount_minor=amount_minor,
+            tenders=tenders,
         )
         reply = self._link.ask(MessageType.DEBIT, request)
         assert isinstance(reply, Reply)

@@ -1,5 +1,6 @@
 """The card desk through pages: from number to holder, stopping, replacing, ending; what it costs, who must agree."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -26,6 +27,7 @@ from tests.support.admin_card_desk import (
     till_of,
     words,
 )
+from tests.support.admin_members import add
 from tests.support.desk import STORE_ID
 
 FEES = {
@@ -58,7 +60,18 @@ def ready(shop, people, code, **terms):
 
 
 @pytest.mark.feature(
-    "HD-024", "HD-035", "HD-036", "HD-037", "HD-042", "HD-044", "HD-048", "HD-049", "HD-082", "EF-022", "GJ-139"
+    "HD-024",
+    "K3-084",
+    "HD-035",
+    "HD-036",
+    "HD-037",
+    "HD-042",
+    "HD-044",
+    "HD-048",
+    "HD-049",
+    "HD-082",
+    "EF-022",
+    "GJ-139",
 )
 def test_a_batch_is_made_drawn_issued_activated_and_pays(shop, people):
     maria, _ = ready(shop, people, 30, card_flags=["1024"], validity_days=30, card_cost_minor="1.50", **FEES)
@@ -95,7 +108,7 @@ def test_a_batch_is_made_drawn_issued_activated_and_pays(shop, people):
 
 @pytest.mark.feature(
     "HD-054", "HD-056", "HD-059", "HD-038", "HD-039", "HD-040", "HD-061", "K3-092", "GJ-024", "GJ-025", "K3-095",
-    "GJ-088",
+    "GJ-088", "GJ-093",
 )  # fmt: skip
 def test_a_lost_card_pays_nothing_comes_back_and_is_replaced_with_all_it_had(shop, people):
     maria, _ = ready(shop, people, 31, **FEES)
@@ -339,7 +352,8 @@ def test_reserved_numbers_are_passed_over_and_a_large_issue_takes_a_second_perso
 
 
 @pytest.mark.feature(
-    "HD-020", "HD-026", "HD-027", "HD-034", "HD-043", "GJ-018", "GJ-023", "GJ-058", "GJ-140", "GJ-141"
+    "HD-020", "HD-026", "HD-027", "HD-034", "HD-043", "GJ-018", "GJ-023", "GJ-058", "GJ-140", "GJ-141", "HD-025",
+    "GJ-017", "GJ-092", "K3-085", "K3-086",
 )  # fmt: skip
 def test_what_a_type_says_holds_at_the_till(shop, people):
     maria, chen, user_id = people
@@ -350,6 +364,8 @@ def test_what_a_type_says_holds_at_the_till(shop, people):
         62: {"functions": ["2", "4"], "discount_bp": "10", "points_percent": "100"},
         63: {"functions": ["2", "8"], "discount_bp": "10", "card_flags": ["128"], "relation": "2"},
         64: {"functions": ["2"], "relation": "3"},
+        65: {"functions": ["2"], "relation": "1"},
+        66: {"functions": ["2", "16"]},
     }
     for code, terms in types.items():
         order(maria, "write-card-type", code=code, name=f"Type {code}", **terms)
@@ -371,7 +387,15 @@ def test_what_a_type_says_holds_at_the_till(shop, people):
     assert "supplementary" in preview(maria, "make-and-issue", card_type=64, first=first + 64, tender="1")
     order(maria, "make-and-issue", card_type=64, first=first + 64, tender="1", main_card=str(first + 62))
     order(maria, "set-card-limits", cards=str(first + 64), single_minor_max="2")
+    linked = {"card_type": 65, "first": first + 65, "tender": "1", "main_card": str(first + 62)}
+    order(maria, "make-and-issue", **linked)
+    order(maria, "make-and-issue", card_type=66, first=first + 66, tender="1")
+    order(maria, "load-visits", card=str(first + 66), service="7", count="2", received_minor="60")
     with till_of(shop) as till:
+        visits = [
+            till.pay(first + 66, 30_00, visits=(7, 1)) for _ in range(3)
+        ]  # one off per visit, and then none is left
+        assert [reply.code == ResponseCode.APPROVED for reply in visits] == [True, True, False]
         assert till.pay(first + 60, 1_00).code == ResponseCode.FUNCTION_OFF
         assert till.pay(first + 61, 1_00).code == ResponseCode.FUNCTION_OFF
         points = till.pay(first + 62, 10_00)  # its discount is ignored: the function is off
@@ -380,6 +404,45 @@ def test_what_a_type_says_holds_at_the_till(shop, people):
         assert [(reply.discount_minor, reply.balance_minor) for reply in both] == [(1_00, 41_00), (1_00, 32_00)]
         assert till.pay(first + 64, 3_00).code == ResponseCode.SINGLE_AMOUNT
         assert till.pay(first + 64, 2_00).balance_minor == 38_00  # of the main card's purse
+        shared = till.pay(first + 65, 1_00)  # the linked card shares the value
+        assert (shared.code, shared.balance_minor) == (ResponseCode.APPROVED, 37_00)
+    # The points card redeems what it has earned.
+    order(maria, "put-gift", gift_id="9", name="Cup", price_hundredths="4", deducts="on")
+    order(maria, "redeem-gift", card=str(first + 62), gift="9")
+    assert account_of(shop, first + 62).points_hundredths == 6_00
+
+
+@pytest.mark.feature("VC-076", "VC-077", "VC-078")
+def test_from_the_members_page_a_card_is_reported_replaced_and_joined_by_another(shop, people):
+    maria, chen, user_id = people
+    for code, relation in ((34, "0"), (35, "3")):
+        make_type(maria, chen, code, relation=relation)
+        authorise(shop, "chen", user_id, code)
+    member = add(maria, "Li Na", organisation_id="0")
+    old, new, beside = (6222_3400_0000_0001 + n for n in (0, 4, 8))
+    order(maria, "make-and-issue", card_type=34, first=old, value_minor="30", tender="1", member=str(member))
+    order(maria, "make-cards", card_type=34, first=new)
+
+    def chosen(label):
+        """The form behind one of the member's cards: what it is filled with goes along."""
+        page = maria.get(f"/members/{member}").text
+        found = re.search(rf'<a class="deed" href="/documents/new/([\w-]+)\?([^"]+)">{label}<', page)
+        assert found is not None, words(page)
+        return found[1], dict(part.split("=") for part in found[2].replace("&amp;", "&").split("&"))
+
+    kind, filled = chosen("Add a supplementary card")
+    order(maria, kind, **filled, card_type=35, first=beside, tender="1")
+    with till_of(shop) as till:
+        assert till.pay(beside, 5_00).balance_minor == 25_00
+        kind, filled = chosen("Report loss")
+        order(maria, kind, **filled, tender="1")
+        assert refused(till.pay(old, 1_00)) == CardStatus.LOST
+        kind, filled = chosen("Replace a card")
+        order(maria, kind, **filled, new_card=str(new), tender="1")
+        assert till.pay(new, 5_00).balance_minor == 20_00
+    shop.settle()
+    page = words(maria.get(f"/members/{member}").text)
+    assert "Replaced" in page and str(new) in page
 
 
 @pytest.mark.feature("HD-051", "HD-149", "K3-138", "VC-175")

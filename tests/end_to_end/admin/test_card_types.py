@@ -41,7 +41,7 @@ def version_of(shop, code, from_date=0):
         return session.execute(query).one()
 
 
-@pytest.mark.feature("HD-068", "GJ-006", "VC-100", "K3-087", "GJ-019")
+@pytest.mark.feature("HD-068", "EF-043", "GJ-006", "GJ-090", "VC-100", "K3-087", "GJ-019")
 def test_a_type_is_written_by_one_and_approved_by_another(shop, people):
     maria, chen = people
     order(maria, "write-card-type", code=20, name="金卡", functions=["1", "2"], level=3, validity_days=365)
@@ -51,6 +51,9 @@ def test_a_type_is_written_by_one_and_approved_by_another(shop, people):
     assert "in another state" in early
     order(maria, "write-card-type", code=20, name="金卡", functions=["1", "2"], level=3, validity_days=730)
     assert version_of(shop, 20).validity_days == 730
+    blanks = {"card_type": 20, "first": 6222_2000_0000_0001}
+    authorise(shop, "chen", shop.visitor("maria").user_id, 20)
+    assert "Choose one of the list." in preview(maria, "make-cards", **blanks)  # no blanks of what is not approved
     order(maria, "submit-card-type", code=20)
     page = words(chen.get("/card-types/20").text)
     assert "Submitted" in page and "Author: Maria" in page and "730" in page
@@ -60,6 +63,7 @@ def test_a_type_is_written_by_one_and_approved_by_another(shop, people):
     assert "nobody approves a type that he wrote himself" in preview(maria, "approve-card-type", code=20)
     order(chen, "approve-card-type", code=20)
     assert state_of(shop, 20) == TypeState.APPROVED
+    assert 'name="digest"' in preview(maria, "make-cards", **blanks)
     undone = order(chen, "suspend-card-type", code=20)
     assert state_of(shop, 20) == TypeState.SUSPENDED
     back = chen.post(f"{undone}/undo", page=undone).headers["location"]
@@ -189,7 +193,7 @@ def test_what_the_switch_refuses_names_the_field(shop, people, monkeypatch):
     assert "Field invalid: Wrong PINs that lock it" in words(maria.get(place).text)
 
 
-@pytest.mark.feature("GJ-015")
+@pytest.mark.feature("GJ-015", "GJ-092")
 def test_a_part_of_the_group_has_its_own_types_and_changes_no_others(shop, people):
     maria, _ = people
     region = 1

@@ -38,7 +38,7 @@ def state_of(shop, number):
 
 
 @both
-@pytest.mark.feature("GJ-026", "GJ-027")
+@pytest.mark.feature("GJ-026", "GJ-027", "GJ-093")
 def test_cards_are_frozen_from_a_list_and_let_go_by_a_second_person(shop, card_numbers):
     card, other = next(card_numbers), next(card_numbers)
     for name in ("maria", "chen"):

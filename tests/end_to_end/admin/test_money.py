@@ -79,6 +79,8 @@ def balance(shop, card):
     "GJ-037",
     "GJ-038",
     "GJ-039",
+    "GJ-043",
+    "GJ-096",
     "GJ-040",
     "GJ-041",
     "VC-103",
@@ -100,13 +102,20 @@ def test_a_recharge_is_in_the_next_sale_and_in_the_ledger(shop, team, card_numbe
     assert "Refused in part" in again and "Credited before" in again  # the same payment credits once
     for channel in (LIANHUA, TELECOM):  # the same number of another way of paying is another payment
         assert "Done" in maria.get(order(maria, "recharge-card", **{**paid, "channel": channel})).text
+    # The holder's own recharge on the internet comes from a program, by the JSON interface; it credits once, too.
+    token = shop.token("maria")
+    with shop.program(token) as website:
+        body = {"card": str(card), "amount_minor": 5_00, "channel": 7, "reference": "WEB-1"}
+        sent = [website.post("/api/v1/documents/recharge-card", json=body) for _ in range(2)]
+    assert [answer.status_code for answer in sent] == [201, 201]
+    shop.settle()
     one_time = order(maria, "recharge-card", card=str(ONE_TIME_CARD), amount_minor="1", channel=CASH_HQ)
     assert "Refused in part" in maria.get(one_time).text
     shop.settle()
-    assert balance(shop, card) == 10_00 + 2 * 50_00
+    assert balance(shop, card) == 10_00 + 2 * 50_00 + 5_00
 
 
-@pytest.mark.feature("GJ-044", "HD-087", "K3-106", "K3-107", "VC-054", "VC-081")
+@pytest.mark.feature("GJ-044", "GJ-096", "HD-087", "K3-106", "K3-107", "VC-054", "VC-081")
 def test_a_list_is_recharged_with_a_result_per_card_and_taken_back(shop, team, card_numbers):
     maria, finn, counter = team
     first, second = next(card_numbers), next(card_numbers)
@@ -242,14 +251,19 @@ def test_a_recharge_of_the_wrong_card_is_moved_and_transfers_are_undone(shop, te
 
 
 @both
-@pytest.mark.feature("HD-085")
+@pytest.mark.feature("HD-085", "EF-049")
 def test_a_company_orders_cards_pays_and_only_then_they_are_issued(shop, team, blanks):
     maria, finn, counter = team
     made_cards = next(blanks)
     shop.add_user("chen", "hq-supervisor", totp=True)
     made = maria.post(
         "/orders/new",
-        {"buyer": "Harbour Ltd", "lines": f"{ORDER_TYPE} 2 300\n{ORDER_TYPE} 1 500", "discount_bp": "2"},
+        {
+            "buyer": "Harbour Ltd",
+            "lines": f"{ORDER_TYPE} 2 300\n{ORDER_TYPE} 1 500",
+            "discount_bp": "2",
+            "invoice_note": "Harbour Ltd, tax 9131",
+        },
     )
     place = made.headers["location"]
     assert "1,078.00" in maria.get(place).text  # 1,100.00 less 2 %
@@ -260,6 +274,8 @@ def test_a_company_orders_cards_pays_and_only_then_they_are_issued(shop, team, b
     numbers = f"{made_cards[0]}-{made_cards[2]}"
     early = preview(maria, "issue-order", order=number, cards=numbers)
     assert "Choose one of the list." in early.text  # an order that is not paid cannot be chosen
+    assert "Choose one of the list." in preview(maria, "activate-order", order=number).text
+    assert "Harbour Ltd, tax 9131" in maria.get(place).text
     paying = {"channel": BANK_CARD, "reference": "TT 4711"}
     short = finn.post(f"{place}/pay", {"received_minor": "1000", **paying}, page=place)
     assert "Expected exactly what is due" in short.text
@@ -325,7 +341,7 @@ def test_two_documents_do_not_carry_out_one_order(shop, team, card_numbers, monk
         assert len(session.scalars(select(Document).where(Document.kind == "recharge-order")).all()) == 1
 
 
-@pytest.mark.feature("HD-098", "GJ-095", "VC-025")
+@pytest.mark.feature("HD-098", "GJ-095", "VC-025", "VC-085")
 def test_a_store_serves_whoever_stands_at_its_desk_through_its_own_terminal(shop, team, card_numbers):
     maria, _finn, counter = team
     card, other = next(card_numbers), next(card_numbers)
@@ -346,6 +362,11 @@ def test_a_store_serves_whoever_stands_at_its_desk_through_its_own_terminal(shop
         )
         rows = session.execute(query.order_by(entries.c.id.desc()).limit(2)).all()
     assert rows == [(STORE_ID, terminal_id_of(STORE_ID))] * 2
+    with shop.database.read() as session:  # every movement says who issued the card and who accepted it
+        tags = select(entries.c.issuing_organisation_id, entries.c.accepting_organisation_id)
+        assert set(session.execute(tags.where(entries.c.card_number == card, entries.c.store_id == STORE_ID))) == {
+            (0, STORE_NODE_ID)
+        }
     tried = maria.post(
         "/rules/try",
         {"card": str(other), "store": str(STORE_ID), "lines": "1 0 0 0 1 9.97", "settlement": "1", "cash_minor": "10"},

@@ -8,7 +8,15 @@ from sqlalchemy import func, select
 
 from admin.models.mirror import gifts, prices, rules
 from switch.protocol.messages import BillLine
-from tests.support.admin_business import CARDS, ONE_TIME_CARD, Counter, is_conserved, make_business, points_of
+from tests.support.admin_business import (
+    CARDS,
+    ONE_TIME_CARD,
+    STORE_NODE_ID,
+    Counter,
+    is_conserved,
+    make_business,
+    points_of,
+)
 from tests.support.admin_orders import approve, order, preview
 from tests.support.desk import STORE_ID, TILL_ID
 from tests.support.switch_process import SwitchProcess
@@ -46,7 +54,9 @@ def team(shop):
     assert is_conserved(shop)
 
 
-@pytest.mark.feature("HD-123", "HD-134", "HD-062", "HD-109", "GJ-049", "GJ-050", "VC-109", "VC-110", "VC-112", "GJ-046")
+@pytest.mark.feature(
+    "HD-123", "HD-134", "HD-062", "HD-109", "GJ-049", "GJ-050", "GJ-099", "VC-109", "VC-110", "VC-112", "GJ-046"
+)
 def test_points_are_adjusted_and_moved_and_the_history_says_why(shop, team, card_numbers):
     maria, chen, counter = team
     card, other = next(card_numbers), next(card_numbers)
@@ -133,6 +143,8 @@ def test_points_are_voided_after_a_look_and_what_changed_is_left_alone(shop, tea
     "HD-133",
     "K3-091",
     "GJ-051",
+    "GJ-099",
+    "VC-028",
     "VC-111",
     "VC-118",
     "VC-119",
@@ -177,6 +189,10 @@ def test_categories_and_gifts_are_kept_and_points_become_gifts_or_money(shop, te
     order(maria, "adjust-points", card=str(card), points_hundredths="15", **WHY)
     assert "Done" in maria.get(order(maria, "redeem-gift", card=str(card), gift="8")).text
     assert points_of(shop, card) == 25_00  # it is only needed, not taken
+    shop.add_user("nora", "card-desk", organisation_id=STORE_NODE_ID, totp=True)
+    with shop.browser("nora") as nora:  # any store hands it out, whoever issued the card
+        again = order(nora, "redeem-gift", card=str(card), gift="8")
+        assert "Done" in nora.get(again).text and points_of(shop, card) == 25_00
     third = maria.get(order(maria, "redeem-gift", card=str(card), gift="7")).text
     assert "Refused in part" in third  # two pieces per account
     handed_out = maria.get("/points?type=28").text
@@ -197,6 +213,7 @@ def test_categories_and_gifts_are_kept_and_points_become_gifts_or_money(shop, te
     "HD-116",
     "HD-129",
     "GJ-053",
+    "GJ-100",
     "VC-062",
     "K3-082",
     "K3-083",

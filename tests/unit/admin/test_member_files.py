@@ -190,7 +190,7 @@ def test_the_template_comes_back_as_it_was_and_numbers_of_excel_are_read_as_text
     assert add(clerk, "next") > 77
 
 
-@pytest.mark.feature("HD-003")
+@pytest.mark.feature("HD-003", "GJ-009", "GJ-090")
 def test_a_list_is_exported_as_it_is_filtered_masked_and_without_formulas(office, clerk):
     zhang = add(clerk, "=1+1", mobile="13812345678", id_number=ZHANG_ID, region="110000")
     add(clerk, "另一个", region="120000")

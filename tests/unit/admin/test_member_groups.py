@@ -91,7 +91,7 @@ def test_groups_by_condition_follow_their_members_and_snapshots_do_not(office, c
     )
 
 
-@pytest.mark.feature("K3-036", "K3-088", "VC-105", "VC-106", "VC-107")
+@pytest.mark.feature("K3-036", "K3-081", "K3-088", "VC-105", "VC-106", "VC-107")
 def test_levels_rise_by_what_is_spent_fall_if_the_rule_says_so_and_are_held_by_hand(office, clerk):
     for name, rank, spent, falls in (("Silver", "1", "100", ""), ("Gold", "2", "500", "on")):
         fields = {"name": name, "rank": rank, "spent_minor_min": spent, "period_days": "30", "moves_down": falls}

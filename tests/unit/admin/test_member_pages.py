@@ -152,7 +152,7 @@ def test_faults_stand_at_their_fields_and_nothing_is_saved(office, clerk):
         assert session.scalar(select(Member.id)) is None
 
 
-@pytest.mark.feature("HD-014", "K3-033", "GJ-007", "GJ-008", "EF-008")
+@pytest.mark.feature("HD-014", "K3-033", "GJ-007", "GJ-008", "GJ-090", "EF-008")
 def test_members_are_found_by_all_that_names_them(office, clerk):
     zhang = add(clerk, "张伟", mobile="13812345678", id_number=ZHANG_ID, email="z@example.com", region="110000")
     shan = add(clerk, "单明明", mobile="13912345678", organisation_id=str(SOUTH_STORE), industry="6")
