@@ -128,7 +128,10 @@ SUPPLEMENTARY = "make-and-issue"
 def member_actions_for(visitor: Visitor, card: Row[Any], reference: str, member: int) -> list[tuple[str, str]]:
     """(label, address of a form) of what a member asks for at the desk: loss, replacement, a card beside this one."""
     found = [
-        (kind.label, address) for kind, address in actions_for(visitor, card, reference) if kind.name in FOR_MEMBERS
+        (kind.label, address)
+        for _group, actions in actions_for(visitor, card, reference)
+        for kind, address in actions
+        if kind.name in FOR_MEMBERS
     ]
     kind = KINDS[SUPPLEMENTARY]
     if card.status == CardStatus.ACTIVE and visitor.may(kind.function, kind.action):
