@@ -184,7 +184,7 @@ def read_cards(request: Request[Visitor, Any, Any], data: JSONBody[CardsAsked]) 
     possible: Counter[str] = Counter()
     kinds = {kind.name: kind for _, found in groups_for(visitor) for kind in found if card_field(kind) == "cards"}
     with state.service.database.read() as session:
-        planning = Planning(session, visitor, state.references, state.service.now())
+        planning = Planning(session, visitor, state.references, state.service.now(), state.service.parameters)
         for card in planning.cards(data.cards):
             counts[card.status] += 1
             possible.update(name for name in kinds if is_possible(name, card))

@@ -57,6 +57,8 @@ class OperatorLimitItem(msgspec.Struct):
     """Empty: everybody without a limit of his own."""
     money_minor_max: int
     points_hundredths_max: int
+    money_minor_day_max: int
+    points_hundredths_day_max: int
 
 
 @api_get("/api/v1/money", guards=[needs("money")], tag=TAG)
