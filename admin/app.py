@@ -80,6 +80,7 @@ from .pages import (
     proof_pages,
     query_pages,
     product_pages,
+    query_pages,
     refund_pages,
     report_pages,
     role_pages,
