@@ -37,6 +37,7 @@ PARTS = (
     _("Rules and prices"),
     _("Orders"),
     _("Campaigns"),
+    _("Products"),
     _("Organisation"),
     _("Terminals"),
     _("Business day"),

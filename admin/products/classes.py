@@ -54,9 +54,9 @@ def _choices(context: FormContext, kind: ClassKind) -> dict[int | str, str]:
 class ClassForm(msgspec.Struct, frozen=True, kw_only=True):
     """A class; the same kind and number again changes it."""
 
-    kind: Annotated[str, entry(_("Level"), "choice", choices=KINDS)] = ClassKind.DEPARTMENT
+    kind: Annotated[str, entry(_("Level of the tree"), "choice", choices=KINDS)] = ClassKind.DEPARTMENT
     number: Annotated[
-        int, entry(_("Number"), "integer", ge=1, le=NUMBER_MAX, hint=_("As tills send it, and rules ask for it."))
+        int, entry(_("Class number"), "integer", ge=1, le=NUMBER_MAX, hint=_("As tills send it, and rules ask for it."))
     ]
     name: Annotated[str, entry(_("Name"), min_length=1, max_length=NAME_CHARACTERS_MAX)]
     parent: Annotated[int, entry(_("Department of a category"), "choice", choices=department_choices)] = 0
