@@ -79,7 +79,11 @@ class CampaignForm(msgspec.Struct, frozen=True, kw_only=True):
     name: Annotated[str, entry(_("Name"), min_length=2, max_length=NAME_LENGTH_MAX)]
     code: Annotated[
         str,
-        entry(_("Code"), max_length=CODE_LENGTH_MAX, hint=_("What files and papers call it, once. May be left empty.")),
+        entry(
+            _("Campaign code"),
+            max_length=CODE_LENGTH_MAX,
+            hint=_("What files and papers call it, once. May be left empty."),
+        ),
     ] = ""
     type: Annotated[
         str,

@@ -126,7 +126,7 @@ REPORTS = (
         _("Purchases of those whom a campaign addressed, in its stores while it ran, against as many days before it."),
         (
             number("campaign_id", _("Campaign")),
-            text("code", _("Code")),
+            text("code", _("Campaign code")),
             text("name", _("Name")),
             text("type", _("Type")),
             Column("start_date", _("From"), ColumnKind.DATE),

@@ -48,7 +48,7 @@ def test_loaded_campaigns_and_those_of_operators_are_the_same_records(shop, tmp_
         table = browser.get("/reports/campaigns/csv").content.decode("utf-8-sig")
     rows = list(csv.DictReader(io.StringIO(table)))[:-1]
     # The list of the first was not in the files and stays; the second has its list and what the operator changed.
-    assert [(row["Code"], row["Name"], row["Addressed"], row["Cost"]) for row in rows] == [
+    assert [(row["Campaign code"], row["Name"], row["Addressed"], row["Cost"]) for row in rows] == [
         ("5", "May again", "1", "3.00"),
         ("9", "Summer", "2", "2.50"),
     ]
