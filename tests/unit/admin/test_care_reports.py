@@ -8,14 +8,16 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from admin.models.mirror import switches
-from admin.models.sales import baskets
+from admin.models.journal import daily_totals
+from admin.models.mirror import cards, switches
+from admin.models.sales import baskets, fees
 from admin.queries.definition import Definition, address_of
 from admin.reports.schedules import Timer
+from switch.protocol.messages import FeeTender
 from switch.protocol.records import SwitchRecord
 from tests.support.admin_members import add, hold, save_group, send
 from tests.support.admin_office import NORTH_CARD, NORTH_STORE, SOUTH_CARD
-from tests.support.admin_trade import put
+from tests.support.admin_trade import put, put_trade
 
 DAY = 20_454
 """2026-01-01, a Thursday."""
@@ -147,3 +149,25 @@ def test_a_group_is_kept_and_analysed(shop):
         spent = table(browser, f"/queries/ask/csv?{address_of(bought)}&field=group&operator=is&value={group}")
         assert spent[-1]["Amount"] == "3.00"
         assert int(group) != int(other) and loyal
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+@pytest.mark.feature("EF-013", "K3-052", "VC-156", "EF-011")
+def test_what_the_card_scheme_costs_and_which_customers_it_loses(office):
+    put_trade(office)
+    with office.database.writer.begin() as connection:
+        put(connection, fees, sequence=5, business_date=DAY, kind=3, tender=int(FeeTender.WAIVED), card_count=1)
+        connection.execute(update(cards).where(cards.c.card_number == NORTH_CARD).values(issued_date=DAY))
+        connection.execute(update(daily_totals).where(daily_totals.c.business_date == DAY).values(discount_minor=250))
+    with office.browser("finn") as browser:
+        january = table(browser, "/reports/cost/csv?point_minor=0.10&card_minor=2")[0]
+        heads = ("Month", "Discount", "Cost of points", "Cards issued", "Cost of cards", "Fees waived", "Cost")
+        assert [january[head] for head in heads] == ["2026-01", "2.50", "0.30", "1", "2.00", "1", "4.80"]
+        # Lost by the last date of a period, and by what is known of them: 3.00 points came to 0.30 above.
+        assert [row["Spend"] for row in table(browser, "/reports/churn/csv?days=30")][:-1] == ["100.00"]
+        assert table(browser, "/reports/churn/csv?days=30&until_date=2026-01-10")[:-1] == []
+        by_age = {row["Trait"]: row for row in table(browser, "/reports/composition/csv?attribute=age&days=30")}
+        assert by_age["25-34"]["Customers lost"] == "1" and by_age["No profile"]["Customers lost"] == "0"
+        listed = browser.get("/reports").text  # segments, value, loyalty, losses and what campaigns brought
+        for name in ("composition", "rfm", "visit-frequency", "churn", "change", "campaigns", "cross"):
+            assert f'href="/reports/{name}"' in listed and browser.get(f"/reports/{name}").status_code == 200, name
