@@ -204,7 +204,7 @@ def serve(*, data: DataOption, listen: str = "127.0.0.1:7464") -> int:
     harden_process()  # before the first key: no core file, no debugger of the same user
     keys = KeyHouse.open(directory.keys, read_passphrase)
     try:
-        return serve_switch(data, host, int(port), keys, keys.signer())
+        return serve_switch(data, host, int(port), keys, keys.signer(directory.journal))
     finally:
         keys.close()
 

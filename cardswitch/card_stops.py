@@ -79,6 +79,27 @@ def _add(name: str, operation: CardOperation, group: Group, help_text: str, *, w
     app.command(command, name=name, group=group)
 
 
+def _add_approved(name: str, operation: CardOperation, group: Group, help_text: str, *, pairs: bool = False) -> None:
+    """A command that needs two persons, and the cards, or pairs of an old number and a new one."""
+
+    def approved(
+        *numbers: CardNumber,
+        approver: Approver = 0,
+        reason: Reason = 0,
+        document: Document = 0,
+        dry_run: DryRun = False,
+        selection: Selection = ALL_NAMED,
+        switch: Switch = DEFAULT,
+    ) -> int:
+        _insist_on_two(name, switch.operator, approver)
+        fields: dict[str, Any] = {"approver_id": approver, "reason": reason, "document": document}
+        return operate(operation, numbers, selection, switch, dry_run=dry_run, pairs=pairs, needs_person=True, **fields)
+
+    approved.__doc__ = help_text
+    approved.__name__ = name
+    app.command(approved, name=name, group=group)
+
+
 _add(
     "report-loss",
     CardOperation.REPORT_LOSS,
@@ -217,16 +238,10 @@ _add(
 )
 
 
-@app.command(group=STOPS)
-def unblacklist(
-    *numbers: CardNumber,
-    approver: Approver = 0,
-    reason: Reason = 0,
-    document: Document = 0,
-    dry_run: DryRun = False,
-    selection: Selection = ALL_NAMED,
-    switch: Switch = DEFAULT,
-) -> int:
+_add_approved(
+    "unblacklist",
+    CardOperation.UNBLACKLIST,
+    STOPS,
     """Take cards off the blacklist. Two persons: --operator and --approver.
 
     For example:
@@ -238,10 +253,8 @@ def unblacklist(
     ----------
     numbers
         Card numbers, or the first number of a range.
-    """
-    _insist_on_two("unblacklist", switch.operator, approver)
-    fields: dict[str, Any] = {"approver_id": approver, "reason": reason, "document": document}
-    return operate(CardOperation.UNBLACKLIST, numbers, selection, switch, dry_run=dry_run, needs_person=True, **fields)
+    """,
+)
 
 
 @app.command(group=ENDS)
@@ -271,16 +284,10 @@ def replace(
     return operate(CardOperation.REPLACE, numbers, selection, switch, dry_run=dry_run, pairs=True, fee=fee, **fields)
 
 
-@app.command(group=ENDS)
-def correct(
-    *numbers: CardNumber,
-    approver: Approver = 0,
-    reason: Reason = 0,
-    document: Document = 0,
-    dry_run: DryRun = False,
-    selection: Selection = ALL_NAMED,
-    switch: Switch = DEFAULT,
-) -> int:
+_add_approved(
+    "correct",
+    CardOperation.CORRECT,
+    ENDS,
     """Give a card the number that it should have had; everything else goes on. Two persons: --operator, --approver.
 
     For example:
@@ -293,12 +300,9 @@ def correct(
     ----------
     numbers
         The wrong number and the right one, which no card may have.
-    """
-    _insist_on_two("correct", switch.operator, approver)
-    fields: dict[str, Any] = {"approver_id": approver, "reason": reason, "document": document}
-    return operate(
-        CardOperation.CORRECT, numbers, selection, switch, dry_run=dry_run, pairs=True, needs_person=True, **fields
-    )
+    """,
+    pairs=True,
+)
 
 
 _add(

@@ -88,6 +88,11 @@ class OfficerBook:
         others = tuple(one for one in self.officers if one.user_id != officer.user_id)
         self._write(msgspec.structs.replace(self.content, officers=(*others, officer)))
 
+    def reseal(self) -> None:
+        """Seal the file by the key that seals the keyring now; without a file there is nothing to seal."""
+        if self._path.exists():
+            self._write(self.content)
+
     def remove(self, user_id: int) -> None:
         """Take an officer off the list."""
         left = tuple(one for one in self.officers if one.user_id != user_id)

@@ -1,4 +1,4 @@
-"""The long steps of rotations: wrapping anew under a storage key or a KEK, and asking terminals for new keys.
+"""The long steps of rotations: wrapping anew under a storage or PIN key, and asking terminals for new keys.
 
 Each goes on where it was when it is called again, and is throttled: sales go first.
 """
@@ -6,32 +6,27 @@ Each goes on where it was when it is called again, and is throttled: sales go fi
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from pathlib import Path
 
-from hsm.backend import KeyUse
-from hsm.key_states import KeyAct
+from hsm.key_states import Purpose
 from switch._clock import monotonic_ms
 from switch.protocol.codes import ResponseCode
-from switch.protocol.messages import PutTerminalRequest, RewrapKeyRequest, TerminalFlag, TerminalStatus
-from switch.protocol.records import CardKeyRecord, RecordKind, TerminalRecord
+from switch.protocol.messages import KeyState, PutTerminalRequest, RewrapKeyRequest, TerminalFlag, TerminalStatus
+from switch.protocol.records import CardKeyRecord, CardRecord, KeyRecord, RecordKind, TerminalRecord
 
 from .desk import Desk
-from .key_house import KeyHouse
-from .key_officers import Officers
-from .key_progress import Records
-from .key_steps import change_ring, kek_version, resident_versions
+from .key_plan import NAMES
+from .key_progress import Pins, Records
 from .output import CommandError, insist
 
 RECORDS_PER_SECOND = 200
 """Requests a second to the switch: well below a hundredth of what it decides."""
-KEYRING_PER_SECOND = 5
-"""Keys of the keyring a second: each writes the file and the log anew, on the disk of the journal."""
 NOTE_EVERY_RECORDS = 1_000
 ROUNDS_MAX = 10
 """A balance store shows moments later what was done; ten rounds without an end mean that something else is wrong."""
-GONE = (ResponseCode.TERMINAL_UNKNOWN, ResponseCode.MEDIUM_UNKNOWN)
+GONE = (ResponseCode.TERMINAL_UNKNOWN, ResponseCode.MEDIUM_UNKNOWN, ResponseCode.CARD_UNKNOWN)
+SWITCH_IN_USE = (KeyState.NEW, KeyState.ACTIVE, KeyState.VERIFY_ONLY)
 
 
 class Throttle:
@@ -50,17 +45,30 @@ class Throttle:
         return max(0.0, self._due_s - now_s)
 
 
-async def rewrap_records(desk: Desk, data: Path, version: int, per_second: float) -> int:
-    """Wrap every terminal's and medium's stored key under a storage version; how many were done here."""
+async def rewrap_records(desk: Desk, data: Path, purpose: Purpose, version: int, per_second: float) -> str:
+    """Wrap all that rests on another version of STORAGE or PIN under this one; what was done here, in words."""
+    is_pin = purpose is Purpose.PIN
+    find = _sealed_otherwise if is_pin else _wrapped_otherwise
+    count = await _rewrap(desk, lambda: find(desk, data, version), NAMES[purpose], version, per_second)
+    what = "PINs were sealed" if is_pin else "terminals and stored keys were wrapped"
+    return f"{count:,} {what} anew under {NAMES[purpose]} {version}"
+
+
+Wrapped = TerminalRecord | CardKeyRecord | CardRecord
+
+
+async def _rewrap(
+    desk: Desk, find: Callable[[], Awaitable[list[Wrapped]]], name: str, version: int, per_second: float
+) -> int:
     throttle, done_count = Throttle(per_second), 0
     for _ in range(ROUNDS_MAX):
-        left = await _wrapped_otherwise(desk, data, version)
+        left = await find()
         round_count = 0
         for record in left:
             outcome = await desk.client.rewrap_key(record, version)
             if outcome.code in GONE or outcome.code == ResponseCode.DONE_BEFORE:
                 continue
-            insist(outcome, f"wrapping anew under storage key {version}", RewrapKeyRequest)
+            insist(outcome, f"wrapping anew under {name} key {version}", RewrapKeyRequest)
             round_count += 1
             if (done_count + round_count) % NOTE_EVERY_RECORDS == 0:
                 desk.out.note(f"{done_count + round_count:,} wrapped anew, about {len(left) - round_count:,} to do")
@@ -69,19 +77,27 @@ async def rewrap_records(desk: Desk, data: Path, version: int, per_second: float
         if not round_count:
             return done_count
     raise CommandError(
-        f"storage key {version}: expected an end of wrapping anew, got {done_count:,} done and still some left; run it"
+        f"{name} key {version}: expected an end of wrapping anew, got {done_count:,} done and still some left; run it"
         " again"
     )
 
 
-async def _wrapped_otherwise(desk: Desk, data: Path, version: int) -> list[TerminalRecord | CardKeyRecord]:
+async def _sealed_otherwise(desk: Desk, data: Path, version: int) -> list[Wrapped]:
+    """Cards whose PIN rests on another version that is in use; those of a retired one have no PIN any more."""
+    keys = await desk.records(RecordKind.KEY, KeyRecord, Purpose.PIN, owner=Purpose.PIN)
+    in_use = {key.key_version for key in keys if key.state in SWITCH_IN_USE and key.key_version != version}
+    pins = Pins(desk, data)
+    return [card for number in sorted(in_use) for card in await pins.on(number)]
+
+
+async def _wrapped_otherwise(desk: Desk, data: Path, version: int) -> list[Wrapped]:
     records = Records(desk, data)
-    terminals: list[TerminalRecord | CardKeyRecord] = [
+    terminals: list[Wrapped] = [
         terminal
         async for terminal in records.each(RecordKind.TERMINAL, TerminalRecord)
         if terminal.storage_version != version
     ]
-    card_keys = [
+    card_keys: list[Wrapped] = [
         card_key
         async for card_key in records.each(RecordKind.CARD_KEY, CardKeyRecord)
         if card_key.storage_version != version
@@ -129,58 +145,3 @@ async def renew_terminals(desk: Desk, terminals: Iterable[TerminalRecord], versi
         count += 1
         await asyncio.sleep(throttle.wait_s())
     return count
-
-
-# --------------------------------------------------------------------------- KEK
-
-
-def kek_counts(house: KeyHouse) -> dict[int, int]:
-    """Keys of the keyring by KEK version, for every KEK that there is."""
-    counts = dict.fromkeys(resident_versions(house, KeyUse.KEK), 0)
-    return counts | house.keyring.progress().keys_by_kek_version
-
-
-def rotate_kek(house: KeyHouse, officers: Officers, target: int | None, per_second: float) -> tuple[str, bool]:
-    """The next step of a KEK's rotation: what was done, and whether that was the last one.
-
-    A new KEK; every key under it; and, when the files have proved to open without it, the end of the old one.
-    """
-    counts, newest = kek_counts(house), kek_version(house)
-    if target not in (None, newest, newest + 1):
-        raise CommandError(f"--to: expected KEK version {newest} or the next one, {newest + 1}, got {target}")
-    olds = sorted(version for version in counts if version != newest)
-    if target == newest + 1 or (target is None and not olds):
-        if olds:
-            raise CommandError(f"--to: expected the rotation to version {newest} to end first, got {newest + 1}")
-        change_ring(house.keyring, lambda: house.keyring.note(officers.people, KeyAct.GENERATE_KEK, newest + 1))
-        house.backend.generate(KeyUse.KEK, newest + 1, officers.people.time_ms)
-        return f"KEK {newest + 1} was made", False
-    if left := sum(counts[version] for version in olds):
-        throttle = Throttle(per_second)
-        change_ring(
-            house.keyring,
-            lambda: house.keyring.rewrap(newest, officers.people, lambda: time.sleep(throttle.wait_s())),
-        )
-        return f"{left} keys were wrapped anew under KEK {newest}", False
-    if not olds:
-        return f"KEK {newest} is the only one", True
-    checked_count = house.check_restore()
-    change_ring(house.keyring, lambda: house.keyring.note(officers.people, KeyAct.DESTROY_KEK, olds[0]))
-    house.backend.destroy(KeyUse.KEK, olds[0])
-    return (
-        f"{checked_count} keys opened from the files as they are now; KEK {olds[0]} was destroyed. Copies of the"
-        " keystore from before still hold it: destroy them",
-        len(olds) == 1,
-    )
-
-
-def next_sign(keys: KeyHouse, officers: Officers, to: int | None) -> tuple[int, bool]:
-    """The newest signing key, made if it is not there: its version, and whether it was made now."""
-    newest = max(resident_versions(keys, KeyUse.SIGN))
-    if to == newest:
-        return newest, False
-    if to not in (None, newest + 1):
-        raise CommandError(f"--to: expected signing key {newest} or the next one, {newest + 1}, got {to}")
-    change_ring(keys.keyring, lambda: keys.keyring.note(officers.people, KeyAct.GENERATE_SIGN, newest + 1))
-    keys.backend.generate(KeyUse.SIGN, newest + 1, officers.people.time_ms)
-    return newest + 1, True

@@ -16,12 +16,15 @@ from hsm.key_log import LogLine
 from hsm.key_states import KEY_BYTES, KeyAct, KeyEntry
 from hsm.keyring_errors import ComponentCheckError, ComponentFormError, LogTornError
 from hsm.software import LIVE_COST, TRAINING_COST, SoftwareBackend
+from switch._directory import open_directory
+from switch._key_chain import KeyChain
 
 from .ceremony import CEREMONY
 from .desk import DEFAULT, Switch
 from .key_officers import HOUSE, House
 from .key_plan import KEYRING_ONLY, NAMES, read_purpose
-from .key_steps import add_key, change_ring, kek_version, next_version, resident_versions
+from .key_resident import in_use
+from .key_steps import add_key, change_ring, kek_version, next_version
 from .keys import app
 from .output import CommandError
 from .units import format_moment
@@ -281,13 +284,14 @@ def public(*, version: int | None = None, pem: bool = False, house: House = HOUS
     Parameters
     ----------
     version
-        Version of the signing key; the newest without it.
+        Version of the signing key; without it the one that signs now.
     pem
         As a PEM file instead of 64 hexadecimal digits.
     """
     with house.open() as keys:
-        chosen = version or max(resident_versions(keys, KeyUse.SIGN))
-        raw = keys.backend.public_key(chosen)
+        chain = KeyChain(open_directory(house.directory).journal)
+        chosen = version or in_use(keys, chain, KeyUse.SIGN)
+        raw = chain.public_key(chosen) or keys.backend.public_key(chosen)
     key = Ed25519PublicKey.from_public_bytes(raw)
     text = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode() if pem else raw.hex()
     switch.output.say(

@@ -30,9 +30,11 @@ from hsm.backend import Backend, KeyUse
 from hsm.errors import HsmError, KeyNotFoundError, KeystoreNotOpenedError
 from hsm.key_states import KEY_BYTES, KeyState, Purpose
 from hsm.keyring import Keyring
+from hsm.keyring_errors import KeyringSealUnknownError
 from hsm.people import TwoPeople
 from hsm.software import SoftwareBackend
 from switch._directory import DirectoryError
+from switch._key_chain import KeyChain
 from switch.key_desk import KeyUnavailableError
 from switch.notary import HeadSigner
 
@@ -40,7 +42,6 @@ SLOT_COUNT = 64
 """Keys in hand at a time: PIN and storage keys for as long as the switch runs, others while they are loaded."""
 FIRST_PURPOSES = (Purpose.STORAGE, Purpose.PIN, Purpose.RECEIPT)
 VERSION_FIRST = 1
-LOG_KEY_VERSION = 1
 
 
 class BackendChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -117,7 +118,7 @@ class KeyHouse:
             if use not in {facts.use for facts in resident}:
                 backend.generate(use, VERSION_FIRST, people.time_ms)
         page = KeyPage(SLOT_COUNT)
-        keyring = Keyring.create(path / "keyring", path / "key.log", backend, LOG_KEY_VERSION, page)
+        keyring = Keyring.create(path / "keyring", path / "key.log", backend, VERSION_FIRST, page)
         for purpose in FIRST_PURPOSES:
             keyring.add(purpose, VERSION_FIRST, VERSION_FIRST, people)
             keyring.activate(purpose, VERSION_FIRST, people)
@@ -134,7 +135,7 @@ class KeyHouse:
             ) from error
         backend = _open_backend(path, choice, secret(), writable)
         page = KeyPage(SLOT_COUNT)
-        keyring = Keyring.open(path / "keyring", path / "key.log", backend, LOG_KEY_VERSION, page)
+        keyring = Keyring.open(path / "keyring", path / "key.log", backend, page)
         return cls(path, secret, backend, keyring, page)
 
     def take(self, purpose: int, version: int) -> tuple[KeySlot, bytes]:
@@ -144,7 +145,11 @@ class KeyHouse:
         except HsmError as error:
             raise KeyUnavailableError(str(error)) from error
         try:
-            self.keyring.reload()  # somebody may have added the key since
+            try:
+                self.keyring.reload()  # somebody may have added the key since
+            except KeyringSealUnknownError:  # sealed by a LOG key that is younger than this process
+                self._look_again()
+                self.keyring.reload()
             entry = self.keyring.entry(Purpose(purpose), version)
             try:
                 self.keyring.load_into(entry.purpose, version, slot)
@@ -178,15 +183,30 @@ class KeyHouse:
         """Where slots come from, for `hsm.components`."""
         return self._page
 
-    def signer(self) -> HeadSigner:
-        """What signs journal heads, with the highest version of the signing key."""
+    def signer(self, journal: Path) -> HeadSigner:
+        """What signs journal heads, with the version that the statements beside them name; else the first."""
         resident = self.backend.keys()
-        version = max(facts.version for facts in resident if facts.use == KeyUse.SIGN)
+        first = min(facts.version for facts in resident if facts.use == KeyUse.SIGN)
+        chain = KeyChain(journal)
+
+        def public_key(version: int) -> bytes:
+            # From the statements first: its key may be destroyed.
+            return chain.public_key(version) or self._at_backend(lambda: self.backend.public_key(version))
+
         return HeadSigner(
-            lambda key_version, message: self.backend.sign(key_version, message),  # the backend may be opened anew
-            lambda key_version: self.backend.public_key(key_version),
-            version,
+            lambda version, message: self._at_backend(lambda: self.backend.sign(version, message)),
+            public_key,
+            chain.version(first),
+            lambda: chain.version(first),
         )
+
+    def _at_backend(self, ask: Callable[[], bytes]) -> bytes:
+        """Ask the backend; when it has not the key, once more after a look at what another process has made."""
+        try:
+            return ask()
+        except KeyNotFoundError:
+            self._look_again()
+            return ask()
 
     def close(self) -> None:
         """Wipe what is in memory."""
@@ -205,9 +225,7 @@ class KeyHouse:
             backend = SoftwareBackend.open(self.path / "keystore", self._secret(), writable=False)
             self.backend.close()
             self.backend = backend
-            self.keyring = Keyring.open(
-                self.path / "keyring", self.path / "key.log", backend, LOG_KEY_VERSION, self._page
-            )
+            self.keyring = Keyring.open(self.path / "keyring", self.path / "key.log", backend, self._page)
 
 
 def _create_backend(path: Path, choice: BackendChoice, secret: bytes) -> Backend:

@@ -27,17 +27,11 @@ from switch.protocol.messages import MessageType
 
 from .desk import Desk, Switch, at_desk
 from .key_agreements import NotSignedError, OfficerBook
-from .key_background import (
-    KEYRING_PER_SECOND,
-    RECORDS_PER_SECOND,
-    kek_counts,
-    next_sign,
-    rewrap_records,
-    rotate_kek,
-)
+from .key_background import RECORDS_PER_SECOND, rewrap_records
 from .key_house import KeyHouse
 from .key_officers import HOUSE, House, Officers
 from .key_plan import KEYRING_ONLY, NAMES, half_done
+from .key_resident import KEYRING_PER_SECOND, Residents, kek_counts
 from .key_steps import KeySteps, resident_versions, versions_of
 from .keys import app, retire_checked
 from .output import CommandError
@@ -190,10 +184,10 @@ class KeyDesk:
         from admin.documents.ceremony_kinds import HOUSE_KEYS
 
         if order.type is MessageType.REWRAP_KEY:
-            count = await rewrap_records(desk, self._house.directory, order.version, RECORDS_PER_SECOND)
-            return f"{count:,} terminals and stored keys were wrapped anew under storage {order.version}"
+            wrapped = Purpose(order.purpose)
+            return await rewrap_records(desk, self._house.directory, wrapped, order.version, RECORDS_PER_SECOND)
         if order.purpose in HOUSE_KEYS:
-            return take_house_step(keys, officers, order)
+            return take_house_step(keys, self._house.directory, officers, order)
         steps = KeySteps(keys, desk, officers)
         purpose, version = Purpose(order.purpose), order.version
         name = f"{NAMES[purpose]} {version}"
@@ -251,14 +245,16 @@ def has_ended(service: Service, book: OfficerBook, order: KeyOrder) -> None:
         book.finished(service, order)
 
 
-def take_house_step(keys: KeyHouse, officers: Officers, order: KeyOrder) -> str:
+def take_house_step(keys: KeyHouse, data: Path, officers: Officers, order: KeyOrder) -> str:
     """One step of a key that the key house keeps itself; what is done already is skipped."""
     from admin.documents.ceremony_kinds import HouseKey
 
     version, state = order.version, SwitchKeyState(order.state)
+    residents = Residents(keys, data, officers)
     if order.purpose == HouseKey.SIGN:
-        number, _is_new = next_sign(keys, officers, version)
-        return f"signing key {number} was made; the switch signs with it from its next start on"
+        while residents.in_use(KeyUse.SIGN) != version:
+            residents.rotate(KeyUse.SIGN, version, KEYRING_PER_SECOND)
+        return f"signing key {version} was made, and the one before has signed it; the switch signs with it from now on"
     if state is SwitchKeyState.NEW and version in kek_counts(keys):
         return f"KEK {version} was made"
     counts = kek_counts(keys)
@@ -269,7 +265,7 @@ def take_house_step(keys: KeyHouse, officers: Officers, order: KeyOrder) -> str:
         return f"all keys are wrapped under KEK {version}"
     if state is SwitchKeyState.DESTROYED and left:
         raise CommandError(f"KEK {version}: expected all keys under it, got {left} under another; order a new rotation")
-    sentence, _is_last = rotate_kek(keys, officers, version, KEYRING_PER_SECOND)
+    sentence, _is_last = residents.rotate(KeyUse.KEK, version, KEYRING_PER_SECOND)
     return sentence
 
 

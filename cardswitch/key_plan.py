@@ -17,8 +17,8 @@ from .output import CommandError
 
 IN_USE = (KeyState.NEW, KeyState.ACTIVE, KeyState.VERIFY_ONLY)
 ENDED = (KeyState.RETIRED, KeyState.DESTROYED)
-ONE_VERSION = Purpose.PIN
-"""Accounts keep the hashes of their PINs, and nobody could hash them anew."""
+REWRAPPED = (Purpose.STORAGE, Purpose.PIN)
+"""What they wrap, the switch wraps anew: nothing is left on an old version, and no medium is replaced for it."""
 NAMES = {purpose: purpose.name.lower() for purpose in Purpose}
 """Purposes as this command calls them."""
 KEYRING_ONLY = (Purpose.KBPK,)
@@ -119,8 +119,6 @@ def next_step(
     """
     if (step := half_done(versions)) is not None:
         return step
-    if purpose is ONE_VERSION and (target or 1) != 1:
-        raise CommandError("pin: expected version 1, the only one: the hashes of PINs cannot be made anew")
     by_number = {version.number: version for version in versions}
     highest = max(by_number, default=0)
     active = next((version.number for version in versions if version.ring is KeyState.ACTIVE), 0)
@@ -154,8 +152,6 @@ def _target(purpose: Purpose, versions: Sequence[Version], active: int, highest:
             f" again, `keys retire {name} {max(kept)}` ends it",
         )
     if kept:
-        return active
-    if purpose is ONE_VERSION and highest:
         return active
     return highest + 1
 

@@ -6,6 +6,7 @@ some moments behind.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -15,14 +16,20 @@ from typing import TypeVar
 from hsm.key_states import Purpose
 from switch._directory import open_directory
 from switch.ledger import Ledger
-from switch.protocol.layout import Packed
+from switch.protocol.layout import Packed, layout_of
 from switch.protocol.messages import MediumFlag, MediumKind, MediumState, TerminalFlag
-from switch.protocol.records import CardKeyRecord, MediumRecord, RecordKind, TerminalRecord
+from switch.protocol.records import CardKeyRecord, CardRecord, KeyRecord, MediumRecord, RecordKind, TerminalRecord
 from terminals.till_calls import RecordsNotListedError
 
 from .desk import Desk
+from .output import CommandError
 
 T = TypeVar("T", bound=Packed)
+
+PIN_VERSION_AT = next(placed.offset for placed in layout_of(CardRecord).fields if placed.name == "pin_key_version")
+STORE_WAIT_S = 1.0
+STORE_TRIES = 300
+"""The balance store is up to a minute behind; five mean that nobody brings it on."""
 
 MEDIUM_OF = {
     Purpose.CHIP: MediumKind.CHIP,
@@ -52,16 +59,78 @@ class Progress:
     """Terminals that have sent a new key and not signed on with it yet."""
     card_keys: Counter[int] = field(default_factory=Counter)
     """Stored keys of media by storage key version."""
+    pins: Counter[int] = field(default_factory=Counter)
+    """Cards with a PIN, by the version of the PIN key that seals it."""
     source: str = "the switch"
 
     def resting(self, purpose: Purpose) -> dict[int, int] | None:
         """What rests on each version of a purpose; None where nobody can count it."""
         if purpose is Purpose.STORAGE:
             return dict(self.terminals + self.card_keys)
+        if purpose is Purpose.PIN:
+            return dict(self.pins)
         medium = MEDIUM_OF.get(purpose)
         if medium is None:
             return None
         return {version: count for (kind, version), count in self.media.items() if kind == medium}
+
+
+class Pins:
+    """Cards with a PIN, by the version of its key: of the switch, or of the balance store where there are too many."""
+
+    def __init__(self, desk: Desk, data: Path) -> None:
+        self._desk, self._data = desk, data
+
+    async def count(self) -> Counter[int]:
+        """How many cards by version."""
+        counts: Counter[int] = Counter()
+        async for card in self._each():
+            counts[card.pin_key_version] += 1
+        return counts
+
+    async def on(self, version: int) -> list[CardRecord]:
+        """The cards of one version, by card number; none is left out."""
+        found = [card async for card in self._each() if card.pin_key_version == version]
+        return sorted(found, key=lambda card: card.card_number)
+
+    async def _each(self) -> AsyncIterator[CardRecord]:
+        has_begun = False
+        try:
+            async for record in self._desk.client.records(RecordKind.CARD):
+                assert isinstance(record, CardRecord)
+                has_begun = True
+                if record.pin_key_version:
+                    yield record
+            return
+        except RecordsNotListedError:
+            if has_begun:  # it became too many just now: begin anew, or some count twice
+                raise
+        async for card in self._each_stored():
+            yield card
+
+    async def _each_stored(self) -> AsyncIterator[CardRecord]:
+        """As the store has them once it has the last change of a PIN key.
+
+        A new PIN is sealed under the ACTIVE version, so from then on nothing comes to another.
+        """
+        keys = await self._desk.records(RecordKind.KEY, KeyRecord, Purpose.PIN, owner=Purpose.PIN)
+        changed = max((key.last_sequence for key in keys), default=0)
+        ledger = Ledger(open_directory(self._data).ledger, readonly=True)
+        try:
+            for _ in range(STORE_TRIES):
+                with ledger.snapshot() as snapshot:
+                    if snapshot.checkpoint().next_sequence > changed:
+                        for record in snapshot.records(RecordKind.CARD):
+                            if record[PIN_VERSION_AT]:
+                                yield CardRecord.decode(record)
+                        return
+                await asyncio.sleep(STORE_WAIT_S)
+        finally:
+            ledger.close()
+        raise CommandError(
+            f"PINs: expected the balance store of {self._data} to have entry {changed:,}, the last change of a PIN key,"
+            f" got none within {STORE_TRIES * STORE_WAIT_S:g} s; is this the data directory of that switch?"
+        )
 
 
 class Records:
@@ -92,8 +161,8 @@ class Records:
         finally:
             ledger.close()
 
-    async def progress(self) -> Progress:
-        """Count everything once."""
+    async def progress(self, *purposes: Purpose) -> Progress:
+        """Count everything once; PINs only for their own purpose: there is one card record to look at for each card."""
         counts = Progress()
         async for medium in self.each(RecordKind.MEDIUM, MediumRecord):
             if medium.state == MediumState.ACTIVE:
@@ -109,7 +178,15 @@ class Records:
         async for card_key in self.each(RecordKind.CARD_KEY, CardKeyRecord):
             counts.card_keys[card_key.storage_version] += 1
         counts.source = self.source
+        if Purpose.PIN in purposes:
+            counts.pins = await Pins(self._desk, self._data).count()
         return counts
+
+    async def resting_on(self, purpose: Purpose, version: int) -> list[MediumRecord] | list[CardRecord]:
+        """Active media that are refused, or cards whose PIN ends, when the version is retired; by card number."""
+        if purpose is Purpose.PIN:
+            return await Pins(self._desk, self._data).on(version)
+        return await self.media_on(purpose, version)
 
     async def media_on(self, purpose: Purpose, version: int) -> list[MediumRecord]:
         """Active media that are refused when the version is retired, by card number.

@@ -6,20 +6,17 @@ from hsm.key_states import Purpose
 
 from .desk import DEFAULT, Desk, Switch, at_desk
 from .key_background import (
-    KEYRING_PER_SECOND,
     RECORDS_PER_SECOND,
     active_terminals,
-    kek_counts,
-    next_sign,
     renew_terminals,
     renewing,
     rewrap_records,
-    rotate_kek,
     version_to_reach,
 )
 from .key_officers import HOUSE, House
-from .key_plan import KEYRING_ONLY, NAMES, Act, Step, next_step, read_purpose
+from .key_plan import KEYRING_ONLY, NAMES, REWRAPPED, Act, Step, next_step, read_purpose
 from .key_progress import Records
+from .key_resident import KEYRING_PER_SECOND, USES, Residents, kek_counts
 from .key_steps import KeySteps
 from .keys import app, hint, retire_checked, told, what_next
 from .output import CommandError
@@ -49,18 +46,16 @@ def rotate(
     Parameters
     ----------
     what
-        storage, receipt, chip, code, jitter, stripe or tag; kek, sign or terminals.
+        storage, pin, receipt, chip, code, jitter, stripe or tag; kek, log, sign or terminals.
     to
         Version to arrive at.
     per_second
-        Most records (storage, terminals) or keys (kek) a second.
+        Most records (storage, pin, terminals) or keys (kek) a second.
     only
         Terminals, by number; all without it.
     """
-    if what == "kek":
-        return _rotate_kek(to, per_second or KEYRING_PER_SECOND, house, switch)
-    if what == "sign":
-        return _rotate_sign(to, house, switch)
+    if what in USES:
+        return _rotate_resident(what, to, per_second or KEYRING_PER_SECOND, house, switch)
     if what == "terminals":
         return _rotate_terminals(to, per_second or RECORDS_PER_SECOND, only or [], house, switch)
     one = read_purpose(what)
@@ -70,7 +65,7 @@ def rotate(
     async def work(desk: Desk) -> int:
         with house.open_to_change() as (keys, officers):
             steps = KeySteps(keys, desk, officers)
-            progress = await Records(desk, house.directory).progress()
+            progress = await Records(desk, house.directory).progress(one)
             step = next_step(one, await steps.versions(one), progress.resting(one), to)
             sentence = await _take(steps, one, step, desk, house, per_second or RECORDS_PER_SECOND)
             after = await what_next(steps, desk, house, one, to or _target_of(step))
@@ -86,7 +81,7 @@ def _target_of(step: Step) -> int | None:
 
 
 def _again(purpose: Purpose, target: int | None, after: Step) -> str:
-    if (after.act in (Act.NONE, Act.WAIT, Act.RESTORE) and purpose is not Purpose.STORAGE) or after.act is Act.NONE:
+    if (after.act in (Act.NONE, Act.WAIT, Act.RESTORE) and purpose not in REWRAPPED) or after.act is Act.NONE:
         return ""
     to = f" --to {target}" if target else ""
     return f"\n    cardswitch keys rotate {NAMES[purpose]}{to}"
@@ -96,10 +91,9 @@ async def _take(steps: KeySteps, one: Purpose, step: Step, desk: Desk, house: Ho
     name = f"{NAMES[one]} {step.version}"
     if step.act is Act.RESTORE:
         raise CommandError(f"{name}: {step.why}")
-    if step.act is Act.WAIT and one is Purpose.STORAGE:
+    if step.act is Act.WAIT and one in REWRAPPED:
         active = next(v.number for v in await steps.versions(one) if v.agreed == "ACTIVE")
-        count = await rewrap_records(desk, house.directory, active, per_second)
-        return f"{count:,} terminals and stored keys were wrapped anew under storage {active}"
+        return await rewrap_records(desk, house.directory, one, active, per_second)
     if step.act is Act.RETIRE:  # of what nothing rests on; half done in the keyring alone it may still stop media
         return await retire_checked(steps, one, step.version, desk, house, 0)
     if step.act in (Act.NONE, Act.WAIT):
@@ -115,26 +109,16 @@ async def _take(steps: KeySteps, one: Purpose, step: Step, desk: Desk, house: Ho
     return f"{name} {words[step.act]}"
 
 
-def _rotate_kek(to: int | None, per_second: float, house: House, switch: Switch) -> int:
+def _rotate_resident(what: str, to: int | None, per_second: float, house: House, switch: Switch) -> int:
     with house.open_to_change(writable=True) as (keys, officers):
-        sentence, is_last = rotate_kek(keys, officers, to, per_second)
+        residents = Residents(keys, house.directory, officers)
+        sentence, is_last = residents.rotate(USES[what], to, per_second)
         counts = {str(version): count for version, count in sorted(kek_counts(keys).items())}
-    hint = "Done" if is_last else "Next: cardswitch keys rotate kek" + (f" --to {to}" if to else "")
-    switch.output.say(f"{sentence}. {hint}", done=sentence, is_last=is_last, keys_by_kek_version=counts)
-    return 0
-
-
-def _rotate_sign(to: int | None, house: House, switch: Switch) -> int:
-    with house.open_to_change(writable=True) as (keys, officers):
-        version, is_new = next_sign(keys, officers, to)
-    sentence = f"signing key {version} " + (
-        "was made; the switch signs with it from its next start on" if is_new else "is the newest"
-    )
-    switch.output.say(
-        f"{sentence}. Next: cardswitch keys public --version {version}, for whoever checks signatures",
-        version=version,
-        made=is_new,
-    )
+        version = residents.in_use(USES[what])
+    hint = "Done" if is_last else f"Next: cardswitch keys rotate {what}" + (f" --to {to}" if to else "")
+    if what == "sign":
+        hint += f"; cardswitch keys public --version {version} --pem, for whoever checks signatures"
+    switch.output.say(f"{sentence}. {hint}", done=sentence, is_last=is_last, in_use=version, keys_by_kek_version=counts)
     return 0
 
 

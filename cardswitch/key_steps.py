@@ -17,7 +17,7 @@ from switch.protocol.records import KeyRecord, RecordKind
 from .desk import Desk
 from .key_house import KeyHouse
 from .key_officers import Officers
-from .key_plan import ENDED, IN_USE, KEYRING_ONLY, NAMES, ONE_VERSION, Act, Version, merged
+from .key_plan import ENDED, IN_USE, KEYRING_ONLY, NAMES, Act, Version, merged
 from .output import CommandError, insist
 
 CHANGE_TRIES = 20
@@ -129,8 +129,6 @@ class KeySteps:
     async def retire(self, purpose: Purpose, number: int) -> None:
         """What was made with it is refused from now on. First the switch, which needs no key that it does not use."""
         version = await self.version(purpose, number)
-        if purpose is ONE_VERSION:
-            raise CommandError("pin: expected a key that can end, got the one that all PINs rest on")
         if version.switch is KeyState.ACTIVE and version.ring is not KeyState.ACTIVE:  # an end begun in the keyring
             await self._tell(purpose, version, KeyState.VERIFY_ONLY)
         elif KeyState.ACTIVE in (version.switch, version.ring) and version.switch not in ENDED:

@@ -9,13 +9,14 @@ from cyclopts import App
 
 from hsm.key_states import Purpose
 from switch.protocol.messages import MediumKind
+from switch.protocol.records import CardRecord, MediumRecord
 
 from .desk import DEFAULT, Desk, Switch, at_desk
-from .key_background import kek_counts
 from .key_house import KeyHouse
 from .key_officers import HOUSE, House
 from .key_plan import IN_USE, KEYRING_ONLY, NAMES, Act, Step, Version, half_done, next_step, read_purpose
 from .key_progress import MEDIUM_OF, Progress, Records
+from .key_resident import KEYRING_PER_SECOND, USES, Residents, resident_facts
 from .key_steps import KeySteps, versions_of
 from .output import CommandError, Output
 from .units import format_moment
@@ -33,7 +34,7 @@ The same command again takes the next step; docs/security.md has the whole of it
 )
 
 LISTED_MAX = 50
-"""Lines of media that would stop, before a file is asked for."""
+"""Lines of what would stop, before a file is asked for."""
 
 
 # --------------------------------------------------------------------------- looking
@@ -55,7 +56,7 @@ def show(purpose: str = "", /, *, house: House = HOUSE, switch: Switch = DEFAULT
 
     async def work(desk: Desk) -> int:
         with house.open() as keys:
-            progress = await Records(desk, house.directory).progress()
+            progress = await Records(desk, house.directory).progress(*wanted)
             rows: list[dict[str, Any]] = []
             undone: list[dict[str, Any]] = []
             for one in wanted:
@@ -63,7 +64,7 @@ def show(purpose: str = "", /, *, house: House = HOUSE, switch: Switch = DEFAULT
                 rows += [_row(keys, one, version, progress) for version in versions]
                 if (step := half_done(versions)) is not None:
                     undone.append(_undone(one, step))
-            facts = _facts(keys, progress)
+            facts = _facts(keys, progress) | resident_facts(keys, house.directory)
         desk.out.facts(facts | {"keys": rows, "left half done": undone})
         return 0
 
@@ -89,6 +90,8 @@ def _row(keys: KeyHouse, purpose: Purpose, version: Version, progress: Progress)
 def _what_rests(purpose: Purpose) -> str:
     if purpose is Purpose.STORAGE:
         return "terminals and stored keys"
+    if purpose is Purpose.PIN:
+        return "cards with a PIN"
     medium = MEDIUM_OF.get(purpose)
     return "" if medium is None else f"{MediumKind(medium).name.lower()} media"
 
@@ -106,7 +109,6 @@ def _facts(keys: KeyHouse, progress: Progress) -> dict[str, Any]:
     return {
         "counted at": progress.source,
         "keyring revision": keys.keyring.revision,
-        "keys by KEK version": {str(version): count for version, count in sorted(kek_counts(keys).items())},
         "terminals by key version": {str(key): count for key, count in sorted(progress.terminal_keys.items())},
         "terminals asked to renew": progress.terminals_renewing,
         "terminals between two keys": progress.terminals_changing,
@@ -137,12 +139,20 @@ def _one_step(
     return at_desk(switch, work)
 
 
+def _at_residents(house: House, switch: Switch, act: Callable[[Residents], str]) -> int:
+    """One act on a key of the keystore, which needs no switch."""
+    with house.open_to_change(writable=True) as (keys, officers):
+        sentence = act(Residents(keys, house.directory, officers))
+    switch.output.say(f"{sentence}. Next: cardswitch keys show", done=sentence)
+    return 0
+
+
 async def what_next(steps: KeySteps, desk: Desk, house: House, purpose: Purpose, target: int | None = None) -> Step:
     """The step after this one, with a fresh look at both sides; never the beginning of another rotation."""
     versions = await steps.versions(purpose)
     if purpose in KEYRING_ONLY:
         return Step(Act.NONE, 0, "it is in the keyring alone")
-    progress = await Records(desk, house.directory).progress()
+    progress = await Records(desk, house.directory).progress(purpose)
     active = next((version.number for version in versions if version.agreed == "ACTIVE"), 0)
     is_settled = not any(version.number > active and version.ring in IN_USE for version in versions)
     in_work = target or (active or None if is_settled else None)
@@ -208,9 +218,13 @@ def rollback(purpose: str, version: int, /, *, house: House = HOUSE, switch: Swi
 
     Parameters
     ----------
+    purpose
+        As `keys rotate` has them, but terminals: these keep their old key until they have signed on with the new one.
     version
         The older version.
     """
+    if purpose in USES:
+        return _at_residents(house, switch, lambda x: x.roll_back(USES[purpose], version, KEYRING_PER_SECOND))
 
     async def done(steps: KeySteps, one: Purpose, desk: Desk) -> str:
         newer = [v.number for v in await steps.versions(one) if "ACTIVE" in (v.ring, v.switch)]
@@ -261,8 +275,10 @@ def retire(
     Parameters
     ----------
     yes_stop
-        How many media stop, as listed; another number is refused.
+        How many media (of pin: PINs) stop, as listed; another number is refused. Of log and sign nothing stops.
     """
+    if purpose in USES:
+        return _at_residents(house, switch, lambda x: x.retire(USES[purpose], version))
 
     async def done(steps: KeySteps, one: Purpose, desk: Desk) -> str:
         return await retire_checked(steps, one, version, desk, house, yes_stop)
@@ -276,35 +292,41 @@ async def retire_checked(
     """Retire a version when as many media stop as was said; what was done, in words. `CommandError` with the list."""
     found = await steps.version(one, version)
     is_stopped = found.switch in ("RETIRED", "DESTROYED")
-    media = [] if is_stopped else await Records(desk, house.directory).media_on(one, version)
-    if not is_stopped and yes_stop != len(media):
-        if media:
-            _list_media(desk.out, media)
+    stopping = [] if is_stopped else await Records(desk, house.directory).resting_on(one, version)
+    what = "PINs" if one is Purpose.PIN else "media"
+    if not is_stopped and yes_stop != len(stopping):
+        if stopping:
+            _list_stopping(desk.out, stopping)
         given = "nothing" if yes_stop is None else f"--yes-stop {yes_stop}"
+        way = "let keys rotate pin seal them anew first" if one is Purpose.PIN else "replace them first"
         raise CommandError(
-            f"{NAMES[one]} {version}: expected --yes-stop {len(media)}, as many media as would stop, got {given};"
-            " replace them first, or say so"
+            f"{NAMES[one]} {version}: expected --yes-stop {len(stopping)}, as many {what} as would stop, got {given};"
+            f" {way}, or say so"
         )
     await steps.retire(one, version)
-    return f"{NAMES[one]} {version} is RETIRED" + (f"; {len(media)} media have stopped" if media else "")
+    return f"{NAMES[one]} {version} is RETIRED" + (f"; {len(stopping)} {what} have stopped" if stopping else "")
 
 
-def _list_media(out: Output, media: Sequence[Any]) -> None:
-    rows = [
-        {
-            "card": out.card(record.card_number),
-            "medium": MediumKind(record.medium).name.lower(),
-            "held_version": record.key_version_held,
-            "last_used": format_moment(record.last_ms) if record.last_ms else "",
-        }
-        for record in (media if out.as_json else media[:LISTED_MAX])
+def _list_stopping(out: Output, records: Sequence[MediumRecord | CardRecord]) -> None:
+    rows: list[dict[str, Any]] = [
+        {"card": out.card(record.card_number)}
+        | (
+            {
+                "medium": MediumKind(record.medium).name.lower(),
+                "held_version": record.key_version_held,
+                "last_used": format_moment(record.last_ms) if record.last_ms else "",
+            }
+            if isinstance(record, MediumRecord)
+            else {}
+        )
+        for record in (records if out.as_json else records[:LISTED_MAX])
     ]
     if out.as_json:
         out.line({"would_stop": rows})
         return
     out.rows(rows)
-    if len(media) > LISTED_MAX:
-        out.note(f"and {len(media) - LISTED_MAX:,} more; --json lists them all")
+    if len(records) > LISTED_MAX:
+        out.note(f"and {len(records) - LISTED_MAX:,} more; --json lists them all")
 
 
 @app.command

@@ -20,6 +20,7 @@ _ALGORITHM_OF_BYTES = {16: 2, 24: 3, 32: 4}
 class WorkingKeyUsage(IntEnum):
     """What a working key does."""
 
+    KEY_ENCRYPTION = 0x0002
     PIN_ENCRYPTION = 0x1000
     MAC_GENERATION = 0x2000
     MAC_VERIFICATION = 0x2001
@@ -27,6 +28,16 @@ class WorkingKeyUsage(IntEnum):
     DATA_ENCRYPTION = 0x3000
     DATA_DECRYPTION = 0x3001
     DATA_BOTH_WAYS = 0x3002
+
+
+class WorkingKeyAlgorithm(IntEnum):
+    """What a working key is used with. Its strength is that of the initial key at most, whatever its length."""
+
+    AES = 2
+    """AES of the key's length."""
+    TDES = 0
+    """Two keys of 8 bytes, or three. Parity bits are left as they come."""
+    HMAC = 5
 
 
 def initial_key(bdk: Buffer, initial_key_id: bytes) -> bytes:
@@ -52,13 +63,26 @@ def transaction_key(initial: Buffer, initial_key_id: bytes, counter: int) -> byt
 
 
 def working_key(
-    initial: Buffer, initial_key_id: bytes, counter: int, usage: WorkingKeyUsage, key_bytes: int = 16
+    initial: Buffer,
+    initial_key_id: bytes,
+    counter: int,
+    usage: WorkingKeyUsage,
+    key_bytes: int = 16,
+    algorithm: WorkingKeyAlgorithm = WorkingKeyAlgorithm.AES,
 ) -> bytes:
-    """The AES key of one transaction and usage; `key_bytes` (16, 24, 32) at most the initial key's length."""
+    """The key of one transaction and usage: 16, 24 or 32 bytes (TDES: 16 or 24); AES at most as long as the initial."""
     key = transaction_key(initial, initial_key_id, counter)
-    if key_bytes not in AES_KEY_BYTES or key_bytes > len(key):
-        raise WrongFieldError(f"expected a working key of 16 to {len(key)} bytes, got {key_bytes}: take 16, 24 or 32")
-    return _derived(key, usage, key_bytes, initial_key_id[4:] + counter.to_bytes(4, "big"))
+    longest = {WorkingKeyAlgorithm.AES: len(key), WorkingKeyAlgorithm.TDES: 24, WorkingKeyAlgorithm.HMAC: 32}[algorithm]
+    if key_bytes not in AES_KEY_BYTES or key_bytes > longest:
+        raise WrongFieldError(
+            f"expected a working key of 16 to {longest} bytes for {algorithm.name}, got {key_bytes}: take 16, 24 or 32"
+        )
+    indicator = {
+        WorkingKeyAlgorithm.AES: _ALGORITHM_OF_BYTES[key_bytes],
+        WorkingKeyAlgorithm.TDES: int(key_bytes == 24),
+        WorkingKeyAlgorithm.HMAC: 5,
+    }[algorithm]
+    return _derived(key, usage, key_bytes, initial_key_id[4:] + counter.to_bytes(4, "big"), indicator)
 
 
 def next_counter(counter: int) -> int:
@@ -70,11 +94,11 @@ def next_counter(counter: int) -> int:
     return counter
 
 
-def _derived(key: Buffer, usage: int, key_bytes: int, identity: bytes) -> bytes:
+def _derived(key: Buffer, usage: int, key_bytes: int, identity: bytes, algorithm: int | None = None) -> bytes:
     """AES-ECB of 01 | block | usage (2) | algorithm (2) | bits (2) | identity (8), joined and cut."""
     tail = (
         usage.to_bytes(2, "big")
-        + _ALGORITHM_OF_BYTES[key_bytes].to_bytes(2, "big")
+        + (_ALGORITHM_OF_BYTES[key_bytes] if algorithm is None else algorithm).to_bytes(2, "big")
         + (key_bytes * 8).to_bytes(2, "big")
         + identity
     )

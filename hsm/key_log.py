@@ -8,8 +8,13 @@ that keyring and log were both put back to an earlier day (keep the head of `Key
 compare); that a keyring alone was put back by just one act, which looks like a crash; that lines behind the head were
 cut (their acts did not happen); anything that the holder of the backend's LOG key forges. Lines hold check values,
 never keys.
+
+The LOG key changes in the middle of a log: a line ACTIVATE_LOG, sealed by the old key, names the new one; the first
+line under the new key holds the SHA-256 of everything before it. So each key vouches for the other's lines, and the
+old key may be destroyed: its lines then rest on the new one's.
 """
 
+import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,7 +35,7 @@ _MAC_FIELD = b',"mac":"'
 _MAC_TAIL_BYTES = len(_MAC_FIELD) + 2 * MAC_BYTES + len(b'"}')
 
 
-class LogLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class LogLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One act. `revision` is the keyring's after the act.
 
     `purpose` is empty for acts on a key of the backend (`version` is its version), and on no one key (0).
@@ -47,9 +52,11 @@ class LogLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kek_version: int
     revision: int
     log_key_version: int
+    before_sha256: str = ""
+    """In the first line under another LOG key: of the file up to this line."""
 
 
-class _SealedLine(LogLine, frozen=True, forbid_unknown_fields=True):
+class _SealedLine(LogLine, frozen=True, forbid_unknown_fields=True, kw_only=True):
     mac: str
 
 
@@ -71,8 +78,17 @@ class KeyLog:
         self.path = path
         self._backend = backend
         self._log_key_version = log_key_version
+        self._forget()
+
+    def _forget(self) -> None:
         self._end = EMPTY  # of what was verified so far,
         self._end_offset = 0  # and where that ends in the file
+        self._last: LogLine | None = None
+        self._unproven = 0  # first line whose key is gone and that no link has vouched for yet; 0: none
+
+    def seal_with(self, log_key_version: int) -> None:
+        """New lines are sealed by this LOG key, which an ACTIVATE_LOG has named."""
+        self._log_key_version = log_key_version
 
     @staticmethod
     def create(path: Path) -> None:
@@ -101,14 +117,23 @@ class KeyLog:
             kek_version=int(facts.get("kek_version", 0)),
             revision=revision,
             log_key_version=self._log_key_version,
+            before_sha256=self._sha256() if self._changes_key(self._log_key_version) else "",
         )
         body = msgspec.json.encode(line)
         mac = self._mac(self._log_key_version, self._end.mac, body)
         text = body[:-1] + _MAC_FIELD + mac.hex().encode() + b'"}\n'
         append_file(self.path, text)
-        self._end = LogHead(line.sequence, mac)
+        self._end, self._last = LogHead(line.sequence, mac), line
         self._end_offset += len(text)
         return self._end
+
+    def _changes_key(self, version: int) -> bool:
+        return self._last is not None and self._last.log_key_version != version
+
+    def _sha256(self) -> str:
+        """Of the file up to the end of what was verified."""
+        with self.path.open("rb") as file:
+            return hashlib.sha256(file.read(self._end_offset)).hexdigest()
 
     def catch_up(self) -> LogHead:
         """Verify what was added since the last look, by whomever; the last line. Errors as `verify`."""
@@ -122,7 +147,7 @@ class KeyLog:
         `LogBrokenError` names the first line that does not fit, `LogTruncatedError` what is missing at the end,
         `LogTornError` a last line that a crash cut.
         """
-        self._end, self._end_offset = EMPTY, 0
+        self._forget()
         lines: list[LogLine] = []
         torn: LogTornError | None = None
         try:
@@ -173,9 +198,11 @@ class KeyLog:
                         f"a crash cut it, and its act did not happen; repair the log"
                     )
                 line, mac = self._open(text[:-1], sequence)
-                self._end = LogHead(sequence, mac)
+                self._end, self._last = LogHead(sequence, mac), line
                 self._end_offset += len(text)
                 yield line
+        if self._unproven:
+            raise broken(self._unproven, self.path)
 
     def _open(self, text: bytes, sequence: int) -> tuple[LogLine, bytes]:
         try:
@@ -184,15 +211,35 @@ class KeyLog:
         except (msgspec.DecodeError, ValueError) as error:
             raise broken(sequence, self.path) from error
         body = text[:-_MAC_TAIL_BYTES] + b"}"
+        genuine = self._genuine(sealed, sequence, mac, body)
         # The bytes, not what they say: two texts may decode to one line.
-        try:
-            genuine = self._mac(sealed.log_key_version, self._end.mac, body)
-        except (KeyNotFoundError, WrongKeyNameError) as error:  # altered, or a LOG key was destroyed before its lines
-            raise broken(sequence, self.path) from error
         if sealed.sequence != sequence or text[-_MAC_TAIL_BYTES:] != _MAC_FIELD + genuine.hex().encode() + b'"}':
+            raise broken(sequence, self.path)
+        if not self._follows(sealed):
             raise broken(sequence, self.path)
         fields = {name: getattr(sealed, name) for name in LogLine.__struct_fields__}
         return LogLine(**fields), mac
+
+    def _genuine(self, line: LogLine, sequence: int, mac: bytes, body: bytes) -> bytes:
+        """The MAC that a line must have; its own, until a link vouches for it, when its LOG key was destroyed."""
+        try:
+            genuine = self._mac(line.log_key_version, self._end.mac, body)
+        except WrongKeyNameError as error:
+            raise broken(sequence, self.path) from error
+        except KeyNotFoundError:
+            self._unproven = self._unproven or sequence
+            return mac
+        if line.before_sha256 and equal(genuine, mac) and line.before_sha256 == self._sha256():
+            self._unproven = 0
+        return genuine
+
+    def _follows(self, line: LogLine) -> bool:
+        """Whether a line may be sealed by its key: that of the line before, or the one that this has named."""
+        if not self._changes_key(line.log_key_version):
+            return line.before_sha256 == ""
+        before = self._last
+        is_named = before is not None and (before.act, before.version) == (KeyAct.ACTIVATE_LOG, line.log_key_version)
+        return is_named and line.before_sha256 == self._sha256()
 
     def _mac(self, log_key_version: int, before: bytes, body: bytes) -> bytes:
         return self._backend.mac(log_key_version, _DOMAIN + before + body)
@@ -204,3 +251,9 @@ def broken(sequence: int, path: Path) -> LogBrokenError:
         f"expected line {sequence} of {path} to follow from the one before, got another: it or a neighbour was "
         f"altered, removed or inserted; compare with a backup"
     )
+
+
+def sealing_key(lines: list[LogLine], until_sequence: int) -> int:
+    """The LOG key that acts up to a line say is in use; 0 for a log without lines."""
+    named = [line for line in lines if line.act is KeyAct.ACTIVATE_LOG and line.sequence <= until_sequence]
+    return named[-1].version if named else lines[0].log_key_version if lines else 0

@@ -16,7 +16,7 @@ class Purpose(IntEnum):
     STORAGE = 1
     """Encrypts keys of terminals and cards where they are stored (AES-256)."""
     PIN = 2
-    """Keyed hashes of PINs (HMAC-SHA-256)."""
+    """Seals the hashes of PINs (AES-256)."""
     RECEIPT = 3
     """Codes on receipts (AES-128 CMAC)."""
     CHIP = 4
@@ -65,6 +65,15 @@ class KeyAct(StrEnum):
     GENERATE_KEK = "GENERATE_KEK"
     DESTROY_KEK = "DESTROY_KEK"
     GENERATE_SIGN = "GENERATE_SIGN"
+    ACTIVATE_SIGN = "ACTIVATE_SIGN"
+    """The signing key before has signed it."""
+    DESTROY_SIGN = "DESTROY_SIGN"
+    GENERATE_LOG = "GENERATE_LOG"
+    ACTIVATE_LOG = "ACTIVATE_LOG"
+    """Lines behind this one are sealed by that LOG key."""
+    LINK_LOG = "LINK_LOG"
+    """First line under a LOG key, when nothing else is to be done."""
+    DESTROY_LOG = "DESTROY_LOG"
     RESEAL = "RESEAL"
     """The keystore, under another secret."""
     ENROL_OFFICER = "ENROL_OFFICER"

@@ -20,10 +20,11 @@ from msgspec.structs import replace
 
 from hsm._cipher import copy_into, equal, random_bytes
 from hsm._files import replace_file, sole_writer
+from hsm._keyring_file import KeyringContent, KeyringFile, file_bytes
 from hsm._memory import KeyPage, KeySlot
-from hsm.backend import Backend, WrappedKey
+from hsm.backend import Backend, KeyUse, WrappedKey
 from hsm.errors import KeyNotFoundError, WrongKeyNameError
-from hsm.key_log import EMPTY, KeyLog, LogHead, LogLine
+from hsm.key_log import EMPTY, KeyLog, LogHead, LogLine, sealing_key
 from hsm.key_states import (
     KEY_BYTES,
     KEY_VERSION_MAX,
@@ -43,6 +44,7 @@ from hsm.keyring_errors import (
     KeyringExistsError,
     KeyringFullError,
     KeyringMissingError,
+    KeyringSealUnknownError,
     KeyStateError,
     LogTornError,
 )
@@ -54,19 +56,6 @@ FORMAT = 1
 FILE_BYTES_MAX = 1 << 22  # 4 MiB: some thousand keys with long histories
 _DOMAIN = b"keyring\0"
 _DOMAIN_BESIDE = b"file beside keyring\0"
-
-
-class _Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    format: int
-    revision: int
-    log_head: LogHead
-    keys: tuple[KeyEntry, ...]
-
-
-class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    log_key_version: int
-    mac: str
-    content: msgspec.Raw
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +79,7 @@ class Keyring:
         self._log = log
         self._log_key_version = log_key_version
         self._page = page
-        self._content = _Content(FORMAT, 0, EMPTY, ())
+        self._content = KeyringContent(FORMAT, 0, EMPTY, ())
         self._log_verified = False
 
     def __repr__(self) -> str:
@@ -108,18 +97,19 @@ class Keyring:
         return keyring
 
     @classmethod
-    def open(cls, path: Path, log_path: Path, backend: Backend, log_key_version: int, page: KeyPage) -> Self:
-        """An existing keyring. `KeyringMissingError`, `KeyringAlteredError`.
+    def open(cls, path: Path, log_path: Path, backend: Backend, page: KeyPage) -> Self:
+        """An existing keyring. `KeyringMissingError`, `KeyringSealUnknownError`, `KeyringAlteredError`.
 
         The log is looked at by the first change and by `verify_log`: a crash in it keeps no switch from starting.
         """
-        keyring = cls(path, backend, KeyLog(log_path, backend, log_key_version), log_key_version, page)
+        keyring = cls(path, backend, KeyLog(log_path, backend, 0), 0, page)
         keyring.reload()
         return keyring
 
     def reload(self) -> None:
         """Read the file again, after `KeyringChangedError`."""
-        self._content = self._read()
+        self._content, self._log_key_version = self._read()
+        self._log.seal_with(self._log_key_version)
         self._log_verified = False
 
     # What is there
@@ -128,6 +118,11 @@ class Keyring:
     def revision(self) -> int:
         """Rises by one with each change."""
         return self._content.revision
+
+    @property
+    def log_key_version(self) -> int:
+        """The LOG key that seals the file, and the log's next line."""
+        return self._log_key_version
 
     @property
     def log_head(self) -> LogHead:
@@ -177,6 +172,12 @@ class Keyring:
             raise KeyringAlteredError(
                 f"expected revision {newest} or {newest - 1} of {self.path}, got {self.revision}: "
                 f"an older keyring was put back; restore the newest"
+            )
+        expected = sealing_key(lines, self.log_head.sequence) or self._log_key_version
+        if expected != self._log_key_version:
+            raise KeyringAlteredError(
+                f"expected {self.path} to be sealed by LOG key {expected}, got {self._log_key_version}: "
+                f"somebody has the older key; restore the file from a backup"
             )
         return lines
 
@@ -328,6 +329,20 @@ class Keyring:
             self._check_unchanged()
             self._commit(people, act, facts, self._content.keys)
 
+    def activate_log_key(self, version: int, people: TwoPeople) -> None:
+        """Seal file and log by another LOG key of the backend. `KeyNotFoundError`.
+
+        Two lines: one under the old key, one under the new. Killed between the two, the next act's line is the link.
+        """
+        facts = self._backend.facts(KeyUse.LOG, version)
+        if version == self._log_key_version:
+            return
+        named: dict[str, str | int] = {"version": version, "check_value": facts.check_value.hex().upper()}
+        with sole_writer(self.path):
+            self._check_unchanged()
+            self._commit(people, KeyAct.ACTIVATE_LOG, named, self._content.keys, version)
+            self._commit(people, KeyAct.LINK_LOG, named, self._content.keys)
+
     # Beside the keyring
 
     def seal(self, content: bytes) -> tuple[int, bytes]:
@@ -412,35 +427,46 @@ class Keyring:
             self._commit(people, act, facts, keys)
 
     def _check_unchanged(self) -> None:
-        there = self._read().revision
+        there = self._read()[0].revision
         if there != self.revision:
             raise KeyringChangedError(
                 f"expected revision {self.revision} of {self.path}, got {there}: another process changed it; "
                 f"reload, look, and decide again"
             )
 
-    def _commit(self, people: TwoPeople, act: KeyAct, facts: dict[str, str | int], keys: tuple[KeyEntry, ...]) -> None:
-        """Log line first, then the file: no key changes without a line."""
+    def _commit(
+        self,
+        people: TwoPeople,
+        act: KeyAct,
+        facts: dict[str, str | int],
+        keys: tuple[KeyEntry, ...],
+        log_key_version: int = 0,
+    ) -> None:
+        """Log line first, then the file: no key changes without a line. With another LOG key the file is the first."""
         if not self._log_verified:
             self.verify_log()
             self._log_verified = True
         revision = self.revision + 1
         head = self._log.append(people, act, revision, **facts)
-        content = _Content(FORMAT, revision, head, keys)
+        content = KeyringContent(FORMAT, revision, head, keys)
+        if log_key_version:
+            self._log_key_version = log_key_version
+            self._log.seal_with(log_key_version)
         self._write(content)
         self._content = content
 
-    def _write(self, content: _Content) -> None:
+    def _write(self, content: KeyringContent) -> None:
         raw = msgspec.json.encode(content)
         mac = self._mac(self._log_key_version, raw).hex()
-        content_bytes = _file_bytes(_File(self._log_key_version, mac, msgspec.Raw(raw)))
+        content_bytes = file_bytes(KeyringFile(self._log_key_version, mac, msgspec.Raw(raw)))
         if len(content_bytes) > FILE_BYTES_MAX:
             raise KeyringFullError(
                 f"expected at most {FILE_BYTES_MAX} bytes in {self.path}, got {len(content_bytes)}: begin another"
             )
         replace_file(self.path, content_bytes)
 
-    def _read(self) -> _Content:
+    def _read(self) -> tuple[KeyringContent, int]:
+        """What the file says, and the LOG key that seals it."""
         try:
             with self.path.open("rb") as file:
                 text = file.read(FILE_BYTES_MAX + 1)
@@ -449,25 +475,26 @@ class Keyring:
                 f"expected a keyring {self.path}, got no file: restore it, or check the path"
             ) from error
         try:
-            whole = msgspec.json.decode(text, type=_File)
+            whole = msgspec.json.decode(text, type=KeyringFile)
             raw = bytes(whole.content)
-            if text != _file_bytes(whole):
+            if text != file_bytes(whole):
                 raise ValueError("other characters than we write")
             if not equal(self._mac(whole.log_key_version, raw).hex().encode(), whole.mac.encode()):
                 raise ValueError("another MAC")
-            content = msgspec.json.decode(raw, type=_Content)
-        except (msgspec.DecodeError, ValueError, KeyNotFoundError, WrongKeyNameError) as error:
+            content = msgspec.json.decode(raw, type=KeyringContent)
+        except KeyNotFoundError as error:
+            raise KeyringSealUnknownError(
+                f"expected {self.path} sealed by a LOG key of this backend, got another ({error}): "
+                f"put back the keystore that belongs to it"
+            ) from None
+        except (msgspec.DecodeError, ValueError, WrongKeyNameError) as error:
             raise KeyringAlteredError(
                 f"expected a keyring in {self.path} that this backend sealed, got something else "
                 f"({type(error).__name__}): check which backend is open, or restore a backup"
             ) from None
         if content.format != FORMAT:
             raise KeyringAlteredError(f"expected format {FORMAT} in {self.path}, got {content.format}: use its release")
-        return content
+        return content, whole.log_key_version
 
     def _mac(self, log_key_version: int, raw: bytes) -> bytes:
         return self._backend.mac(log_key_version, _DOMAIN + hashlib.sha256(raw).digest())
-
-
-def _file_bytes(file: _File) -> bytes:
-    return msgspec.json.encode(file) + b"\n"

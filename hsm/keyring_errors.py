@@ -45,6 +45,10 @@ class KeyringAlteredError(HsmError):
     """Not a keyring, one that was damaged, or one that somebody else than the backend's owner wrote."""
 
 
+class KeyringSealUnknownError(KeyringAlteredError):
+    """The keyring was sealed by a LOG key that this backend has not: a younger one, or the file is another's."""
+
+
 class KeyringChangedError(HsmError):
     """Another process changed the keyring since this one read it."""
 

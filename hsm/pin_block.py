@@ -1,7 +1,7 @@
-"""PIN blocks of ISO 9564-1: formats 0 and 3 (8 bytes, for TDES) and 4 (16 bytes, AES).
+"""PIN blocks of ISO 9564-1: formats 0, 1 and 3 (8 bytes, for TDES) and 4 (16 bytes, AES).
 
-Format 4 is the one to use: random, and bound to the card number by a second encipherment. Formats 0 and 3 are for
-partners that know nothing else; their clear blocks are enciphered with TDES.
+Format 4 is the one to use: random, and bound to the card number by a second encipherment. Formats 0, 1 and 3 are
+for partners that know nothing else; their clear blocks are enciphered with TDES, and 1 is bound to no card.
 No error says anything about the PIN.
 """
 
@@ -24,6 +24,18 @@ def encode_format_0(pin: str, card_number: str) -> bytes:
 def decode_format_0(block: bytes, card_number: str) -> str:
     """The PIN of a clear block. `PinBlockError` if it is none of this card."""
     return _pin(block, card_number, 0, "F")
+
+
+def encode_format_1(pin: str, fill: str) -> bytes:
+    """1, length, PIN, random hexadecimal digits to 16 nibbles, 10 of them given. Of no card: where none is known."""
+    if not re.fullmatch(r"[0-9A-F]{10}", fill):
+        raise WrongFieldError("expected a fill of 10 random hexadecimal digits, got another: draw each on its own")
+    return _pin_field(1, pin, fill + fill[:4])
+
+
+def decode_format_1(block: bytes) -> str:
+    """The PIN of a clear block. `PinBlockError` if it is none."""
+    return _pin_of(_block(block, 1), 1, "0-9A-F")
 
 
 def encode_format_3(pin: str, card_number: str, fill: str) -> bytes:
@@ -68,9 +80,13 @@ def _card_field_format_4(card_number: str) -> bytes:
 
 
 def _pin(block: bytes, card_number: str, control: int, fill: str) -> str:
+    return _pin_of(xor(_block(block, control), _card_field(card_number)), control, fill)
+
+
+def _block(block: bytes, control: int) -> bytes:
     if len(block) != 8:
         raise PinBlockError(f"expected a format {control} PIN block of 8 bytes, got {len(block)}")
-    return _pin_of(xor(block, _card_field(card_number)), control, fill)
+    return block
 
 
 def _pin_of(clear: bytes, control: int, fill: str) -> str:

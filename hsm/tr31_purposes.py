@@ -10,7 +10,7 @@ from hsm.tr31 import KeyBlockHeader
 # Usage, algorithm (A AES, T TDES, H HMAC), mode of use (B both ways, C MAC both ways, X derive other keys).
 _FIELDS = {
     Purpose.STORAGE: ("D0", "A", "B"),
-    Purpose.PIN: ("M7", "H", "C"),
+    Purpose.PIN: ("V0", "A", "C"),
     Purpose.RECEIPT: ("M6", "A", "C"),
     Purpose.CHIP: ("E0", "A", "X"),
     Purpose.CODE: ("10", "A", "X"),

@@ -193,6 +193,7 @@ cdef uint16_t replace(Tables tables, job_t* job) noexcept nogil:
     card.issue_serial = old.issue_serial + 1
     card.pin_tries, card.frozen_by = old.pin_tries, old.frozen_by
     memcpy(card.pin_hash, old.pin_hash, sizeof(card.pin_hash))
+    card.pin_key_version = old.pin_key_version
     card.issuing_organisation_id = old.issuing_organisation_id
     card.status = CARD_ACTIVE
     if old.kept_status == CARD_FROZEN or old.kept_status == CARD_ISSUED:

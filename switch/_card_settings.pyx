@@ -9,6 +9,7 @@ from libc.string cimport memcpy
 from switch._account cimport check_pin, limits_of, may_use
 from switch._decision cimport ask_t, decision_t, invalid, show_account, touch
 from switch._layout cimport *
+from switch._pin cimport active_version
 from switch._tables cimport Tables
 
 cdef enum:
@@ -35,6 +36,7 @@ cdef uint16_t set_pin(Tables tables, const ask_t* ask, const set_pin_request_t* 
     if code != CODE_APPROVED:
         return code
     memcpy(card.pin_hash, request.new_pin, sizeof(card.pin_hash))
+    card.pin_key_version = 0 if is_zero(request.new_pin) else active_version(tables, PURPOSE_PIN)
     card.pin_tries = 0
     card.flags &= ~CARD_FLAG_PIN_LOCKED
     touch(decision, card)

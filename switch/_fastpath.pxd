@@ -27,6 +27,7 @@ cdef class Engine:
     cdef bint places_may_have_changed            # an operator message came: look up the terminal's place again
     cdef readonly KeyRing keys
     cdef uint32_t receipt_version                # ACTIVE version of the RECEIPT key; 0: none is loaded
+    cdef uint32_t pin_version                    # ACTIVE version of the PIN key; 0: none is loaded
     cdef const reply_t* told_before              # while an entry is decided again: its reply
     cdef readonly AnswerWindow answers
     cdef readonly GroupCommit commit
@@ -48,7 +49,7 @@ cdef class Engine:
                             uint32_t message_bytes, proof_t* proof, int64_t now_ms, chips_t* chips) noexcept nogil
     cdef int64_t moment(self, const header_t* asked, const debit_request_t* keyed, int64_t now_ms) noexcept nogil
     cdef void give_receipt_code(self) noexcept nogil
-    cdef void find_receipt_key(self) noexcept nogil
+    cdef void find_active_keys(self) noexcept nogil
     cdef uint32_t decide_one(self, uint32_t terminal_id, uint32_t rights, const uint8_t* message,
                              uint32_t message_bytes, int64_t now_ms, uint8_t* out) noexcept nogil
     cdef uint32_t _decide(self, uint32_t terminal_id, uint32_t rights, const uint8_t* message, uint32_t message_bytes,

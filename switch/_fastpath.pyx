@@ -23,7 +23,7 @@ from switch._inquiry cimport balance, card_query
 from switch._keys cimport BLOCK_BYTES, KeyRing, cmac_of_numbers
 from switch._layout cimport *
 from switch._original cimport refund_hindrance, reversal_hindrance
-from switch._pin cimport hide_pins
+from switch._pin cimport active_version, answered_body, hide_pins
 from switch._reply cimport write_error, write_reply
 from switch._rules cimport Rules
 from switch._sale cimport quote, sale_t
@@ -83,7 +83,7 @@ cdef class Engine:
         self.replay_mode = replay_mode
         self.places_may_have_changed = True
         self.keys = KeyRing() if keys is None else keys
-        self.find_receipt_key()
+        self.find_active_keys()
         self.zone.count = len(zone)
         self.zone.starts_ms = <int64_t*>malloc(self.zone.count * sizeof(int64_t))
         self.zone.offsets_s = <int32_t*>malloc(self.zone.count * sizeof(int32_t))
@@ -151,7 +151,9 @@ cdef class Engine:
 
         `proof` is what `find_proof` finds in it; it may have been examined already.
         """
-        if not hide_pins(self.tables, self.keys.pin_key, message, message_bytes, proof.evidence != NULL, &proof.fault):
+        if not hide_pins(self.tables, self.keys, self.pin_version,
+                         answered_body(self.keys, self.answers, self.commit, terminal_id, message, message_bytes),
+                         message, message_bytes, proof.evidence != NULL, &proof.fault):
             return self._refuse(out, <const header_t*>message, &proof.fault)
         if proof.evidence != NULL and not proof.is_examined:
             self.examine_proof(terminal_id, challenges, message, message_bytes, proof, now_ms, NULL)
@@ -296,7 +298,7 @@ cdef class Engine:
         if asked.type < TYPE_PUT_CARD_TYPE and (reply.code == CODE_APPROVED or reply.code == CODE_PARTIAL):
             self.give_receipt_code()
         elif asked.type == TYPE_PUT_KEY:
-            self.find_receipt_key()
+            self.find_active_keys()
         self._journal(asked.type, body, body_bytes, keyed)
         self.answers.remember(keyed.business_date, key, self.entry_position)
         if decision.marks_original:
@@ -320,14 +322,11 @@ cdef class Engine:
             for i in range(RECEIPT_CODE_BYTES):
                 reply.receipt_code = reply.receipt_code << 8 | code[i]
 
-    cdef void find_receipt_key(self) noexcept nogil:
-        cdef const key_record_t* key
-        cdef uint32_t version
-        self.receipt_version = 0
-        for version in range(1, KEY_VERSION_MAX + 1):
-            key = self.tables.key(PURPOSE_RECEIPT, version)
-            if key != NULL and key.state == KEY_ACTIVE and self.keys.masters[PURPOSE_RECEIPT][version] != NULL:
-                self.receipt_version = version
+    cdef void find_active_keys(self) noexcept nogil:
+        cdef uint32_t receipt = active_version(self.tables, PURPOSE_RECEIPT)
+        cdef uint32_t pin = active_version(self.tables, PURPOSE_PIN)
+        self.receipt_version = receipt if self.keys.masters[PURPOSE_RECEIPT][receipt] != NULL else 0
+        self.pin_version = pin if self.keys.pin_sealers[pin] != NULL else 0
 
     cdef void _journal(self, uint8_t request_type, const uint8_t* body, uint32_t body_bytes,
                        const debit_request_t* keyed) noexcept nogil:
@@ -453,7 +452,8 @@ cdef class Engine:
         memcpy(challenges.previous, <const uint8_t*>previous, CHALLENGE_BYTES)
         size = <uint32_t>message.shape[0]
         find_proof(self.tables, &view[0], size, &proof)
-        if not hide_pins(self.tables, self.keys.pin_key, &view[0], size, proof.evidence != NULL, &proof.fault):
+        if not hide_pins(self.tables, self.keys, self.pin_version, NULL, &view[0], size, proof.evidence != NULL,
+                         &proof.fault):
             return None
         if proof.evidence != NULL:
             examine(self.tables, self.keys, &challenges, terminal_id, now_ms, &view[0], size, &proof, NULL)
@@ -477,7 +477,7 @@ cdef class Engine:
 
     def keys_changed(self):
         """Keys were loaded or forgotten beside the decision's messages."""
-        self.find_receipt_key()
+        self.find_active_keys()
 
     @property
     def last_entry_position(self):

@@ -78,8 +78,9 @@ cdef struct cvk_t:
 cdef class KeyRing:
     cdef cmac_t* masters[PURPOSES][VERSIONS]     # CHIP, CODE, JITTER, TAG, RECEIPT
     cdef cvk_t* pairs[VERSIONS]                  # STRIPE
-    cdef const uint8_t* pin_key                  # PIN, version 1: 32 bytes that `_pin_owner` keeps alive
-    cdef object _pin_owner
+    cdef EVP_CIPHER_CTX* pin_sealers[VERSIONS]   # PIN: AES-256 under it; place 0 stays empty
+    cdef EVP_CIPHER_CTX* pin_openers[VERSIONS]   # and back
+    cdef uint32_t pin_count                      # versions of PIN that are loaded
     cdef cmac_lanes_t* lanes                     # working room: the keys of the cards in hand, and of their sessions
     cdef cmac_t* card                            # the first of them
     cdef cmac_t* session
@@ -89,8 +90,10 @@ cdef class KeyRing:
 
     cdef void _forget_master(self, int purpose, int version) noexcept
     cdef void _forget_pair(self, int version) noexcept
+    cdef void _forget_pin(self, int version) noexcept
     cdef int _load_master(self, int purpose, int version, const uint8_t* key) except -1
     cdef int _load_pair(self, int version, const uint8_t* key) except -1
     cdef int _wipe_lanes(self) except -1
+    cdef void seal_pin(self, int version, const uint8_t* hashed, uint8_t* sealed) noexcept nogil
     cdef bint stored(self, Tables tables, uint32_t medium, uint64_t medium_id, uint32_t version,
                      cmac_t* card) noexcept nogil

@@ -167,8 +167,7 @@ cdef cmac_lanes_t* guarded_lanes() except NULL:
 cdef class KeyRing:
     """Master keys by purpose and version.
 
-    `load` takes a key from a buffer of MASTER_KEY_BYTES, or LONG_KEY_BYTES for STORAGE and PIN.  PIN's must stay as it
-    is: it is used in place.
+    `load` takes a key from a buffer of MASTER_KEY_BYTES, or LONG_KEY_BYTES for STORAGE and PIN.
     Not thread-safe: used under the mutex of the batch, loaded by the event loop.
     """
 
@@ -191,6 +190,7 @@ cdef class KeyRing:
             if self.pairs[version] != NULL:
                 self._forget_pair(version)
             EVP_CIPHER_CTX_free(self.storage[version])
+            self._forget_pin(version)
         EVP_CIPHER_CTX_free(self.opener)
         cmac_lanes_free(self.lanes)
 
@@ -217,6 +217,12 @@ cdef class KeyRing:
         free(self.pairs[version])
         self.pairs[version] = NULL
 
+    cdef void _forget_pin(self, int version) noexcept:
+        self.pin_count -= self.pin_sealers[version] != NULL
+        EVP_CIPHER_CTX_free(self.pin_sealers[version])
+        EVP_CIPHER_CTX_free(self.pin_openers[version])
+        self.pin_sealers[version] = self.pin_openers[version] = NULL
+
     def load(self, int purpose, int version, const uint8_t[::1] key not None):
         """Take a key into use; loading it again replaces it. ValueError for a purpose or length that cannot be."""
         expected = LONG_KEY_BYTES if purpose in (PURPOSE_PIN, PURPOSE_STORAGE) else MASTER_KEY_BYTES
@@ -224,8 +230,10 @@ cdef class KeyRing:
             raise ValueError(f"key: expected a version of 1 to {VERSIONS - 1} and {expected} bytes, got version "
                              f"{version} and {key.shape[0]} bytes; look at what the key store holds")
         if purpose == PURPOSE_PIN:
-            self._pin_owner = key
-            self.pin_key = &key[0]
+            self._forget_pin(version)
+            self.pin_sealers[version] = guarded_context(EVP_aes_256_ecb(), &key[0])
+            self.pin_openers[version] = guarded_context(EVP_aes_256_ecb(), &key[0], True)
+            self.pin_count += 1
         elif purpose == PURPOSE_STORAGE:
             EVP_CIPHER_CTX_free(self.storage[version])
             self.storage[version] = NULL
@@ -243,7 +251,7 @@ cdef class KeyRing:
         self.loaded.discard((purpose, version))
         self._wipe_lanes()
         if purpose == PURPOSE_PIN:
-            self.pin_key, self._pin_owner = NULL, None
+            self._forget_pin(version)
         elif purpose == PURPOSE_STORAGE:
             EVP_CIPHER_CTX_free(self.storage[version])
             self.storage[version] = NULL
@@ -311,6 +319,26 @@ cdef class KeyRing:
         OPENSSL_cleanse(block, 16)
         OPENSSL_cleanse(rest, 16)
         return is_set
+
+    cdef void seal_pin(self, int version, const uint8_t* hashed, uint8_t* sealed) noexcept nogil:
+        """The hash of a PIN as it is kept: one block. The version is loaded."""
+        cdef int out_bytes = 0
+        EVP_EncryptUpdate(self.pin_sealers[version], sealed, &out_bytes, hashed, BLOCK_BYTES)
+
+    def reseal_pin(self, const uint8_t[::1] sealed not None, int old_version, int version):
+        """The same hash of a PIN under another version of the key. KeyError when either is not loaded."""
+        cdef uint8_t hashed[BLOCK_BYTES]
+        cdef uint8_t out[BLOCK_BYTES]
+        cdef int out_bytes = 0
+        for needed in (old_version, version):
+            if not 0 < needed < VERSIONS or self.pin_sealers[needed] == NULL:
+                raise KeyError((PURPOSE_PIN, needed))
+        if sealed.shape[0] != BLOCK_BYTES:
+            raise ValueError(f"sealed PIN: expected {BLOCK_BYTES} bytes, got {sealed.shape[0]}")
+        EVP_DecryptUpdate(self.pin_openers[old_version], hashed, &out_bytes, &sealed[0], BLOCK_BYTES)
+        self.seal_pin(version, hashed, out)
+        OPENSSL_cleanse(hashed, BLOCK_BYTES)
+        return out[:BLOCK_BYTES]
 
     # -- for tests
 

@@ -765,12 +765,12 @@ cdef packed struct rewrap_key_request_t:  # 128 bytes
     uint32_t trace_number  # a new trace number
     uint32_t business_date  # business date as last told by the switch, days since 1970-01-01
     int64_t stamp_ms  # milliseconds since 1970-01-01 UTC
-    uint8_t kind  # RecordKind: TERMINAL or CARD_KEY
-    uint8_t storage_version  # storage key version to wrap with: the active one
+    uint8_t kind  # RecordKind: TERMINAL or CARD_KEY; CARD: its PIN
+    uint8_t storage_version  # version to wrap with: the active storage key; CARD: PIN key
     uint8_t reserved[6]  # zero
-    uint64_t key_a  # terminal, or first key of the record
-    uint64_t key_b  # second key of the record; 0 for a terminal
-    uint64_t key_c  # third key of the record; 0 for a terminal
+    uint64_t key_a  # terminal, card number, or first key of the record
+    uint64_t key_b  # second key of the record; else 0
+    uint64_t key_c  # third key of the record; else 0
     uint8_t wrapped[80]  # zero on the wire; the switch fills in the new wrappings
 
 
@@ -887,12 +887,13 @@ cdef packed struct card_record_t:  # 128 bytes. One plastic or token.
     uint8_t pin_tries  # wrong PINs in a row
     uint8_t relation  # Relation of this card to its account; 0: the type's
     uint32_t issuing_organisation_id  # organisation that issued the card
-    uint8_t pin_hash[16]  # keyed hash of the PIN; zero: none set
+    uint8_t pin_hash[16]  # hash of the PIN, sealed; zero: none set
     uint32_t frozen_by  # operator who froze the card; somebody else must unfreeze it
     uint32_t custody_store_id  # store that holds a drawn card; 0: headquarters
     uint64_t document  # document of the last operation
     uint8_t media  # bit n: an active medium of MediumKind n is enrolled
-    uint8_t reserved_more[31]  # zero
+    uint8_t pin_key_version  # PIN key that seals the hash; 0: no PIN, or no such key
+    uint8_t reserved_more[30]  # zero
     uint64_t last_sequence  # journal sequence of the last entry that changed the record
 
 
@@ -1853,7 +1854,7 @@ cdef enum:  # PolicyFlag
 
 cdef enum:  # KeyPurpose
     PURPOSE_STORAGE = 1  # Wraps terminals' keys and stored card keys (AES-256, RFC 3394).
-    PURPOSE_PIN = 2  # Hashes PINs (HMAC-SHA-256, 32 bytes).
+    PURPOSE_PIN = 2  # Seals the hashes of PINs (AES-256).
     PURPOSE_RECEIPT = 3  # Makes receipt codes (AES-128 CMAC).
     PURPOSE_CHIP = 4  # Master of the chips' keys (AES-128, AN10922).
     PURPOSE_CODE = 5  # Master of the dynamic codes' keys (AES-128, AN10922).
@@ -1889,7 +1890,7 @@ cdef enum:  # constants
     REPLY_BIT = 128
     LINE_COUNT_MAX = 255
     TENDER_COUNT_MAX = 8  # Most tenders of one bill: card, cash, another means, and some purses of points and visits.
-    PIN_BYTES = 16  # Place of a PIN in a message: 4 to 12 ASCII digits, zero-padded; in the journal its keyed hash.
+    PIN_BYTES = 16  # Place of a PIN in a message: 4 to 12 ASCII digits, zero-padded; in the journal its sealed hash.
     ENTRY_ALIGN_BYTES = 8
     ENTRY_VERSION = 2
     BLOCK_MAGIC = 1113019203

@@ -4,7 +4,7 @@ Speaks lines over pipes, one question at a time, and has no key:
 
 | from the switch       | from the child              | meaning                                                |
 |-----------------------|-----------------------------|--------------------------------------------------------|
-| `durable POSITION MS` |                             | sign up to this durable position; the clock says MS    |
+| `durable POSITION MS VERSION` |                     | sign up to this durable position, with this key        |
 |                       | `key VERSION`               | which public key is that                               |
 |                       | `sign VERSION HEX`          | sign these bytes                                       |
 | `answer HEX`          |                             | the key or the signature                               |
@@ -105,13 +105,15 @@ def main(arguments: list[str]) -> int:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     os.nice(NICENESS)
     remote = RemoteSigner(sys.stdin, sys.stdout)
-    signer = HeadSigner(remote.sign, remote.public_key, int(key_version))
+    versions = [int(key_version)]
+    signer = HeadSigner(remote.sign, remote.public_key, versions[0], lambda: versions[0])
     pace = Pace(monotonic_ms, time.sleep)
     try:
         notary = Notary(Path(journal_directory), int(partition), int(segment_bytes), signer, pace.take)
         report(notary)
         for line in iter(sys.stdin.readline, ""):
-            _, position, now_ms = line.split()
+            _, position, now_ms, key_version = line.split()
+            versions[0] = int(key_version)
             notary.follow(int(position), int(now_ms))
             report(notary)
     except NotSignedError:

@@ -6,9 +6,12 @@ import base64
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from switch._directory import DataDirectory, DirectoryError, open_directory
 from switch._entries import cut, entries_in
 from switch._heads import Heads
+from switch._key_chain import KeyChain
 from switch._merkle import MerkleTree
 from switch.notary import reader_behind
 from switch.protocol.heads import SignedHead
@@ -52,17 +55,26 @@ def prove(path: Path, sequence: int, code: str | None = None) -> dict[str, Any]:
         "leaf_index": sequence - head.first_sequence,
         "path": [sibling.hex() for sibling in siblings],
         **_head_facts(head),
+        **_key_facts(directory.journal),
     }
+
+
+def _key_facts(journal: Path) -> dict[str, Any]:
+    """Statements by which who holds an older public key follows to the head's."""
+    statements = KeyChain(journal).statements()
+    return {"key_chain": [msgspec.to_builtins(statement) for statement in statements]} if statements else {}
 
 
 def show_head(path: Path) -> dict[str, Any]:
     """The newest signed head, ready for JSON: who keeps it can tell later if history was rewritten or cut."""
-    heads = Heads(open_directory(path).journal)
+    journal = open_directory(path).journal
+    heads = Heads(journal)
     count = heads.signed_count()
     if count == 0:
         raise DirectoryError(f"{heads.path}: expected a signed head, got none; run the switch with a signing key")
     head = heads.signed(count - 1)
-    return {"format": HEAD_FORMAT, **_head_facts(head), "last_sequence": head.last_sequence, "time_ms": head.time_ms}
+    facts = {"format": HEAD_FORMAT, **_head_facts(head), "last_sequence": head.last_sequence, "time_ms": head.time_ms}
+    return facts | _key_facts(journal)
 
 
 def _head_facts(head: SignedHead) -> dict[str, Any]:

@@ -238,8 +238,7 @@ cdef uint16_t put_key(Tables tables, const ask_t* ask, const put_key_request_t* 
     cdef uint32_t key_version
     if request.purpose < PURPOSE_STORAGE or request.purpose > PURPOSE_TAG:
         return invalid(reply, 16)
-    # Accounts keep the hashes of their PINs, and nobody could hash them anew.
-    if request.key_version == 0 or (request.purpose == PURPOSE_PIN and request.key_version != 1):
+    if request.key_version == 0:
         return invalid(reply, 17)
     if request.state < KEY_NEW or request.state > KEY_DESTROYED:
         return invalid(reply, 18)
@@ -274,19 +273,36 @@ cdef uint16_t put_key(Tables tables, const ask_t* ask, const put_key_request_t* 
     return CODE_APPROVED
 
 
+cdef inline uint16_t reseal_pin(Tables tables, const rewrap_key_request_t* request,
+                                decision_t* decision) noexcept nogil:
+    cdef account_record_t* _account = NULL
+    cdef card_record_t* card = tables.card(request.key_a, &_account)
+    if card == NULL:
+        return CODE_CARD_UNKNOWN
+    if card.pin_key_version == 0 or card.pin_key_version == request.storage_version:
+        return CODE_DONE_BEFORE
+    card.pin_key_version = request.storage_version
+    memcpy(card.pin_hash, request.wrapped, sizeof(card.pin_hash))
+    touch(decision, card)
+    return CODE_APPROVED
+
+
 cdef uint16_t rewrap_key(Tables tables, const ask_t* ask, const rewrap_key_request_t* request,
                          decision_t* decision) noexcept nogil:
-    """The keys of one record, wrapped anew; what they are stays."""
-    cdef const key_record_t* storage = tables.key(PURPOSE_STORAGE, request.storage_version)
+    """The keys of one record, or a card's sealed PIN, wrapped anew; what they are stays."""
+    cdef uint32_t purpose = PURPOSE_PIN if request.kind == KIND_CARD else PURPOSE_STORAGE
+    cdef const key_record_t* wrapping = tables.key(purpose, request.storage_version)
     cdef terminal_record_t* terminal
     cdef card_key_record_t* key
-    if request.kind != KIND_TERMINAL and request.kind != KIND_CARD_KEY:
+    if request.kind != KIND_TERMINAL and request.kind != KIND_CARD_KEY and request.kind != KIND_CARD:
         return invalid(&decision.reply, 16)
-    if storage == NULL:
+    if wrapping == NULL:
         return CODE_KEY_UNKNOWN
-    if storage.state != KEY_ACTIVE:
-        decision.reply.detail = storage.state
+    if wrapping.state != KEY_ACTIVE:
+        decision.reply.detail = wrapping.state
         return CODE_KEY_STATE
+    if request.kind == KIND_CARD:
+        return reseal_pin(tables, request, decision)
     if request.kind == KIND_TERMINAL:
         terminal = <terminal_record_t*>tables.terminals.find(request.key_a)
         if terminal == NULL:

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from switch._directory import DataDirectory
+from switch._directory import DataDirectory, DirectoryError
 from switch._notary_process import EXIT_REFUSED
 from switch.group_commit import GroupCommit
 from switch.notary import HeadSigner
@@ -48,6 +48,7 @@ class Signing:
         self._settled = asyncio.Event()
         self._is_over = self._is_asking = False
         self._unanswered_s = 0.0
+        self._last_version, self._said = signer.key_version, ""
         self.signed_sequence = 0
         """Last entry that a head covers, as last reported."""
 
@@ -96,7 +97,7 @@ class Signing:
                 str(directory.journal.resolve()),
                 str(directory.settings.partition),
                 str(directory.settings.segment_bytes),
-                str(self._signer.key_version),
+                str(self._key_version()),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -133,7 +134,19 @@ class Signing:
 
     def _ask(self) -> None:
         self._is_idle = False
-        self._say(f"durable {self._commit.durable_position} {self._now_ms()}\n")
+        self._say(f"durable {self._commit.durable_position} {self._now_ms()} {self._key_version()}\n")
+
+    def _key_version(self) -> int:
+        """The key that signs now: it changes while the switch runs. A file that cannot be read changes nothing."""
+        try:
+            version = self._signer.version()
+        except (DirectoryError, OSError) as error:
+            version = self._last_version
+            if str(error) != self._said:
+                self._said = str(error)
+                say(f"{error}; signed with version {version} of the key as before")
+        self._last_version = version
+        return version
 
     def _say(self, line: str) -> None:
         if self._child is None:

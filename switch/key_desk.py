@@ -27,7 +27,7 @@ from switch.protocol.messages import (
     PutTerminalRequest,
     RewrapKeyRequest,
 )
-from switch.protocol.records import CardKeyRecord, KeyRecord, RecordKind, TerminalRecord
+from switch.protocol.records import CardKeyRecord, CardRecord, KeyRecord, RecordKind, TerminalRecord
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -70,7 +70,6 @@ class KeyDesk:
     def __init__(self, source: KeySource, ring: KeyRing, tables: Tables) -> None:
         self._source, self._ring, self._tables = source, ring, tables
         self._storage: dict[int, Key] = {}
-        self._kept: list[Key] = []  # used in place for as long as the switch runs
 
     # -- loading
 
@@ -105,8 +104,6 @@ class KeyDesk:
         self._ring.load(purpose, version, key)
         if purpose == KeyPurpose.STORAGE:
             self._storage[version] = key
-        elif purpose == KeyPurpose.PIN:
-            self._kept.append(key)
         else:
             key.wipe()
 
@@ -199,6 +196,8 @@ class KeyDesk:
             return before
         wide = (request.key_a, request.key_b, request.key_c)
         version = request.storage_version
+        if request.kind == RecordKind.CARD:
+            return self._reseal(request)
         if request.kind == RecordKind.TERMINAL:
             found = self._tables.get(RecordKind.TERMINAL, request.key_a)
             if found is None:
@@ -216,6 +215,22 @@ class KeyDesk:
             return body
         rewrapped = [self.wrap(self.unwrap(part, old_version), version) if any(part) else part for part in parts]
         return _changed(request, wrapped=b"".join(rewrapped).ljust(len(request.wrapped), b"\0"))
+
+    def _reseal(self, request: RewrapKeyRequest) -> bytes:
+        """A card's PIN under another PIN key: the switch opens it and seals it anew; it never leaves in clear."""
+        found = self._tables.get(RecordKind.CARD, request.key_a)
+        card = None if found is None else CardRecord.decode(found)
+        version = request.storage_version
+        is_loaded = (KeyPurpose.PIN, version) in self._ring.loaded
+        if card is None or not is_loaded or card.pin_key_version in (0, version):
+            return request.encode()  # the decision says what is wrong with it
+        try:
+            sealed = self._ring.reseal_pin(card.pin_hash, card.pin_key_version, version)
+        except KeyError:
+            raise KeyUnavailableError(
+                f"PIN key {card.pin_key_version}: expected it to be loaded, got it out of use; set the card's PIN anew"
+            ) from None
+        return _changed(request, wrapped=sealed.ljust(len(request.wrapped), b"\0"))
 
 
 def _changed(

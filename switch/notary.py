@@ -39,6 +39,12 @@ class HeadSigner:
     sign: Callable[[int, bytes], bytes]
     public_key: Callable[[int], bytes]
     key_version: int
+    newest: Callable[[], int] | None = None
+    """The version that signs now, looked at before each head; without it `key_version` for ever."""
+
+    def version(self) -> int:
+        """The version that signs now; quick."""
+        return self.key_version if self.newest is None else self.newest()
 
 
 def signature_fits(head: SignedHead, public_key: bytes) -> bool:
@@ -107,7 +113,7 @@ class Notary:
             self._take_block()
             is_long = self._tree.leaf_count > self._entries_max - BLOCK_ENTRIES_MAX
             if is_long or self._reader.position >= until_position:
-                head = self._head(self._signer.key_version, now_ms)
+                head = self._head(self._signer.version(), now_ms)
                 self._file.decide(head)
                 self._sign(head)
         return self._number - first_number

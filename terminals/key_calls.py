@@ -15,7 +15,7 @@ from switch.protocol.messages import (
     RewrapKeyRequest,
     TerminalFlag,
 )
-from switch.protocol.records import CardKeyRecord, RecordKind, TerminalRecord
+from switch.protocol.records import CardKeyRecord, CardRecord, RecordKind, TerminalRecord
 
 from .outcome import Outcome
 
@@ -45,9 +45,11 @@ class KeyCalls:
             approver_id=approver_id,
         )
 
-    async def rewrap_key(self, record: TerminalRecord | CardKeyRecord, storage_version: int) -> Outcome:
-        """Wrap the keys of one record under the active storage key."""
-        if isinstance(record, TerminalRecord):
+    async def rewrap_key(self, record: TerminalRecord | CardKeyRecord | CardRecord, storage_version: int) -> Outcome:
+        """Wrap the keys of one record under the active storage key; of a card its PIN, under the active PIN key."""
+        if isinstance(record, CardRecord):
+            kind, key = RecordKind.CARD, (record.card_number, 0, 0)
+        elif isinstance(record, TerminalRecord):
             kind, key = RecordKind.TERMINAL, (record.terminal_id, 0, 0)
         else:
             kind, key = RecordKind.CARD_KEY, (record.medium, record.medium_id, record.key_version)

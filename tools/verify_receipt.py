@@ -4,6 +4,9 @@
     verify_receipt.py proof.json --public-key notary.pem [--code ABCD1234]
     verify_receipt.py --journal DIR --public-key notary.pem [--known-head kept.json] [--every-checksum]
 
+A notary that goes over to another key has the old key sign the new one: such statements (in the proof, or in the file
+`heads.keys` beside the heads) are followed from the keys given, and named. `--no-key-chain` trusts the keys given only.
+
 This file stands alone: Python 3.11 or later and the package `cryptography`, nothing of the switch itself.  Read it.
 Layouts and what they mean: docs/protocol.md and docs/proofs.md of the switch.  All numbers are little-endian.
 
@@ -45,6 +48,8 @@ HEAD_MAGIC = int.from_bytes(b"CSWH", "little")
 HEAD_CHECKED_BYTES, HEAD_SIGNED_BYTES = 188, 192
 HEAD_DOMAIN = b"cardswitch:journal-head:1\0"
 HEAD_ENTRIES_MAX = 1 << 20
+CHAIN_DOMAIN = b"cardswitch:journal-key:1\0"
+CHAIN = struct.Struct("<IIq32s32s")  # old version, new version, time in ms, old key, new key
 PROOF_FORMAT = "cardswitch receipt proof 1"
 CARD_AT = 16  # in the body of a request that has a card
 REPLY_CODE_AT, REPLY_TRACE_AT, REPLY_AMOUNT_AT, REPLY_SEQUENCE_AT = 0, 4, 16, 48
@@ -207,6 +212,47 @@ def read_key(path: Path) -> tuple[bytes, Ed25519PublicKey]:
     except (OSError, ValueError, UnsupportedAlgorithm) as error:
         raise InputError(f"{path}: expected an Ed25519 public key (PEM, or 64 hexadecimal digits): {error}") from error
     return hashlib.sha256(key.public_bytes_raw()).digest()[:8], key
+
+
+def follow_chain(statements: list[Any], keys: dict[bytes, Ed25519PublicKey]) -> Iterator[str]:
+    """Add every key that a key already trusted has handed over to; says of each what was followed."""
+    for statement in statements:
+        try:
+            old, new = bytes.fromhex(statement["old_key"]), bytes.fromhex(statement["new_key"])
+            versions = int(statement["old_version"]), int(statement["new_version"])
+            time_ms = int(statement["time_ms"])
+            message = CHAIN_DOMAIN + CHAIN.pack(*versions, time_ms, old, new)
+            signatures = bytes.fromhex(statement["by_old"]), bytes.fromhex(statement["by_new"])
+            by_id = {hashlib.sha256(raw).digest()[:8]: Ed25519PublicKey.from_public_bytes(raw) for raw in (old, new)}
+        except (KeyError, TypeError, ValueError, struct.error) as error:
+            raise WrongError(f"change of keys: a statement is not of the form that it should be: {error!r}") from error
+        (old_id, old_key), (new_id, new_key) = next(iter(by_id.items())), list(by_id.items())[-1]
+        if old_id not in keys:
+            continue  # not from a key that is trusted: it proves nothing here
+        try:
+            old_key.verify(signatures[0], message)
+            new_key.verify(signatures[1], message)
+        except InvalidSignature:
+            raise WrongError(
+                f"change of keys: key {old_id.hex()} has not signed that key {new_id.hex()} follows"
+            ) from None
+        if new_id not in keys:
+            keys[new_id] = new_key
+            yield (
+                f"key {old_id.hex()} (version {versions[0]}) has handed over to key {new_id.hex()} "
+                f"(version {versions[1]}), {clock(time_ms)}"
+            )
+
+
+def chain_of_journal(folder: Path) -> list[Any]:
+    """Statements of the file `heads.keys`; none without it."""
+    path = folder / "heads.keys"
+    if not path.exists():
+        return []
+    try:
+        return [json.loads(line) for line in path.read_bytes().splitlines()]
+    except ValueError as error:
+        raise WrongError(f"{path}: expected a line of JSON for each change of keys: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -596,16 +642,22 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--code", help="receipt code as it stands on paper")
     parser.add_argument("--known-head", type=Path, action="append", default=[], help="a proof or head that you hold")
     parser.add_argument("--every-checksum", action="store_true", help="with --journal: entries' CRCs too (slow)")
+    parser.add_argument("--no-key-chain", action="store_true", help="trust the keys given, and none that they name")
     options = parser.parse_args(arguments)
     try:
         keys = dict(read_key(path) for path in options.public_key)
+        proof = {} if options.journal is not None else read_json(options.proof)
+        chain = proof.get("key_chain", []) if options.journal is None else chain_of_journal(options.journal)
+        if not options.no_key_chain:
+            for followed in follow_chain(chain if isinstance(chain, list) else [None], keys):
+                print(f"note: {followed}")
         if options.journal is not None:
             known = [
                 check_head(bytes.fromhex(read_json(path).get("head", "")), keys, str(path))
                 for path in options.known_head
             ]
             return check_journal(JournalCheck(options.journal, keys, known, options.every_checksum))
-        for name, value in check_proof(read_json(options.proof), keys, options.code):
+        for name, value in check_proof(proof, keys, options.code):
             print(f"{name:<13} {value}")
     except WrongError as error:
         print(f"WRONG: {error}")

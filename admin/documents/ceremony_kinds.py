@@ -25,7 +25,7 @@ from admin.rights import Action, right
 from admin.roles import rights_held
 from switch.protocol.messages import KeyState, MessageType
 
-from .key_kinds import KEY_DESK, PURPOSES, ROTATED, STEPS, next_version
+from .key_kinds import KEY_DESK, PURPOSES, STEPS, next_version
 from .kind import Kind, Planning, always, subject
 
 _ = str
@@ -79,7 +79,7 @@ def _others_too(context: FormContext) -> Mapping[int | str, str]:
 class Ceremony(msgspec.Struct, frozen=True, kw_only=True):
     """A key that comes together out of components."""
 
-    purpose: Annotated[int, entry(_("Purpose"), "choice", choices=ROTATED)]
+    purpose: Annotated[int, entry(_("Purpose"), "choice", choices=PURPOSES)]
     method: Annotated[str, entry(_("Where the components come from"), "choice", choices=METHODS)] = ENTER
     custodian_1: Annotated[str, entry(_("First custodian"), "choice", choices=custodians_among)]
     custodian_2: Annotated[str, entry(_("Second custodian"), "choice", choices=custodians_among)]

@@ -12,9 +12,10 @@ from sqlalchemy.orm import Session
 from admin.errors import RefusedError
 from admin.forms import entry
 from admin.i18n import translate
-from admin.models.mirror import issuer_keys, media
+from admin.models.mirror import cards, issuer_keys, media
 from admin.rights import Action
 from switch.protocol.messages import KeyPurpose, KeyState, MediumFlag, MediumKind, MediumState, MessageType
+from switch.protocol.records import RecordKind
 
 from .kind import Kind, Planning, always, subject
 
@@ -24,7 +25,7 @@ KEY_DESK = "key desk"
 VERSION_MAX = 255
 PURPOSES: dict[int, str] = {
     KeyPurpose.STORAGE: _("Storage (wraps terminals' and cards' keys)"),
-    KeyPurpose.PIN: _("PIN hashes"),
+    KeyPurpose.PIN: _("PINs"),
     KeyPurpose.RECEIPT: _("Receipt codes"),
     KeyPurpose.CHIP: _("Chip cards"),
     KeyPurpose.CODE: _("Dynamic codes"),
@@ -32,8 +33,8 @@ PURPOSES: dict[int, str] = {
     KeyPurpose.STRIPE: _("Stripe check values"),
     KeyPurpose.TAG: _("NFC tags"),
 }
-ROTATED: dict[int, str] = {number: name for number, name in PURPOSES.items() if number != KeyPurpose.PIN}
-"""PINs have one version: nobody could hash them anew."""
+ALWAYS_NEEDED = (KeyPurpose.STORAGE, KeyPurpose.PIN)
+"""Without an active version no terminal could be put, and no PIN be set."""
 STATES: dict[int, str] = {
     KeyState.NEW: _("New"),
     KeyState.ACTIVE: _("In force"),
@@ -56,7 +57,7 @@ STEPS: dict[int, str] = {
     KeyState.RETIRED: _("Retire: {purpose} {version}"),
     KeyState.DESTROYED: _("Destroy: {purpose} {version}"),
 }
-PURPOSE = Annotated[int, entry(_("Purpose"), "choice", choices=ROTATED)]
+PURPOSE = Annotated[int, entry(_("Purpose"), "choice", choices=PURPOSES)]
 VERSION = Annotated[int, entry(_("Key version"), "integer", ge=1, le=VERSION_MAX)]
 
 
@@ -95,7 +96,7 @@ class Retirement(msgspec.Struct, frozen=True, kw_only=True):
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """What spans fields."""
-        if self.stops and self.purpose not in MEDIUM_OF:
+        if self.stops and self.purpose not in MEDIUM_OF and self.purpose != KeyPurpose.PIN:
             yield "stops", translate("No media rest on such a key.")
 
 
@@ -119,6 +120,15 @@ def media_on(session: Session, purpose: int) -> dict[int, int]:
         )
         .group_by(media.c.key_version)
     )
+    return {version: count for version, count in session.execute(query)}  # noqa: C416  rows are no pairs to mypy
+
+
+def resting_on(session: Session, purpose: int) -> dict[int, int]:
+    """What would stop if a version were retired, by version: active media; of the PIN key the cards with a PIN."""
+    if purpose != KeyPurpose.PIN:
+        return media_on(session, purpose)
+    version = cards.c.pin_key_version
+    query = select(version, func.count()).where(version > 0).group_by(version)
     return {version: count for version, count in session.execute(query)}  # noqa: C416  rows are no pairs to mypy
 
 
@@ -166,29 +176,30 @@ def _rotate(planning: Planning, form: Rotation) -> None:
             _put(planning, purpose, version, KeyState.NEW)
         if not form.only_load:
             _put(planning, purpose, version, KeyState.ACTIVE)
-    if form.purpose == KeyPurpose.STORAGE and not form.only_load:
-        _rewrap_step(planning, version)
+    if form.purpose in ALWAYS_NEEDED and not form.only_load:
+        _rewrap_step(planning, form.purpose, version)
     if not planning.orders:
         raise RefusedError("It is so already.")
 
 
-def _rewrap_step(planning: Planning, version: int) -> None:
+def _rewrap_step(planning: Planning, purpose: int, version: int) -> None:
+    is_pin = purpose == KeyPurpose.PIN
+    text = _("Seal PINs anew under version {version}") if is_pin else _("Wrap stored keys anew under version {version}")
     planning.add(
         MessageType.REWRAP_KEY,
-        subject=subject(_("Wrap stored keys anew under version {version}"), version=version),
-        kind=0,
+        subject=subject(text, version=version),
+        kind=RecordKind.CARD if is_pin else 0,
         storage_version=version,
         key_a=0,
     )
 
 
 def _rewrap(planning: Planning, form: Any) -> None:
-    active = [
-        number
-        for number, row in versions_of(planning.session, KeyPurpose.STORAGE).items()
-        if row.state == KeyState.ACTIVE
-    ]
-    _rewrap_step(planning, active[0] if active else 1)
+    for purpose in ALWAYS_NEEDED:
+        active = [
+            number for number, row in versions_of(planning.session, purpose).items() if row.state == KeyState.ACTIVE
+        ]
+        _rewrap_step(planning, purpose, active[0] if active else 1)
 
 
 def _activate(planning: Planning, form: KeyVersion) -> None:
@@ -200,12 +211,14 @@ def _withdraw(planning: Planning, form: KeyVersion) -> None:
     _found(planning, form, KeyState.ACTIVE)
     if form.purpose == KeyPurpose.STORAGE:
         raise RefusedError("Without an active storage key no terminal could be made. Rotate it instead.")
+    if form.purpose == KeyPurpose.PIN:
+        raise RefusedError("Without an active PIN key no PIN could be set. Rotate it instead.")
     _put(planning, form.purpose, form.version, KeyState.VERIFY_ONLY)
 
 
 def _retire(planning: Planning, form: Retirement) -> None:
     _found(planning, form, KeyState.NEW, KeyState.VERIFY_ONLY)
-    count = media_on(planning.session, form.purpose).get(form.version, 0)
+    count = resting_on(planning.session, form.purpose).get(form.version, 0)
     if count != form.stops:
         raise RefusedError(
             "{count} media would stop, and the form says {stops}. Replace them first, or say so.",
@@ -280,7 +293,7 @@ KINDS: list[Kind[Any]] = [
     _kind(
         "rewrap-keys",
         _("Wrap stored keys anew"),
-        _("Terminals' and cards' keys go over to the active storage key. It can be repeated at any time."),
+        _("Stored keys go over to the active storage key, PINs to the active PIN key. It can be repeated at any time."),
         Nothing,
         _rewrap,
     ),

@@ -18,7 +18,8 @@ from admin.models.documents import Document, DocumentState, DocumentStep, StepSt
 from admin.models.people import User
 from admin.models.security import KeyDeskState
 from admin.service import Service
-from switch.protocol.messages import REQUESTS, MessageType
+from switch.protocol.messages import REQUESTS, KeyPurpose, MessageType
+from switch.protocol.records import RecordKind
 
 NOTE_LENGTH_MAX = 400
 PERSON_CHARACTERS_MAX = 64
@@ -101,7 +102,7 @@ def order_of(session: Session, document: Document, step: DocumentStep) -> KeyOrd
         document_id=document.id,
         number=step.number,
         type=type_,
-        purpose=request.purpose if is_put else 0,
+        purpose=request.purpose if is_put else _rewrapped(request.kind),
         version=request.key_version if is_put else request.storage_version,
         state=request.state if is_put else 0,
         stops=stops,
@@ -110,6 +111,11 @@ def order_of(session: Session, document: Document, step: DocumentStep) -> KeyOrd
         approver_id=document.checker_id,
         approver=_name(names[document.checker_id]),
     )
+
+
+def _rewrapped(kind: int) -> int:
+    """Whose wrappings are made anew: cards have PINs, all others keys."""
+    return KeyPurpose.PIN if kind == RecordKind.CARD else KeyPurpose.STORAGE
 
 
 def _people(document: Document) -> Sequence[int]:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from admin.access import Visitor
 from admin.documents.ceremony_kinds import CEREMONY
-from admin.documents.key_kinds import KEY_DESK, MEDIUM_OF, PURPOSES, media_on, versions_of
+from admin.documents.key_kinds import KEY_DESK, MEDIUM_OF, PURPOSES, resting_on, versions_of
 from admin.documents.registry import KINDS
 from admin.models.documents import Document, DocumentState, DocumentStep
 from admin.models.mirror import media, terminals
@@ -93,7 +93,7 @@ def _resting(session: Session, purpose: int) -> dict[int, int] | None:
     if purpose == KeyPurpose.STORAGE:
         query = select(terminals.c.storage_version, func.count()).group_by(terminals.c.storage_version)
         return {version: count for version, count in session.execute(query)}  # noqa: C416
-    return media_on(session, purpose) if purpose in MEDIUM_OF else None
+    return resting_on(session, purpose) if purpose in MEDIUM_OF or purpose == KeyPurpose.PIN else None
 
 
 def _row(purpose: int, version: int, switch: Any, ring: RingKey | None, resting: dict[int, int] | None) -> KeyRow:

@@ -11,7 +11,7 @@ from litestar.response import Template
 
 from admin.access import Visitor, needs
 from admin.documents.desk import Desk
-from admin.documents.key_kinds import PURPOSES, ROTATED, STATES, next_version
+from admin.documents.key_kinds import ALWAYS_NEEDED, PURPOSES, STATES, next_version
 from admin.documents.reading import names_of
 from admin.documents.registry import KINDS
 from admin.keys.order import desk_state
@@ -80,7 +80,7 @@ def _page(request: Request[Visitor, Any, Any], template: str, purpose: int | Non
         may_check={order.id for order in orders if desk.may_check(order)},
         may_rotate=visitor.may("keys", Action.ADD),
         may_change=visitor.may("keys", Action.CHANGE),
-        rotated=ROTATED,
+        always_needed=ALWAYS_NEEDED,
         purposes=PURPOSES,
         key_states=STATES,
         key_tones=STATE_TONES,

@@ -164,17 +164,17 @@ class HandleAlarmRequest(Packed, kw_only=True):
 
 
 class RewrapKeyRequest(Packed, kw_only=True):
-    """Wrap the keys of one record under the active storage key; what it holds stays the same."""
+    """Wrap the keys of one record, or a card's sealed PIN, under the active key; what it holds stays the same."""
 
     trace_number: Annotated[int, u32("operator", "a new trace number")]
     business_date: Annotated[int, u32("operator", "business date as last told by the switch, days since 1970-01-01")]
     stamp_ms: Annotated[int, i64("operator", "milliseconds since 1970-01-01 UTC")]
-    kind: Annotated[int, u8("operator", "RecordKind: TERMINAL or CARD_KEY")]
-    storage_version: Annotated[int, u8("operator", "storage key version to wrap with: the active one")]
+    kind: Annotated[int, u8("operator", "RecordKind: TERMINAL or CARD_KEY; CARD: its PIN")]
+    storage_version: Annotated[int, u8("operator", "version to wrap with: the active storage key; CARD: PIN key")]
     reserved: Annotated[bytes, octets(6, "operator", "zero")] = bytes(6)
-    key_a: Annotated[int, u64("operator", "terminal, or first key of the record")]
-    key_b: Annotated[int, u64("operator", "second key of the record; 0 for a terminal")] = 0
-    key_c: Annotated[int, u64("operator", "third key of the record; 0 for a terminal")] = 0
+    key_a: Annotated[int, u64("operator", "terminal, card number, or first key of the record")]
+    key_b: Annotated[int, u64("operator", "second key of the record; else 0")] = 0
+    key_c: Annotated[int, u64("operator", "third key of the record; else 0")] = 0
     wrapped: Annotated[bytes, octets(80, "switch", "zero on the wire; the switch fills in the new wrappings")] = bytes(
         80
     )

@@ -93,7 +93,7 @@ class KeyPurpose(enum.IntEnum):
     STORAGE = 1
     """Wraps terminals' keys and stored card keys (AES-256, RFC 3394)."""
     PIN = 2
-    """Hashes PINs (HMAC-SHA-256, 32 bytes)."""
+    """Seals the hashes of PINs (AES-256)."""
     RECEIPT = 3
     """Makes receipt codes (AES-128 CMAC)."""
     CHIP = 4

@@ -24,7 +24,7 @@ LINE_COUNT_MAX = 255
 TENDER_COUNT_MAX = 8
 """Most tenders of one bill: card, cash, another means, and some purses of points and visits."""
 PIN_BYTES = 16
-"""Place of a PIN in a message: 4 to 12 ASCII digits, zero-padded; in the journal its keyed hash."""
+"""Place of a PIN in a message: 4 to 12 ASCII digits, zero-padded; in the journal its sealed hash."""
 
 
 class MessageType(enum.IntEnum):

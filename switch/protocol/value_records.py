@@ -62,12 +62,13 @@ class CardRecord(Packed, kw_only=True):
     pin_tries: Annotated[int, u8("switch", "wrong PINs in a row")] = 0
     relation: Annotated[int, u8("switch", "Relation of this card to its account; 0: the type's")] = 0
     issuing_organisation_id: Annotated[int, u32("switch", "organisation that issued the card")] = 0
-    pin_hash: Annotated[bytes, octets(16, "switch", "keyed hash of the PIN; zero: none set")] = bytes(16)
+    pin_hash: Annotated[bytes, octets(16, "switch", "hash of the PIN, sealed; zero: none set")] = bytes(16)
     frozen_by: Annotated[int, u32("switch", "operator who froze the card; somebody else must unfreeze it")] = 0
     custody_store_id: Annotated[int, u32("switch", "store that holds a drawn card; 0: headquarters")] = 0
     document: Annotated[int, u64("switch", "document of the last operation")] = 0
     media: Annotated[int, u8("switch", "bit n: an active medium of MediumKind n is enrolled")] = 0
-    reserved_more: Annotated[bytes, octets(31, "switch", "zero")] = bytes(31)
+    pin_key_version: Annotated[int, u8("switch", "PIN key that seals the hash; 0: no PIN, or no such key")] = 0
+    reserved_more: Annotated[bytes, octets(30, "switch", "zero")] = bytes(30)
     last_sequence: Annotated[int, u64("switch", "journal sequence of the last entry that changed the record")] = 0
 
 

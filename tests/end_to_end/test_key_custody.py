@@ -104,8 +104,10 @@ def test_the_public_key_is_told_in_both_forms_and_renewed(data):
     key = load_pem_public_key(run("public", "--pem").encode())
     assert isinstance(key, Ed25519PublicKey)
     assert key.public_bytes_raw().hex() == raw
-    assert "signing key 2 was made" in run("rotate", "sign", "--to", 2)
-    assert "signing key 2 is the newest" in run("rotate", "sign", "--to", 2)
+    assert "SIGN 2 was made" in run("rotate", "sign", "--to", 2)
+    assert run("public").strip() == raw  # not handed over yet
+    assert "has signed that SIGN 2 follows" in run("rotate", "sign", "--to", 2)
+    assert "SIGN 2 is in use" in run("rotate", "sign", "--to", 2)
     assert run("public").strip() != raw
     assert run("public", "--version", 1).strip() == raw
 

@@ -1,5 +1,9 @@
 """Keys are rotated while tills sell with chips and codes: nothing is refused for it, whatever is killed on the way."""
 
+import json
+import subprocess
+import sys
+
 import pytest
 
 from hsm.key_states import Purpose
@@ -9,6 +13,7 @@ from switch.protocol.messages import KeyPurpose, KeyState, MessageType, PutKeyRe
 from tests.support.key_load import pay
 from tests.support.key_shop import KeyShop
 from tests.support.media import Phone
+from tests.support.switch_process import ROOT
 from tests.support.till import Till
 
 PHONES_PAUSE_S = 0.25
@@ -169,6 +174,99 @@ def test_storage_kek_and_terminal_keys_rotate_under_load(shop):
         shop.restart()
         shop.load.sell_on()
         assert shop.keys("rotate", "terminals", "--to", 2)["asked"] == 0
+
+
+def test_the_pin_key_rotates_under_load(shop):
+    """Nobody types a PIN for it: sealed hashes go over below the tills, repeats stay repeats, and none ends."""
+    first = begin(shop, Purpose.CHIP, "chip")
+    for lane in shop.lanes:
+        lane.chips = shop.chips(3, {1: first})
+        for chip in lane.chips:
+            chip.pin = b"%06d" % (chip.card_number % 1_000_000)
+            shop.set_pin(chip.card_number, chip.pin)
+    lane = shop.lanes[2]
+    quiet = lane.chips.pop().card_number
+    shop.set_pin(quiet, b"2718")
+    request, reply = shop.pay_with_pin(quiet, b"2718")
+    assert reply.code == ResponseCode.APPROVED
+    assert shop.resting("pin") == {1: 9}
+    with shop.load.running():
+        shop.load.sell_on()
+        steps = set()
+        while shop.state_of("pin", 1) != ("RETIRED", "RETIRED"):
+            assert shop.repeated(request).journal_sequence == reply.journal_sequence  # whatever its key is by now
+            said, _ = shop.killed_on_the_way("rotate", "pin", "--to", 2, "--per-second", 500, stride=7)
+            steps.add(said["step"])
+            shop.restart()
+            shop.load.sell_on()
+            if said["step"] == "wait" and "back" not in steps:
+                steps.add("back")
+                assert shop.resting("pin") == {1: 0, 2: 9}
+                shop.keys("rollback", "pin", 1)
+                shop.load.sell_on()
+                shop.set_pin(quiet, b"2718")
+                refusal = shop.refused("retire", "pin", 2)
+                assert "--yes-stop 8, as many PINs" in refusal
+                assert all(f"{chip.card_number}"[-4:] in refusal for chip in lane.chips)
+        assert steps >= {"draw", "activate", "wait", "back", "retire"}
+        assert shop.resting("pin") == {1: 0, 2: 9}
+        shop.keys("destroy", "pin", 1)
+        shop.load.sell_on()
+    assert shop.pay_with_pin(quiet, b"2719")[1].code == ResponseCode.PIN_WRONG
+    assert shop.pay_with_pin(quiet, b"2718")[1].code == ResponseCode.APPROVED
+    assert shop.repeated(request).code == ResponseCode.TRACE_REUSED  # the key that could tell is gone
+
+
+def test_log_and_signing_keys_rotate_under_load(shop):
+    """The chain of the log goes on under the next key; who has the first public key follows to the next."""
+    for lane in shop.lanes[:1]:
+        lane.chips = shop.chips(3, {1: begin(shop, Purpose.CHIP, "chip")})
+    first = shop.keys("public")["public_key"]
+    (shop.folder / "first.key").write_text(first)
+    with shop.load.running():
+        shop.load.sell_on()
+        for what in ("log", "sign"):
+            said = {"is_last": False}
+            while not said["is_last"]:
+                said, _ = shop.killed_on_the_way("rotate", what, "--to", 2)
+                shop.load.sell_on()
+            assert said["in_use"] == 2
+            assert "expected a version that makes nothing" in shop.refused("retire", what, 2)
+            shop.killed_on_the_way("rollback", what, 1)
+            assert shop.keys("show", "receipt")[f"{what.upper()} key in use"] == 1
+            shop.keys("rotate", what, "--to", 2)
+            shop.load.sell_on()
+        for _ in range(2):
+            shop.keys("rotate", "receipt", "--to", 2)  # the switch that runs reads what the new LOG key has sealed
+        signed = shop.wait_for_head(2)  # and signs with the new SIGN key
+        for what in ("log", "sign"):
+            shop.killed_on_the_way("retire", what, 1)
+        shop.restart()
+        shop.load.sell_on()
+    facts = shop.keys("show", "receipt")
+    assert (facts["LOG keys"], facts["SIGN keys"]) == ([2], [2])
+    lines = shop.operator.json("keys", "log")["lines"]
+    assert {"ACTIVATE_LOG", "LINK_LOG", "DESTROY_LOG", "ACTIVATE_SIGN", "DESTROY_SIGN"} <= {
+        line["act"] for line in lines
+    }
+    proof = shop.folder / "proof.json"
+    shop.operator("receipt", "prove", signed, "--data", shop.data, "--out", proof)
+    known = ["--public-key", shop.folder / "first.key"]
+    assert "has handed over to key" in verify_receipt(0, proof, *known)
+    assert "RIGHT" in verify_receipt(0, "--journal", shop.data / "journal", *known)
+    assert "it names key" in verify_receipt(1, proof, *known, "--no-key-chain")
+    forged = json.loads(proof.read_text())
+    forged["key_chain"][0]["new_key"] = "00" * 31 + "01"
+    proof.write_text(json.dumps(forged))
+    assert "WRONG: change of keys" in verify_receipt(1, proof, *known)
+
+
+def verify_receipt(status, *words):
+    """What the stand-alone verifier says, which ends with this status."""
+    command = [sys.executable, str(ROOT / "tools" / "verify_receipt.py"), *map(str, words)]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert ended.returncode == status, ended.stdout + ended.stderr
+    return ended.stdout
 
 
 def test_a_running_switch_takes_keys_under_a_kek_that_is_younger(shop):

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from switch.protocol.codes import ResponseCode
-from switch.protocol.messages import DebitRequest, MessageType, Reply
+from switch.protocol.messages import DebitFlag, DebitRequest, MessageType, Reply
 from tests.support.media import Chip, Phone
 from tests.support.till import RefusedError, Till
 
@@ -120,7 +120,10 @@ def pay(load: Load, lane: Lane, till: Till, medium: Chip | Phone, *, version: in
         if shown is None:
             return None
         evidence = shown
+    pin = medium.pin if isinstance(medium, Chip) else b""
     request = DebitRequest(
+        flags=DebitFlag.PIN if pin else 0,
+        pin=pin and pin.ljust(16, b"\0"),
         trace_number=load.number(),
         business_date=till.terms.business_date,
         stamp_ms=stamp_ms,

@@ -13,7 +13,18 @@ from typing import Any
 from cardswitch.key_house import KeyHouse, read_passphrase
 from hsm.key_states import Purpose
 from switch._directory import open_directory
-from switch.protocol.messages import MediumFlag, MediumKind, MessageType, PutMediumRequest
+from switch._heads import Heads
+from switch.protocol.messages import (
+    DebitFlag,
+    DebitRequest,
+    MediumFlag,
+    MediumKind,
+    MessageType,
+    PinMode,
+    PutMediumRequest,
+    Reply,
+    SetPinRequest,
+)
 from terminals.credentials import read_credentials
 from tests.support.desk import Desk, make_shop
 from tests.support.key_load import Lane, Load
@@ -63,11 +74,12 @@ def around_async(owner, name):
         return result
     setattr(owner, name, call)
 
-import hsm._keystore, hsm.key_log, hsm.keyring
+import hsm._keystore, hsm.key_log, hsm.keyring, switch._key_chain
 from terminals.key_calls import KeyCalls
 around(hsm.key_log, "append_file")
 around(hsm.keyring, "replace_file")
 around(hsm._keystore, "write")
+around(switch._key_chain.KeyChain, "append")
 for name in ("put_key", "rewrap_key", "renew_terminal_key"):
     around_async(KeyCalls, name)
 from cardswitch.__main__ import main
@@ -171,6 +183,42 @@ class KeyShop:
             reply = till.ask(MessageType.PUT_MEDIUM, request).reply
         assert reply.code == 0, reply
 
+    def set_pin(self, card_number: int, pin: bytes) -> None:
+        """The desk sets a card's PIN."""
+        with self.officer() as till:
+            request = SetPinRequest(
+                trace_number=self.load.number(),
+                business_date=till.terms.business_date,
+                stamp_ms=0,
+                card_number=card_number,
+                mode=PinMode.RESET,
+                operator_id=1,
+                old_pin=bytes(16),
+                new_pin=pin.ljust(16, b"\0"),
+            )
+            assert till.ask(MessageType.SET_PIN, request).reply.code == 0
+
+    def pay_with_pin(self, card_number: int, pin: bytes) -> tuple[DebitRequest, Reply]:
+        """A payment by the card's number and a PIN, at a till between its own; and how it was asked."""
+        lane = self.lanes[0]
+        with lane.lock, Till(self.switch.address, lane.terminal_id, lane.key) as till:
+            request = DebitRequest(
+                trace_number=self.load.number(),
+                business_date=till.terms.business_date,
+                stamp_ms=0,
+                card_number=card_number,
+                amount_minor=1,
+                flags=DebitFlag.PIN,
+                pin=pin.ljust(16, b"\0"),
+            )
+            return request, till.ask(MessageType.DEBIT, request).reply
+
+    def repeated(self, request: DebitRequest) -> Reply:
+        """A till that has not heard the answer asks the very same again."""
+        lane = self.lanes[0]
+        with lane.lock, Till(self.switch.address, lane.terminal_id, lane.key) as till:
+            return till.ask(MessageType.DEBIT, request).reply
+
     def _take(self) -> int:
         self._next_medium += 1
         return self._next_medium
@@ -220,6 +268,17 @@ class KeyShop:
     def resting(self, purpose: str) -> dict[int, int]:
         """How many rest on each version."""
         return {row["version"]: row["rest_on_it"] for row in self.keys("show", purpose)["keys"]}
+
+    def wait_for_head(self, key_version: int) -> int:
+        """The last entry that a head covers which is signed with this version of the key."""
+        heads = Heads(open_directory(self.data).journal)
+        deadline_s = time.monotonic() + KILL_WAIT_S
+        while True:
+            count = heads.signed_count()
+            if count and heads.signed(count - 1).key_version == key_version:
+                return heads.signed(count - 1).last_sequence
+            assert time.monotonic() < deadline_s, count
+            time.sleep(0.2)
 
     def close(self) -> None:
         """No process stays."""

@@ -25,6 +25,8 @@ class Chip:
     counter: int = 0
     chain: int = 0
     stored_key: bool = False
+    pin: bytes = b""
+    """What its holder types with every payment."""
     answered: dict[int, AcAnswer] = field(default_factory=dict)
 
     @classmethod

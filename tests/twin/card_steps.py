@@ -247,7 +247,7 @@ def replace(job: Job) -> None:
     new.expiry_date = expiry_from(today, new_type) if ended else old.expiry_date
     new.issued_date = new.activated_date = today
     new.issue_serial = old.issue_serial + 1
-    for name in ("account_number", "pin_hash", "pin_tries", "flags", "relation", "frozen_by"):
+    for name in ("account_number", "pin_hash", "pin_key_version", "pin_tries", "flags", "relation", "frozen_by"):
         setattr(new, name, getattr(old, name))
     new.issuing_organisation_id = old.issuing_organisation_id
     new.document = job.form.document

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from switch.protocol.codes import ResponseCode
-from switch.protocol.messages import CardFlag, PinMode, SetCardRequest, SetPinRequest
+from switch.protocol.messages import CardFlag, KeyPurpose, KeyState, PinMode, SetCardRequest, SetPinRequest
 from switch.protocol.records import RecordKind
 
 from .accounts import NO_PIN, limits_of, refuse_use, try_pin
@@ -26,6 +26,10 @@ def _card_in_use(state: State, card_number: int, decision: Decision) -> Record |
     return card
 
 
+def _seals_pins(key: Record) -> bool:
+    return bool(key.purpose == KeyPurpose.PIN and key.state == KeyState.ACTIVE)
+
+
 def decide_set_pin(state: State, ask: Ask, form: SetPinRequest, decision: Decision) -> ResponseCode:
     """Change a PIN, or set it anew."""
     if form.mode not in (PinMode.CHANGE, PinMode.RESET):
@@ -43,6 +47,8 @@ def decide_set_pin(state: State, ask: Ask, form: SetPinRequest, decision: Decisi
         if form.new_pin == NO_PIN:
             return decision.invalid(form, "new_pin")
     card.pin_hash, card.pin_tries = form.new_pin, 0
+    sealing = [key.key_version for key in state.tables.all(RecordKind.KEY) if _seals_pins(key)]
+    card.pin_key_version = sealing[0] if sealing and form.new_pin != NO_PIN else 0
     card.flags &= ~int(CardFlag.PIN_LOCKED)
     decision.touch(card)
     decision.show(state.tables.account_of(form.card_number))

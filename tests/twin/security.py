@@ -178,10 +178,9 @@ NEXT_STATES = {
 def decide_put_key(state: State, ask: Ask, form: PutKeyRequest, decision: Decision) -> ResponseCode:
     """Tell of a version of a key, or move it on in its life."""
     tables, kind = state.tables, RecordKind.KEY
-    only = form.purpose != KeyPurpose.PIN or form.key_version == 1
     checks = {
         "purpose": KeyPurpose.STORAGE <= form.purpose <= KeyPurpose.TAG,
-        "key_version": form.key_version >= 1 and only,
+        "key_version": form.key_version >= 1,
         "state": NEW <= form.state <= DESTROYED,
     }
     invalid = decision.first_invalid(form, checks)
@@ -228,17 +227,21 @@ def _move_key(key: Record, to: int, ask: Ask, form: PutKeyRequest, decision: Dec
 
 
 def decide_rewrap_key(state: State, ask: Ask, form: RewrapKeyRequest, decision: Decision) -> ResponseCode:
-    """The same keys under another storage key."""
-    is_terminal = form.kind == RecordKind.TERMINAL
-    invalid = decision.first_invalid(form, {"kind": form.kind in (RecordKind.TERMINAL, RecordKind.CARD_KEY)})
+    """The same keys under another storage key, or the same PIN under another PIN key."""
+    is_terminal, is_pin = form.kind == RecordKind.TERMINAL, form.kind == RecordKind.CARD
+    kinds = (RecordKind.TERMINAL, RecordKind.CARD_KEY, RecordKind.CARD)
+    invalid = decision.first_invalid(form, {"kind": form.kind in kinds})
     if invalid is not None:
         return invalid
-    storage = state.tables.find(RecordKind.KEY, KeyPurpose.STORAGE, form.storage_version)
+    purpose = KeyPurpose.PIN if is_pin else KeyPurpose.STORAGE
+    storage = state.tables.find(RecordKind.KEY, purpose, form.storage_version)
     if storage is None:
         return ResponseCode.KEY_UNKNOWN
     if storage.state != ACTIVE:
         decision.detail = storage.state
         return ResponseCode.KEY_STATE
+    if is_pin:
+        return _reseal_pin(state, form, decision)
     place = (form.key_a,) if is_terminal else (form.key_a, form.key_b, form.key_c)
     record = state.tables.find(RecordKind(form.kind), *place)
     if record is None:
@@ -251,6 +254,17 @@ def decide_rewrap_key(state: State, ask: Ask, form: RewrapKeyRequest, decision: 
         record.wrapped_key = form.wrapped[:CARD_KEY_BYTES]
     record.storage_version = form.storage_version
     decision.touch(record)
+    return ResponseCode.APPROVED
+
+
+def _reseal_pin(state: State, form: RewrapKeyRequest, decision: Decision) -> ResponseCode:
+    card = state.tables.find(RecordKind.CARD, form.key_a)
+    if card is None:
+        return ResponseCode.CARD_UNKNOWN
+    if card.pin_key_version in (0, form.storage_version):
+        return ResponseCode.DONE_BEFORE
+    card.pin_hash, card.pin_key_version = form.wrapped[: len(card.pin_hash)], form.storage_version
+    decision.touch(card)
     return ResponseCode.APPROVED
 
 

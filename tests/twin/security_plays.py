@@ -216,12 +216,15 @@ def handle_alarm(till: Sender) -> Sent:
 def rewrap(till: Sender) -> Sent:
     """A key gets another wrapping."""
     rng, tables = till.rng, till.twin.tables
-    kind = rng.choice([RecordKind.TERMINAL, RecordKind.CARD_KEY, RecordKind.CARD_KEY, 0, 24])
+    kind = rng.choice([RecordKind.TERMINAL, RecordKind.CARD_KEY, RecordKind.CARD_KEY, RecordKind.CARD, 0, 24])
     card_keys = tables.all(RecordKind.CARD_KEY)
     place = {"key_a": rng.choice([*range(1, 21), 99])}
     if kind == RecordKind.CARD_KEY and card_keys:
         record = rng.choice(card_keys)
         place = {"key_a": record.medium, "key_b": record.medium_id, "key_c": record.key_version}
+    if kind == RecordKind.CARD:
+        sealed = [card.card_number for card in tables.all(RecordKind.CARD) if card.pin_key_version]
+        place = {"key_a": rng.choice([*sealed, 77])}
     version = rng.choice([1, 1, 2, 3, 9])
     wrapped = rng.randbytes(80)
     return till.keyed(RewrapKeyRequest, _staff(till), kind=kind, storage_version=version, wrapped=wrapped, **place)

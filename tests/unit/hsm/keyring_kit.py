@@ -24,12 +24,12 @@ def create(folder: Path) -> None:
 
 
 @contextmanager
-def opened(folder: Path, log_key_version: int = 1):
+def opened(folder: Path):
     """Keyring, backend and page, as after a start of the process."""
     with SoftwareBackend.open(folder / "backend", SECRET, writable=False) as backend, KeyPage() as page:
-        yield open_with(folder, backend, page, log_key_version), backend, page
+        yield open_with(folder, backend, page), backend, page
 
 
-def open_with(folder: Path, backend: SoftwareBackend, page: KeyPage, log_key_version: int = 1) -> Keyring:
+def open_with(folder: Path, backend: SoftwareBackend, page: KeyPage) -> Keyring:
     """One more keyring object on the same files."""
-    return Keyring.open(folder / "keyring", folder / "log", backend, log_key_version, page)
+    return Keyring.open(folder / "keyring", folder / "log", backend, page)

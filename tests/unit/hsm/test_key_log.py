@@ -1,13 +1,20 @@
 """The key log: every hand laid on it is found, and a crash is told from a hand."""
 
+import itertools
 import json
+from hashlib import sha256
 
 import pytest
 
+from hsm._files import append_file, replace_file
+from hsm._memory import KeyPage
+from hsm.backend import KeyUse
+from hsm.key_log import KeyLog
 from hsm.key_states import KeyAct, KeyState, Purpose
-from hsm.keyring_errors import LogBrokenError, LogMissingError, LogTornError, LogTruncatedError
+from hsm.keyring_errors import KeyringAlteredError, LogBrokenError, LogMissingError, LogTornError, LogTruncatedError
 from hsm.people import TwoPeople
-from tests.unit.hsm.keyring_kit import BOTH, create, open_with, opened
+from hsm.software import SoftwareBackend
+from tests.unit.hsm.keyring_kit import BOTH, SECRET, create, open_with, opened
 
 
 @pytest.fixture
@@ -140,10 +147,86 @@ def test_a_missing_log_is_named(kit):
         keyring.retire(Purpose.CHIP, 1, BOTH)
 
 
-def test_the_log_key_can_be_rotated(kit):
+def test_the_chain_goes_on_under_another_log_key_and_back(kit):
+    """A line under the old key names the new one; the first under the new vouches for everything before."""
     keyring, backend, page, path = kit
-    newer = open_with(path.parent, backend, page, log_key_version=2)
-    newer.retire(Purpose.CHIP, 1, BOTH)
-    assert [line.log_key_version for line in newer.verify_log()] == [1, 1, 1, 1, 2]
-    keyring.reload()
-    assert keyring.entry(Purpose.CHIP, 1).state is KeyState.RETIRED
+    keyring.activate_log_key(2, BOTH)
+    keyring.activate_log_key(2, BOTH)  # it is so already
+    keyring.retire(Purpose.CHIP, 1, BOTH)
+    lines = keyring.verify_log()
+    assert [(line.act, line.version, line.log_key_version) for line in lines[4:]] == [
+        (KeyAct.ACTIVATE_LOG, 2, 1),
+        (KeyAct.LINK_LOG, 2, 2),
+        (KeyAct.RETIRE, 1, 2),
+    ]
+    assert lines[4].check_value == backend.facts(KeyUse.LOG, 2).check_value.hex().upper()
+    before = b"".join(lines_of(path)[:5])
+    assert [line.before_sha256 for line in lines] == [*[""] * 5, sha256(before).hexdigest(), ""]
+    other = open_with(path.parent, backend, page)
+    assert other.log_key_version == 2
+    other.activate_log_key(1, BOTH)
+    other.destroy(Purpose.CHIP, 1, BOTH)
+    assert [line.log_key_version for line in other.verify_log()] == [1] * 5 + [2] * 3 + [1] * 2
+
+
+def test_lines_of_a_log_key_that_was_destroyed_rest_on_the_link(kit):
+    keyring, _, _, path = kit
+    keyring.activate_log_key(2, BOTH)
+    with SoftwareBackend.open(path.parent / "backend", SECRET) as backend, KeyPage() as page:
+        backend.destroy(KeyUse.LOG, 1)
+        again = open_with(path.parent, backend, page)
+        again.retire(Purpose.CHIP, 1, BOTH)
+        assert len(again.verify_log()) == 7
+        lines = lines_of(path)
+        for number in (1, 3, 5):
+            altered = lines[number - 1].replace(b"Li Wei", b"Li Wie")
+            path.write_bytes(b"".join([*lines[: number - 1], altered, *lines[number:]]))
+            with pytest.raises(LogBrokenError):
+                again.verify_log()
+        path.write_bytes(b"".join(lines[:5]))  # nothing vouches for them any more
+        with pytest.raises(LogBrokenError, match="line 1"):
+            again.verify_log()
+
+
+def test_who_has_the_old_log_key_alone_forges_nothing_behind_its_end(kit):
+    """Neither a line under the old key behind the link, nor a keyring that it seals."""
+    keyring, backend, page, path = kit
+    keyring.activate_log_key(2, BOTH)
+    files = {name: (path.parent / name).read_bytes() for name in ("keyring", "log")}
+    KeyLog(path, backend, 1).append(BOTH, KeyAct.RETIRE, keyring.revision + 1)
+    with pytest.raises(LogBrokenError, match="line 7"):
+        keyring.verify_log()
+    for name, content in files.items():
+        (path.parent / name).write_bytes(content)
+    forged = open_with(path.parent, backend, page)
+    forged._log_key_version = 1
+    forged._write(forged._content)
+    with pytest.raises(KeyringAlteredError, match="sealed by LOG key 2, got 1"):
+        open_with(path.parent, backend, page).verify_log()
+
+
+@pytest.mark.parametrize("dies_at", range(1, 5))
+def test_killed_between_any_two_writes_the_change_of_log_key_goes_on(kit, monkeypatch, dies_at):
+    keyring, backend, page, path = kit
+    calls = itertools.count(1)
+
+    def dying(real):
+        def call(*arguments):
+            if next(calls) == dies_at:
+                raise KeyboardInterrupt
+            real(*arguments)
+
+        return call
+
+    with monkeypatch.context() as patched:
+        patched.setattr("hsm.key_log.append_file", dying(append_file))
+        patched.setattr("hsm.keyring.replace_file", dying(replace_file))
+        with pytest.raises(KeyboardInterrupt):
+            keyring.activate_log_key(2, BOTH)
+    again = open_with(path.parent, backend, page)
+    again.retire(Purpose.CHIP, 1, BOTH)
+    again.activate_log_key(2, BOTH)
+    again.destroy(Purpose.CHIP, 1, BOTH)
+    lines = again.verify_log()
+    assert lines[-1].log_key_version == again.log_key_version == 2
+    assert sum(bool(line.before_sha256) for line in lines) == 1

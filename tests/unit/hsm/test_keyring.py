@@ -283,7 +283,7 @@ def test_a_keyring_lives_on_either_backend(backend, page, tmp_path):
         keyring.activate(Purpose.CHIP, version, BOTH)
     before = [key_of((keyring, backend, page), Purpose.CHIP, version) for version in (1, 2)]
     assert keyring.rewrap(2, BOTH, lambda: None) == 2
-    again = Keyring.open(tmp_path / "on either", tmp_path / "log of either", backend, 1, page)
+    again = Keyring.open(tmp_path / "on either", tmp_path / "log of either", backend, page)
     assert [key_of((again, backend, page), Purpose.CHIP, version) for version in (1, 2)] == before
     assert len(again.verify_log()) == 6
     (tmp_path / "on either").write_bytes((tmp_path / "on either").read_bytes().replace(b"ACTIVE", b"RETIRED"))
@@ -314,7 +314,7 @@ def test_what_is_there_is_not_written_over(kit, folder):
     with pytest.raises(LogExistsError):
         type(kit[0]).create(folder / "keyring2", folder / "log", backend, 1, page)
     with pytest.raises(KeyringMissingError):
-        type(kit[0]).open(folder / "nowhere", folder / "log", backend, 1, page)
+        type(kit[0]).open(folder / "nowhere", folder / "log", backend, page)
 
 
 def test_a_process_that_read_an_older_revision_is_refused(kit, folder):

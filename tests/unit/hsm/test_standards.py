@@ -18,14 +18,16 @@ from hsm.card_values import card_verification_value, pin_verification_value
 from hsm.cards import session_key
 from hsm.check_value import aes_check_value, tdes_check_value
 from hsm.data_errors import PinBlockError, TagDataError, WrongFieldError
-from hsm.dukpt import WorkingKeyUsage
+from hsm.dukpt import WorkingKeyAlgorithm, WorkingKeyUsage
 from hsm.kdf import derive, derive_fixed
 from hsm.pin_block import (
     decipher_format_4,
     decode_format_0,
+    decode_format_1,
     decode_format_3,
     encipher_format_4,
     encode_format_0,
+    encode_format_1,
     encode_format_3,
 )
 from hsm.sun import TagReading, check_tag, decipher_picc_data, session_mac_key, tag_mac
@@ -215,6 +217,29 @@ def test_dukpt_counters_with_more_than_16_bits_are_left_out():
         counter, checked = following, checked + 1
 
 
+@pytest.mark.parametrize(
+    ("algorithm", "key_bytes", "indicator", "blocks"),
+    [
+        (WorkingKeyAlgorithm.TDES, 16, "0000", 1),
+        (WorkingKeyAlgorithm.TDES, 24, "0001", 2),
+        (WorkingKeyAlgorithm.HMAC, 16, "0005", 1),
+        (WorkingKeyAlgorithm.HMAC, 32, "0005", 2),
+        (WorkingKeyAlgorithm.AES, 16, "0002", 1),
+    ],
+)
+def test_dukpt_derivation_data_names_the_algorithm(algorithm, key_bytes, indicator, blocks):
+    """X9.24-3, section 6.3.3: 01, block, usage, algorithm, length in bits, right half of the id, counter."""
+    initial = dukpt.initial_key(BDK, INITIAL_KEY_ID)
+    aes = Cipher(algorithms.AES(dukpt.transaction_key(initial, INITIAL_KEY_ID, 5)), modes.ECB()).encryptor()
+    tail = f"0002{indicator}{key_bytes * 8:04X}{INITIAL_KEY_ID[4:].hex()}00000005"
+    data = b"".join(bytes.fromhex(f"01{number:02X}{tail}") for number in range(1, blocks + 1))
+    key = dukpt.working_key(initial, INITIAL_KEY_ID, 5, WorkingKeyUsage.KEY_ENCRYPTION, key_bytes, algorithm)
+    assert key == aes.update(data)[:key_bytes]
+    for wrong in (8, 33, 32 if algorithm is WorkingKeyAlgorithm.TDES else 40):
+        with pytest.raises(WrongFieldError, match=f"for {algorithm.name}"):
+            dukpt.working_key(initial, INITIAL_KEY_ID, 5, WorkingKeyUsage.KEY_ENCRYPTION, wrong, algorithm)
+
+
 def test_dukpt_keys_of_256_bits_come_in_two_blocks():
     initial = dukpt.initial_key(BDK + BDK[::-1], INITIAL_KEY_ID)
     key = dukpt.working_key(initial, INITIAL_KEY_ID, 3, WorkingKeyUsage.DATA_ENCRYPTION, 32)
@@ -259,6 +284,18 @@ CARD = "43219876543210987"
 def test_format_0_vector():
     assert encode_format_0("1234", CARD).hex().upper() == "0412AC89ABCDEF67"
     assert decode_format_0(bytes.fromhex("0412AC89ABCDEF67"), CARD) == "1234"
+
+
+def test_format_1_is_bound_to_no_card():
+    assert encode_format_1("1234", "0F1E2D3C4B").hex().upper() == "1412340F1E2D3C4B"
+    assert encode_format_1("123456789012", "ABCDEF0123").hex().upper() == "1C123456789012AB"
+    for block in ("1412340F1E2D3C4B", "141234FFFFFFFFFF"):
+        assert decode_format_1(bytes.fromhex(block)) == "1234"
+    for wrong in ("0412340F1E2D3C4B", "13123FFFFFFFFFFF", "14A234FFFFFFFFFF", "141234"):
+        with pytest.raises(PinBlockError):
+            decode_format_1(bytes.fromhex(wrong))
+    with pytest.raises(WrongFieldError, match="fill"):
+        encode_format_1("1234", "0F1E2D3C4")
 
 
 def test_format_4_vector():

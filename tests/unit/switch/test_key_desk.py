@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import ECB
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,7 +28,7 @@ from switch.protocol.messages import (
     PutTerminalRequest,
     RewrapKeyRequest,
 )
-from switch.protocol.records import CardKeyRecord, KeyRecord, RecordKind, TerminalRecord
+from switch.protocol.records import CardKeyRecord, CardRecord, KeyRecord, RecordKind, TerminalRecord
 from tests.support.keys import FixedKeys, Slot, check_value_of, key_of, key_record
 
 KEY: dict[str, Any] = {"trace_number": 1, "business_date": 20_000, "stamp_ms": 0}
@@ -71,10 +75,10 @@ def test_what_the_journal_says_is_in_use_is_loaded_and_nothing_else():
     assert bench.ring.loaded == used
 
 
-def test_keys_that_the_ring_has_copied_are_wiped_and_those_used_in_place_stay(bench):
+def test_keys_that_the_ring_has_copied_are_wiped_and_storage_keys_stay(bench):
     wiped = {purpose for purpose, _, key in bench.source.taken if not any(key)}
 
-    assert wiped == set()
+    assert wiped == {KeyPurpose.PIN}
     bench.desk.prepare(put_key(KeyPurpose.CHIP, 1))
     assert not any(bench.source.taken[-1][2])
 
@@ -224,6 +228,26 @@ def test_a_terminals_next_key_is_wrapped_like_the_one_it_has(bench):
     prepared = ChangeKeyRequest.decode(bench.desk.change_key(request.encode(), 5))
 
     assert (prepared.storage_version, bench.desk.unwrap(prepared.key, 1)) == (1, b"n" * 32)
+
+
+def test_a_sealed_pin_goes_over_to_another_key_and_back_is_the_same(bench):
+    """AES-256 of the hash under one key, then under the other: whoever has both keys can compare, nobody else."""
+    bench.desk.prepare(put_key(KeyPurpose.PIN, 2))
+    sealers = {version: Cipher(AES(key_of(KeyPurpose.PIN, version)), ECB()).encryptor() for version in (1, 2)}
+    hashed = hashlib.sha256(b"account and PIN").digest()[:16]
+    card = CardRecord(card_type=1, status=3, card_number=77, pin_key_version=1, pin_hash=sealers[1].update(hashed))
+    bare = CardRecord(card_type=1, status=3, card_number=78)
+    lost = CardRecord(card_type=1, status=3, card_number=79, pin_key_version=9, pin_hash=hashed)
+    bench.tables.load([one.encode() for one in (card, bare, lost)])
+
+    def resealed(card_number):
+        request = RewrapKeyRequest(**KEY, kind=RecordKind.CARD, storage_version=2, key_a=card_number)
+        return bench.prepared(MessageType.REWRAP_KEY, request).wrapped
+
+    assert resealed(77) == sealers[2].update(hashed).ljust(80, b"\0")
+    assert not any(resealed(78)) and not any(resealed(80))
+    with pytest.raises(KeyUnavailableError, match="PIN key 9: expected it to be loaded"):
+        resealed(79)
 
 
 def test_rewrapping_keeps_the_keys(bench):
