@@ -218,7 +218,7 @@ def test_kek_and_signing_key_are_rotated_by_order(shop, people):
     desk = KeyDesk(shop.service, House(data=shop.switch.data))
     assert "has not told" in refused(people["maria"], "rotate-house-key", key=251, remark="yearly")
     desk.do_all()
-    for key, done in ((251, "was destroyed"), (252, "the switch signs with it from its next start on")):
+    for key, done in ((251, "was destroyed"), (252, "the switch signs with it from now on")):
         place = order(people["maria"], "rotate-house-key", key=key, remark="yearly")
         agree(people["chen"], place)
         desk.do_all()
