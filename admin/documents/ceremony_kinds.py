@@ -220,7 +220,7 @@ KINDS: list[Kind[Any]] = [
         label=_("Rotate the KEK or the signing key"),
         hint=_(
             "KEK: a new one is made, every key is wrapped under it, and the old one is destroyed once the copies have"
-            " proved to open. Signing key: the switch signs with the new one from its next start on."
+            " proved to open. Signing key: the switch signs with the new one at once."
         ),
         function="keys",
         action=Action.ADD,
