@@ -415,13 +415,13 @@ def test_what_a_type_says_holds_at_the_till(shop, people):
 @pytest.mark.feature("VC-076", "VC-077", "VC-078")
 def test_from_the_members_page_a_card_is_reported_replaced_and_joined_by_another(shop, people):
     maria, chen, user_id = people
-    for code, relation in ((34, "0"), (35, "3")):
+    for code, relation in ((74, "0"), (75, "3")):
         make_type(maria, chen, code, relation=relation)
         authorise(shop, "chen", user_id, code)
     member = add(maria, "Li Na", organisation_id="0")
-    old, new, beside = (6222_3400_0000_0001 + n for n in (0, 4, 8))
-    order(maria, "make-and-issue", card_type=34, first=old, value_minor="30", tender="1", member=str(member))
-    order(maria, "make-cards", card_type=34, first=new)
+    old, new, beside = (6222_7400_0000_0001 + n for n in (0, 4, 8))
+    order(maria, "make-and-issue", card_type=74, first=old, value_minor="30", tender="1", member=str(member))
+    order(maria, "make-cards", card_type=74, first=new)
 
     def chosen(label):
         """The form behind one of the member's cards: what it is filled with goes along."""
@@ -431,7 +431,7 @@ def test_from_the_members_page_a_card_is_reported_replaced_and_joined_by_another
         return found[1], dict(part.split("=") for part in found[2].replace("&amp;", "&").split("&"))
 
     kind, filled = chosen("Add a supplementary card")
-    order(maria, kind, **filled, card_type=35, first=beside, tender="1")
+    order(maria, kind, **filled, card_type=75, first=beside, tender="1")
     with till_of(shop) as till:
         assert till.pay(beside, 5_00).balance_minor == 25_00
         kind, filled = chosen("Report loss")

@@ -55,6 +55,7 @@ class Bench:
         for purpose, version in [(KeyPurpose.STORAGE, 1), (KeyPurpose.PIN, 1), *PURPOSES]:
             self.engine.engine.keys.load(purpose, version, Slot(key_of(purpose, version)))
             self.engine.tables.load([key_record(purpose, version, KeyState.ACTIVE if version == 1 else KeyState.NEW)])
+        self.engine.engine.keys_changed()
         for medium, medium_id in IDS.items():
             fields = {"state": 1, "key_version": 1, "card_number": CARD} | changes
             self.engine.tables.load([MediumRecord(medium=medium, medium_id=medium_id, **fields).encode()])
