@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import cache
 from typing import Any, Generic, TypeVar, get_args, get_type_hints
 
@@ -36,6 +36,8 @@ AREA_LENGTH_MAX = 200_000
 """A list of 10,000 cards, one per line."""
 MINUTES_PER_DAY = 1440
 BASIS_POINT_DIGITS = 2
+DATE_MIN, DATE_MAX = (date.min - FIRST_DATE).days, (date.max - FIRST_DATE).days
+"""Days that a calendar has: 0001-01-01 to 9999-12-31."""
 
 
 class Kind(enum.StrEnum):
@@ -199,6 +201,8 @@ def check(form: F, context: FormContext) -> Bound[F]:
     bound: Bound[F] = Bound(form)
     for one in declared(type(form)):
         value = getattr(form, one.name)
+        if one.entry.kind is Kind.DATE and isinstance(value, int) and not DATE_MIN <= value <= DATE_MAX:
+            bound.errors[one.name] = translate("A date such as 2026-01-31 is expected.")
         if one.entry.kind is not Kind.CHOICE or (value == one.default and not one.is_required):
             continue
         if str(value) not in {str(key) for key in choices_of(one, context)}:
@@ -294,7 +298,7 @@ def _scaled(digits: int, example: str) -> Callable[[_Declared, str, FormContext]
             value = Decimal(text.replace(",", "").replace("，", "").lstrip("¥￥").removesuffix("%")).scaleb(digits)
             if value == value.to_integral_value() and abs(value) < 2**63:
                 return int(value)
-        except InvalidOperation:
+        except ArithmeticError:  # no number, or one with more digits than any amount has
             pass
         raise _WrongError(translate("An amount such as {example} is expected.").format(example=example))
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from admin.campaigns import CampaignForm
 from admin.cards.type_form import CardType
 from admin.documents.medium_kinds import Policy
+from admin.members.consumption import ConsumptionForm
 from admin.members.drafts import MemberForm
 from admin.points.catalog_kinds import Category, Gift
 from admin.pricing.rule_kinds import RuleForm
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     CampaignRecord = CampaignForm
     CardTypeTerms = CardType
     CategoryRecord = Category
+    ConsumptionRecord = ConsumptionForm
     GiftRecord = Gift
     MediumPolicy = Policy
     MemberRecord = MemberForm
@@ -28,6 +30,7 @@ else:
     CampaignRecord = answer_of(CampaignForm, "CampaignRecord")
     CardTypeTerms = answer_of(CardType, "CardTypeTerms")
     CategoryRecord = answer_of(Category, "CategoryRecord")
+    ConsumptionRecord = answer_of(ConsumptionForm, "ConsumptionRecord")
     GiftRecord = answer_of(Gift, "GiftRecord")
     MediumPolicy = answer_of(Policy, "MediumPolicy")
     MemberRecord = answer_of(MemberForm, "MemberRecord")

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 import msgspec
 from litestar import Request, Response
 from litestar.exceptions import NotFoundException
-from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.params import FromPath, JSONBody
 
 from admin.access import Visitor, needs
 from admin.errors import RefusedError
@@ -16,68 +16,19 @@ from admin.forms import FormContext, bind, shown_of
 from admin.i18n import translate
 from admin.models.submissions import REMARK_CHARACTERS_MAX, ReportSubmission
 from admin.reports.asking import FILE_TYPES, query_of, report_file, run_report
-from admin.reports.registry import GROUPS, REPORTS
-from admin.reports.report import ColumnKind, Parameters, Report
-from admin.reports.running import ROWS_SHOWN_MAX, Outcome
-from admin.reports.showing import plain_text
+from admin.reports.registry import REPORTS
+from admin.reports.report import Parameters, Report
+from admin.reports.running import ROWS_SHOWN_MAX
 from admin.reports.submitting import find, outcome_of, review, submissions_seen, submit
 from admin.rights import Action
 
-from .bodies import FormField, body_of, checked, form_fields, invalid, takes
+from .bodies import body_of, checked, invalid, takes
 from .handlers import Done, Limit, Number, Page, SmallNumber, api_get, api_post, filled, page_of
+from .tables import ReportDetails, ReportItem, ReportTable, Rows, details_of, item_of, sent_as, table_of
 
 TAG = "Reports"
 NO_ZERO = r"^[^\x00]*$"
-ROWS_ASKED_MAX = 10_000
-"""Of one answer; an export has more."""
-TEXTS = (ColumnKind.WORD, ColumnKind.CARD)
-Rows = Annotated[
-    int, QueryParameter(ge=1, le=ROWS_ASKED_MAX, description="Rows of the answer; totals are of all rows.")
-]
 BODIES: dict[type[Parameters], type[msgspec.Struct]] = {}
-
-
-class ReportItem(msgspec.Struct):
-    """A report."""
-
-    name: str
-    group: str
-    label: str
-    description: str
-    """What it counts."""
-
-
-class ReportColumn(msgspec.Struct):
-    """A column: money is in minor units, points in hundredths, percent in basis points, dates in days."""
-
-    name: str
-    label: str
-    kind: str
-    """text, number, count, money, points, percent, date, moment, card, word"""
-    is_summed: bool
-
-
-class ReportDetails(msgspec.Struct):
-    """A report, its parameters and columns."""
-
-    report: ReportItem
-    parameters: list[FormField]
-    columns: list[ReportColumn]
-
-
-class ReportTable(msgspec.Struct):
-    """A report as it stands: rows in the order of the columns, and sums of all rows."""
-
-    report: str
-    columns: list[ReportColumn]
-    rows: list[list[int | str | None]]
-    """Cards are numbers as the visitor may see them, words are in the language of the request."""
-    card_references: list[list[str]]
-    """References of the cards of each row, in the order of the columns of kind card."""
-    totals: list[int | None]
-    row_count: int
-    is_cut: bool
-    """Whether there are more rows than the answer has."""
 
 
 class ReportAsked(msgspec.Struct, forbid_unknown_fields=True):
@@ -131,7 +82,7 @@ class Decision(msgspec.Struct, forbid_unknown_fields=True):
 @api_get("/api/v1/reports", guards=[needs("reports")], tag=TAG)
 def list_reports(request: Request[Visitor, Any, Any]) -> list[ReportItem]:
     """All reports."""
-    return [_item(report) for report in REPORTS.values() if report.is_open_to(request.user)]
+    return [item_of(report) for report in REPORTS.values() if report.is_open_to(request.user)]
 
 
 def make_handlers(report: Report) -> list[Any]:
@@ -139,10 +90,7 @@ def make_handlers(report: Report) -> list[Any]:
     address, name = f"/api/v1/reports/{report.name}", report.name.replace("-", "_")
 
     def describe(request: Request[Visitor, Any, Any]) -> ReportDetails:
-        state = request.app.state
-        with state.service.database.read() as session:
-            fields = form_fields(report.parameters, FormContext(session, request.user, state.references)).fields
-        return ReportDetails(_item(report), fields, _columns(report))
+        return details_of(request, report)
 
     describe.__name__, describe.__doc__ = f"describe_{name}", f"{report.label}: parameters and columns"
 
@@ -150,7 +98,7 @@ def make_handlers(report: Report) -> list[Any]:
         state = request.app.state
         parameters = checked(request, report.parameters, data)
         outcome = run_report(state.service, state.reports, request.user, report, parameters, limit)
-        return _table(request, report, outcome)
+        return table_of(request, report, outcome)
 
     answer.__name__, answer.__doc__ = f"answer_{name}", f"{report.label}.\n\n{report.description}"
     guards = [needs("reports")]
@@ -193,8 +141,8 @@ def export_csv(
 @api_post("/api/v1/reports/{name:str}/submit", guards=[needs("reports", Action.ADD)], tag=TAG)
 def hand_in(request: Request[Visitor, Any, Any], name: FromPath[str], data: JSONBody[ReportHandedIn]) -> Done:
     """Hand a report in as it stands now."""
-    report, state, visitor = _report(name), request.app.state, request.user
-    parameters = _parameters(request, report, data)
+    report, state, visitor = report_named(name), request.app.state, request.user
+    parameters = parameters_sent(request, report, data)
     with state.service.database.read() as session:
         query = query_of(parameters, FormContext(session, visitor, state.references))
     outcome = run_report(state.service, state.reports, visitor, report, parameters, ROWS_SHOWN_MAX)
@@ -223,14 +171,11 @@ def get_submission(request: Request[Visitor, Any, Any], submission_id: FromPath[
             found = find(session, request.user, submission_id)
         except RefusedError as error:
             raise NotFoundException(detail="There is no such report.") from error
-        report = _report(found.report)
-        context = FormContext(session, request.user, state.references)
-        bound = bind(report.parameters, parse_qs(found.query), context)
-        described = shown_of(bound.value, context) if bound.value is not None else []
+        report = report_named(found.report)
         return SubmissionDetails(
             filled(SubmissionItem, found),
-            [SubmittedParameter(translate(name), value) for name, value in described],
-            _table(request, report, outcome_of(report, found)),
+            parameters_in_words(report, found.query, FormContext(session, request.user, state.references)),
+            table_of(request, report, outcome_of(report, found)),
         )
 
 
@@ -257,12 +202,20 @@ def show_losses(
     report, state = REPORTS["losses"], request.app.state
     # A node outside of the visitor's part has nothing that he sees: the question is held to his part besides.
     parameters = Parameters(from_date=from_date or 0, until_date=until_date or 0, organisation=organisation or 0)
-    return _table(
+    return table_of(
         request, report, run_report(state.service, state.reports, request.user, report, parameters, ROWS_SHOWN_MAX)
     )
 
 
-def _report(name: str) -> Report:
+def parameters_in_words(report: Report, query: str, context: FormContext) -> list[SubmittedParameter]:
+    """Parameters that are kept as they stand in an address."""
+    bound = bind(report.parameters, parse_qs(query), context)
+    described = shown_of(bound.value, context) if bound.value is not None else []
+    return [SubmittedParameter(translate(name), value) for name, value in described]
+
+
+def report_named(name: str) -> Report:
+    """A report by its name."""
     if (report := REPORTS.get(name)) is None:
         raise NotFoundException(detail="There is no such report.")
     return report
@@ -276,7 +229,8 @@ def _body(report: Report) -> type[msgspec.Struct]:
     return BODIES[form]
 
 
-def _parameters(request: Request[Visitor, Any, Any], report: Report, data: ReportAsked) -> Parameters:
+def parameters_sent(request: Request[Visitor, Any, Any], report: Report, data: ReportAsked) -> Parameters:
+    """Parameters of a report, checked as its page checks them."""
     try:
         body = msgspec.convert(data.parameters, _body(report))
     except msgspec.ValidationError as error:
@@ -285,46 +239,10 @@ def _parameters(request: Request[Visitor, Any, Any], report: Report, data: Repor
 
 
 def _export(request: Request[Visitor, Any, Any], name: str, data: ReportAsked, suffix: str) -> Response[bytes]:
-    report, state = _report(name), request.app.state
-    parameters = _parameters(request, report, data)
+    report, state = report_named(name), request.app.state
+    parameters = parameters_sent(request, report, data)
     file = report_file(state.service, state.reports, request.user, state.references, report, parameters, suffix)
-    return Response(
-        file.content,
-        media_type=file.media_type,
-        headers={"Content-Disposition": f'attachment; filename="{file.name}"', "Cache-Control": "no-store"},
-    )
-
-
-def _item(report: Report) -> ReportItem:
-    return ReportItem(
-        report.name, translate(GROUPS[report.group]), translate(report.label), translate(report.description)
-    )
-
-
-def _columns(report: Report) -> list[ReportColumn]:
-    return [ReportColumn(one.name, translate(one.label), one.kind.value, one.is_summed) for one in report.columns]
-
-
-def _table(request: Request[Visitor, Any, Any], report: Report, outcome: Outcome) -> ReportTable:
-    visitor, references = request.user, request.app.state.references
-    cards = [n for n, column in enumerate(report.columns) if column.kind is ColumnKind.CARD]
-
-    def cell(column: Any, value: Any) -> int | str | None:
-        if column.kind in TEXTS:
-            return plain_text(column, value, visitor)
-        return value if isinstance(value, str | None) else int(value)
-
-    return ReportTable(
-        report=report.name,
-        columns=_columns(report),
-        rows=[[cell(column, value) for column, value in zip(report.columns, row, strict=True)] for row in outcome.rows],
-        card_references=[[references.make(row[n]) if row[n] else "" for n in cards] for row in outcome.rows]
-        if cards
-        else [],
-        totals=outcome.totals,
-        row_count=outcome.row_count,
-        is_cut=outcome.is_cut,
-    )
+    return sent_as(file)
 
 
 HANDLERS = [

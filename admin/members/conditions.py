@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -135,7 +135,7 @@ def read_value(asked: QueryField, text: str) -> Any:
         value = Decimal(text.replace(",", "")).scaleb(2 if asked.kind == "money" else 0)
         if value == value.to_integral_value() and abs(value) < NEVER * 1000:
             return int(value)
-    except InvalidOperation:
+    except ArithmeticError:
         pass
     raise RefusedError("{name}: a number is expected.", name=label)
 

@@ -7,6 +7,7 @@ refunded (section 9 of docs/admin.md), and stays in the ledger.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
@@ -92,11 +93,23 @@ class ConsumptionForm(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_
         return self.goods_minor + self.service_minor + self.delivery_minor + self.other_minor
 
 
-def consumption_seen(session: Session, visitor: Visitor, number: int) -> tuple[Consumption, Member] | None:
-    """A record and its member, when the visitor may see the member."""
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A record, whose purchase it was, and who has written it down."""
+
+    row: Consumption
+    member: Member
+    author: str
+
+
+def consumption_seen(session: Session, visitor: Visitor, number: int) -> Noted | None:
+    """A record, when the visitor may see its member."""
     query: Any = select(Consumption, Member).join(Member, Member.id == Consumption.member_id)
-    row = session.execute(visitor.members_seen(query.where(Consumption.id == number))).first()
-    return (row[0], row[1]) if row is not None else None
+    found = session.execute(visitor.members_seen(query.where(Consumption.id == number))).first()
+    if found is None:
+        return None
+    user = session.get(User, found[0].created_by)
+    return Noted(found[0], found[1], user.full_name if user else "")
 
 
 def form_of(row: Consumption) -> ConsumptionForm:

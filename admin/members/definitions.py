@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -178,7 +178,7 @@ def read_value(field: CustomField, text: str) -> MemberValue:
             hundredths = Decimal(text.replace(",", "")).scaleb(2)
             if hundredths == hundredths.to_integral_value() and abs(hundredths) < 2**62:
                 return MemberValue(field_id=field.id, number=int(hundredths))
-        except InvalidOperation:
+        except ArithmeticError:
             pass
         raise RefusedError("A number with at most two decimals is expected.")
     if field.kind == "date":

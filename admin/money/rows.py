@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Row
@@ -47,7 +47,7 @@ def scaled(text: str, digits: int = HUNDREDTHS) -> int | None:
     """`12.50` as 1250; None for what is no such number."""
     try:
         value = Decimal(text.replace(",", "").replace("，", "").lstrip("¥￥")).scaleb(digits)
-    except InvalidOperation:
+    except ArithmeticError:
         return None
     return int(value) if value == value.to_integral_value() and abs(value) < 2**62 else None
 

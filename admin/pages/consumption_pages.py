@@ -28,7 +28,6 @@ from admin.members.records import member_seen
 from admin.members.today import today_of
 from admin.members.totals import business_date
 from admin.models.members import MemberState
-from admin.models.people import User
 from admin.reports.consumption import CONSUMPTION, ConsumptionParameters
 from admin.reports.report import Report
 from admin.reports.running import outcome, scope_of
@@ -128,9 +127,7 @@ def _form(
             found = consumption_seen(session, visitor, consumption_id)
             if found is None:
                 raise NotFoundException(detail="There is no such record.")
-            row, member = found
-            user = session.get(User, row.created_by)
-            author = user.full_name if user else ""
+            row, member, author = found.row, found.member, found.author
         elif (one := member_seen(session, visitor, member_id)) is not None and one.state != MemberState.MERGED:
             member = one
         else:

@@ -12,7 +12,7 @@ from litestar.response import Template
 from admin.access import Visitor, needs
 from admin.errors import RefusedError
 from admin.forms import Bound, FormContext, bind, fields_of
-from admin.people.pay import PayForm, put_terms, terms_seen
+from admin.people.pay import PayForm, pay_page, put_terms
 from admin.rights import Action
 
 from .common import go, page, refusal_text
@@ -41,10 +41,8 @@ HANDLERS: list[Any] = [list_pay, do_pay]
 def _page(request: Request[Visitor, Any, Any], bound: Bound[PayForm] | None, problem: str) -> Template:
     state, visitor = request.app.state, request.user
     with state.service.database.read() as session:
-        found = session.execute(terms_seen(visitor).limit(TERMS_SHOWN_MAX)).all()
-        rows = [(terms, user.full_name, user.name) for terms, user in found]
+        rows, _next = pay_page(session, visitor, "", TERMS_SHOWN_MAX)
         fields = fields_of(PayForm, FormContext(session, visitor, state.references), bound)
-        session.expunge_all()
     return page(
         request,
         "pay.html",

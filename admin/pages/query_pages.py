@@ -14,34 +14,32 @@ from litestar.response import Template
 from sqlalchemy import select
 
 from admin.access import Visitor, needs
+from admin.api.tables import sent_as
 from admin.errors import RefusedError
-from admin.i18n import translate
 from admin.members.conditions import MODES, Term
-from admin.members.today import today_of
-from admin.members.totals import catch_up
 from admin.models.people import User
 from admin.models.queries import SavedQuery
-from admin.queries.building import ROWS_LABEL, built, in_words, subject_of, without_card_numbers
+from admin.queries.asking import Asker
+from admin.queries.building import ROWS_LABEL, in_words, subject_of, without_card_numbers
 from admin.queries.definition import BY_MAX, ROWS_MEASURE, TERMS_MAX, Definition, address_of, definition_of
-from admin.queries.fields import NUMBER_OPERATORS, TEXT_OPERATORS, QueryContext, seen_fields
+from admin.queries.fields import NUMBER_OPERATORS, TEXT_OPERATORS, seen_fields
 from admin.queries.keeping import (
     definition_in,
     delete_query,
-    queries_seen,
     query_seen,
     save_query,
     share_choices,
 )
+from admin.queries.keeping import list_queries as kept_queries
 from admin.queries.registry import SUBJECTS
-from admin.reports.report import Parameters, Report, Scope
-from admin.reports.running import ROWS_EXPORTED_MAX, ROWS_SHOWN_MAX, Outcome, scope_of
+from admin.reports.running import ROWS_SHOWN_MAX, scope_of
 from admin.reports.schedules import PERIODS
 from admin.rights import Action
 
 from .common import go, page, refusal_text
 from .handlers import get
 from .member_common import first, number_in, sent_texts
-from .report_pages import file_of, note_look, table_context
+from .report_pages import table_context
 
 _ = str
 ASK = "/queries/ask"
@@ -54,11 +52,7 @@ def list_queries(request: Request[Visitor, Any, Any]) -> Template:
     """Queries that are kept, and the kinds of records that one may ask for."""
     visitor = request.user
     with request.app.state.service.database.read() as session:
-        rows = []
-        for row in session.scalars(queries_seen(visitor)):
-            subject = SUBJECTS.get(definition_in(row).subject)
-            if subject is not None and visitor.may(subject.function):
-                rows.append((row, subject))
+        rows = kept_queries(session, visitor)
         names = {row.id: row.full_name for row in session.execute(select(User.id, User.full_name))}
         session.expunge_all()
     return page(
@@ -89,7 +83,7 @@ def show_conditions(request: Request[Visitor, Any, Any]) -> Template:
     service = request.app.state.service
     with service.database.read() as session:
         try:
-            context = _context(request, scope_of(session, request.user))
+            context = _asker(request).context(scope_of(session, request.user))
             subject = subject_of(definition, context)
         except RefusedError as error:
             raise NotFoundException(detail="There are no such records.") from error
@@ -111,13 +105,13 @@ def show_saved(request: Request[Visitor, Any, Any], query_id: FromPath[int]) -> 
 @get(f"{ASK}/excel", guards=[needs("reports", Action.EXPORT)])
 def export_query_excel(request: Request[Visitor, Any, Any]) -> Response[bytes]:
     """The whole table as a workbook."""
-    return _export(request, "xlsx")
+    return sent_as(_asker(request).file(definition_of(_sent(request)), "xlsx"))
 
 
 @get(f"{ASK}/csv", guards=[needs("reports", Action.EXPORT)])
 def export_query_csv(request: Request[Visitor, Any, Any]) -> Response[bytes]:
     """The whole table as CSV."""
-    return _export(request, "csv")
+    return sent_as(_asker(request).file(definition_of(_sent(request)), "csv"))
 
 
 @async_post("/queries/save", guards=[needs("reports")], status_code=200)
@@ -127,7 +121,7 @@ async def do_save_query(request: Request[Visitor, Any, Any]) -> Response[Any]:
 
     def act() -> int:
         definition = definition_of(parse_qs(first(texts, "query"), keep_blank_values=True))
-        definition = _checked(request, definition)
+        definition = _asker(request).checked(definition)
         return save_query(
             request.app.state.service,
             request.user,
@@ -169,33 +163,9 @@ def _is_asked(request: Request[Visitor, Any, Any]) -> bool:
     return any(name in request.query_params for name in ("column", "by"))
 
 
-def _context(request: Request[Visitor, Any, Any], scope: Scope) -> QueryContext:
+def _asker(request: Request[Visitor, Any, Any]) -> Asker:
     state = request.app.state
-    return QueryContext(scope.session, request.user, state.references, scope, today_of(scope.session, state.service))
-
-
-def _checked(request: Request[Visitor, Any, Any], definition: Definition) -> Definition:
-    """A definition that can be built, without card numbers; `RefusedError` says what is wrong."""
-    with request.app.state.service.database.read() as session:
-        context = _context(request, scope_of(session, request.user))
-        definition = without_card_numbers(definition, context)
-        built(definition, context)
-    return definition
-
-
-def _run(
-    request: Request[Visitor, Any, Any], definition: Definition, label: str, rows_max: int
-) -> tuple[Report, Outcome]:
-    state = request.app.state
-    if SUBJECTS[definition.subject].needs_sums:
-        catch_up(state.service.database)
-
-    def build(scope: Scope) -> tuple[Report, Parameters]:
-        return built(definition, _context(request, scope), label=label), Parameters()
-
-    report, outcome = state.reports.run_built(request.user, build, rows_max)
-    note_look(request, report, outcome)
-    return report, outcome
+    return Asker(state.service, state.reports, state.references, request.user)
 
 
 def _lines(definition: Definition) -> list[Term]:
@@ -207,7 +177,7 @@ def _ask_page(
 ) -> Response[Any]:
     visitor = request.user
     with request.app.state.service.database.read() as session:
-        context = _context(request, scope_of(session, visitor))
+        context = _asker(request).context(scope_of(session, visitor))
         hidden = without_card_numbers(definition, context)
         if hidden != definition:
             # An address does not tell a card's number: what was typed goes on as a reference.
@@ -220,9 +190,10 @@ def _ask_page(
             for line in definition.terms
             if (number := context.references.read(line.value)) is not None
         }
+    _asker(request).note_numbers(definition)
     problem, table = "", {}
     try:
-        report, outcome = _run(request, definition, saved.name if saved else "", ROWS_SHOWN_MAX)
+        report, outcome = _asker(request).run(definition, saved.name if saved else "", ROWS_SHOWN_MAX)
         table = table_context(request, report, outcome)
     except RefusedError as error:
         problem = refusal_text(error)
@@ -252,14 +223,3 @@ def _ask_page(
         **_CONDITIONS,
         **table,
     )
-
-
-def _export(request: Request[Visitor, Any, Any], suffix: str) -> Response[bytes]:
-    definition = definition_of(_sent(request))
-    with request.app.state.service.database.read() as session:
-        context = _context(request, scope_of(session, request.user))
-        definition = without_card_numbers(definition, context)
-        subject = subject_of(definition, context)
-        described = [(translate(label), text) for label, text in in_words(definition, context)]
-    report, outcome = _run(request, definition, subject.label, ROWS_EXPORTED_MAX)
-    return file_of(request, report, outcome, suffix, described, address_of(definition))

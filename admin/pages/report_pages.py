@@ -12,10 +12,11 @@ from litestar.params import FromPath
 from litestar.response import Response, Template
 
 from admin.access import Visitor, needs
+from admin.api.tables import sent_as
 from admin.forms import Bound, FormContext, bind, fields_of, shown_of
 from admin.queries.keeping import share_choices
 from admin.reports import asking
-from admin.reports.asking import ReportFile, query_of, report_file, table_file
+from admin.reports.asking import query_of, report_file
 from admin.reports.registry import GROUPS, REPORTS
 from admin.reports.report import ColumnKind, Parameters, Report
 from admin.reports.running import ROWS_EXPORTED_MAX, ROWS_SHOWN_MAX, Outcome
@@ -125,11 +126,6 @@ def run_report(request: Request[Visitor, Any, Any], report: Report, parameters: 
     return asking.run_report(state.service, state.reports, request.user, report, parameters, rows_max)
 
 
-def note_look(request: Request[Visitor, Any, Any], report: Report, outcome: Outcome) -> None:
-    """Note that somebody looks at whole card numbers, if a table has them and he may see them."""
-    asking.note_look(request.app.state.service, request.user, report, outcome)
-
-
 def checked_query(request: Request[Visitor, Any, Any], report: Report, query: str) -> str:
     """Parameters as they stand in an address, read and written anew; not found when they are wrong."""
     state = request.app.state
@@ -190,28 +186,7 @@ def export_report(request: Request[Visitor, Any, Any], report: Report, suffix: s
         bound: Bound[Parameters] = bind(report.parameters, _sent(request), context)
         if bound.value is None:
             raise NotFoundException(detail="The parameters of the report are wrong.")
-    return _sent_as(report_file(service, state.reports, visitor, state.references, report, bound.value, suffix))
-
-
-def file_of(
-    request: Request[Visitor, Any, Any],
-    report: Report,
-    outcome: Outcome,
-    suffix: str,
-    described: list[tuple[str, str]],
-    query: str,
-) -> Response[bytes]:
-    """A table as a file (`xlsx` or `csv`), noted in the audit log with its `query`; `described` is translated."""
-    service = request.app.state.service
-    return _sent_as(table_file(service, request.user, report, outcome, suffix, described, query))
-
-
-def _sent_as(file: ReportFile) -> Response[bytes]:
-    return Response(
-        file.content,
-        media_type=file.media_type,
-        headers={"Content-Disposition": f'attachment; filename="{file.name}"', "Cache-Control": "no-store"},
-    )
+    return sent_as(report_file(service, state.reports, visitor, state.references, report, bound.value, suffix))
 
 
 HANDLERS: list[Any] = [list_reports, show_report, show_losses, export_excel, export_csv]

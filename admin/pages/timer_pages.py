@@ -10,25 +10,22 @@ from litestar import post as async_post
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, FromQuery
 from litestar.response import Template
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from admin import i18n
 from admin.access import Visitor, needs
-from admin.models.people import User
-from admin.models.queries import ReportRun, ReportSchedule, SavedQuery
+from admin.api.tables import sent_as
+from admin.models.queries import ReportSchedule
 from admin.queries.keeping import share_choices
-from admin.reports.keeping import digest_of, report_in
-from admin.reports.registry import REPORTS
-from admin.reports.report import Report
-from admin.reports.running import Outcome
-from admin.reports.schedules import PERIODS, add_schedule, schedule_seen, schedules_seen, set_enabled
+from admin.reports.schedules import PERIODS, add_schedule, may_stop, schedule_seen, set_enabled
+from admin.reports.timers import RunSeen, asked_name, owner_names, run_seen, runs_page
+from admin.reports.timers import list_timers as timers_seen
 from admin.rights import Action
 
 from .common import NUMBER_DIGITS_MAX, PAGE_ROWS, go, page, with_query
 from .handlers import get
 from .member_common import first, number_in, sent_texts
-from .report_pages import checked_query, file_of, note_look, report_of, table_context
+from .report_pages import checked_query, report_of, table_context
 
 TIMERS = "/report-timers"
 
@@ -37,12 +34,8 @@ TIMERS = "/report-timers"
 def list_timers(request: Request[Visitor, Any, Any]) -> Template:
     """Timers that the visitor may look at, each with its last run."""
     with request.app.state.service.database.read() as session:
-        seen = [row for row in session.scalars(schedules_seen(request.user)) if _is_seen(session, request.user, row)]
-        last = select(func.max(ReportRun.id)).where(ReportRun.schedule_id.in_([row.id for row in seen]))
-        runs = session.scalars(select(ReportRun).where(ReportRun.id.in_(last.group_by(ReportRun.schedule_id))))
-        by_schedule = {run.schedule_id: run for run in runs}
-        rows = [(row, by_schedule.get(row.id), _asked_name(session, row)) for row in seen]
-        names = _names(session)
+        rows = timers_seen(session, request.user)
+        names = owner_names(session)
         session.expunge_all()
     return page(request, "report_timers.html", rows=rows, names=names, periods=PERIODS, share_names=share_choices())
 
@@ -79,14 +72,11 @@ def show_timer(request: Request[Visitor, Any, Any], timer_id: FromPath[int], bef
     """One timer with its runs, newest first."""
     with request.app.state.service.database.read() as session:
         row = _timer(session, request.user, timer_id)
-        query = select(ReportRun).where(ReportRun.schedule_id == timer_id).order_by(ReportRun.last_date.desc())
-        if before.isascii() and before.isdecimal() and len(before) <= NUMBER_DIGITS_MAX:
-            query = query.where(ReportRun.last_date < int(before))
-        runs = session.scalars(query.limit(PAGE_ROWS + 1)).all()
-        asked, names = _asked_name(session, row), _names(session)
+        is_key = before.isascii() and before.isdecimal() and len(before) <= NUMBER_DIGITS_MAX
+        runs = runs_page(session, timer_id, int(before) if is_key else None, PAGE_ROWS)
+        asked, names = asked_name(session, row), owner_names(session)
         session.expunge_all()
     last = runs[PAGE_ROWS - 1].last_date if len(runs) > PAGE_ROWS else None
-    visitor = request.user
     return page(
         request,
         "report_timer.html",
@@ -96,8 +86,7 @@ def show_timer(request: Request[Visitor, Any, Any], timer_id: FromPath[int], bef
         names=names,
         periods=PERIODS,
         share_names=share_choices(),
-        may_stop=row.owner_id == visitor.user_id
-        or (visitor.may("reports", Action.APPROVE) and visitor.may_place_in(row.organisation_id)),
+        may_stop=may_stop(request.user, row),
         is_first=not before,
         next_address=with_query(f"{TIMERS}/{timer_id}", {"before": last}) if last else None,
     )
@@ -121,17 +110,18 @@ async def do_switch_timer(
 @get("/report-runs/{run_id:int}", guards=[needs("reports")])
 def show_run(request: Request[Visitor, Any, Any], run_id: FromPath[int]) -> Template:
     """What a timer's report came to, as it was kept."""
-    run, timer, name = _run(request, run_id)
-    report, outcome = _kept(run)
-    note_look(request, report, outcome)
+    seen = _run(request, run_id)
+    found = seen.table(request.app.state.service, request.user)
+    if found is None:
+        raise NotFoundException(detail="There is no result.")
     return page(
         request,
         "report_run.html",
-        run=run,
-        timer=timer,
-        made_for=name,
-        is_whole=digest_of(run.parameters, run.content) == run.digest,
-        **table_context(request, report, outcome),
+        run=seen.run,
+        timer=seen.timer,
+        made_for=seen.made_for,
+        is_whole=seen.is_whole,
+        **table_context(request, *found),
     )
 
 
@@ -140,29 +130,14 @@ def export_run(request: Request[Visitor, Any, Any], run_id: FromPath[int], suffi
     """The table of a run as a file (`excel` or `csv`)."""
     if suffix not in ("excel", "csv"):
         raise NotFoundException(detail="There is no such page.")
-    run, timer, _name = _run(request, run_id)
-    report, outcome = _kept(run)
-    note_look(request, report, outcome)
-    about = [
-        (i18n.translate("Timer"), timer.name),
-        (i18n.translate("Period"), f"{i18n.day(run.first_date)} - {i18n.day(run.last_date)}"),
-        ("SHA-256", run.digest.hex()),
-    ]
     kind = "xlsx" if suffix == "excel" else "csv"
-    return file_of(request, report, outcome, kind, about, f"run {run_id}")
+    file = _run(request, run_id).file(request.app.state.service, request.user, kind)
+    if file is None:
+        raise NotFoundException(detail="There is no result.")
+    return sent_as(file)
 
 
 HANDLERS: list[Any] = [list_timers, do_add_timer, show_timer, do_switch_timer, show_run, export_run]
-
-
-def _kept(run: ReportRun) -> tuple[Report, Outcome]:
-    if run.state != "done":
-        raise NotFoundException(detail="There is no result.")
-    return report_in(run.content)
-
-
-def _is_seen(session: Session, visitor: Visitor, row: ReportSchedule) -> bool:
-    return schedule_seen(session, visitor, row.id) is not None
 
 
 def _timer(session: Session, visitor: Visitor, number: int) -> ReportSchedule:
@@ -172,25 +147,10 @@ def _timer(session: Session, visitor: Visitor, number: int) -> ReportSchedule:
     return row
 
 
-def _run(request: Request[Visitor, Any, Any], number: int) -> tuple[ReportRun, ReportSchedule, str]:
+def _run(request: Request[Visitor, Any, Any], number: int) -> RunSeen:
     with request.app.state.service.database.read() as session:
-        run = session.get(ReportRun, number)
-        if run is None:
-            raise NotFoundException(detail="There is no such run.")
-        timer = _timer(session, request.user, run.schedule_id)
-        user = session.get(User, run.made_for)
-        name = user.full_name if user else ""
+        seen = run_seen(session, request.user, number)
         session.expunge_all()
-    return run, timer, name
-
-
-def _asked_name(session: Session, row: ReportSchedule) -> str:
-    """English label of the report, or the name of the query."""
-    if row.report:
-        return REPORTS[row.report].label if row.report in REPORTS else row.report
-    kept = session.get(SavedQuery, row.query_id)
-    return kept.name if kept is not None else ""
-
-
-def _names(session: Session) -> dict[int, str]:
-    return {row.id: row.full_name for row in session.execute(select(User.id, User.full_name))}
+    if seen is None:
+        raise NotFoundException(detail="There is no such run.")
+    return seen

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
-from sqlalchemy import Select, select
+from sqlalchemy import and_, or_, select
+from sqlalchemy.orm import Session
 
 from admin.access import Visitor
 from admin.errors import RefusedError
@@ -17,6 +20,8 @@ from admin.service import Service
 _ = str
 MODULE = "pay"
 BASE_MINOR_MAX = 10**9
+DATE_DIGITS_MAX = 9
+"""Of a day in a list's key."""
 COMMISSION_BP_MAX = 5_000
 """Half of a sale: what is more is a typing mistake."""
 
@@ -48,10 +53,44 @@ class PayForm(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=T
     ] = 0
 
 
-def terms_seen(visitor: Visitor) -> Select[Any]:
-    """(terms, user) of the visitor's part, by user, newest first."""
+@dataclass(frozen=True, slots=True)
+class PayRow:
+    """What was agreed with whom, as lists show it."""
+
+    user_id: int
+    name: str
+    full_name: str
+    from_date: int
+    base_minor: int
+    card_bp: int
+    noted_bp: int
+    made_at: datetime
+    made_by: int
+
+
+def pay_page(session: Session, visitor: Visitor, after: str, limit: int) -> tuple[list[PayRow], str | None]:
+    """Terms of the visitor's part, by user, newest first, and the key that the next page begins behind."""
     query: Any = select(PayTerms, User).join(User, User.id == PayTerms.user_id)
-    return visitor.users_seen(query).order_by(User.name, PayTerms.from_date.desc())
+    query = visitor.users_seen(query).order_by(User.name, PayTerms.from_date.desc()).limit(limit + 1)
+    date, _colon, name = after.partition(":")
+    if name and date.isascii() and date.isdecimal() and len(date) <= DATE_DIGITS_MAX:
+        query = query.where(or_(User.name > name, and_(User.name == name, PayTerms.from_date < int(date))))
+    rows = [
+        PayRow(
+            user_id=user.id,
+            name=user.name,
+            full_name=user.full_name,
+            from_date=terms.from_date,
+            base_minor=terms.base_minor,
+            card_bp=terms.card_bp,
+            noted_bp=terms.noted_bp,
+            made_at=terms.made_at,
+            made_by=terms.made_by,
+        )
+        for terms, user in session.execute(query)
+    ]
+    last = rows[limit - 1] if len(rows) > limit else None
+    return rows[:limit], f"{last.from_date}:{last.name}" if last is not None else None
 
 
 def put_terms(service: Service, visitor: Visitor, form: PayForm) -> None:

@@ -15,6 +15,7 @@ from admin.rights import ALL_RIGHTS, FUNCTIONS, Action, right
 from admin.service import Service
 
 from .definition import Definition
+from .fields import Subject
 from .registry import SUBJECTS
 
 MODULE = "reports"
@@ -46,6 +47,16 @@ def queries_seen(visitor: Visitor) -> Select[Any]:
         .where(or_(SavedQuery.owner_id == visitor.user_id, SavedQuery.shared_right.in_(visitor.rights)))
         .order_by(SavedQuery.name, SavedQuery.id)
     )
+
+
+def list_queries(session: Session, visitor: Visitor) -> list[tuple[SavedQuery, Subject]]:
+    """Queries that the visitor may use, by name, each with the kind of records that it asks for."""
+    found = []
+    for row in session.scalars(queries_seen(visitor)):
+        subject = SUBJECTS.get(definition_in(row).subject)
+        if subject is not None and visitor.may(subject.function):
+            found.append((row, subject))
+    return found
 
 
 def query_seen(session: Session, visitor: Visitor, number: int) -> SavedQuery | None:

@@ -162,15 +162,17 @@ def add_schedule(
         return row.id
 
 
+def may_stop(visitor: Visitor, row: ReportSchedule) -> bool:
+    """Whether the visitor has made a timer, or reviews reports above who has."""
+    is_above = visitor.may(MODULE, Action.APPROVE) and visitor.may_place_in(row.organisation_id)
+    return row.owner_id == visitor.user_id or is_above
+
+
 def set_enabled(service: Service, visitor: Visitor, number: int, *, is_enabled: bool) -> None:
     """Stop a timer, or let it go on from now; results stay."""
     with service.database.write() as session:
         row = session.get(ReportSchedule, number)
-        may = row is not None and (
-            row.owner_id == visitor.user_id
-            or (visitor.may(MODULE, Action.APPROVE) and visitor.may_place_in(row.organisation_id))
-        )
-        if row is None or not may:
+        if row is None or not may_stop(visitor, row):
             raise RefusedError("Only who has made a timer, or who reviews reports above him, stops it.")
         if is_enabled and not row.is_enabled:
             _first, last = period_before(row.period, today_of(session, service))

@@ -41,6 +41,9 @@ def fill(office: Office, owner: str = "boss") -> dict[str, int]:
         ("reports/stores/submit", {"remark": "look"}),
         ("member-import", {"content": b64encode("姓名,手机\n李雷,13912345678\n,1".encode()).decode()}),
         ("member-levels", {"name": "Gold", "rank": 1, "spent_minor_min": 1}),
+        (f"members/{MEMBER}/consumption", {"business_date": DAYS["from_date"], "product": "=1+1", "goods_minor": 1}),
+        ("queries", {"name": "All", "query": {"subject": "members", "columns": ["member_name"]}}),
+        ("report-timers", {"name": "Each day", "report": "stores", "period": "day"}),
     )
     made = {}
     with office.program(office.token(owner)) as program:

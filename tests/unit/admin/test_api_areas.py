@@ -18,6 +18,8 @@ from tests.support.admin_office import NORTH, NORTH_CARD, NORTH_STORE, SOUTH, SO
 on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 MASKED_PHONE = "138****5678"
 PERSON = {"name": "李雷", "organisation_id": NORTH_STORE, "mobile": PHONE}
+NOTED = {"business_date": 20_454, "product": "Tea set", "quantity_milli": 2_000, "goods_minor": 80_00}
+QUERY: dict[str, Any] = {"name": "Who", "query": {"subject": "members", "columns": ["member_name", "owner"]}}
 
 
 @pytest.fixture
@@ -289,6 +291,14 @@ def test_nothing_of_another_store_is_seen_or_changed_by_naming_it(office):
         ("POST", f"campaigns/{made['campaigns']}/stop", {}),
         ("GET", f"report-submissions/{made['submit']}", None),
         ("POST", f"report-submissions/{made['submit']}", {"decision": "x"}),
+        ("POST", f"members/{MEMBER}/consumption", NOTED),
+        ("GET", f"member-consumption/{made['consumption']}", None),
+        ("PUT", f"member-consumption/{made['consumption']}", NOTED | {"version": 1}),
+        ("DELETE", f"member-consumption/{made['consumption']}", None),
+        ("GET", f"queries/{made['queries']}", None), ("POST", f"queries/{made['queries']}/ask", {}),
+        ("PUT", f"queries/{made['queries']}", QUERY), ("DELETE", f"queries/{made['queries']}", None),
+        ("GET", f"report-timers/{made['report-timers']}", None),
+        ("GET", f"report-timers/{made['report-timers']}/runs", None),
         ("GET", f"cards/{north}", None), ("GET", f"cards/{north}/balance", None), ("GET", f"cards/{north}/media", None),
     )  # fmt: skip
     with office.program(office.token("nora")) as program:
@@ -300,7 +310,11 @@ def test_nothing_of_another_store_is_seen_or_changed_by_naming_it(office):
         for address in ("members", "orders", "campaigns", "report-submissions", "member-import", "member-contacts"):
             assert ok(program.get(f"/api/v1/{address}"))["rows"] == [], address
         assert ok(program.post("/api/v1/members/search", json={"text": "=1+1"}))["rows"] == []
-        assert ok(program.get("/api/v1/member-groups")) == []
+        for address in ("member-groups", "queries", "report-timers"):
+            assert ok(program.get(f"/api/v1/{address}")) == [], address
+        assert program.post(f"/api/v1/report-timers/{made['report-timers']}/stop", json={}).status_code == 409
+        assert ok(program.post("/api/v1/member-consumption/search", json={}))["row_count"] == 0
+        assert ok(program.post("/api/v1/queries/ask", json=QUERY["query"]))["rows"] == []
         for card, is_mine in ((south, True), (north, False)):
             actions = {one["kind"] for one in ok(program.get(f"/api/v1/cards/{card}/actions"))}
             assert ("freeze-cards" in actions) == is_mine

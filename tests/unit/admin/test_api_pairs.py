@@ -39,37 +39,8 @@ EXCEPTIONS = {
     "POST /ceremonies/{document_id}/compare": "a custodian reads the form in his own hand",
     "GET /interface": "the same as /schema/openapi.json, for people",
     "GET /health": "an operation of its own kind: open, and the same for pages and programs",
-    **dict.fromkeys(
-        (
-            "GET /member-consumption",
-            "GET /member-consumption/excel",
-            "GET /member-consumption/csv",
-            "GET /members/{member_id}/consumption/new",
-            "POST /members/{member_id}/consumption/new",
-            "GET /member-consumption/{consumption_id}",
-            "POST /member-consumption/{consumption_id}",
-            "POST /member-consumption/{consumption_id}/delete",
-            "GET /queries",
-            "GET /queries/ask",
-            "GET /queries/ask/excel",
-            "GET /queries/ask/csv",
-            "GET /queries/conditions",
-            "GET /queries/{query_id}",
-            "POST /queries/save",
-            "POST /queries/{query_id}/delete",
-            "GET /report-timers",
-            "POST /report-timers",
-            "GET /report-timers/{timer_id}",
-            "POST /report-timers/{timer_id}/{word}",
-            "GET /report-runs/{run_id}",
-            "GET /report-runs/{run_id}/{suffix}",
-            "GET /pay",
-            "POST /pay",
-        ),
-        "the interface has no operation for it yet (docs/admin.md, section 15)",
-    ),
 }
-"""Pages that no program needs, or that it cannot reach yet, each with the reason."""
+"""Pages that no program needs, each with the reason."""
 OTHER_RIGHTS = {
     "GET /documents/new/{kind_name}": "the page and the operation both ask for the kind's right inside",
     "POST /documents/new/{kind_name}": "the operation names the right of its kind, the page looks it up",
