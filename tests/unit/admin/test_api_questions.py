@@ -215,6 +215,9 @@ def test_pay_is_agreed_and_read_by_programs_as_by_people(office):
         assert own.status_code == 409 and "Nobody sets his own pay" in own.json()["detail"]
         for wrong in ({"from_date": 10**9}, {"from_date": 0}, {"card_bp": 5_001}, {"user_id": 999}):
             assert paula.post("/api/v1/pay", json=terms | wrong).status_code == 400, wrong
+    with office.browser("paula") as browser:
+        shown = browser.get("/pay").text
+        assert shown.count("Finn (finn)") >= 2 and "6,000.00" in shown
     with office.program(office.token("nora")) as nora:  # of the north, where sam does not belong
         assert {one["name"] for one in ok(nora.get("/api/v1/pay"))["rows"]} == {"finn"}
         assert nora.post("/api/v1/pay", json=terms).status_code == 400
