@@ -35,8 +35,10 @@ cdef bytes zeros_kept = bytes(12)            # as many as the header's last fiel
 cdef const char* ZEROS = zeros_kept
 HEADER_BYTES = sizeof(block_header_t)
 OTHER_PARTITION = "block of another partition"
+OTHER_VERSION = "block of another version of the layout"
 cdef uint64_t NO_SEGMENT = <uint64_t>0xFFFFFFFFFFFFFFFF
 cdef const char* other_partition = b"block of another partition"
+cdef const char* other_version = b"block of another version of the layout"
 
 
 def crc32c(const uint8_t[::1] data not None):
@@ -82,10 +84,12 @@ cdef const char* block_fault(digest_t* digest, const uint8_t* block, uint64_t ro
     cdef uint8_t computed[32]
     if room_bytes < sizeof(block_header_t):
         return "no room for a block header"
-    if header.magic != BLOCK_MAGIC or header.version != BLOCK_VERSION or header.header_bytes != sizeof(block_header_t):
+    if header.magic != BLOCK_MAGIC:
         return "no block header"
     if header.header_crc32c != c_crc32c(block, CHECKED_HEADER_BYTES):
         return "block header checksum does not match"
+    if header.version != BLOCK_VERSION or header.header_bytes != sizeof(block_header_t):
+        return other_version
     if header.partition != partition:
         return other_partition
     if header.block_number != block_number:
@@ -299,6 +303,25 @@ cdef class BlockReader:
         header = <const block_header_t*>(self.map + offset)
         return (block_fault(&self.digest, self.map + offset, self.segment_bytes - offset, self.partition,
                             self.block_number, NULL) == NULL and header.block_hash[:32] == block_hash)
+
+    def fault_is_whole(self):
+        """Whether the block at the fault is as somebody wrote it to its end: no write was cut short there.
+
+        Its hash fits its content, or its header, whose checksum is right, is of another version: what is wrong with it
+        is that this reader does not understand it, or that it does not belong here.
+        """
+        cdef uint64_t number, offset
+        cdef const block_header_t* header
+        cdef const char* fault
+        if self.fault is None:
+            return False
+        number, offset = self.fault_position // self.segment_bytes, self.fault_position % self.segment_bytes
+        if offset + sizeof(block_header_t) > self.segment_bytes or self._map(number) != 0:
+            return False
+        header = <const block_header_t*>(self.map + offset)
+        fault = block_fault(&self.digest, self.map + offset, self.segment_bytes - offset, header.partition,
+                            header.block_number, NULL)
+        return fault == NULL or fault == other_version
 
     def block_follows(self):
         """After reading ended: position of a whole later block behind that place, or None.

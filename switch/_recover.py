@@ -6,6 +6,8 @@
 | faulty block, nothing whole behind it    | torn tail: a write was cut short, nobody was        |
 |                                          | answered from it; it is erased and written again    |
 | any end or fault, a whole block behind   | damage in the middle: refuse to start               |
+| a block that is whole, but not readable  | another version wrote it, or it is not ours:        |
+|                                          | refuse to start, erase nothing                      |
 | any end before the store's position      | damage: the store has seen what the journal lost    |
 """
 
@@ -192,6 +194,13 @@ def settle_end(reader: BlockReader) -> int:
             f"(journal position {place}), got: {reader.fault or 'no block'}; "
             f"a whole later block lies at position {behind}, so this is damage and not a torn tail; "
             "restore the segment from a copy"
+        )
+    if reader.fault_is_whole():
+        raise DirectoryError(
+            f"{segment_path(reader.directory, place // reader.segment_bytes)}: "
+            f"expected block {reader.block_number} at offset {place % reader.segment_bytes} (journal position {place}) "
+            f"in the layout of this version, got: {reader.fault}; the block is whole, so nothing was cut short and "
+            "nothing is erased; start the version of cardswitch that wrote it, or restore the segment from a copy"
         )
     return erase_from(reader, place)
 

@@ -168,7 +168,9 @@ class Verifier:
         place = self._reader.position if self._reader.fault is None else self._reader.fault_position
         path = segment_path(self._reader.directory, place // self._reader.segment_bytes)
         what = self._reader.fault or "no block"
-        if behind is None:
+        if behind is None and self._reader.fault_is_whole():
+            self._differ(f"{path}: a whole block at position {place} that this version cannot read ({what})")
+        elif behind is None:
             print(f"note: {path} ends in a write that was cut short at position {place}; the next start erases it")
         else:
             self._differ(f"{path}: damage at position {place} ({what}); a whole block lies behind it at {behind}")

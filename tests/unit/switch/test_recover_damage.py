@@ -11,9 +11,10 @@ import pytest
 from switch._blocks import crc32c, segment_path
 from switch._directory import DirectoryError
 from switch._segments import SPARE_COUNT, prepare_segment
+from switch._verify import verify
 from switch.protocol.layout import layout_of
 from switch.protocol.messages import BillLine, DebitRequest, MessageType
-from switch.protocol.records import HASHED_HEADER_BYTES, BlockHeader
+from switch.protocol.records import CHECKED_HEADER_BYTES, HASHED_HEADER_BYTES, BlockHeader, EntryHeader
 from tests.support.desk import (
     CARD,
     SEGMENT_BYTES,
@@ -21,6 +22,7 @@ from tests.support.desk import (
     Desk,
     blocks_of,
     bring_up_store,
+    make_directory,
     make_shop,
     overwrite,
     scramble,
@@ -28,6 +30,7 @@ from tests.support.desk import (
 
 HEADER_BYTES = BlockHeader.width_bytes()
 HEADER_FIELDS = {field.name: field.offset for field in layout_of(BlockHeader).fields}
+ENTRY_FIELDS = {field.name: field.offset for field in layout_of(EntryHeader).fields}
 MIDDLE = 3
 
 
@@ -159,6 +162,72 @@ def test_a_block_from_another_journal_stops_the_start(shop, tmp_path):
     overwrite(mine.file, mine.offset, stranger)
 
     assert_refused(shop, f"expected block {MIDDLE} at offset {mine.offset} ", "got: chain broken")
+
+
+# ------------------------------------------------------------------------ a last block that is whole, and another's
+
+
+def rewrite(block: Block, *, entry_version: int | None = None, block_version: int | None = None) -> None:
+    """The same block as a switch of another version writes it: every checksum and hash is right."""
+    content = bytearray(block.file.read_bytes()[block.offset : block.offset + block.size])
+    at = HEADER_BYTES
+    while at < len(content):
+        entry_bytes = int.from_bytes(content[at : at + 4], "little")
+        if entry_version is not None:
+            content[at + ENTRY_FIELDS["version"]] = entry_version
+        content[at + 4 : at + 8] = crc32c(content[at + 8 : at + entry_bytes]).to_bytes(4, "little")
+        at += entry_bytes
+    if block_version is not None:
+        content[HEADER_FIELDS["version"]] = block_version
+    digest = sha256(content[:HASHED_HEADER_BYTES] + content[HEADER_BYTES:]).digest()
+    content[HASHED_HEADER_BYTES : HASHED_HEADER_BYTES + len(digest)] = digest
+    crc = crc32c(content[:CHECKED_HEADER_BYTES])
+    content[CHECKED_HEADER_BYTES : CHECKED_HEADER_BYTES + 4] = crc.to_bytes(4, "little")
+    overwrite(block.file, block.offset, bytes(content))
+
+
+def test_the_test_writes_blocks_that_are_right(shop):
+    before = contents(shop)
+    rewrite(blocks_of(shop)[-1])
+
+    assert contents(shop) == before
+
+
+@pytest.mark.parametrize("other", [{"entry_version": 1}, {"entry_version": 3}, {"block_version": 2}])
+def test_a_last_block_of_another_version_is_refused_and_not_erased(shop, other, capsys):
+    last = blocks_of(shop)[-1]
+    rewrite(last, **other)
+
+    assert_refused(
+        shop,
+        f"{last.file}: expected block {last.number} at offset {last.offset} (journal position {last.position})",
+        "of another version of the layout",
+        "start the version of cardswitch that wrote it",
+    )
+    assert verify(shop) == 1
+    assert f"a whole block at position {last.position} that this version cannot read" in capsys.readouterr().err
+
+
+def test_a_journal_whose_only_block_is_of_another_version_is_refused_and_not_erased(tmp_path):
+    path = make_directory(tmp_path / "data")
+    (only,) = blocks_of(path)
+    rewrite(only, entry_version=1)
+
+    assert_refused(path, "entry of another version of the layout")
+
+
+def test_a_last_block_from_another_journal_is_refused_and_not_erased(shop, tmp_path):
+    shutil.copytree(shop, tmp_path / "copy")
+    for path in (shop, tmp_path / "copy"):
+        for n in range(2):
+            desk = Desk(path)
+            desk.debit(100 + n + len(path.name))
+            desk.commit()
+    mine, theirs = blocks_of(shop)[-1], blocks_of(tmp_path / "copy")[-1]
+    assert (mine.offset, mine.size) == (theirs.offset, theirs.size)
+    overwrite(mine.file, mine.offset, theirs.file.read_bytes()[theirs.offset : theirs.offset + theirs.size])
+
+    assert_refused(shop, "got: chain broken")
 
 
 # ------------------------------------------------------------------------ segments
