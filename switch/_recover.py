@@ -6,7 +6,7 @@
 | faulty block, nothing whole behind it    | torn tail: a write was cut short, nobody was        |
 |                                          | answered from it; it is erased and written again    |
 | any end or fault, a whole block behind   | damage in the middle: refuse to start               |
-| a block that is whole, but not readable  | another version wrote it, or it is not ours:        |
+| a faulty block that is whole by its hash | another version wrote it, or it belongs elsewhere:  |
 |                                          | refuse to start, erase nothing                      |
 | any end before the store's position      | damage: the store has seen what the journal lost    |
 """
