@@ -84,6 +84,7 @@ from .pages import (
     report_pages,
     role_pages,
     rule_pages,
+    set_up_pages,
     sign_in_pages,
     submission_pages,
     terminal_pages,
@@ -106,6 +107,7 @@ from .settings import Settings, settings_of_process
 from .signed_on import SignedOnKept
 from .store_names import store_names_now, store_text
 from .switch_link import link_of
+from .trade import words_now
 
 HERE = Path(__file__).parent
 HEADERS = {
@@ -135,6 +137,7 @@ class Recognise(AbstractAuthenticationMiddleware):
             visitor = await to_thread.run_sync(find_visitor, service, token, address) if token else None
         i18n.locale_now.set(_language_of(connection, visitor.locale if visitor else ""))
         store_names_now.set(service.store_names)
+        words_now.set(await to_thread.run_sync(service.parameters.words, service.now()))
         return AuthenticationResult(user=visitor, auth=None)
 
     async def _find_by_token(
@@ -262,6 +265,7 @@ def create_app(
         order_pages,
         points_pages,
         rule_pages,
+        set_up_pages,
         price_pages,
         campaign_pages,
         employee_pages,
@@ -357,6 +361,7 @@ def make_environment() -> Environment:
         "points": i18n.points,
         "quantity": i18n.quantity,
         "number": i18n.number,
+        "unit": i18n.unit,
         "day": i18n.day,
         "moment": i18n.moment,
         "subject": subject_text,

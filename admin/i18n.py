@@ -14,6 +14,8 @@ from babel import dates, numbers
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
+from .trade import words_now
+
 LOCALES = {"zh": "中文", "en": "English"}
 BABEL_LOCALES = {"zh": "zh_Hans_CN", "en": "en_GB"}
 CATALOGS = Path(__file__).parent / "locale"
@@ -47,12 +49,16 @@ def catalog_files(locale: str) -> list[Path]:
 
 def translate(message: str) -> str:
     """A text in the language of the request."""
-    return catalog(locale_now.get()).gettext(message) if message else ""
+    if not message:
+        return ""
+    locale = locale_now.get()
+    return words_now.get().said(locale, catalog(locale).gettext(message))
 
 
 def translate_many(singular: str, plural: str, count: int) -> str:
     """A text for a number of things."""
-    return catalog(locale_now.get()).ngettext(singular, plural, count)
+    locale = locale_now.get()
+    return words_now.get().said(locale, catalog(locale).ngettext(singular, plural, count))
 
 
 def choose(accepted: str, chosen: str, default: str) -> str:
@@ -83,6 +89,11 @@ def quantity(value_milli: int | None) -> str:
     if value_milli is None:
         return ""
     return numbers.format_decimal(Decimal(value_milli).scaleb(-3), locale=BABEL_LOCALES[locale_now.get()])
+
+
+def unit(own: str) -> str:
+    """Unit of a product: its own, else what this trade counts in."""
+    return own or words_now.get().units[locale_now.get() == "zh"]
 
 
 def number(value: int | None) -> str:

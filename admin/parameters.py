@@ -21,6 +21,7 @@ from .errors import RefusedError
 from .models.interfaces import ParameterValue
 from .rights import FUNCTIONS, Action
 from .settings import Settings
+from .trade import TERMS, Words, words_of
 
 if TYPE_CHECKING:
     from .service import Service
@@ -87,8 +88,28 @@ class ChoiceParameter:
         return text
 
 
+@dataclass(frozen=True, slots=True)
+class TextParameter:
+    """A word or two of one's own."""
+
+    name: str
+    label: str
+    length_max: int
+    default: str
+    group: str
+
+    def parse(self, text: str) -> str:
+        """The value as it is kept; `RefusedError` when it is empty, too long or has what cannot be printed."""
+        text = text.strip()
+        if not (1 <= len(text) <= self.length_max and text.isprintable()):
+            raise RefusedError(
+                "Expected 1 to {most} characters, got {got}.", most=self.length_max, got=text[:20] or "-"
+            )
+        return text
+
+
 WHOLE_UNITS = _("whole units of the currency")
-Parameter = NumberParameter | ChoiceParameter
+Parameter = NumberParameter | ChoiceParameter | TextParameter
 INSTALLED = _("Modules of this installation")
 SIGN_IN, MODULES, LISTS, INTERFACES = _("Signing on"), _("Fresh dynamic password"), _("Lists"), _("Interfaces")
 MODULE_PREFIX = "module."
@@ -100,6 +121,9 @@ SWITCHABLE = (
     *("abnormal", "blacklist", "media", "reports", "pay", "tokens", "webhooks"),
 )
 """Modules that an installation can do without: switched off, nobody has their rights, and what they kept stays."""
+TRADE = _("Words of the trade")
+WORD_LENGTH_MAX = 20
+"""Longer ones would not fit into a menu."""
 SECOND_PERSON = _("Second person")
 STANDARD, CHANGES, EVERYTHING = "standard", "changes", "everything"
 STEP_UP_CHOICES = {
@@ -146,6 +170,7 @@ def parameters_of(settings: Settings) -> dict[str, Parameter]:
         NumberParameter("webhook_timeout_s", _("Wait for a receiver's answer"), _("seconds"), 1, 60, 10, INTERFACES),
         NumberParameter("webhook_days_kept", _("Deliveries are kept for"), _("days"), 1, 366, 30, INTERFACES),
     ]
+    found += [TextParameter(term.name, term.label, WORD_LENGTH_MAX, term.usual, TRADE) for term in TERMS]
     return {parameter.name: parameter for parameter in found}
 
 
@@ -183,6 +208,10 @@ class Parameters:
         """Modules that are switched off."""
         values = self._values(now)
         return frozenset(name for name in SWITCHABLE if values.get(MODULE_PREFIX + name) == OFF)
+
+    def words(self, now: datetime) -> Words:
+        """What things are called in this trade."""
+        return words_of({term.name: self.text(term.name, now) for term in TERMS})
 
     def forget(self) -> None:
         """Read anew at the next question: something was changed."""

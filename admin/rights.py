@@ -60,6 +60,8 @@ FUNCTIONS: dict[str, Function] = {
         Function("orders", _("Orders"), (V, A, C, OK, P, X), (C, OK)),
         Function("campaigns", _("Campaigns"), (V, C, P, X)),
         Function("products", _("Products"), (V, A, C, D, P)),
+        Function("basic-data", _("Basic data"), (V,)),
+        Function("data-exchange", _("Data import and export"), (V, A, C, X)),
         Function("organisation", _("Organisation"), (V, A, C, D)),
         Function("terminals", _("Terminals"), (V, A, C, OK), (A, OK)),
         Function("business-day", _("Business day"), (V, C), (C,)),
@@ -125,6 +127,8 @@ ROLES: dict[str, Role] = {
             _("Headquarters supervisor"),
             {
                 "dashboard": (V,),
+                "basic-data": (V,),
+                "data-exchange": (V, A, C, X),
                 "employees": (V, A, C, S),
                 "documents": (V,),
                 "cards": (V, A, C, OK, P, X, S),
@@ -159,6 +163,8 @@ ROLES: dict[str, Role] = {
             _("Card desk"),
             {
                 "dashboard": (V,),
+                "basic-data": (V,),
+                "data-exchange": (V, A),
                 "documents": (V,),
                 "cards": (V, A, C, P),
                 "card-types": (V,),
@@ -176,6 +182,7 @@ ROLES: dict[str, Role] = {
             _("Store manager"),
             {
                 "dashboard": (V,),
+                "basic-data": (V,),
                 "documents": (V,),
                 "cards": (V, C, P),
                 "entries": (V, P),
@@ -208,13 +215,15 @@ ROLES: dict[str, Role] = {
         _role(
             "service-agent",
             _("Service agent"),
-            {"dashboard": (V,), "cards": (V,), "entries": (V,), "members": (V, A, C, P)},
+            {"dashboard": (V,), "cards": (V,), "entries": (V,), "members": (V, A, C, P), "data-exchange": (V, A)},
         ),
         _role(
             "finance",
             _("Finance"),
             {
                 "dashboard": (V,),
+                "basic-data": (V,),
+                "data-exchange": (V, C, X),
                 "documents": (V,),
                 "cards": (V,),
                 "entries": (V, P, X),
@@ -255,6 +264,8 @@ ROLES: dict[str, Role] = {
             _("Auditor"),
             {
                 "dashboard": (V,),
+                "basic-data": (V,),
+                "data-exchange": (V,),
                 "documents": (V,),
                 "cards": (V,),
                 "entries": (V, X),

@@ -35,7 +35,7 @@ from .member_api import MemberFilters
 
 TAG = "Files of members"
 NO_ZERO = r"^[^\x00]*$"
-IMPORTS = [needs("members", Action.ADD)]
+IMPORTS = [needs("data-exchange", Action.ADD)]
 EXPORTS = [needs("members", Action.EXPORT)]
 COLUMNS_MAX = 200
 

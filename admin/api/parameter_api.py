@@ -11,7 +11,7 @@ from litestar.params import FromPath, JSONBody
 
 from admin.access import Visitor, needs
 from admin.database import to_ms
-from admin.parameters import REASON_LENGTH_MAX, NumberParameter, history_of, set_parameter
+from admin.parameters import REASON_LENGTH_MAX, ChoiceParameter, NumberParameter, history_of, set_parameter
 from admin.rights import Action
 from admin.service import Service
 
@@ -31,7 +31,7 @@ class Parameter(msgspec.Struct):
     least: int | None
     most: int | None
     choices: list[str]
-    """Empty for a number."""
+    """Empty for a number or a text."""
 
 
 class ParameterChange(msgspec.Struct, forbid_unknown_fields=True):
@@ -100,7 +100,6 @@ def get_history(request: Request[Visitor, Any, Any], name: FromPath[str], limit:
 
 def _item(service: Service, name: str) -> Parameter:
     one = service.parameters.all[name]
-    is_number = isinstance(one, NumberParameter)
     return Parameter(
         name=name,
         label=one.label,
@@ -108,7 +107,7 @@ def _item(service: Service, name: str) -> Parameter:
         default=str(one.default),
         least=one.least if isinstance(one, NumberParameter) else None,
         most=one.most if isinstance(one, NumberParameter) else None,
-        choices=[] if is_number else list(one.choices),  # type: ignore[union-attr]
+        choices=list(one.choices) if isinstance(one, ChoiceParameter) else [],
     )
 
 

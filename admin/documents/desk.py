@@ -12,6 +12,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from admin.access import Visitor
+from admin.checklist import refuse_before_set_up
 from admin.errors import RefusedError
 from admin.forms import Kind as FieldKind
 from admin.forms import declared
@@ -55,6 +56,7 @@ class Desk:
     def planning(self, kind: Kind[Any], form: msgspec.Struct) -> Iterator[Planning]:
         """The plan of a form, to be looked at; `RefusedError` when it cannot be done at all."""
         with self._service.database.read() as session:
+            refuse_before_set_up(session, kind.function, kind.name)
             planning = self._planning(session)
             kind.plan(planning, form)
             yield planning
@@ -232,6 +234,7 @@ class Desk:
     def _submit(
         self, session: Session, kind: Kind[Any], form: msgspec.Struct, document: Document, digest: bytes | None
     ) -> None:
+        refuse_before_set_up(session, kind.function, kind.name)
         planning = self._planning(session)
         kind.plan(planning, form)
         if not planning.orders:

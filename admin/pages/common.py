@@ -52,7 +52,6 @@ MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
             MenuItem("/desk", _("Card desk"), "cards"),
             MenuItem("/cards", _("Cards"), "cards"),
             MenuItem("/card-stock", _("Stock of cards"), "cards"),
-            MenuItem("/card-types", _("Card types"), "card-types"),
             MenuItem("/entries", _("Entries"), "entries"),
             MenuItem("/documents", _("Documents"), "documents"),
         ),
@@ -67,8 +66,6 @@ MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
             MenuItem("/member-days", _("Birthdays"), "members"),
             MenuItem("/member-churn", _("Lost members"), "members"),
             MenuItem("/member-levels", _("Levels"), "members"),
-            MenuItem("/member-import", _("Import"), "members", Action.ADD),
-            MenuItem("/member-fields", _("Fields and codes"), "member-settings", Action.CHANGE),
         ),
     ),
     (
@@ -77,19 +74,11 @@ MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
             MenuItem("/money", _("Money"), "money"),
             MenuItem("/orders", _("Orders"), "orders"),
             MenuItem("/points", _("Points"), "points"),
-            MenuItem("/points/categories", _("Points categories"), "points"),
             MenuItem("/gifts", _("Gifts"), "gifts"),
             MenuItem("/rules", _("Rules"), "rules"),
             MenuItem("/prices", _("Prices"), "rules"),
             MenuItem("/campaigns", _("Campaigns"), "campaigns"),
             MenuItem("/repairs", _("Repairs"), "documents"),
-        ),
-    ),
-    (
-        _("Products"),
-        (
-            MenuItem("/products", _("Product file"), "products"),
-            MenuItem("/product-classes", _("Product classes"), "products"),
         ),
     ),
     (
@@ -121,6 +110,21 @@ MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
             MenuItem("/report-timers", _("Reports by timer"), "reports"),
             MenuItem("/report-submissions", _("Reports for review"), "reports"),
         ),
+    ),
+    (
+        _("Basic data"),
+        (
+            MenuItem("/set-up", _("Set-up"), "basic-data"),
+            MenuItem("/card-types", _("Card types"), "card-types"),
+            MenuItem("/points/categories", _("Points categories"), "points"),
+            MenuItem("/products", _("Product file"), "products"),
+            MenuItem("/product-classes", _("Product classes"), "products"),
+            MenuItem("/member-fields", _("Fields and codes"), "member-settings", Action.CHANGE),
+        ),
+    ),
+    (
+        _("Data import and export"),
+        (MenuItem("/member-import", _("Import"), "data-exchange", Action.ADD),),
     ),
     (
         _("Employee management"),

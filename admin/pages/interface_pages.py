@@ -32,6 +32,7 @@ PARTS = (
     _("Care of members"),
     _("Member settings"),
     _("Files of members"),
+    _("Set-up"),
     _("Noted purchases"),
     _("Money"),
     _("Points"),

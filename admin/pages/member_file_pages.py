@@ -44,7 +44,7 @@ from .handlers import get
 from .member_common import acted, first, number_in, sent_texts
 
 _ = str
-IMPORTS = needs("members", Action.ADD)
+IMPORTS = needs("data-exchange", Action.ADD)
 IMPORTS_SHOWN_MAX = 50
 
 

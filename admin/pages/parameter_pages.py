@@ -16,7 +16,7 @@ from admin.access import Visitor, needs
 from admin.database import to_ms
 from admin.errors import RefusedError
 from admin.models.people import User
-from admin.parameters import ChoiceParameter, history_of, set_parameter
+from admin.parameters import ChoiceParameter, TextParameter, history_of, set_parameter
 from admin.rights import Action
 from admin.service import Service
 
@@ -46,6 +46,7 @@ def list_parameters(request: Request[Visitor, Any, Any]) -> Template:
                 "parameter": one,
                 "text": one.choices[text] if isinstance(one, ChoiceParameter) else text,
                 "is_choice": isinstance(one, ChoiceParameter),
+                "is_text": isinstance(one, TextParameter),
                 "is_default": text == str(one.default),
             }
         )
@@ -90,6 +91,7 @@ def _page(request: Request[Visitor, Any, Any], name: str, form: ParameterForm, p
         http_status=409 if problem else 200,
         parameter=one,
         is_choice=isinstance(one, ChoiceParameter),
+        is_text=isinstance(one, TextParameter),
         form=form,
         problem=problem,
         rows=rows,

@@ -106,6 +106,7 @@ PAGES = (
     "/reports/goods",
     "/reports/settlement?from_date=x",
     "/account",
+    "/set-up",
     "/account/dynamic-password",
 )
 PICTURES = os.environ.get("CARDSWITCH_PICTURES")

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 from litestar import Litestar
 from litestar.testing import TestClient
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select
 
 from admin._clock import Surroundings
 from admin.access import Visitor, visitor_of
@@ -28,7 +28,7 @@ from admin.service import Service
 from admin.settings import Settings
 from switch.protocol.layout import Packed
 from switch.protocol.messages import OrganisationNode
-from switch.protocol.records import CardRecord, OrganisationRecord, StoreRecord
+from switch.protocol.records import CardRecord, CardTypeRecord, OrganisationRecord, StoreRecord
 from tests.support.admin_apps import give_back, take_app
 
 NOON_MS = 1_767_268_800_000
@@ -172,11 +172,14 @@ class Office:
                 image = record.encode()
                 mirror = MIRRORS[image[0]]
                 row = dict(zip(mirror.table.columns.keys(), mirror.row_of(image), strict=True))
+                keys = [column == row[column.name] for column in mirror.table.primary_key]
+                connection.execute(delete(mirror.table).where(*keys))
                 connection.execute(insert(mirror.table).values(row))
 
     def put_two_regions(self) -> None:
-        """A group with a region in the north and one in the south, a store each, and a card that each has issued."""
+        """A group with a region in the north and one in the south, a store each, a card that each issued."""
         self.put(
+            CardTypeRecord(code=1, key=1),
             OrganisationRecord(organisation_id=HQ, node=OrganisationNode.HQ, name=b"HQ".ljust(40, b"\0")),
             OrganisationRecord(organisation_id=NORTH, node=OrganisationNode.REGION, parent_id=HQ),
             OrganisationRecord(organisation_id=SOUTH, node=OrganisationNode.REGION, parent_id=HQ),
