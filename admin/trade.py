@@ -94,7 +94,8 @@ def _said(pairs: tuple[tuple[str, str, str], ...], locale: str, text: str) -> st
         word = own[found[0].lower()]
         before = text[end : found.start()]
         article = "an" if word[:1].lower() in VOWELS else "a"
-        before = ARTICLE.sub(lambda old, article=article: _like(old[1], article) + " ", before)
+        if old := ARTICLE.search(before):
+            before = before[: old.start()] + _like(old[1], article) + " "
         pieces += [before, _like(found[0], word)]
         end = found.end()
     return "".join([*pieces, text[end:]])
