@@ -8,11 +8,12 @@ end with a card, a fee beyond what a field holds) the images alone say it, and
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from switch._entries import Entry
 from switch.protocol.codes import ResponseCode
+from switch.protocol.layout import layout_of
 from switch.protocol.messages import (
     NO_COUNT_LIMIT,
     CardOperation,
@@ -34,6 +35,7 @@ from switch.protocol.records import (
     record_key,
 )
 
+TENDER_COUNT_OFFSET = next(f.offset for f in layout_of(DebitRequest).fields if f.name == "tender_count")
 POINTS_PURSES = 1
 """Upper half of the key of a purse of points; visits are no points."""
 ISSUING = (CardOperation.ISSUE, CardOperation.MAKE_AND_ISSUE)
@@ -42,10 +44,10 @@ RecordOf = Callable[[int, tuple[int, ...]], bytes | None]
 """The record of a kind and key before the entry; None when there was none."""
 
 
-def moved_by_images(entry: Entry, record_before: RecordOf) -> tuple[int, int]:
-    """(minor units, hundredths of points of all categories, those that wait included) that an entry added to all."""
+def moved_by_images(images: Sequence[bytes], record_before: RecordOf) -> tuple[int, int]:
+    """(minor units, hundredths of points of all categories, those that wait included) that an entry's images added."""
     balance_minor = points_hundredths = 0
-    for image in entry.images():
+    for image in images:
         before = record_before(image[0], record_key(image))
         for sign, record in ((-1, before), (1, image)):
             if record is not None:
@@ -136,6 +138,8 @@ def key_of(entry: Entry) -> tuple[int, int, int]:
 
 def points_paid(entry: Entry, reply: Reply) -> int:
     """Hundredths of points that tenders of a debit took: the last results, one per such tender."""
+    if not entry.request[TENDER_COUNT_OFFSET]:  # nearly all bills: not worth decoding their lines
+        return 0
     count = sum(tender.kind == TenderKind.POINTS for tender in DebitRequest.decode(entry.request).tenders)
     return -sum(result.points_hundredths for result in reply.lines[-count:]) if count else 0
 

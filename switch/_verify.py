@@ -128,7 +128,8 @@ class Verifier:
 
     def _add_up(self, entry: Entry) -> None:
         """What this entry moved, by its images; its reply must say the same, where it says it."""
-        balance_minor, points_hundredths = moved_by_images(entry, self._record)
+        images = entry.images()
+        balance_minor, points_hundredths = moved_by_images(images, self._record)
         self.balance_sum_minor += balance_minor
         self.points_sum_hundredths += points_hundredths
         told = self._replies.read(entry)
@@ -144,7 +145,6 @@ class Verifier:
                 f"entry {entry.header.sequence}: expected its reply to say what its images moved, {balance_minor} "
                 f"minor units and {points_hundredths} hundredths of points, got {said_minor} and {said_hundredths}"
             )
-        images = entry.images()
         keys = [(image[0], record_key(image)) for image in images]
         if any(one >= other for one, other in pairwise(keys)):
             self._differ(f"entry {entry.header.sequence}: expected images in ascending order of kind and key")

@@ -121,6 +121,10 @@ class Layout:
 
     fields: tuple[PlacedField, ...]
     codec: struct.Struct
+    names: tuple[str, ...]
+    """Of all fields."""
+    reserved: tuple[tuple[PlacedField, int | bytes], ...]
+    """Fields that must be zero, each with its zero."""
 
     @property
     def width_bytes(self) -> int:
@@ -143,7 +147,16 @@ def layout_of(cls: type[Packed]) -> Layout:
             raise TypeError(f"{cls.__name__}.{name}: expected an annotation with a wire type, got {hints[name]!r}")
         fields.append(PlacedField(name, offset, wire))
         offset += wire.width_bytes
-    return Layout(tuple(fields), struct.Struct("<" + "".join(f.wire.format for f in fields)))
+    return Layout(
+        tuple(fields),
+        struct.Struct("<" + "".join(f.wire.format for f in fields)),
+        tuple(f.name for f in fields),
+        tuple(
+            (f, bytes(f.wire.width_bytes) if f.wire.format.endswith("s") else 0)
+            for f in fields
+            if f.name.startswith("reserved")
+        ),
+    )
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
@@ -176,11 +189,9 @@ class Packed(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def _fixed_fields(cls, body: bytes | bytearray | memoryview) -> dict[str, Any]:
         layout = layout_of(cls)
-        values = dict(zip((f.name for f in layout.fields), layout.codec.unpack_from(body), strict=True))
-        for field in layout.fields:
-            if field.name.startswith("reserved") and any(
-                bytes(body[field.offset : field.offset + field.wire.width_bytes])
-            ):
+        values = dict(zip(layout.names, layout.codec.unpack_from(body), strict=True))
+        for field, zero in layout.reserved:
+            if values[field.name] != zero:
                 got = int.from_bytes(body[field.offset : field.offset + field.wire.width_bytes], "little")
                 raise LayoutError(
                     f"{cls.__name__}.{field.name}", field.offset, 0, got & 0xFFFFFFFF, "leave reserved fields zero"

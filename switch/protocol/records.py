@@ -131,9 +131,15 @@ RECORDS: dict[RecordKind, type[Packed]] = {
 }
 
 
+RECORD_WIDTHS_BYTES: dict[int, int] = {kind.value: record.width_bytes() for kind, record in RECORDS.items()}
+
+
 def record_bytes(kind: int) -> int:
     """Length of a record of a kind; `ValueError` for a kind that does not exist."""
-    return RECORDS[RecordKind(kind)].width_bytes()
+    width_bytes = RECORD_WIDTHS_BYTES.get(kind)
+    if width_bytes is None:
+        raise ValueError(f"kind of record: expected one of {min(RECORDS)} to {max(RECORDS)}, got {kind}")
+    return width_bytes
 
 
 def record_key(record: bytes) -> tuple[int, ...]:

@@ -203,4 +203,4 @@ def test_points_that_are_booked_move_nothing_in_sum():
 
     before = {RecordKind.PENDING_POINTS: pending.encode()}
 
-    assert moved_by_images(entry, lambda kind, key: before.get(RecordKind(kind))) == (0, 0)
+    assert moved_by_images(entry.images(), lambda kind, key: before.get(RecordKind(kind))) == (0, 0)
