@@ -136,6 +136,7 @@ class Recognise(AbstractAuthenticationMiddleware):
             token = connection.cookies.get(cookie_name(Request(connection.scope)))
             visitor = await to_thread.run_sync(find_visitor, service, token, address) if token else None
         i18n.locale_now.set(_language_of(connection, visitor.locale if visitor else ""))
+        i18n.zone_now.set(service.zone.now)
         store_names_now.set(service.store_names)
         words_now.set(await to_thread.run_sync(service.parameters.words, service.now()))
         return AuthenticationResult(user=visitor, auth=None)
@@ -355,6 +356,7 @@ def make_environment() -> Environment:
     environment.install_gettext_callables(  # type: ignore[attr-defined]  # added by the extension
         i18n.translate, i18n.translate_many, newstyle=True
     )
+    environment.globals["zone_name"] = i18n.zone_name
     environment.filters |= {
         "money": i18n.money,
         "translated": i18n.translate,  # of texts that people may have typed: `_` would take their % for a format

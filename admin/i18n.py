@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gettext
 import io
+from collections.abc import Callable
 from contextvars import ContextVar
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from functools import cache, lru_cache
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from babel import dates, numbers
 from babel.messages.mofile import write_mo
@@ -20,11 +22,22 @@ LOCALES = {"zh": "中文", "en": "English"}
 BABEL_LOCALES = {"zh": "zh_Hans_CN", "en": "en_GB"}
 CATALOGS = Path(__file__).parent / "locale"
 FIRST_DATE = date(1970, 1, 1)
+LAST_DAY = (date.max - FIRST_DATE).days
+DAY_MS = 86_400_000
 MINOR_DIGITS = 2
 HUNDREDTH_DIGITS = 2
 
 locale_now: ContextVar[str] = ContextVar("locale_now", default="zh")
 """Language of the request at hand."""
+UTC_ZONE = ZoneInfo("UTC")
+
+
+def _utc() -> ZoneInfo:
+    return UTC_ZONE
+
+
+zone_now: ContextVar[Callable[[], ZoneInfo]] = ContextVar("zone_now", default=_utc)
+"""Says the time zone of the stores; asked when a moment is written or read."""
 
 
 @cache
@@ -107,12 +120,33 @@ def day(business_date: int | None) -> str:
 
 
 def moment(value: int | datetime | None) -> str:
-    """A moment in UTC, given as such or as milliseconds."""
-    if not value:
-        return ""
+    """A moment on the stores' clocks, given as such or as milliseconds."""
+    return "" if not value else local(value).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def local(value: int | datetime) -> datetime:
+    """A moment, given as such or as milliseconds, as the stores' clocks show it."""
     if isinstance(value, int):
         value = datetime.fromtimestamp(value / 1000, UTC)
-    return dates.format_datetime(value, "yyyy-MM-dd HH:mm:ss", locale=BABEL_LOCALES[locale_now.get()])
+    return value.astimezone(zone_now.get()())
+
+
+def at_stores(value: datetime) -> datetime:
+    """The moment at which the stores' clocks show a date and time; one that has a zone is kept."""
+    return value if value.tzinfo else value.replace(tzinfo=zone_now.get()())
+
+
+def midnight_ms(business_date: int) -> int:
+    """Milliseconds since 1970-01-01 UTC at which a date begins at the stores."""
+    if business_date >= LAST_DAY:
+        return business_date * DAY_MS
+    begins = datetime.combine(FIRST_DATE + timedelta(days=business_date), time(), zone_now.get()())
+    return int(begins.timestamp()) * 1000
+
+
+def zone_name() -> str:
+    """What the stores' time zone is called."""
+    return zone_now.get()().key
 
 
 @lru_cache(maxsize=8192)  # a page of rows asks for the same amounts again and again

@@ -14,6 +14,7 @@ from .errors import SettingsError
 from .parameters import Parameters
 from .settings import Settings
 from .store_names import StoreNames
+from .time_zone import StoreZone
 
 SECRET_BYTES = 32
 
@@ -28,6 +29,7 @@ class Service:
         self.audit = Audit(database, self.now)
         self.parameters = Parameters(settings, database)
         self.store_names = StoreNames(database, surroundings.now_ms)
+        self.zone = StoreZone(database, surroundings.now_ms)
         self._secret = read_secret(settings.secret_path, surroundings)
 
     def now(self) -> datetime:

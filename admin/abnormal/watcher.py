@@ -19,13 +19,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from admin.database import Database
-from admin.documents.bounds import zone_of
 from admin.errors import AdminError
 from admin.models.journal import PART_BITS, entries
 from admin.models.security import AbnormalHit, AbnormalRule, AbnormalState, TerminalActivity, WatchPosition
 from admin.reports.schedules import Timer, run_until
 from admin.service import Service
 from admin.settings import settings_of_process
+from admin.time_zone import zone_of
 
 from .patterns import PATTERNS, Finding, Span
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Annotated
 
 import msgspec
 from sqlalchemy import select
 
 from admin.access import Visitor
-from admin.database import EPOCH
 from admin.forms import FormContext, entry
-from admin.i18n import translate
+from admin.i18n import FIRST_DATE, at_stores, translate
 from admin.models.authorisations import Task
 from admin.models.people import User
 from admin.service import Service
@@ -44,9 +43,9 @@ class Authorisation(msgspec.Struct, frozen=True, kw_only=True):
     card_type: Annotated[int, entry(_("Card type"), "choice", choices=_types)]
     user_id: Annotated[int, entry(_("Employee"), "choice", choices=_users, hint=_("Nobody authorises himself."))]
     tasks: Annotated[int, entry(_("What"), "flags", choices=TASKS)] = int(Task.MAKE)
-    from_date: Annotated[int, entry(_("From (UTC)"), "date")]
+    from_date: Annotated[int, entry(_("From"), "date")]
     from_minute: Annotated[int, entry(_("At"), "minute")] = 0
-    until_date: Annotated[int, entry(_("Until (UTC)"), "date")]
+    until_date: Annotated[int, entry(_("Until"), "date")]
     until_minute: Annotated[int, entry(_("At"), "minute")] = 1440
     cards_max: (
         Annotated[int, entry(_("Cards"), "integer", ge=1, le=CARDS_MAX, hint=_("In all. Empty: any number."))] | None
@@ -63,12 +62,17 @@ class Authorisation(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def from_at(self) -> datetime:
         """When it begins."""
-        return EPOCH + timedelta(days=self.from_date, minutes=self.from_minute)
+        return _moment(self.from_date, self.from_minute)
 
     @property
     def until_at(self) -> datetime:
         """When it is over."""
-        return EPOCH + timedelta(days=self.until_date, minutes=self.until_minute)
+        return _moment(self.until_date, self.until_minute)
+
+
+def _moment(day: int, minute: int) -> datetime:
+    """When the stores' clocks show a minute (0 to 1440) of a day."""
+    return at_stores(datetime.combine(FIRST_DATE, time()) + timedelta(days=day, minutes=minute))
 
 
 def authorise(service: Service, visitor: Visitor, form: Authorisation) -> int:

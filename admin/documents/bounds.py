@@ -5,17 +5,13 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 from datetime import datetime
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import structlog
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from admin.i18n import FIRST_DATE
 from admin.models.documents import AloneUse, Document
-from admin.models.mirror import switches
-
-log = structlog.get_logger(__name__)
+from admin.time_zone import zone_of
 
 
 class Measure(enum.StrEnum):
@@ -67,16 +63,6 @@ def used_on(session: Session, user_id: int, day: int, measure: Measure) -> int:
         )
     )
     return int(session.scalar(query) or 0)
-
-
-def zone_of(session: Session) -> ZoneInfo:
-    """The switch's time zone, in which its stores tell the time."""
-    for name in session.scalars(select(switches.c.timezone)):
-        try:
-            return ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError):
-            log.warning("the switch's time zone is not known here", zone=name)
-    return ZoneInfo("UTC")
 
 
 def day_of(session: Session, now: datetime) -> int:

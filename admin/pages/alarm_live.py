@@ -96,6 +96,7 @@ def _look(request: Request[Visitor, Any, Any], visitor: Visitor, locale: str, la
         rows = session.execute(open_alarms(visitor).limit(MONITOR_ROWS)).all()
         raised = raised_after(session, visitor, last) if last >= 0 else 0
     i18n.locale_now.set(locale)  # of this thread's own context
+    i18n.zone_now.set(request.app.state.service.zone.now)
     store_names_now.set(request.app.state.service.store_names)
     references = request.app.state.references
     environment = request.app.state.environment

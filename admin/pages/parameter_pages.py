@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from litestar import Request, Response
@@ -15,6 +15,7 @@ from sqlalchemy import select
 from admin.access import Visitor, needs
 from admin.database import to_ms
 from admin.errors import RefusedError
+from admin.i18n import at_stores
 from admin.models.people import User
 from admin.parameters import ChoiceParameter, TextParameter, history_of, set_parameter
 from admin.rights import Action
@@ -101,14 +102,14 @@ def _page(request: Request[Visitor, Any, Any], name: str, form: ParameterForm, p
 
 
 def _moment_ms(text: str) -> int:
-    """Milliseconds of a moment that a browser's field sent, in UTC; 0 for none."""
+    """Milliseconds of a moment that a browser's field sent, on the stores' clocks; 0 for none."""
     if not text.strip():
         return 0
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
         raise RefusedError("A moment looks like 2026-01-31T08:00.") from None
-    return to_ms(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    return to_ms(at_stores(moment))
 
 
 HANDLERS: list[Any] = [list_parameters, show_parameter, do_set_parameter]

@@ -10,13 +10,13 @@ import msgspec
 from sqlalchemy import BigInteger, Select, and_, case, cast, func, or_
 
 from admin.errors import RefusedError
-from admin.i18n import translate
+from admin.i18n import midnight_ms, translate
 from admin.members.conditions import Term
 from admin.reports.report import Chart, Column, ColumnKind, Parameters, Query, Report, count, total
 from admin.reports.showing import shown
 
 from .definition import BY_MAX, COLUMNS_MAX, ROWS_MEASURE, TERMS_MAX, Definition
-from .fields import DAY_MS, QueryContext, QueryField, Source, Subject, compared, seen_fields
+from .fields import QueryContext, QueryField, Source, Subject, compared, seen_fields
 from .registry import SUBJECTS
 
 _ = str
@@ -103,7 +103,7 @@ def _within(source: Source, period: tuple[int, int]) -> Any:
         raise RefusedError("These records have no date: a timer can only ask for all of them.")
     first, last = period
     if source.date.kind is ColumnKind.MOMENT:
-        return source.date.value.between(first * DAY_MS, (last + 1) * DAY_MS - 1)
+        return source.date.value.between(midnight_ms(first), midnight_ms(last + 1) - 1)
     return source.date.value.between(first, last)
 
 

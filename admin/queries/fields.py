@@ -12,14 +12,13 @@ from sqlalchemy.orm import Session
 
 from admin.access import Visitor
 from admin.forms import Kind, read_card, read_plain
-from admin.i18n import FIRST_DATE, translate
+from admin.i18n import FIRST_DATE, midnight_ms, translate
 from admin.models.mirror import organisations
 from admin.references import References
 from admin.reports.report import Column, ColumnKind, Scope
 from admin.rights import Action
 
 _ = str
-DAY_MS = 86_400_000
 TEXT_LENGTH_MAX = 80
 DAYS_AGO_MAX = 36_600
 NUMBER_MAX = 2**63 - 1
@@ -163,8 +162,9 @@ def compared(asked: QueryField, operator: str, text: str, context: QueryContext)
         return value != "" if operator == "filled" else (value == "") | value.is_(None)  # type: ignore[no-any-return]
     wanted = read_value(asked, text, context)
     if asked.kind is ColumnKind.MOMENT:
-        wanted *= DAY_MS
-        return value >= wanted if operator == "least" else value < wanted + DAY_MS  # type: ignore[no-any-return]
+        if operator == "least":
+            return value >= midnight_ms(wanted)  # type: ignore[no-any-return]
+        return value < midnight_ms(wanted + 1)  # type: ignore[no-any-return]
     if operator == "contains":
         found: ColumnElement[bool] = value.contains(wanted, autoescape=True)
         return found

@@ -38,7 +38,7 @@ def _entries(context: QueryContext) -> Source:
     fields = by_key(
         QueryField("sequence", _("Sequence"), NUMBER, table.sequence),
         date,
-        QueryField("time", _("Time (UTC)"), MOMENT, table.time_ms),
+        QueryField("time", _("Time"), MOMENT, table.time_ms),
         *times,
         QueryField("type", _("Kind"), WORD, table.type, names={int(key): name for key, name in TYPES.items()}),
         QueryField("code", _("Answer"), WORD, table.code, names={int(key): name for key, name in CODES.items()}),
@@ -68,7 +68,7 @@ def _purchases(context: QueryContext) -> Source:
     fields = by_key(
         QueryField("sequence", _("Bill"), NUMBER, table.sequence),
         date,
-        QueryField("time", _("Time (UTC)"), MOMENT, table.time_ms),
+        QueryField("time", _("Time"), MOMENT, table.time_ms),
         *times,
         QueryField("type", _("Kind"), WORD, table.type, names={int(key): name for key, name in TYPES.items()}),
         QueryField("store", _("Store"), NUMBER, table.store_id),

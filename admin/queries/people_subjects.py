@@ -16,9 +16,10 @@ from admin.models.documents import Document
 from admin.models.members import ChurnRecord, ContactEntry, Member
 from admin.models.mirror import accounts
 from admin.models.people import User
+from admin.reports.local_time import local_day
 from admin.reports.report import ColumnKind
 
-from .fields import DAY_MS, QueryContext, QueryField, Source, Subject, by_key
+from .fields import QueryContext, QueryField, Source, Subject, by_key
 from .parts import member_traits, time_fields
 
 _ = str
@@ -53,7 +54,7 @@ def _members(context: QueryContext) -> Source:
     now = today.year * 10_000 + today.month * 100 + today.day
     age = case((Member.birth_date > 0, (now - Member.birth_date) // 10_000), else_=None)
     created = type_coerce(Member.created_at, BigInteger)
-    times, month = time_fields(context, created // DAY_MS)
+    times, month = time_fields(context, local_day(context.scope, 0, created))
     since = QueryField("since", _("Member since"), MOMENT, created)
     fields = by_key(
         *member_traits(context),
@@ -89,8 +90,8 @@ def _members(context: QueryContext) -> Source:
 def _contacts(context: QueryContext) -> Source:
     user = aliased(User)
     time = type_coerce(ContactEntry.time, BigInteger)
-    times, month = time_fields(context, time // DAY_MS)
-    when = QueryField("time", _("Time (UTC)"), MOMENT, time)
+    times, month = time_fields(context, local_day(context.scope, 0, time))
+    when = QueryField("time", _("Time"), MOMENT, time)
     fields = by_key(
         when,
         *times,
@@ -109,7 +110,7 @@ def _contacts(context: QueryContext) -> Source:
 
 
 def _churn(context: QueryContext) -> Source:
-    when = QueryField("time", _("Noted (UTC)"), MOMENT, type_coerce(ChurnRecord.created_at, BigInteger))
+    when = QueryField("time", _("Noted"), MOMENT, type_coerce(ChurnRecord.created_at, BigInteger))
     kinds = codes_of(context.session, "churn")
     fields = by_key(
         when,
@@ -158,7 +159,7 @@ def _consumption(context: QueryContext) -> Source:
 
 def _documents(context: QueryContext) -> Source:
     maker, checker = aliased(User), aliased(User)
-    when = QueryField("made", _("Made (UTC)"), MOMENT, type_coerce(Document.made_at, BigInteger))
+    when = QueryField("made", _("Time made"), MOMENT, type_coerce(Document.made_at, BigInteger))
     fields = by_key(
         QueryField("number", _("Document"), NUMBER, Document.id),
         when,
@@ -168,7 +169,7 @@ def _documents(context: QueryContext) -> Source:
         QueryField("store", _("Store"), NUMBER, Document.store_id),
         QueryField("maker", _("Made by"), TEXT, maker.full_name, ("maker",)),
         QueryField("checker", _("Checked by"), TEXT, checker.full_name, ("checker",)),
-        QueryField("ended", _("Ended (UTC)"), MOMENT, type_coerce(Document.ended_at, BigInteger)),
+        QueryField("ended", _("Ended at"), MOMENT, type_coerce(Document.ended_at, BigInteger)),
         QueryField("remark", _("Remark"), TEXT, Document.remark),
         QueryField("items", _("Cards"), COUNT, Document.item_count, is_summed=True),
         QueryField("done", _("Done"), COUNT, Document.done_count, is_summed=True),

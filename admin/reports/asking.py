@@ -90,7 +90,7 @@ def table_file(
     about = [
         (i18n.translate("Report"), i18n.translate(report.label)),
         (i18n.translate("What it counts"), i18n.translate(report.description)),
-        (i18n.translate("Made (UTC)"), i18n.moment(service.now())),
+        (i18n.translate("Reported at"), f"{i18n.moment(service.now())} ({i18n.zone_name()})"),
         (i18n.translate("Made by"), visitor.full_name),
         (i18n.translate("Rows"), f"{len(outcome.rows)} / {outcome.row_count}"),
         *described,

@@ -114,7 +114,7 @@ REPORTS = (
         _("All entries of a card, newest first, with its balance after each; refused ones too."),
         (
             number("sequence", _("Sequence")),
-            Column("time_ms", _("Time (UTC)"), ColumnKind.MOMENT),
+            Column("time_ms", _("Time"), ColumnKind.MOMENT),
             Column("business_date", _("Business date"), ColumnKind.DATE),
             Column("type", _("Kind"), ColumnKind.WORD, words=TYPES),
             Column("code", _("Answer"), ColumnKind.WORD, words=code_name),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from admin import i18n
 from admin.access import Visitor
+from admin.i18n import moment
 
 from .report import Column, ColumnKind, Report
 from .running import Outcome
@@ -48,5 +49,5 @@ def _cell(column: Column, value: Any, visitor: Visitor) -> str:
     if column.kind is ColumnKind.DATE:
         return date.fromordinal(i18n.FIRST_DATE.toordinal() + int(value)).isoformat() if value else ""
     if column.kind is ColumnKind.MOMENT:
-        return datetime.fromtimestamp(int(value) / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        return moment(int(value))
     return guarded(plain_text(column, value, visitor))

@@ -10,6 +10,7 @@ import xlsxwriter
 
 from admin import i18n
 from admin.access import Visitor
+from admin.i18n import local
 
 from .report import Column, ColumnKind, Report
 from .running import Outcome
@@ -70,7 +71,7 @@ def _write(
         if value:
             sheet.write_datetime(line, place, EPOCH + timedelta(days=int(value)), formats[column.kind])
     elif column.kind is ColumnKind.MOMENT:
-        sheet.write_datetime(line, place, EPOCH + timedelta(milliseconds=int(value)), formats[column.kind])
+        sheet.write_datetime(line, place, local(int(value)).replace(tzinfo=None), formats[column.kind])
     elif column.kind in FORMATS:
         sheet.write_number(line, place, _number(column, value), formats[column.kind])
     else:

@@ -35,7 +35,7 @@ _ = str
 LEVELS: dict[int | str, str] = {"department": _("Department"), "category": _("Category"), "item": _("Article")}
 CARD = Column("card_number", _("Card"), ColumnKind.CARD)
 DATE = Column("business_date", _("Business date"), ColumnKind.DATE)
-MOMENT = Column("time_ms", _("Time (UTC)"), ColumnKind.MOMENT)
+MOMENT = Column("time_ms", _("Time"), ColumnKind.MOMENT)
 KIND = Column("type", _("Kind"), ColumnKind.WORD, words=TYPES)
 
 

@@ -24,12 +24,23 @@ DAYS_MAX = 3_660
 
 def local_hour(scope: Scope, first_date: int, column: Any) -> ColumnElement[int]:
     """Hour of the day, 0 to 23, of a column of milliseconds since 1970-01-01 UTC."""
+    hour: ColumnElement[int] = _local_ms(scope, first_date, column) // HOUR_MS % HOURS_PER_DAY
+    return hour
+
+
+def local_day(scope: Scope, first_date: int, column: Any) -> ColumnElement[int]:
+    """Date (days since 1970-01-01) of a column of milliseconds since 1970-01-01 UTC."""
+    day: ColumnElement[int] = _local_ms(scope, first_date, column) // DAY_MS
+    return day
+
+
+def _local_ms(scope: Scope, first_date: int, column: Any) -> ColumnElement[int]:
     first = max(first_date, scope.last_date - DAYS_MAX)
     changes = offsets(_zone(scope), first - 1, scope.last_date + 2)
     later = [(column >= start_ms, offset) for start_ms, offset in reversed(changes[1:])]
     offset_ms = case(*later, else_=changes[0][1]) if later else literal(changes[0][1])
-    hour: ColumnElement[int] = (column + offset_ms) // HOUR_MS % HOURS_PER_DAY
-    return hour
+    shown: ColumnElement[int] = column + offset_ms
+    return shown
 
 
 def offsets(zone: ZoneInfo, first_date: int, last_date: int) -> list[tuple[int, int]]:

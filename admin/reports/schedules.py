@@ -24,7 +24,7 @@ from admin.access import Visitor, visitor_of
 from admin.audit import Actor
 from admin.errors import RefusedError
 from admin.forms import FormContext, bind
-from admin.i18n import FIRST_DATE, locale_now
+from admin.i18n import FIRST_DATE, locale_now, zone_now
 from admin.members.today import today_of
 from admin.members.totals import catch_up
 from admin.models.people import User
@@ -228,6 +228,7 @@ class Timer:
                 run.made_for = schedule.owner_id
                 visitor = self._visitor(session, schedule)
                 locale_now.set(visitor.locale or service.settings.locale)
+                zone_now.set(service.zone.now)
                 build, run.parameters = self._asked(session, schedule, visitor, span, today)
             report, outcome = self._runner.run_built(visitor, build, ROWS_KEPT_MAX)
             run.content, run.row_count, run.state = content_of(report, outcome), outcome.row_count, "done"
