@@ -21,6 +21,7 @@ from switch.protocol.card_terms import (
     CardTypeFlag,
     FeeKind,
     FeeTender,
+    Medium,
     OperationFlag,
     Relation,
     TypeState,
@@ -45,6 +46,8 @@ from .kind import Kind, Planning, always
 _ = str
 PAID_OUT = _("Paid out")
 WRITTEN_OFF = _("Written off")
+CHIPS = (Medium.CONTACT_CHIP, Medium.CONTACTLESS_CHIP)
+"""Media of which a store cannot tell what they did last, once they are unreadable."""
 
 
 class Replacement(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +100,8 @@ def _plan_replacement(planning: Planning, form: Replacement) -> None:
         skip_card(planning, old, NOT_SO)
     elif old.status == CardStatus.LOST and terms.has_flag(old.card_type, CardTypeFlag.NO_RESTORE):
         skip_card(planning, old, _("Cards of its type are not replaced after a loss: nobody can prove whose it is."))
+    elif old.status == CardStatus.BAD and _is_chip(terms, old.card_type) and planning.is_at_store:
+        skip_card(planning, old, _("An unreadable chip card is swapped by headquarters: send it there."))
     elif new.status not in (CardStatus.MADE, CardStatus.DRAWN):
         skip_card(planning, new, _("The new card must be made and not issued."))
     elif terms.state(new.card_type) in (TypeState.DRAFT, TypeState.SUBMITTED):
@@ -115,6 +120,11 @@ def _plan_replacement(planning: Planning, form: Replacement) -> None:
             fee_tender=form.tender,
             reason=form.reason,
         )
+
+
+def _is_chip(terms: Terms, card_type: int) -> bool:
+    version = terms.in_force(card_type)
+    return version is not None and version.medium in CHIPS
 
 
 def _plan_correction(planning: Planning, form: Correction) -> None:

@@ -22,7 +22,7 @@ from admin.forms import CARD_DIGITS, FormContext
 from admin.i18n import translate
 from admin.models.documents import Document
 from admin.models.journal import daily_totals
-from admin.models.mirror import cards
+from admin.models.mirror import cards, stores
 from admin.references import References
 from admin.rights import Action
 from switch.protocol.layout import Packed
@@ -88,6 +88,13 @@ class Planning:
     def parameter(self, name: str) -> int:
         """A number that administrators set, as it holds now."""
         return self._parameters.number(name, self.now)
+
+    @cached_property
+    def is_at_store(self) -> bool:
+        """Whether the visitor works at a store, not at headquarters or a region."""
+        place = stores.c.organisation_id == self.visitor.organisation_id
+        is_store = select(stores.c.store_id).where(place).limit(1)
+        return not self.visitor.sees_everything and self.session.scalar(is_store) is not None
 
     @property
     def context(self) -> FormContext:

@@ -7,6 +7,7 @@ from . import (
     cards,
     change,
     composition,
+    desk,
     employees,
     goods,
     habits,
@@ -43,6 +44,7 @@ MODULES = (
     campaign,
     employees,
     cards,
+    desk,
     losses,
 )
 REPORTS: dict[str, Report] = {report.name: report for module in MODULES for report in module.REPORTS}

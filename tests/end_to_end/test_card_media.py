@@ -1,0 +1,153 @@
+"""Card types of every medium, set up and issued on pages, and sold to by a till in a shell with the reader of each."""
+
+import json
+import threading
+from contextlib import contextmanager
+
+import pytest
+
+from switch.protocol.messages import DebitRequest, MediumKind, MessageType
+from terminals.client import Client
+from terminals.credentials import read_credentials, write_credentials
+from terminals.pos_media import EntryMode
+from terminals.swipe import check_character
+from terminals.trace import MemoryTrace
+from terminals.workstation import Device, Workstation, write_workstation
+from tests.support.admin_card_desk import account_of, authorise, make_type, order, words
+from tests.support.admin_databases import fresh_database, migrated_sqlite, postgresql_url  # noqa: F401
+from tests.support.admin_shop import running_shop
+from tests.support.desk import entries_of
+from tests.support.pcsc import CONTACT, CONTACTLESS
+from tests.support.pos_world import CHAIN, SHELL_TILL, make_in, run
+from tests.support.switch_process import run_cardswitch
+from tests.unit.admin.conftest import cheap_hashes  # noqa: F401
+
+BAR_CODE, STRIPE, CONTACT_CHIP, CONTACTLESS_CHIP = 1, 2, 3, 4
+FIRST_TYPE = 90
+OPERATOR_FIRST_NUMBER = 900_000
+"""Trace numbers that nobody else uses with the operator's key."""
+NUMBERS = {
+    BAR_CODE: 6221_2600_9000_0019,
+    STRIPE: 6221_2600_9000_0027,
+    CONTACT_CHIP: 6221_2600_9000_0035,
+    CONTACTLESS_CHIP: 6221_2600_9000_0043,
+}
+UIDS = {CONTACT_CHIP: "04782E21801D90", CONTACTLESS_CHIP: "04782E21801D91"}
+LABELS = {
+    BAR_CODE: "Bar code",
+    STRIPE: "Magnetic stripe",
+    CONTACT_CHIP: "Contact chip",
+    CONTACTLESS_CHIP: "Contactless chip",
+}
+AGAIN_S = 3
+"""A swipe or a scan is shown again until the till, which takes a second to start, has read it."""
+
+
+@pytest.fixture
+def counting_house(request, tmp_path, pos_switch):
+    """The service before the switch of the tills: Maria writes types and issues, Chen approves them."""
+    database = fresh_database("sqlite", request, tmp_path)
+    with running_shop(database, pos_switch) as shop:
+        maria_id = shop.add_user("maria", "hq-supervisor", totp=True)
+        shop.add_user("chen", "hq-supervisor", totp=True)
+        with shop.browser("maria") as maria, shop.browser("chen") as chen:
+            for medium, number in NUMBERS.items():
+                code = FIRST_TYPE + medium
+                make_type(maria, chen, code, medium=medium, points_percent="100")
+                assert LABELS[medium] in words(maria.get(f"/card-types/{code}").text)
+                authorise(shop, "chen", maria_id, code)
+                order(maria, "make-and-issue", card_type=code, first=number, value_minor="50", tender="1")
+            yield shop
+    database.close()
+
+
+def shown_until(stop, speaker, frame):
+    while not stop.is_set():
+        speaker.emit(frame)
+        stop.wait(AGAIN_S)
+
+
+@contextmanager
+def presented(speaker, frame):
+    """A customer who shows a card until it was read."""
+    stop = threading.Event()
+    thread = threading.Thread(target=shown_until, args=(stop, speaker, frame))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+async def enrol(switch, shop):
+    """What the key house hands to the switch for each card that has more than a number."""
+    host, port = switch.address
+    trace = MemoryTrace("a test", OPERATOR_FIRST_NUMBER)
+    async with Client(host, port, read_credentials(switch.data / "operator.key"), trace) as operator:
+        for medium, uid in UIDS.items():
+            put = await operator.put_medium(
+                NUMBERS[medium], MediumKind.CHIP, int(uid, 16), chain=int.from_bytes(CHAIN, "big")
+            )
+            assert put.approved, put
+        stripe = await operator.put_medium(NUMBERS[STRIPE], MediumKind.STRIPE, NUMBERS[STRIPE], counter=1)
+        assert stripe.approved, stripe
+
+
+def last_debit(shop, card):
+    """The last debit of a card in the journal."""
+    found = [
+        DebitRequest.decode(entry.request)
+        for entry in entries_of(shop.data)
+        if entry.header.request_type == MessageType.DEBIT
+    ]
+    return next(debit for debit in reversed(found) if debit.card_number == card)
+
+
+@pytest.mark.feature("HD-029", "HD-030", "HD-031", "HD-032")
+def test_a_till_sells_to_a_card_of_each_medium_that_a_page_has_set_up(
+    counting_house, chip_world, pos_counter, pos_shop, pos_switch, tmp_path
+):
+    run(enrol(pos_switch, pos_shop))
+    (tmp_path / "bill.json").write_text(json.dumps({"lines": [{"name": "Tea", "amount": "12.50"}]}))
+    write_credentials(tmp_path / "till.key", SHELL_TILL)
+    devices = {
+        BAR_CODE: Device("codes", "scanner", "line", pos_counter.scanner.port.name),
+        STRIPE: Device("stripe", "swipe", "line", pos_counter.swipe.port.name),
+        CONTACT_CHIP: Device("slot", "chip", "pcsc", CONTACT),
+        CONTACTLESS_CHIP: Device("field", "chip", "pcsc", CONTACTLESS, contactless=True),
+    }
+
+    def sell(medium):
+        path = tmp_path / f"till-{medium}.toml"
+        write_workstation(path, Workstation("till 9", (devices[medium],)))
+        host, port = pos_switch.address
+        done = run_cardswitch(
+            *("device", "pos", "sell", path, tmp_path / "bill.json", "--key-file", tmp_path / "till.key"),
+            *("--folder", tmp_path / "shell", "--language", "en", "--json", "--connect", f"{host}:{port}"),
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert json.loads(done.stdout.splitlines()[-1])["result"] == "paid"
+        counting_house.settle()
+        assert account_of(counting_house, NUMBERS[medium]).balance_minor == 37_50
+        return last_debit(pos_shop, NUMBERS[medium])
+
+    with presented(pos_counter.scanner, str(NUMBERS[BAR_CODE])):
+        scanned = sell(BAR_CODE)
+    assert (scanned.entry_mode, scanned.evidence) == (EntryMode.BAR_CODE, None)
+
+    track_2 = pos_shop.track_2(NUMBERS[STRIPE], 1)
+    with presented(pos_counter.swipe, track_2 + check_character(track_2)):
+        swiped = sell(STRIPE)
+    assert (swiped.entry_mode, swiped.evidence.medium) == (EntryMode.STRIPE, MediumKind.STRIPE)
+    assert any(swiped.evidence.proof)  # the check value of the track goes along, not the number alone
+
+    for medium, reader, mode in (
+        (CONTACT_CHIP, CONTACT, EntryMode.CHIP),
+        (CONTACTLESS_CHIP, CONTACTLESS, EntryMode.CONTACTLESS),
+    ):
+        with chip_world.card(f"card-{medium}", reader, uid=UIDS[medium]) as card:
+            make_in(reader, pos_shop, NUMBERS[medium])
+            paid = sell(medium)
+            assert (paid.entry_mode, paid.evidence.medium) == (mode, MediumKind.CHIP)
+            assert card.memory.counter == 1 and card.memory.log[-1].answered
