@@ -157,6 +157,53 @@ def sell(
 
 
 @pos_app.command
+def identify(workstation: Path, /, *, till: Till, card: str = "", wait_seconds: int = WAIT_SECONDS) -> int:
+    """Tell who holds the card that is shown: member, type, level, balance and points; nothing is taken.
+
+    For example:
+        cardswitch device pos identify till-12.toml --key-file till.key --folder till-12
+
+    The status is 1 when no card was shown, or one that is not known.
+
+    Parameters
+    ----------
+    workstation
+        The workstation's file.
+    card
+        A typed card number; without it a card is waited for.
+    wait_seconds
+        How long to wait for a card.
+    """
+    from switch.protocol.messages import CardStatus
+
+    cashier = ShellCashier(till)
+
+    async def work(pos: Pos) -> int:
+        if card:
+            cashier.on_present = lambda: pos.card_input.type_number(card)
+        holder = await pos.identify()
+        if holder is None:
+            Output(as_json=till.json).say(("没有识别到卡", "No card was recognised")[till.which], card=None)
+            return 1
+        status = CardStatus(holder.status).name.lower()
+        Output(as_json=till.json).say(
+            f"{holder.card}: member {holder.member or '-'}, type {holder.card_type}, level {holder.level}, {status},"
+            f" balance {plain_decimal(holder.balance_minor)}, points {plain_decimal(holder.points_hundredths)}",
+            card=holder.card,
+            member=holder.member,
+            card_type=holder.card_type,
+            level=holder.level,
+            status=status,
+            balance=plain_decimal(holder.balance_minor),
+            points=plain_decimal(holder.points_hundredths),
+            payments_today=holder.payments_today,
+        )
+        return 0
+
+    return _run(till, workstation, cashier, work, wait_seconds)
+
+
+@pos_app.command
 def recover(workstation: Path, /, *, till: Till) -> int:
     """Put in order what a crash or a lost line has left: undo what nobody was told, print what is owed.
 

@@ -22,7 +22,7 @@ from .client import Client
 from .device_errors import DeviceError, PortUnavailableError
 from .outcome import Outcome, Verdict
 from .pos_bill import SaleBill
-from .pos_cashier import Cashier, Sale, SaleResult
+from .pos_cashier import Cashier, Holder, Sale, SaleResult, holder_of
 from .pos_selling import CARD_WAIT_MS, Selling, ended
 from .pos_words import Notice, Words, advice
 from .printing import PrinterNotReadyError, ReceiptPrinter
@@ -72,6 +72,18 @@ class Pos:
             return ended(self.cashier, SaleResult.OFFLINE, Notice.OFFLINE)
         self.card_input.forget()
         return await Selling(self, bill, prints=prints).run()
+
+    async def identify(self) -> Holder | None:
+        """Who stands at the counter, from the next card that is shown; nothing when there is none, or it is not known.
+
+        Changes nothing. A dynamic code names nobody before it pays, so it is answered like no card.
+        """
+        self.card_input.forget()
+        medium = await Selling(self, SaleBill(1), prints=False).next_medium()
+        if medium is None or not medium.card_number:
+            return None
+        reply = await self.client.card_query(medium.card_number)
+        return None if reply.code else holder_of(medium.card_number, reply)
 
     async def recover(self) -> list[Sale]:
         """Put in order what a crash or a lost line has left: undo what nobody was told, print what is owed."""

@@ -8,8 +8,40 @@ from typing import Protocol
 
 from switch.protocol.messages import Reply
 
+from .masking import mask
 from .pos_words import Notice, Words
 from .stripe_card import Written
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a card, as a till may show it; amounts in minor units, points in hundredths."""
+
+    card: str
+    """Number, masked."""
+    member: int
+    """0: nobody is named."""
+    card_type: int
+    level: int
+    status: int
+    balance_minor: int
+    points_hundredths: int
+    payments_today: int
+
+
+def holder_of(card_number: int, reply: Reply) -> Holder:
+    """From the answer to a card query whose code is 0."""
+    facts = reply.facts
+    return Holder(
+        card=mask(str(card_number)),
+        member=facts.member,
+        card_type=facts.card_type,
+        level=facts.level,
+        status=facts.status,
+        balance_minor=reply.balance_minor,
+        points_hundredths=reply.points_balance_hundredths,
+        payments_today=facts.day_debit_count,
+    )
 
 
 class Cashier(Protocol):

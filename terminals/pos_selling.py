@@ -52,7 +52,7 @@ class Selling:
     async def run(self) -> Sale:
         """Until the sale has its end."""
         while True:
-            medium = await self._next_medium()
+            medium = await self.next_medium()
             if medium is None:
                 return self._end(SaleResult.CANCELLED, Notice.CANCELLED)
             try:
@@ -71,7 +71,7 @@ class Selling:
 
     # ------------------------------------------------------------------- cards
 
-    async def _next_medium(self) -> Medium | None:
+    async def next_medium(self) -> Medium | None:
         """The next card that can be tried; nothing when the customer has none."""
         pos, show = self._pos, self._show
         show(Notice.PRESENT_CARD)
@@ -116,7 +116,7 @@ class Selling:
     async def _another_code(self, spent: CodeMedium) -> CodeMedium | None:
         """The next code of the same device; nothing when the customer shows none, or another's."""
         self._show(Notice.NEXT_CODE)
-        medium = await self._next_medium()
+        medium = await self.next_medium()
         return medium if isinstance(medium, CodeMedium) and medium.token == spent.token else None
 
     # ------------------------------------------------------------------- money

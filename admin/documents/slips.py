@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from admin.access import Visitor, mask_number
 from admin.errors import RefusedError
-from admin.models.documents import Document, DocumentState, DocumentStep, StepState
+from admin.models.documents import DocumentState, DocumentStep, StepState
 from admin.models.people import User
 from admin.store_names import store_text
 from switch.protocol.card_terms import CardOperation, FeeTender

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from admin.members.totals import catch_up
 from switch.protocol.messages import DebitRequest, MediumKind, MessageType
 from terminals.client import Client
 from terminals.credentials import read_credentials, write_credentials
@@ -15,6 +16,7 @@ from terminals.trace import MemoryTrace
 from terminals.workstation import Device, Workstation, write_workstation
 from tests.support.admin_card_desk import account_of, authorise, make_type, order, words
 from tests.support.admin_databases import fresh_database, migrated_sqlite, postgresql_url  # noqa: F401
+from tests.support.admin_members import add
 from tests.support.admin_shop import running_shop
 from tests.support.desk import entries_of
 from tests.support.pcsc import CONTACT, CONTACTLESS
@@ -56,7 +58,11 @@ def counting_house(request, tmp_path, pos_switch):
                 make_type(maria, chen, code, medium=medium, points_percent="100")
                 assert LABELS[medium] in words(maria.get(f"/card-types/{code}").text)
                 authorise(shop, "chen", maria_id, code)
-                order(maria, "make-and-issue", card_type=code, first=number, value_minor="50", tender="1")
+                member = add(maria, "Li Na", organisation_id="0") if medium == STRIPE else 0
+                fields = {"value_minor": "50", "tender": "1", "member": member}
+                order(maria, "make-and-issue", card_type=code, first=number, **fields)
+                if member:
+                    order(maria, "set-card-level", cards=str(number), level="3")
             yield shop
     database.close()
 
@@ -104,7 +110,7 @@ def last_debit(shop, card):
     return next(debit for debit in reversed(found) if debit.card_number == card)
 
 
-@pytest.mark.feature("HD-029", "HD-030", "HD-031", "HD-032")
+@pytest.mark.feature("HD-019", "HD-029", "HD-030", "HD-031", "HD-032")
 def test_a_till_sells_to_a_card_of_each_medium_that_a_page_has_set_up(
     counting_house, chip_world, pos_counter, pos_shop, pos_switch, tmp_path
 ):
@@ -118,16 +124,19 @@ def test_a_till_sells_to_a_card_of_each_medium_that_a_page_has_set_up(
         CONTACTLESS_CHIP: Device("field", "chip", "pcsc", CONTACTLESS, contactless=True),
     }
 
-    def sell(medium):
+    def till(medium, command, *words):
         path = tmp_path / f"till-{medium}.toml"
         write_workstation(path, Workstation("till 9", (devices[medium],)))
         host, port = pos_switch.address
         done = run_cardswitch(
-            *("device", "pos", "sell", path, tmp_path / "bill.json", "--key-file", tmp_path / "till.key"),
-            *("--folder", tmp_path / "shell", "--language", "en", "--json", "--connect", f"{host}:{port}"),
+            *("device", "pos", command, path, *words, "--key-file", tmp_path / "till.key", "--language", "en"),
+            *("--folder", tmp_path / "shell", "--json", "--connect", f"{host}:{port}"),
         )
         assert done.returncode == 0, done.stdout + done.stderr
-        assert json.loads(done.stdout.splitlines()[-1])["result"] == "paid"
+        return json.loads(done.stdout.splitlines()[-1])
+
+    def sell(medium):
+        assert till(medium, "sell", tmp_path / "bill.json")["result"] == "paid"
         counting_house.settle()
         assert account_of(counting_house, NUMBERS[medium]).balance_minor == 37_50
         return last_debit(pos_shop, NUMBERS[medium])
@@ -138,8 +147,16 @@ def test_a_till_sells_to_a_card_of_each_medium_that_a_page_has_set_up(
 
     track_2 = pos_shop.track_2(NUMBERS[STRIPE], 1)
     with presented(pos_counter.swipe, track_2 + check_character(track_2)):
+        holder = till(STRIPE, "identify")
         swiped = sell(STRIPE)
     assert (swiped.entry_mode, swiped.evidence.medium) == (EntryMode.STRIPE, MediumKind.STRIPE)
+    assert holder["card"] == "622126******0027" and holder["status"] == "active"
+    assert (holder["card_type"], holder["level"]) == (FIRST_TYPE + STRIPE, 3)
+    assert (holder["balance"], holder["payments_today"]) == ("50.00", 0)
+    with counting_house.browser("maria") as maria:  # the visit is registered
+        catch_up(counting_house.database)
+        member = words(maria.get(f"/members/{holder['member']}").text)
+        assert "Li Na" in member and "Visits 1" in member and "12.50" in member
     assert any(swiped.evidence.proof)  # the check value of the track goes along, not the number alone
 
     for medium, reader, mode in (
@@ -148,6 +165,7 @@ def test_a_till_sells_to_a_card_of_each_medium_that_a_page_has_set_up(
     ):
         with chip_world.card(f"card-{medium}", reader, uid=UIDS[medium]) as card:
             make_in(reader, pos_shop, NUMBERS[medium])
+            was = card.memory.counter
             paid = sell(medium)
             assert (paid.entry_mode, paid.evidence.medium) == (mode, MediumKind.CHIP)
-            assert card.memory.counter == 1 and card.memory.log[-1].answered
+            assert card.memory.counter == was + 1 and card.memory.log[-1].answered

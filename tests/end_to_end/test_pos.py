@@ -240,6 +240,57 @@ def test_a_day_at_the_till_from_the_first_swipe_to_totals_that_match(pos_counter
     assert report.is_closed
 
 
+@pytest.mark.feature("HD-148")
+def test_the_slip_shows_the_points_of_the_sale_and_the_new_total(pos_counter, pos_chip):
+    async def trade():
+        async with pos_counter.till() as pos:
+            return [await pos.sale(BILL), await pos.sale(BILL)]
+
+    sales = run(trade())
+    lines = [line.split() for line in pos_counter.paper.lines]
+    earned = [line[-1] for line in lines if line[:2] == ["Points", "earned"]]
+    totals = [line[-1] for line in lines if line[:2] == ["Points", "balance"]]
+    assert earned == ["12.00", "12.00"]  # whole points of 12.50
+    shown = [f"{sale.reply.points_balance_hundredths / 100:,.2f}" for sale in sales]
+    assert totals == shown
+    first, second = (sale.reply.points_balance_hundredths for sale in sales)
+    assert second - first == 12_00
+
+
+@pytest.mark.feature("GJ-060")
+def test_a_card_sale_takes_three_inputs_and_the_ledger_totals_are_the_tills(pos_counter, pos_shop):
+    pos_counter.with_chips, pos_counter.has_encoder = False, False
+    pos_counter.credentials = DAY_TILL
+    before = Before(pos_counter, DAY_CARD)
+    inputs = []
+
+    async def trade():
+        async with pos_counter.till() as pos:
+            clerk = pos_counter.clerk
+            agree, swipe = clerk.agree, pos_counter.show_swipe(pos_shop.track_2(DAY_CARD, 1))
+
+            async def agreed(due_minor, quote):
+                inputs.append("confirm")
+                return await agree(due_minor, quote)
+
+            def swiped():
+                inputs.append("card")
+                swipe()
+
+            clerk.agree = agreed
+            for amount_minor in (12_50, 8_00):
+                inputs.append("amount")
+                clerk.at(Notice.PRESENT_CARD, swiped)
+                assert (await pos.sale(SaleBill(amount_minor))).result is SaleResult.PAID
+            return await pos.client.close_day()
+
+    report = run(trade())
+    assert inputs == ["amount", "card", "confirm"] * 2  # and no PIN: none is asked for below its bound
+    assert [effect.amount_minor for effect in before.effects] == [12_50, 8_00]
+    debits = next(total for total in report.totals if total.type == DEBIT)
+    assert report.is_closed and debits.amount_minor >= 20_50
+
+
 def test_void_and_refund_give_back(pos_counter, pos_chip):
     async def trade():
         async with pos_counter.till() as pos:

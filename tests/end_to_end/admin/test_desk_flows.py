@@ -1,10 +1,11 @@
-"""Whole flows of the desk before a real switch: a store sells, headquarters and the store swap, limits hold, all noted."""
+"""Whole flows of the desk before a real switch: sales and swaps of store and headquarters, limits, what is noted."""
 
 import pytest
 from sqlalchemy import select
 
 from admin.models.audit import AuditRow
 from admin.models.journal import entries
+from admin.models.people import User
 from switch.protocol.codes import ResponseCode
 from switch.protocol.messages import CardOperation, CardStatus, MessageType
 from tests.support.admin_business import STORE_NODE_ID, Counter, make_business
@@ -57,8 +58,6 @@ def drawn(shop, crew, code, first, count=4, **terms):
     maria, chen, _desk, nora, _till = crew
     make_type(maria, chen, code, **{**TERMS, **terms})
     with shop.database.read() as session:
-        from admin.models.people import User
-
         maria_id = session.scalars(select(User.id).where(User.name == "maria")).one()
     authorise(shop, "chen", maria_id, code)
     authorise(shop, "chen", nora, code)
@@ -154,7 +153,7 @@ def test_a_store_swaps_from_its_stock_in_one_step_and_sends_an_unreadable_chip_t
 
 @pytest.mark.feature("EF-058")
 def test_numbers_and_states_are_the_services_work_and_each_act_is_in_the_audit_log(shop, crew):
-    maria, _chen, desk, _nora, _till = crew
+    _maria, _chen, desk, _nora, _till = crew
     batch = drawn(shop, crew, 53, 622253000000001)
     order(desk, "issue-cards", cards=str(batch[0]), value_minor="0", tender="1")
     order(desk, "activate-cards", cards=str(batch[0]))
@@ -174,7 +173,7 @@ def test_numbers_and_states_are_the_services_work_and_each_act_is_in_the_audit_l
 
 @pytest.mark.feature("HD-069")
 def test_a_type_of_stripe_cards_has_limits_of_recharging(shop, crew):
-    maria, _chen, desk, _nora, till = crew
+    _maria, _chen, desk, _nora, till = crew
     (card, *_rest) = drawn(
         shop, crew, 54, 622254000000001, medium=STRIPE,
         recharge_day_minor_max="100", recharge_count_max="3", ceiling_minor="120",
@@ -197,9 +196,7 @@ def test_a_type_of_stripe_cards_has_limits_of_recharging(shop, crew):
 def test_who_may_not_see_it_finds_it_masked_on_pages_in_exports_and_in_the_log(shop, crew):
     maria, _chen, _desk, _nora, _till = crew
     card, *_rest = drawn(shop, crew, 55, 622255000000001)
-    member = add(
-        maria, "Zhang Wei", organisation_id="0", id_number="11010519491231002X", mobile="13812345678"
-    )
+    member = add(maria, "Zhang Wei", organisation_id="0", id_number="11010519491231002X", mobile="13812345678")
     order(maria, "issue-cards", cards=str(card), value_minor="12", tender="1", member=str(member))
     shop.settle()
     shop.add_user("agent", "service-agent")
