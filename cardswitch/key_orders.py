@@ -37,7 +37,8 @@ from .keys import app, retire_checked
 from .output import CommandError
 
 if TYPE_CHECKING:
-    from admin.keys.order import DeskFacts, KeyOrder
+    from admin.keys.facts import DeskFacts
+    from admin.keys.order import KeyOrder
     from admin.service import Service
 
 LOOK_S = 1.0
@@ -116,7 +117,8 @@ class KeyDesk:
 
     def do_all(self) -> int:
         """Every agreed step, until none is left; how many. `CommandError` when one cannot even be tried."""
-        from admin.keys.order import next_order, tell
+        from admin.keys.facts import tell
+        from admin.keys.order import next_order
 
         count = 0
         self._unsigned.clear()
@@ -133,7 +135,8 @@ class KeyDesk:
         from sqlalchemy.exc import SQLAlchemyError
 
         from admin.errors import AdminError
-        from admin.keys.order import next_order, tell
+        from admin.keys.facts import tell
+        from admin.keys.order import next_order
 
         problem = ""
         try:
@@ -212,7 +215,7 @@ class KeyDesk:
 
     def _tell_facts(self) -> None:
         """The keyring's side, for the pages; never a key."""
-        from admin.keys.order import tell
+        from admin.keys.facts import tell
 
         found: list[DeskFacts] = []
 
@@ -271,7 +274,7 @@ def take_house_step(keys: KeyHouse, data: Path, officers: Officers, order: KeyOr
 
 async def facts_of(keys: KeyHouse, desk: Desk) -> Any:
     """What pages may know of the keyring, and what was left half done between it and the switch."""
-    from admin.keys.order import DeskFacts, RingKey
+    from admin.keys.facts import DeskFacts, RingKey
 
     keys.keyring.reload()
     undone = []

@@ -16,7 +16,7 @@ from admin.blacklist import BlacklistFilter, blacklist_count, blacklist_page
 from admin.documents.key_kinds import PURPOSES, next_version
 from admin.documents.medium_kinds import policy_of
 from admin.i18n import translate
-from admin.keys.order import desk_state
+from admin.keys.facts import desk_state
 from admin.keys.overview import key_groups, key_orders, steps_of, stored_key_count, terminal_keys
 from admin.models.mirror import medium_policies, travel_times
 from admin.models.security import AbnormalHit

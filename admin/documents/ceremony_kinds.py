@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from admin.errors import RefusedError
 from admin.forms import FormContext, entry
 from admin.i18n import translate
+from admin.keys.facts import facts_in
 from admin.models.ceremonies import CeremonyPart, CeremonyPhase, KeyCeremony
 from admin.models.documents import Document
 from admin.models.people import RoleAssignment, User
@@ -170,8 +171,6 @@ def _begin_ceremony(session: Session, document: Document, form: Ceremony) -> Non
 
 
 def _house_versions(session: Session, key: int) -> list[int]:
-    from admin.keys.order import facts_in
-
     found: list[int] = []
     for state in session.scalars(select(KeyDeskState)):
         facts = facts_in(state)

@@ -7,15 +7,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import msgspec
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from admin.access import Visitor
 from admin.checklist import refuse_before_set_up
 from admin.errors import RefusedError
-from admin.forms import Kind as FieldKind
-from admin.forms import declared
 from admin.models.documents import AloneUse, Document, DocumentState, DocumentStep, StepState
 from admin.models.journal import JournalPosition
 from admin.models.mirror import stores
@@ -24,13 +21,12 @@ from admin.references import References
 from admin.rights import Action
 from admin.service import Service
 
+from .bodies import decode_form, encode_form, seal_body
 from .bounds import AloneBound, day_of
 from .kind import Kind, Order, Planning
 from .registry import KINDS
 
 MODULE = "documents"
-SECRET_PURPOSE = "documents"
-NONCE_BYTES = 12
 INSERTED_AT_ONCE = 1_000
 WAIT_S, LOOK_S = 3.0, 0.05
 """A document of a few requests is done within this, and the page that comes next shows what it did."""
@@ -277,9 +273,7 @@ class Desk:
     def _step(self, document_id: int, number: int, order: Order) -> dict[str, Any]:
         body = order.body
         if order.is_secret:
-            secret = self._service.secret_for(SECRET_PURPOSE)
-            nonce = self._service.surroundings.random_bytes(NONCE_BYTES)
-            body = seal_body(secret, body, document_id, number, nonce)
+            body = seal_body(self._service, body, document_id, number)
         return {
             "document_id": document_id,
             "number": number,
@@ -355,28 +349,3 @@ def must_say_why(kind: Kind[Any], remark: str) -> None:
     """`RefusedError` when a kind asks for a reason and none is given."""
     if kind.asks_why and not remark.strip():
         raise RefusedError("Say why: this needs a reason.")
-
-
-def encode_form(form: msgspec.Struct) -> str:
-    """A form as JSON, without its secrets."""
-    secrets = {one.name: "" for one in declared(type(form)) if one.entry.kind is FieldKind.SECRET}
-    return msgspec.json.encode(msgspec.structs.replace(form, **secrets)).decode()
-
-
-def decode_form(kind: Kind[Any], document: Document) -> Any:
-    """The form of a document; `RefusedError` when this version of the program cannot read it any more."""
-    try:
-        return msgspec.json.decode(document.form, type=kind.form)
-    except msgspec.ValidationError:
-        raise RefusedError("This document was made by another version of the program. Make a new one.") from None
-
-
-def seal_body(secret: bytes, body: bytes, document_id: int, number: int, nonce: bytes) -> bytes:
-    """A request with a secret in it as the database keeps it: nonce, then AES-GCM bound to its place."""
-    return nonce + AESGCM(secret).encrypt(nonce, body, f"{document_id}/{number}".encode())
-
-
-def open_body(secret: bytes, sealed: bytes, document_id: int, number: int) -> bytes:
-    """The request that was sealed; `cryptography.exceptions.InvalidTag` when it was moved or changed."""
-    place = f"{document_id}/{number}".encode()
-    return AESGCM(secret).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], place)

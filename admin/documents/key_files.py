@@ -11,7 +11,7 @@ from admin.models.security import TerminalKeyFile
 from admin.service import Service
 from admin.switch_link import TerminalKey
 
-from .desk import open_body
+from .bodies import open_body
 from .terminal_kinds import KEY_FILE_KEPT, KEY_FILE_PURPOSE
 
 
@@ -27,7 +27,7 @@ def take_key_file(service: Service, visitor: Visitor, terminal_id: int) -> Termi
         file = session.get(TerminalKeyFile, terminal_id, with_for_update=True)
         if file is None or not _may_fetch(session, service, visitor, file):
             raise RefusedError("There is no key file to fetch: it is handed out once, to whoever made the terminal.")
-        key = open_body(service.secret_for(KEY_FILE_PURPOSE), file.sealed_key, file.document_id, terminal_id)
+        key = open_body(service, file.sealed_key, file.document_id, terminal_id, KEY_FILE_PURPOSE)
         session.delete(file)
         service.audit.append(session, visitor, "terminals", "key file", f"terminal {terminal_id}")
     return TerminalKey(terminal_id, key.hex())

@@ -35,7 +35,7 @@ from switch.protocol.messages import (
     decode_rows,
 )
 
-from .desk import NONCE_BYTES, SECRET_PURPOSE, decode_form, open_body, seal_body
+from .bodies import decode_form, open_body, seal_body
 from .kind import SENDER as SENDER_WORKER
 from .registry import KINDS
 from .terminals import HEADQUARTERS, fields_of_terminal, key_path, make_key, terminal_id_of
@@ -296,11 +296,10 @@ class Sender:
     def _opened(self, step: DocumentStep) -> bytes:
         if not step.is_sealed:
             return step.body
-        return open_body(self._service.secret_for(SECRET_PURPOSE), step.body, step.document_id, step.number)
+        return open_body(self._service, step.body, step.document_id, step.number)
 
     def _sealed(self, step: DocumentStep, body: bytes) -> bytes:
-        nonce = self._service.surroundings.random_bytes(NONCE_BYTES)
-        return seal_body(self._service.secret_for(SECRET_PURPOSE), body, step.document_id, step.number, nonce)
+        return seal_body(self._service, body, step.document_id, step.number)
 
 
 def finish(service: Service, session: Session, document: Document) -> None:

@@ -22,6 +22,7 @@ from admin.rights import Action
 from admin.store_names import store_choices
 from switch.protocol.messages import REQUESTS, MessageType, Right, TerminalFlag, TerminalStatus
 
+from .bodies import seal_body
 from .kind import Kind, Planning, always, subject
 from .terminals import KEY_BYTES, TERMINAL_ID_FIRST, WIRE_KEY_BYTES
 
@@ -195,22 +196,19 @@ def _release(planning: Planning, form: OneTerminal) -> None:
 def draw_key(session: Session, service: Service, document: Document, planning: Planning) -> None:
     """Draw the new terminal's key: into the sealed request, and, sealed too, for its maker to fetch once."""
     session.execute(delete(TerminalKeyFile).where(TerminalKeyFile.made_at < service.now() - KEY_FILE_KEPT))
-    from .desk import seal_body
-
     for place, order in enumerate(planning.orders):
         request = REQUESTS[MessageType.PUT_TERMINAL].decode(order.body)
         key = service.surroundings.random_bytes(KEY_BYTES)
         body = msgspec.structs.replace(request, key=key.ljust(WIRE_KEY_BYTES, b"\0")).encode()
         planning.orders[place] = replace(order, body=body)
         number: int = request.terminal_id  # type: ignore[attr-defined]  # a put terminal
-        secret, nonce = service.secret_for(KEY_FILE_PURPOSE), service.surroundings.random_bytes(12)
         session.execute(delete(TerminalKeyFile).where(TerminalKeyFile.terminal_id == number))
         session.add(
             TerminalKeyFile(
                 terminal_id=number,
                 document_id=document.id,
                 maker_id=document.maker_id,
-                sealed_key=seal_body(secret, key, document.id, number, nonce),
+                sealed_key=seal_body(service, key, document.id, number, KEY_FILE_PURPOSE),
                 made_at=service.now(),
             )
         )

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from admin.access import Visitor
 from admin.audit import Actor
+from admin.documents.bodies import decode_form
 from admin.documents.ceremony_kinds import CEREMONY, Ceremony
-from admin.documents.desk import decode_form
 from admin.documents.registry import KINDS
 from admin.documents.sending import finish
 from admin.errors import RefusedError

@@ -6,51 +6,24 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from admin.documents.desk import decode_form
+from admin.documents.bodies import decode_form
 from admin.documents.key_kinds import KEY_DESK
 from admin.documents.registry import KINDS
 from admin.documents.sending import finish
 from admin.models.documents import Document, DocumentState, DocumentStep, StepState
 from admin.models.people import User
-from admin.models.security import KeyDeskState
 from admin.service import Service
 from switch.protocol.messages import REQUESTS, KeyPurpose, MessageType
 from switch.protocol.records import RecordKind
 
-NOTE_LENGTH_MAX = 400
+from .facts import NOTE_LENGTH_MAX
+
 PERSON_CHARACTERS_MAX = 64
 """Of a name in the key log."""
 NAME_CHARACTERS = 40
-
-
-class RingKey(msgspec.Struct, frozen=True, kw_only=True):
-    """One key of the keyring, as the key desk tells of it: never the key."""
-
-    purpose: int
-    version: int
-    state: str
-    check_value: str
-    kek_version: int
-    partner: str = ""
-
-
-class DeskFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """The keyring's side."""
-
-    revision: int = 0
-    keys: tuple[RingKey, ...] = ()
-    keks: dict[str, int] = {}
-    """Keys of the keyring by the version of the KEK that wraps them."""
-    signs: tuple[int, ...] = ()
-    """Versions of the key that signs the journal."""
-    officers: tuple[str, ...] = ()
-    """Names on the key house's own list: with any on it, an order needs the passkeys of two of them."""
-    half_done: tuple[str, ...] = ()
-    """What was begun on one side and not finished on the other, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,27 +114,3 @@ def note_order(service: Service, order: KeyOrder, *, note: str, is_done: bool) -
         document.refused_count += 0 if is_done else step.item_count
         session.flush()
         finish(service, session, document)
-
-
-def tell(service: Service, *, facts: DeskFacts | None = None, problem: str = "") -> None:
-    """Say that the key desk is there, why it waits, and how the keyring stands."""
-    partition, now_ms = service.settings.partition, service.surroundings.now_ms()
-    with service.database.write() as session:
-        state = session.get(KeyDeskState, partition)
-        if state is None:
-            state = KeyDeskState(partition=partition, heard_ms=now_ms, problem="", facts="{}")
-            session.add(state)
-        state.heard_ms, state.problem = now_ms, problem[:NOTE_LENGTH_MAX]
-        if facts is not None:
-            state.facts = msgspec.json.encode(facts).decode()
-
-
-def desk_state(session: Session, partition: int) -> tuple[KeyDeskState | None, DeskFacts]:
-    """What the key desk last said."""
-    state = session.get(KeyDeskState, partition)
-    return state, facts_in(state) if state is not None else DeskFacts()
-
-
-def facts_in(state: KeyDeskState) -> DeskFacts:
-    """The keyring's side out of what was kept of it."""
-    return msgspec.json.decode(state.facts, type=DeskFacts)

@@ -17,7 +17,7 @@ from admin.models.documents import Document, DocumentState, DocumentStep
 from admin.models.mirror import media, terminals
 from switch.protocol.messages import KeyPurpose, KeyState, MediumFlag, MediumState, TerminalFlag, TerminalStatus
 
-from .order import DeskFacts, RingKey
+from .facts import DeskFacts, RingKey
 
 CHECK_VALUE_BYTES = 5
 STATE_NAMES: dict[str, int] = {state.name: int(state) for state in KeyState}

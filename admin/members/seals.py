@@ -12,44 +12,38 @@ from __future__ import annotations
 import hashlib
 import hmac
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from admin.errors import RefusedError
+from admin.sealing import NotOpenedError, seal, unseal
 from admin.service import Service
 
 FORMAT = b"\x01"
 """Tells which key and cipher: AES-256-GCM under the secret for `PURPOSE`."""
-NONCE_BYTES = 12
-"""96 random bits: fewer than 2^32 values under one key keep the chance of a repeat below 2^-32 (SP 800-38D, 8.3)."""
 BLIND_BYTES = 12
 """96 bits: a million values do not collide, and a match is only ever a row to look at."""
 PURPOSE = "members"
+SEAL_PURPOSE = f"{PURPOSE} seal"
 
 
 class Vault:
     """Seals and opens values, and makes blind indexes, for one service."""
 
     def __init__(self, service: Service) -> None:
-        self._cipher = AESGCM(service.secret_for(f"{PURPOSE} seal"))
+        self._service = service
         self._blind_key = service.secret_for(f"{PURPOSE} blind index")
-        self._random_bytes = service.surroundings.random_bytes
 
     def seal(self, table: str, column: str, row: str, content: str | bytes) -> bytes:
         """A value that can be opened in this place only."""
-        nonce = self._random_bytes(NONCE_BYTES)
         plain = content.encode() if isinstance(content, str) else content
-        return FORMAT + nonce + self._cipher.encrypt(nonce, plain, _place(table, column, row))
+        return FORMAT + seal(self._service, SEAL_PURPOSE, _place(table, column, row), plain)
 
     def open_bytes(self, table: str, column: str, row: str, sealed: bytes) -> bytes:
         """The value again; `RefusedError` when the service's secret was replaced or the row was tampered with."""
         start = len(FORMAT)
         try:
             if sealed[:start] != FORMAT:
-                raise InvalidTag
-            nonce, rest = sealed[start : start + NONCE_BYTES], sealed[start + NONCE_BYTES :]
-            return self._cipher.decrypt(nonce, rest, _place(table, column, row))
-        except (InvalidTag, ValueError):  # the second for something much too short
+                raise NotOpenedError
+            return unseal(self._service, SEAL_PURPOSE, _place(table, column, row), sealed[start:])
+        except NotOpenedError:
             raise RefusedError(
                 "A sealed value cannot be read: restore the service's secret (secret.key), or enter the value anew."
             ) from None
@@ -82,5 +76,5 @@ class Vault:
         return "Vault()"
 
 
-def _place(table: str, column: str, row: str) -> bytes:
-    return f"{table}/{column}/{row}".encode()
+def _place(table: str, column: str, row: str) -> str:
+    return f"{table}/{column}/{row}"

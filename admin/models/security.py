@@ -117,4 +117,4 @@ class KeyDeskState(Base):
     problem: Mapped[str] = mapped_column(String(400), default="")
     """Why orders wait; empty: they do not."""
     facts: Mapped[str] = mapped_column(Text)
-    """`admin.keys.order.DeskFacts` as JSON."""
+    """`admin.keys.facts.DeskFacts` as JSON."""

@@ -14,7 +14,7 @@ from admin.errors import RefusedError
 from admin.i18n import translate
 from admin.keys.proofs import fingerprint
 from admin.people.passkeys import passkeys_of, site_of
-from admin.people.passwords import PASSWORD_LENGTH_MIN, seal, totp_address, unseal
+from admin.people.passwords import PASSWORD_LENGTH_MIN, TOTP_SET_UP_PURPOSE, seal_totp, totp_address, unseal_totp
 from admin.people.sign_in import begin_totp, change_password, confirm_totp, step_up
 from admin.service import Service
 
@@ -74,7 +74,7 @@ def do_totp(request: Request[Visitor, Any, Any], data: URLEncodedBody[CodeForm])
     """Keep the secret when its first code is right."""
     service: Service = request.app.state.service
     try:
-        secret = unseal(service.secret_for("totp set-up"), _from_hex(data.sealed), request.user.user_id)
+        secret = unseal_totp(service, TOTP_SET_UP_PURPOSE, _from_hex(data.sealed), request.user.user_id)
     except RefusedError:
         return go(request, "/account/dynamic-password")
     try:
@@ -129,7 +129,6 @@ def account_page(request: Request[Visitor, Any, Any], problem: str) -> Response[
 
 def _totp_page(request: Request[Visitor, Any, Any], secret: str, next_: str, problem: str) -> Response[Any]:
     service: Service = request.app.state.service
-    nonce = service.surroundings.random_bytes(NONCE_BYTES)
     return page(
         request,
         "dynamic_password.html",
@@ -137,7 +136,7 @@ def _totp_page(request: Request[Visitor, Any, Any], secret: str, next_: str, pro
         problem=problem,
         next=next_,
         secret=secret,
-        sealed=seal(service.secret_for("totp set-up"), secret, request.user.user_id, nonce).hex(),
+        sealed=seal_totp(service, TOTP_SET_UP_PURPOSE, secret, request.user.user_id).hex(),
         qr=segno.make(totp_address(secret, request.user.name), micro=False).svg_data_uri(scale=5),
     )
 

@@ -7,8 +7,6 @@ from typing import Any
 
 import msgspec
 from anyio import to_thread
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from litestar import Request, Response, post
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, FromQuery
@@ -16,7 +14,8 @@ from litestar.response import Template
 
 from admin.access import Visitor, demand, needs
 from admin.documents.acting import ACTS, act_on
-from admin.documents.desk import Desk, decode_form, must_say_why
+from admin.documents.bodies import decode_form
+from admin.documents.desk import Desk, must_say_why
 from admin.documents.kind import Kind, Planning
 from admin.documents.reading import DocumentFilter, document_seen, documents_page, names_of, steps_page
 from admin.documents.refusals import answer_text
@@ -28,6 +27,7 @@ from admin.forms import Bound, FormContext, bind, declared, fields_of, shown_of
 from admin.forms import Kind as FieldKind
 from admin.models.documents import Document, DocumentState, DocumentStep, SenderState, StepState
 from admin.rights import FUNCTIONS, Action
+from admin.sealing import NotOpenedError, seal, unseal
 from admin.service import Service
 from switch.protocol.codes import CodeClass, ResponseCode, code_class
 
@@ -36,7 +36,7 @@ from .handlers import get
 
 PREVIEW_ROWS = 20
 KEY_BYTES = 16
-SEALED, SEALED_PURPOSE, NONCE_BYTES = "sealed:", "previews", 12
+SEALED, SEALED_PURPOSE = "sealed:", "previews"
 DEEDS = ("preview", "draft", "send")
 _ = str
 STATES: dict[str, str] = {
@@ -346,29 +346,24 @@ def _secret_names(kind: Kind[Any]) -> list[str]:
 
 def _sealed(service: Service, kind: Kind[Any], request_key: str, texts: dict[str, list[str]]) -> dict[str, list[str]]:
     """What was typed, with its secrets sealed: the page that shows what it would do carries them along."""
-    cipher, place = AESGCM(service.secret_for(SEALED_PURPOSE)), f"{kind.name}/{request_key}".encode()
-    sealed = dict(texts)
+    place, sealed = f"{kind.name}/{request_key}", dict(texts)
     for name in _secret_names(kind):
-        nonces = [service.surroundings.random_bytes(NONCE_BYTES) for _text in texts.get(name, ())]
         sealed[name] = [
-            SEALED + (nonce + cipher.encrypt(nonce, text.encode(), place)).hex()
-            for nonce, text in zip(nonces, texts.get(name, ()), strict=True)
+            SEALED + seal(service, SEALED_PURPOSE, place, text.encode()).hex() for text in texts.get(name, ())
         ]
     return sealed
 
 
 def _opened(service: Service, kind: Kind[Any], request_key: str, texts: dict[str, list[str]]) -> dict[str, list[str]]:
     """What was typed, with the secrets that came back sealed; what cannot be opened is as if nothing was typed."""
-    cipher, place = AESGCM(service.secret_for(SEALED_PURPOSE)), f"{kind.name}/{request_key}".encode()
-    opened = dict(texts)
+    place, opened = f"{kind.name}/{request_key}", dict(texts)
     for name in _secret_names(kind):
         for place_in_list, text in enumerate(texts.get(name, ())):
             if not text.startswith(SEALED):
                 continue
             try:
-                sealed = bytes.fromhex(text.removeprefix(SEALED))
-                plain = cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], place).decode()
-            except (ValueError, InvalidTag):
+                plain = unseal(service, SEALED_PURPOSE, place, bytes.fromhex(text.removeprefix(SEALED))).decode()
+            except (ValueError, NotOpenedError):
                 plain = ""
             opened[name] = [*opened[name][:place_in_list], plain, *opened[name][place_in_list + 1 :]]
     return opened

@@ -14,7 +14,7 @@ from admin.documents.desk import Desk
 from admin.documents.key_kinds import ALWAYS_NEEDED, PURPOSES, STATES, next_version
 from admin.documents.reading import names_of
 from admin.documents.registry import KINDS
-from admin.keys.order import desk_state
+from admin.keys.facts import desk_state
 from admin.keys.overview import is_waiting, key_groups, key_orders, steps_of, stored_key_count, terminal_keys
 from admin.rights import Action
 from switch.protocol.messages import KeyPurpose, KeyState

@@ -14,7 +14,7 @@ from admin.access import Visitor, needs
 from admin.documents.reading import document_seen, names_of
 from admin.documents.registry import KINDS
 from admin.errors import RefusedError
-from admin.keys.order import desk_state
+from admin.keys.facts import desk_state
 from admin.keys.overview import steps_of
 from admin.keys.proofs import WORKERS, ProofRole, begin_proof, finish_proof, proofs_of, role_in, statement_of
 

@@ -8,10 +8,10 @@ from functools import cache
 import pyotp
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from admin.errors import RefusedError
+from admin.sealing import NotOpenedError, seal, unseal
+from admin.service import Service
 
 PASSWORD_LENGTH_MIN = 10
 """NIST SP 800-63B asks for 8 or more and for no rules of composition; this guards money."""
@@ -22,7 +22,7 @@ TOTP_SECRET_BYTES = 20
 TOTP_STEP_S = 30
 TOTP_STEPS_AROUND = 1
 """One step before and one behind: a phone's clock may be half a minute off."""
-NONCE_BYTES = 12
+TOTP_PURPOSE, TOTP_SET_UP_PURPOSE = "totp", "totp set-up"
 
 
 @cache
@@ -79,16 +79,16 @@ def step_of_code(secret: str, code: str, now_s: int, last_step: int) -> int | No
     return None
 
 
-def seal(key: bytes, secret: str, user_id: int, nonce: bytes) -> bytes:
-    """A TOTP secret under the service's key, bound to its user."""
-    return nonce + AESGCM(key).encrypt(nonce, secret.encode(), f"totp {user_id}".encode())
+def seal_totp(service: Service, purpose: str, secret: str, user_id: int) -> bytes:
+    """A TOTP secret under the service's key, bound to its user; `purpose`: TOTP_PURPOSE or TOTP_SET_UP_PURPOSE."""
+    return seal(service, purpose, f"totp {user_id}", secret.encode())
 
 
-def unseal(key: bytes, sealed: bytes, user_id: int) -> str:
+def unseal_totp(service: Service, purpose: str, sealed: bytes, user_id: int) -> str:
     """The secret again; `RefusedError` when the service's secret was replaced."""
     try:
-        return AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], f"totp {user_id}".encode()).decode()
-    except (InvalidTag, ValueError):  # the second for something much too short
+        return unseal(service, purpose, f"totp {user_id}", sealed).decode()
+    except NotOpenedError:
         raise RefusedError(
             "The dynamic password cannot be read: set it up anew, or restore the service's secret."
         ) from None

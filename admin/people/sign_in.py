@@ -17,14 +17,14 @@ from admin.models.people import WHOLE_GROUP, RoleAssignment, SetupToken, User, U
 from admin.service import Service
 
 from .passwords import (
-    NONCE_BYTES,
+    TOTP_PURPOSE,
     TOTP_SECRET_BYTES,
     hash_password,
     is_password,
     new_totp_secret,
-    seal,
+    seal_totp,
     step_of_code,
-    unseal,
+    unseal_totp,
 )
 
 TOKEN_BYTES = 32
@@ -176,8 +176,7 @@ def confirm_totp(service: Service, visitor: Visitor, secret: str, code: str) -> 
         step = step_of_code(secret, code, service.surroundings.now_ms() // 1000, 0)
         if step is None:
             raise RefusedError("The code is wrong or too old; wait for the next one and type it again.")
-        nonce = service.surroundings.random_bytes(NONCE_BYTES)
-        user.totp_sealed = seal(service.secret_for("totp"), secret, user.id, nonce)
+        user.totp_sealed = seal_totp(service, TOTP_PURPOSE, secret, user.id)
         user.totp_step = step
         session.execute(
             update(UserSession)
@@ -264,7 +263,7 @@ def _refuse_when_set_up(session: Session) -> None:
 def _take_code(service: Service, session: Session, user: User, code: str) -> bool:
     """Whether a dynamic password is right and new; a code is good once, also for two requests at the same time."""
     assert user.totp_sealed is not None
-    secret = unseal(service.secret_for("totp"), user.totp_sealed, user.id)
+    secret = unseal_totp(service, TOTP_PURPOSE, user.totp_sealed, user.id)
     step = step_of_code(secret, code, service.surroundings.now_ms() // 1000, user.totp_step)
     if step is None:
         return False

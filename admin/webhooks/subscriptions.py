@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import Select, delete, func, select
 from sqlalchemy.orm import Session
 
@@ -16,12 +14,13 @@ from admin.models.interfaces import WebhookDelivery, WebhookSubscription
 from admin.models.journal import entries
 from admin.models.mirror import alarms
 from admin.models.people import User
-from admin.people.passwords import NONCE_BYTES
+from admin.sealing import NotOpenedError, seal, unseal
 from admin.service import Service
 
 from .addresses import read_address
 from .events import EVENTS
 
+SECRET_PURPOSE = "webhooks"
 MODULE = "webhooks"
 SECRET_BYTES = 32
 SECRET_PREFIX = "cwh_"
@@ -135,17 +134,14 @@ def redeliver(service: Service, visitor: Visitor, delivery_id: int) -> None:
 
 def seal_secret(service: Service, subscription_id: int, secret: str) -> bytes:
     """A secret under the service's key, bound to its subscription."""
-    nonce = service.surroundings.random_bytes(NONCE_BYTES)
-    cipher = AESGCM(service.secret_for("webhooks"))
-    return nonce + cipher.encrypt(nonce, secret.encode(), f"webhook {subscription_id}".encode())
+    return seal(service, SECRET_PURPOSE, f"webhook {subscription_id}", secret.encode())
 
 
 def secret_of(service: Service, row: WebhookSubscription) -> bytes:
     """The secret that signs; `RefusedError` when the service's own secret was replaced."""
-    cipher, sealed = AESGCM(service.secret_for("webhooks")), row.secret_sealed
     try:
-        return cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], f"webhook {row.id}".encode())
-    except (InvalidTag, ValueError):
+        return unseal(service, SECRET_PURPOSE, f"webhook {row.id}", row.secret_sealed)
+    except NotOpenedError:
         raise RefusedError(
             "The secret of this webhook cannot be read: make it anew, or restore the service's."
         ) from None

@@ -22,7 +22,7 @@ from admin.access import Visitor, visitor_of
 from admin.database import Database
 from admin.models.mirror import MIRRORS
 from admin.models.people import WHOLE_GROUP, RoleAssignment, User
-from admin.people.passwords import hash_password, new_totp_secret, seal, totp_code
+from admin.people.passwords import TOTP_PURPOSE, hash_password, new_totp_secret, seal_totp, totp_code
 from admin.people.tokens import NOT_BY_TOKEN, make_token
 from admin.service import Service
 from admin.settings import Settings
@@ -132,7 +132,7 @@ class Office:
             session.flush()
             if totp:
                 secret = self.secrets[name] = new_totp_secret(name.encode().ljust(20, b"-"))
-                user.totp_sealed = seal(self.service.secret_for("totp"), secret, user.id, bytes(12))
+                user.totp_sealed = seal_totp(self.service, TOTP_PURPOSE, secret, user.id)
             session.add_all(
                 RoleAssignment(user_id=user.id, role=role, given_by=user.id, given_at=self.service.now())
                 for role in roles
