@@ -35,7 +35,7 @@ from .api.problems import NOT_STORABLE, is_api, problem_of
 from .api.routes import API_HANDLERS, openapi_config
 from .database import Database
 from .documents.kind import subject_text
-from .errors import RefusedError
+from .errors import RefusedError, WaitedTooLongError
 from .figures import HoldingsKept
 from .pages import (
     abnormal_pages,
@@ -120,7 +120,20 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
-EXPECTED: set[int | type[Exception]] = {400, 401, 403, 404, 405, 409, 413, 422, 429, RefusedError, *NOT_STORABLE}
+EXPECTED: set[int | type[Exception]] = {
+    400,
+    401,
+    403,
+    404,
+    405,
+    409,
+    413,
+    422,
+    429,
+    RefusedError,
+    WaitedTooLongError,
+    *NOT_STORABLE,
+}
 """Answers to visitors' mistakes: logged as requests, without a stack."""
 
 
@@ -204,6 +217,8 @@ def show_error(request: Request[Any, Any, Any], error: Exception) -> Response[An
         return go(request, with_query("/step-up", {"next": back}))
     if isinstance(error, RefusedError):
         return page(request, "error.html", http_status=409, code=409, detail=refusal_text(error))
+    if isinstance(error, WaitedTooLongError):
+        return page(request, "error.html", http_status=503, code=503, detail=refusal_text(error))
     if isinstance(error, NOT_STORABLE):
         status = HTTP_400_BAD_REQUEST
     else:
@@ -306,7 +321,12 @@ def create_app(
             exclude="^/api/",
         ),
         template_config=TemplateConfig(instance=JinjaTemplateEngine.from_environment(environment)),
-        exception_handlers={HTTPException: show_error, RefusedError: show_error, Exception: show_error},
+        exception_handlers={
+            HTTPException: show_error,
+            RefusedError: show_error,
+            WaitedTooLongError: show_error,
+            Exception: show_error,
+        },
         plugins=[StructlogPlugin(StructlogConfig(_logging(), enable_middleware_logging=False))],
         openapi_config=openapi_config(),
         state=state_of(service, environment),

@@ -25,3 +25,11 @@ class RefusedError(AdminError):
     def __init__(self, message: str, **values: object) -> None:
         super().__init__(message.format(**values))
         self.message, self.values = message, values
+
+
+class WaitedTooLongError(AdminError):
+    """Nothing was written, since somebody else did not stop writing; `message` is English with `{names}` likewise."""
+
+    def __init__(self, message: str, **values: object) -> None:
+        super().__init__(message.format(**values))
+        self.message, self.values = message, values

@@ -14,20 +14,20 @@ from switch.protocol.messages import MessageType
 
 from .access import Visitor
 from .models.journal import FollowerState, JournalPosition, daily_totals
-from .models.mirror import accounts, alarms, cards, pending_points, purses
+from .models.mirror import alarms
 from .models.mirror import switches as switch_records
+from .projection.held import read_held
 
 APPROVED = (ResponseCode.APPROVED, ResponseCode.PARTIAL)
 SPENDING = (MessageType.DEBIT, MessageType.CAPTURE)
 DAYS_SHOWN = 31
 """Business dates on the chart: a month."""
-POINTS_PURSE_FIRST, POINTS_PURSE_END = 1 << 32, 2 << 32
 ALARM_STATES_OPEN = (1, 2)
 FOLLOWER_SILENT_MS = 15_000
 """Longer without a word, the follower counts as stopped; it tells every 5 s."""
 
 HOLDINGS_KEPT_MS = 10_000
-"""Two turns of the dashboard; reading a million accounts takes a fifth of a second."""
+"""Two turns of the dashboard; adding up the sums of many days and stores takes some hundredths of a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def recent_days(session: Session, visitor: Visitor) -> list[tuple[int, int, int]
 
 
 class HoldingsKept:
-    """The last holdings, kept for some seconds: reading a million accounts for each look at a page would be waste."""
+    """The last holdings, kept for some seconds: adding up all days for each look at a page would be waste."""
 
     def __init__(self) -> None:
         self._kept: tuple[int, Holdings] | None = None
@@ -133,16 +133,12 @@ def holdings(session: Session) -> Holdings:
     def one(query: Select[Any]) -> int:
         return int(session.scalar(query) or 0)
 
-    points = one(select(func.sum(accounts.c.points_hundredths)))
-    points += one(
-        select(func.sum(purses.c.amount)).where(purses.c.purse >= POINTS_PURSE_FIRST, purses.c.purse < POINTS_PURSE_END)
-    )
-    points += one(select(func.sum(pending_points.c.amount_hundredths)))
+    held = read_held(session)
     return Holdings(
-        card_count=one(select(func.count()).select_from(cards)),
-        balance_minor=one(select(func.sum(accounts.c.balance_minor))),
+        card_count=held["cards"],
+        balance_minor=held["balance_minor"],
         entries_minor=one(select(func.sum(daily_totals.c.value_minor))),
-        points_hundredths=points,
+        points_hundredths=held["account_points"] + held["purse_points"] + held["pending_points"],
         entries_points_hundredths=one(select(func.sum(daily_totals.c.points_hundredths))),
         open_alarm_count=one(select(func.count()).select_from(alarms).where(alarms.c.state.in_(ALARM_STATES_OPEN))),
     )

@@ -8,12 +8,10 @@ thread fetches and checks blocks while the other writes the batch before.
 from __future__ import annotations
 
 import queue
-import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FrameType
 from typing import Any, NamedTuple
 
 import structlog
@@ -22,19 +20,25 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ._clock import SYSTEM, Surroundings
 from .database import Database
-from .errors import AdminError, JournalError, SwitchLinkError
+from .errors import JournalError, SwitchLinkError, WaitedTooLongError
 from .journal_feed import JournalFeed
 from .models.journal import FollowerState
+from .processes import run_process
 from .projection.projector import Projector
 from .projection.rows import Batch
-from .settings import Settings, settings_of_process
+from .settings import Settings
 from .switch_link import SwitchLink, link_of, read_key_file
 
 BATCH_BYTES = 6_000_000
 """Journal bytes of one transaction while catching up and nobody waits: about 12,000 debits, half a second on SQLite."""
-PIECE_BYTES = 1_000_000
-"""So much of it is written before a look whether somebody waits to write, for whom the transaction then ends: about
-2,000 debits, 40 ms.  While nobody does, a batch is one piece, which saves a tenth."""
+PIECE_MS_MAX = 25
+"""So long it writes before a look whether somebody waits to write, for whom the transaction then ends.  While nobody
+does, a batch is one piece, which saves a tenth."""
+PIECE_BYTES_MIN, PIECE_BYTES_FIRST = 50_000, 200_000
+"""How much that is depends on the machine, and on how far apart the rows are: a piece is made smaller or larger by how
+long the last one took; never less than about 100 debits."""
+SMALL_FOR_MS = 10_000
+"""Pieces stay small for so long after somebody has waited: who looks at one page looks at the next."""
 CHECKPOINT_EVERY_MS = 1_000
 """Between two times that SQLite's log is brought into its file, while there is something to follow."""
 BATCHES_WAITING_MAX = 2
@@ -64,14 +68,14 @@ class Fetched(NamedTuple):
     position: int
     durable_position: int
 
-    def pieces(self, bytes_max: int) -> Iterator[list[Block]]:
-        """The blocks in their order, some at a time."""
+    def pieces(self, bytes_max: Callable[[], int]) -> Iterator[list[Block]]:
+        """The blocks in their order, some at a time; each piece is as large as is right when it is asked for."""
         piece: list[Block] = []
         size_bytes = 0
         for block in self.blocks:
             piece.append(block)
             size_bytes += len(block.body)
-            if size_bytes >= bytes_max:
+            if size_bytes >= bytes_max():
                 yield piece
                 piece, size_bytes = [], 0
         if piece:
@@ -106,7 +110,8 @@ class Follower:
         self._partition = partition
         self._connect = connect
         self._surroundings = surroundings
-        self._was_waited_for = False
+        self._waited_for_ms: int | None = None
+        self._piece_bytes = PIECE_BYTES_FIRST
         self.is_stopping = threading.Event()
 
     def run(self) -> None:
@@ -115,7 +120,7 @@ class Follower:
             try:
                 with self._connect() as link:
                     self._follow(link, until_caught_up=False)
-            except (SwitchLinkError, SQLAlchemyError) as error:
+            except (SwitchLinkError, SQLAlchemyError, WaitedTooLongError) as error:
                 log.warning("following stands still", reason=str(error).partition("\n")[0])
                 self._tell(problem=str(error).partition("\n")[0])
                 self.is_stopping.wait(RETRY_PAUSE_S)
@@ -163,23 +168,37 @@ class Follower:
     def _take_over(self, projector: Projector, fetched: Fetched) -> int:
         """Write what was fetched, in one transaction, or in several for the sake of others; rows of entries."""
         row_count = 0
-        pieces = fetched.pieces(PIECE_BYTES if self._was_waited_for else BATCH_BYTES)
-        self._was_waited_for = False
+        pieces = fetched.pieces(self._bytes_max)
         piece = next(pieces, None)
         while piece is not None:
             batch = _read(projector.begin(), piece)  # before others have to wait
             with projector.transaction() as connection:
                 while piece is not None:
+                    start_ms = self._surroundings.now_ms()
                     projector.take_over(connection, batch, piece[-1].position, piece[-1].block_hash)
+                    self._learn(piece, self._surroundings.now_ms() - start_ms)
                     row_count += len(batch.entries)
                     piece = next(pieces, None)
                     if self._database.is_waited_for():
-                        self._was_waited_for = True
+                        self._waited_for_ms = self._surroundings.now_ms()
                         break
                     if piece is not None:
                         batch = _read(projector.begin(connection), piece)
                 self._note(connection, durable_position=fetched.durable_position)
         return row_count
+
+    def _bytes_max(self) -> int:
+        """Of the next piece."""
+        if self._waited_for_ms is None or self._surroundings.now_ms() - self._waited_for_ms > SMALL_FOR_MS:
+            return BATCH_BYTES
+        return self._piece_bytes
+
+    def _learn(self, piece: list[Block], taken_ms: int) -> None:
+        """How much can be written in `PIECE_MS_MAX`: half or twice what the last piece was, at most."""
+        size_bytes = sum(len(block.body) for block in piece)
+        wanted_bytes = size_bytes * PIECE_MS_MAX // max(1, taken_ms)
+        bounded = min(max(wanted_bytes, self._piece_bytes // 2), self._piece_bytes * 2)
+        self._piece_bytes = min(max(bounded, PIECE_BYTES_MIN), BATCH_BYTES)
 
     def _fetch_all(
         self,
@@ -210,7 +229,7 @@ class Follower:
         try:
             with self._database.writer.begin() as connection:
                 self._note(connection, **values)
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, WaitedTooLongError) as error:
             log.warning("the follower's state could not be written", reason=str(error).partition("\n")[0])
 
     def _note(self, connection: Connection, **values: Any) -> None:
@@ -234,25 +253,16 @@ def follower_of(settings: Settings, database: Database, surroundings: Surroundin
     return Follower(database, settings.partition, lambda: link_of(settings, surroundings), surroundings)
 
 
+def run(settings: Settings, database: Database, is_stopping: threading.Event) -> None:
+    """Follow."""
+    follower = follower_of(settings, database)
+    follower.is_stopping = is_stopping
+    follower.run()
+
+
 def main() -> int:
     """`python -m admin.follower`: follow until SIGTERM; settings from the file that the environment names."""
-    settings = settings_of_process()
-    database = Database(settings.url, is_follower=True)
-    try:
-        follower = follower_of(settings, database)
-
-        def stop(_signal: int, _frame: FrameType | None) -> None:
-            follower.is_stopping.set()
-
-        signal.signal(signal.SIGTERM, stop)
-        signal.signal(signal.SIGINT, stop)
-        follower.run()
-    except AdminError as error:
-        print(f"admin follower: {error}", file=sys.stderr)
-        return 1
-    finally:
-        database.close()
-    return 0
+    return run_process("follower", run, is_follower=True)
 
 
 if __name__ == "__main__":

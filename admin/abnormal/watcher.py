@@ -3,28 +3,26 @@
 What was found and how far it was looked change in one transaction, and the
 position moves only from where this watcher left it: killed at any moment, or
 started twice, it raises each finding once.  On the way it notes when each
-terminal was last heard of.  A thread of it runs the reports that have a timer.
+terminal was last heard of.  Threads of it run the reports that have a timer,
+and keep figures of members.
 """
 
 from __future__ import annotations
 
-import signal
 import sys
 import threading
-from types import FrameType
 
-import structlog
 from sqlalchemy import CursorResult, func, select, update
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from admin.database import Database
-from admin.errors import AdminError
+from admin.members.totals import keep
 from admin.models.journal import PART_BITS, entries
 from admin.models.security import AbnormalHit, AbnormalRule, AbnormalState, TerminalActivity, WatchPosition
+from admin.processes import run_process, work_until
 from admin.reports.schedules import Timer, run_until
 from admin.service import Service
-from admin.settings import settings_of_process
+from admin.settings import Settings
 from admin.time_zone import zone_of
 
 from .patterns import PATTERNS, Finding, Span
@@ -32,11 +30,8 @@ from .patterns import PATTERNS, Finding, Span
 SPAN_ENTRIES = 2_000
 """Looked at in one transaction: some tenths of a second with ten rules."""
 IDLE_PAUSE_S = 0.5
-AGAIN_PAUSE_S = 2.0
-TIMER_STOP_S = 5.0
+THREADS_STOP_S = 5.0
 """A report that is being made then is made again by the next process: its row is written whole or not at all."""
-
-log = structlog.get_logger("watcher")
 
 
 class Watcher:
@@ -138,38 +133,22 @@ def _raise(session: Session, rule: AbnormalRule, finding: Finding) -> None:
     session.flush()
 
 
-def main() -> int:
-    """Watch until SIGTERM; settings from the file that the environment names."""
-    settings = settings_of_process()
-    database = Database(settings.url)
-    is_stopping = threading.Event()
-
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        is_stopping.set()
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+def run(settings: Settings, database: Database, is_stopping: threading.Event) -> None:
+    """Watch; beside it, since they sleep most of the time, threads for timers and for figures of members."""
     watcher = Watcher(database, settings.partition)
-    # Beside it, since it sleeps most of the time: a process of its own would cost more memory than it does work.
-    timer = threading.Thread(target=run_until, args=(Timer(Service(settings, database)), is_stopping), daemon=True)
-    timer.start()
+    beside = [
+        threading.Thread(target=run_until, args=(Timer(Service(settings, database)), is_stopping), daemon=True),
+        threading.Thread(target=keep, args=(database, is_stopping), daemon=True),
+    ]
+    for thread in beside:
+        thread.start()
     try:
-        while not is_stopping.is_set():
-            try:
-                if not watcher.work():
-                    is_stopping.wait(IDLE_PAUSE_S)
-            except SQLAlchemyError as error:
-                log.warning("watching stands still", reason=str(error).partition("\n")[0])
-                is_stopping.wait(AGAIN_PAUSE_S)
-    except AdminError as error:
-        print(f"admin watcher: {error}", file=sys.stderr)
-        return 1
+        work_until(is_stopping, watcher.work, "watching stands still", idle_pause_s=IDLE_PAUSE_S)
     finally:
         is_stopping.set()
-        timer.join(TIMER_STOP_S)
-        database.close()
-    return 0
+        for thread in beside:
+            thread.join(THREADS_STOP_S)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_process("watcher", run))

@@ -26,7 +26,7 @@ from admin.members.records import (
 from admin.members.seals import Vault
 from admin.members.search import conditions_of, list_members, served_elsewhere
 from admin.members.today import today_of
-from admin.members.totals import catch_up
+from admin.members.totals import SOON_COUNTED, catch_up
 from admin.models.members import TAG_LENGTH_MAX, Member, MemberState, MemberValue
 from admin.pages.member_common import MemberRow, member_rows, service_references
 from admin.references import References
@@ -367,7 +367,7 @@ def _add_row(request: Request[Visitor, Any, Any], place: int, row: dict[str, Any
 
 def catch_up_figures(request: Request[Visitor, Any, Any]) -> None:
     """Bring members' figures up to date, before they are shown."""
-    catch_up(request.app.state.service.database)
+    catch_up(request.app.state.service.database, entries_max=SOON_COUNTED)
 
 
 HANDLERS = [

@@ -25,7 +25,7 @@ from admin.members.records import TRANSITIONS, mask, member_seen
 from admin.members.relations import secondaries_of
 from admin.members.seals import Vault
 from admin.members.today import today_of
-from admin.members.totals import Totals, catch_up, date_before, totals_of
+from admin.members.totals import SOON_COUNTED, Totals, catch_up, date_before, totals_of
 from admin.models.members import (
     ChurnRecord,
     Member,
@@ -270,7 +270,7 @@ def _member(session: Session, visitor: Visitor, member_id: int) -> Member:
 
 def _details(request: Request[Visitor, Any, Any], member_id: int, *, is_whole: bool) -> MemberDetails:
     service, visitor = request.app.state.service, request.user
-    catch_up(service.database)
+    catch_up(service.database, entries_max=SOON_COUNTED)
     with service.database.read() as session:
         member = _member(session, visitor, member_id)
         today = today_of(session, service)

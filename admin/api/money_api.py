@@ -75,7 +75,7 @@ def list_money(
     span = span_of(MONEY_TYPES, type, since, until)
     query = ledger_query(MONEY_TYPES, span, with_points=False)
     with state.service.database.read() as session:
-        rows, last = entries_page(session, query, visitor, state.references, before, limit)
+        rows, last = entries_page(session, query, visitor, state.references, before, limit, MONEY_TYPES)
         said = channels_of(session, [row.sequence for row in rows])
         sums = totals(session, visitor, MONEY_TYPES, span)
     return MoneyLedger(

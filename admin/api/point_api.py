@@ -79,7 +79,7 @@ def list_points(
     span = span_of(POINTS_TYPES, type, since, until)
     query = ledger_query(POINTS_TYPES, span, with_points=True)
     with state.service.database.read() as session:
-        rows, last = entries_page(session, query, visitor, state.references, before, limit)
+        rows, last = entries_page(session, query, visitor, state.references, before, limit, POINTS_TYPES)
         given = gifts_of(session, [row.sequence for row in rows])
         sums = totals(session, visitor, POINTS_TYPES, span)
     return PointsLedger(

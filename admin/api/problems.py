@@ -11,7 +11,7 @@ from litestar.exceptions import HTTPException, NotAuthorizedException, Validatio
 from sqlalchemy.exc import DataError
 
 from admin.access import PasswordChangeNeededException, StepUpNeededException
-from admin.errors import RefusedError
+from admin.errors import RefusedError, WaitedTooLongError
 from admin.i18n import translate
 
 API_PREFIX = "/api/"
@@ -92,6 +92,8 @@ def problem_of(request: Request[Any, Any, Any], error: Exception) -> Response[Pr
 def _read(error: Exception) -> tuple[int, str, str, list[Fault]]:
     if isinstance(error, RefusedError):
         return 409, "refused", translate(error.message).format(**error.values), []
+    if isinstance(error, WaitedTooLongError):
+        return 503, "waited-too-long", translate(error.message).format(**error.values), []
     if isinstance(error, StepUpNeededException):
         text = f"{error.needed} asks for a fresh dynamic password: make a token for it when you have just given one."
         return 403, "step-up-needed", text, []

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import fcntl
 import os
-import signal
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from admin._clock import SYSTEM, Surroundings
 from admin.database import Database
-from admin.errors import AdminError, SettingsError
+from admin.errors import AdminError, SettingsError, WaitedTooLongError
+from admin.processes import run_process
 from admin.service import Service
-from admin.settings import Settings, settings_of_process
+from admin.settings import Settings
 
 from .sending import Sender
 from .terminals import link_of
@@ -50,7 +49,7 @@ def run(sender: Sender, is_stopping: threading.Event) -> None:
                 log.warning("documents wait", reason=text)
                 try:
                     sender.tell(text)
-                except SQLAlchemyError:
+                except (SQLAlchemyError, WaitedTooLongError):
                     problem = ""  # the database is what is wrong; tell it once it is back
             is_stopping.wait(AGAIN_PAUSE_S)
 
@@ -76,31 +75,15 @@ def sender_of(settings: Settings, database: Database, surroundings: Surroundings
     return Sender(service, lambda store_id: link_of(settings, store_id, surroundings.random_bytes))
 
 
-def main() -> int:
-    """Send until SIGTERM; settings from the file that the environment names."""
-    settings = settings_of_process()
-    database = Database(settings.url)
-    is_stopping = threading.Event()
-
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        is_stopping.set()
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    try:
-        with alone(settings):
-            sender = sender_of(settings, database)
-            try:
-                run(sender, is_stopping)
-            finally:
-                sender.close()
-    except AdminError as error:
-        print(f"admin sender: {error}", file=sys.stderr)
-        return 1
-    finally:
-        database.close()
-    return 0
+def run_sender(settings: Settings, database: Database, is_stopping: threading.Event) -> None:
+    """Send what was asked for, alone."""
+    with alone(settings):
+        sender = sender_of(settings, database)
+        try:
+            run(sender, is_stopping)
+        finally:
+            sender.close()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_process("sender", run_sender))

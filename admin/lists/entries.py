@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Select, false, or_, select
+from sqlalchemy import ColumnElement, Row, Select, false, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from admin.access import Visitor
 from admin.card_search import DIGITS_MAX, DIGITS_MIN, digits_of
-from admin.models.journal import entries
+from admin.models.journal import NO_DEBIT, NOT_APPROVED, entries
 from admin.references import References
 from admin.rights import Action
 from admin.words import code_name, type_name
@@ -89,14 +90,35 @@ def entries_page(
     references: References,
     before: int | None,
     limit: int = PAGE_ROWS,
+    types: Sequence[int] = (),
 ) -> tuple[list[EntryRow], int | None]:
-    """One page of a question about entries, newest first, and the key that the next page begins behind."""
+    """One page of a question about entries, newest first, and the key that the next page begins behind.
+
+    Of some `types`: those of each are walked on their own, since a recharge may lie behind a million debits.
+    """
     query = visitor.entries_seen(query).order_by(entries.c.id.desc()).limit(limit + 1)
     if before:
         query = query.where(entries.c.id < before)
+    if types:
+        newest = [
+            select(query.with_only_columns(entries.c.id).where(*of_type(type_)).subquery().c.id) for type_ in types
+        ]
+        found = union_all(*newest).subquery()
+        query = select(entries).where(entries.c.id.in_(select(found.c.id))).order_by(entries.c.id.desc())
+        query = query.limit(limit + 1)
     rows = session.execute(query).all()
     shown = [entry_row(row, visitor, references) for row in rows[:limit]]
     return shown, shown[-1].id if len(rows) > limit else None
+
+
+def of_type(type_: int) -> list[ColumnElement[bool]]:
+    """Conditions for entries of a type, in the words of their index if they are in it."""
+    return [entries.c.type == type_, *([NO_DEBIT] if type_ != MessageType.DEBIT else [])]
+
+
+def of_code(code: int) -> list[ColumnElement[bool]]:
+    """Conditions for entries with an answer, likewise."""
+    return [entries.c.code == code, *([NOT_APPROVED] if code != ResponseCode.APPROVED else [])]
 
 
 def entries_by(
@@ -104,9 +126,12 @@ def entries_by(
 ) -> Select[Any]:
     """A question about entries; `card` is a whole number as it was typed."""
     query = select(entries)
-    for column, number in ((entries.c.type, type_), (entries.c.code, code), (entries.c.store_id, store)):
-        if number is not None:
-            query = query.where(column == number)
+    if type_ is not None:
+        query = query.where(*of_type(type_))
+    if code is not None:
+        query = query.where(*of_code(code))
+    if store is not None:
+        query = query.where(entries.c.store_id == store)
     if card:
         digits = digits_of(card)
         is_card = DIGITS_MIN <= len(digits) <= DIGITS_MAX

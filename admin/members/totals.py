@@ -2,8 +2,9 @@
 
 `catch_up` adds the entries that came since to `account_days`, and moves its
 position in the same transaction: killed anywhere, or run twice at the same
-time, each entry is counted once.  It is asked before figures are shown; the
-follower does not wait for it.
+time, each entry is counted once.  A thread of the watcher does it all the time
+(`keep`), and the follower does not wait for it; who shows figures asks once
+more for what is new, if that is little.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from threading import Event
 from typing import Any
 
 from sqlalchemy import Integer, Subquery, and_, case, cast, func, select, update
@@ -21,13 +23,19 @@ from admin.database import BigInt, Database
 from admin.i18n import FIRST_DATE
 from admin.models.holdings import TotalsPosition, account_days
 from admin.models.journal import entries
+from admin.processes import work_until
 from switch.protocol.codes import ResponseCode
 from switch.protocol.messages import MessageType
 
 from .holdings import owners
 
-PORTION_ENTRIES = 50_000
-"""Rows of `entries` of one transaction: a fifth of a second of writing at most, so that the follower is not kept."""
+PORTION_ENTRIES = 5_000
+"""Rows of `entries` of one transaction: some hundredths of a second of writing, so that nobody is kept."""
+SOON_COUNTED = 5_000
+"""Rows that the visitor of a page waits for; behind a busier day figures of members are a moment older."""
+KEEP_PAUSE_S = 1.0
+KEPT_AT_ONCE = 50_000
+"""Of more than this at a time, more has come meanwhile."""
 APPROVED = (ResponseCode.APPROVED, ResponseCode.PARTIAL)
 PURCHASES = (MessageType.DEBIT, MessageType.CAPTURE)
 
@@ -49,10 +57,29 @@ class Totals:
         return self.spent_minor // self.visit_count if self.visit_count > 0 else 0
 
 
-def catch_up(database: Database) -> int:
-    """Count what has come since the last time; number of rows of `entries`."""
+def keep(database: Database, is_stopping: Event) -> None:
+    """Count what comes, until `is_stopping`."""
+
+    def work() -> bool:
+        return catch_up(database, is_stopping=is_stopping) > KEPT_AT_ONCE
+
+    work_until(is_stopping, work, "figures of members stand still", idle_pause_s=KEEP_PAUSE_S)
+
+
+def catch_up(database: Database, *, entries_max: int | None = None, is_stopping: Event | None = None) -> int:
+    """Count what has come since the last time; number of rows of `entries`.
+
+    `entries_max`: nothing, if more has come than this.
+    """
     counted = 0
-    while True:
+    with database.read() as session:  # nobody has to wait for a turn to write in order to find nothing
+        start = session.get_one(TotalsPosition, 1).entry_id
+        some = select(entries.c.id).where(entries.c.id > start).order_by(entries.c.id)
+        if session.scalar(some.limit(1)) is None:
+            return counted
+        if entries_max is not None and session.scalar(some.offset(entries_max).limit(1)) is not None:
+            return counted
+    while is_stopping is None or not is_stopping.is_set():
         with database.write() as session:
             start = session.get_one(TotalsPosition, 1).entry_id
             newest = session.scalar(select(func.max(entries.c.id))) or 0
@@ -75,6 +102,7 @@ def catch_up(database: Database) -> int:
             if moved.rowcount != 1:  # somebody else counts at this moment; PostgreSQL waits for him, then says so
                 return counted
             counted += _add(session, start, end, is_sqlite=database.is_sqlite)
+    return counted
 
 
 def _add(session: Session, start: int, end: int, *, is_sqlite: bool) -> int:

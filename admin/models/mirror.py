@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Column, Index, Integer, LargeBinary, String, Table, text
+from sqlalchemy import Column, Index, Integer, LargeBinary, String, Table, literal_column, text
 
 from admin.database import BigInt, UnsignedBig
 from switch.protocol.card_terms import CardFlag
@@ -192,3 +192,6 @@ BLACKLISTED = text(f"(flags & {int(CardFlag.BLACKLISTED)}) != 0")
 Index("ix_cards_blacklisted", cards.c.card_number, sqlite_where=BLACKLISTED, postgresql_where=BLACKLISTED)
 Index("ix_day_closes_date", day_closes.c.closed_date)
 Index("ix_accounts_member", accounts.c.member)
+OWING = accounts.c.balance_minor < literal_column("0")
+"""Accounts below zero, which are few; written out for the index, like those on the blacklist."""
+Index("ix_accounts_owing", accounts.c.account_number, sqlite_where=OWING, postgresql_where=OWING)

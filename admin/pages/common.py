@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from admin.access import Visitor
 from admin.alarms import open_alarm_count
-from admin.errors import RefusedError
+from admin.errors import RefusedError, WaitedTooLongError
 from admin.i18n import LOCALES, locale_now, translate
 from admin.rights import Action
 from admin.service import Service
@@ -236,6 +236,6 @@ def with_query(path: str, values: Mapping[str, Any]) -> str:
     return f"{path}?{urlencode(kept)}" if kept else path
 
 
-def refusal_text(error: RefusedError) -> str:
+def refusal_text(error: RefusedError | WaitedTooLongError) -> str:
     """Why something was refused, in the visitor's language."""
     return translate(error.message).format(**error.values)

@@ -28,7 +28,7 @@ from admin.members.records import member_seen
 from admin.members.today import today_of
 from admin.members.totals import business_date
 from admin.models.members import MemberState
-from admin.reports.consumption import CONSUMPTION, ConsumptionParameters
+from admin.reports.consumption import CONSUMPTION, LOOKED_THROUGH_MAX, ConsumptionParameters
 from admin.reports.report import Report
 from admin.reports.running import outcome, scope_of
 from admin.rights import Action
@@ -46,8 +46,19 @@ CHANGES = needs("members", Action.CHANGE)
 
 @get(LIST, guards=[needs("members")])
 def list_consumption(request: Request[Visitor, Any, Any]) -> Response[Any]:
-    """Purchases of members by class of member, type of product, amount and day."""
-    return report_page(request, _report_for(request.user), "member_consumption.html", LIST)
+    """Purchases of members by class of member, type of product, amount and day; of this month, until one asks."""
+    service = request.app.state.service
+    with service.database.read() as session:
+        first = today_of(session, service).replace(day=1)
+    month = {"from_date": [first.isoformat()]}
+    return report_page(
+        request,
+        _report_for(request.user),
+        "member_consumption.html",
+        LIST,
+        unasked=month,
+        looked_through=LOOKED_THROUGH_MAX,
+    )
 
 
 @get(f"{LIST}/excel", guards=[needs("members", Action.EXPORT)])

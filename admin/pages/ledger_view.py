@@ -74,7 +74,8 @@ def ledger_page(
     span = span_of(filters["type"], filters["since"], filters["until"])
     query = ledger_query(types, span, with_points=with_points)
     with state.service.database.read() as session:
-        rows, next_before = entries_page(session, query, visitor, state.references, number_of(filters["before"]))
+        before = number_of(filters["before"])
+        rows, next_before = entries_page(session, query, visitor, state.references, before, types=types)
         said: dict[int, str] = notes(session, rows)
         sums = totals(session, visitor, types, span)
     kept = {name: value for name, value in filters.items() if name != "before"}

@@ -27,7 +27,7 @@ from admin.members.groups import (
     save_group,
 )
 from admin.members.today import today_of
-from admin.members.totals import catch_up
+from admin.members.totals import SOON_COUNTED, catch_up
 from admin.rights import Action
 
 from .common import go, page, refusal_text
@@ -166,7 +166,7 @@ def _form(
     is_part: bool = False,
 ) -> Template:
     service, visitor = request.app.state.service, request.user
-    catch_up(service.database)
+    catch_up(service.database, entries_max=SOON_COUNTED)
     with service.database.read() as session:
         today = today_of(session, service)
         group = group_seen(session, visitor, group_id) if group_id is not None else None

@@ -41,7 +41,7 @@ from admin.members.records import (
 from admin.members.relations import secondaries_of
 from admin.members.seals import Vault
 from admin.members.today import today_of
-from admin.members.totals import catch_up, date_before, totals_of
+from admin.members.totals import SOON_COUNTED, catch_up, date_before, totals_of
 from admin.models.members import (
     ChurnRecord,
     Member,
@@ -78,7 +78,7 @@ def show_whole(request: Request[Visitor, Any, Any], member_id: FromPath[int], be
 
 def _whole_page(request: Request[Visitor, Any, Any], member_id: int, before: str, *, is_whole: bool) -> Template:
     service, visitor = request.app.state.service, request.user
-    catch_up(service.database)
+    catch_up(service.database, entries_max=SOON_COUNTED)
     is_moment = before.isascii() and before.isdecimal() and len(before) <= MOMENT_DIGITS_MAX
     until = from_ms(int(before)) if is_moment else None
     with service.database.read() as session:

@@ -27,6 +27,8 @@ from admin.rights import Action
 from .common import go, page
 from .handlers import get
 
+SUMS = "sums"
+"""In an address: sums are wanted, however long they take."""
 MAY_BE_EMPTY = (ColumnKind.NUMBER, ColumnKind.TEXT)
 
 
@@ -49,13 +51,25 @@ def show_report(request: Request[Visitor, Any, Any], name: FromPath[str]) -> Res
 
 
 def report_page(
-    request: Request[Visitor, Any, Any], report: Report, template: str, address: str, **more: Any
+    request: Request[Visitor, Any, Any],
+    report: Report,
+    template: str,
+    address: str,
+    *,
+    unasked: dict[str, list[str]] | None = None,
+    **more: Any,
 ) -> Response[Any]:
-    """A page about a report with the parameters of the address."""
+    """A page about a report with the parameters of the address; `unasked`: those of an address without any.
+
+    A report that would take long shows its first rows, until somebody asks for the sums.
+    """
     state, visitor = request.app.state, request.user
+    sent = _sent(request)
+    is_with_sums = bool(sent.pop(SUMS, None))
+    sent = sent or unasked or {}
     with state.service.database.read() as session:
         context = FormContext(session, visitor, state.references)
-        bound: Bound[Parameters] = bind(report.parameters, _sent(request), context)
+        bound: Bound[Parameters] = bind(report.parameters, sent, context)
         fields = fields_of(report.parameters, context, bound if bound.errors else None, bound.value)
         query = query_of(bound.value, context)
         described = shown_of(bound.value, context) if bound.value is not None else []
@@ -64,13 +78,16 @@ def report_page(
         # An address does not tell a card's number: what was typed goes on as a reference.
         return go(request, f"{address}?{query}")
     outcome = (
-        run_report(request, report, bound.value, ROWS_SHOWN_MAX) if bound.value is not None else Outcome([], [], 0)
+        run_report(request, report, bound.value, ROWS_SHOWN_MAX, may_preview=not is_with_sums)
+        if bound.value is not None
+        else Outcome([], [], 0)
     )
     return page(
         request,
         template,
         fields=[replace(field, values=[]) if field.values == ["0"] else field for field in fields],
         query=query,
+        sums_address=f"{address}?{query}&{SUMS}=1" if query else f"{address}?{SUMS}=1",
         described=described,
         is_good=bound.is_good,
         **more,
@@ -120,10 +137,19 @@ def _sent(request: Request[Visitor, Any, Any]) -> dict[str, list[str]]:
     return {key: request.query_params.getall(key) for key in request.query_params}
 
 
-def run_report(request: Request[Visitor, Any, Any], report: Report, parameters: Parameters, rows_max: int) -> Outcome:
+def run_report(
+    request: Request[Visitor, Any, Any],
+    report: Report,
+    parameters: Parameters,
+    rows_max: int,
+    *,
+    may_preview: bool = False,
+) -> Outcome:
     """Rows and sums; a look at whole card numbers is noted."""
     state = request.app.state
-    return asking.run_report(state.service, state.reports, request.user, report, parameters, rows_max)
+    return asking.run_report(
+        state.service, state.reports, request.user, report, parameters, rows_max, may_preview=may_preview
+    )
 
 
 def checked_query(request: Request[Visitor, Any, Any], report: Report, query: str) -> str:

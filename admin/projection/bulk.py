@@ -21,7 +21,7 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> No
     """Append rows of a table, in the order of its columns; a row that is there already is an error."""
     if not rows:
         return
-    driver = _driver(connection)
+    driver = driver_of(connection)
     names = [column.name for column in table.columns]
     if connection.dialect.name == "postgresql":
         with (
@@ -44,7 +44,7 @@ def insert_values(connection: Connection, table: Table, values: list[Any]) -> No
     # Several rows to a statement: stepping through one costs more than binding its values.
     step = width * ROWS_PER_STATEMENT
     whole = len(values) - len(values) % step
-    driver = _driver(connection)
+    driver = driver_of(connection)
     if whole:
         several = _insert_sql(table, ROWS_PER_STATEMENT)
         driver.executemany(several, (values[at : at + step] for at in range(0, whole, step)))
@@ -60,7 +60,7 @@ def upsert_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> No
 def _put_rows(connection: Connection, table: Table, rows: Sequence[Row], on_conflict: str) -> None:
     if not rows:
         return
-    driver = _driver(connection)
+    driver = driver_of(connection)
     if connection.dialect.name == "postgresql":
         sql = _insert_arrays_sql(table) + on_conflict
         with driver.cursor() as cursor:
@@ -82,10 +82,11 @@ def delete_rows(connection: Connection, table: Table, keys: Sequence[Row]) -> No
         return
     place = "%s" if connection.dialect.name == "postgresql" else "?"
     where = " AND ".join(f"{name} = {place}" for name in _quoted(column.name for column in table.primary_key.columns))
-    _driver(connection).cursor().executemany(f"DELETE FROM {table.name} WHERE {where}", keys)
+    driver_of(connection).cursor().executemany(f"DELETE FROM {table.name} WHERE {where}", keys)
 
 
-def _driver(connection: Connection) -> Any:
+def driver_of(connection: Connection) -> Any:
+    """The connection of the database's own driver."""
     return connection.connection.driver_connection
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -12,13 +12,15 @@ from sqlalchemy import Connection, delete, select, update
 
 from admin.database import Database, to_signed
 from admin.errors import JournalError
-from admin.models.journal import FollowerState, JournalPosition, daily_totals, entries
+from admin.models.holdings import TotalsPosition, account_days
+from admin.models.journal import FollowerState, JournalPosition, daily_totals, entries, held_sums
 from admin.models.mirror import MIRRORS, Mirror, accounts, cards, pending_points, purses, terminals
 from admin.models.sales import baskets, bill_lines, close_totals, fees
 from switch.protocol.record_kinds import RecordKind
 
 from .bulk import add_rows, delete_rows, insert_rows, insert_values, upsert_rows
 from .closes import put_closes
+from .held import first_key, kept
 from .rows import Batch, Known
 from .sales import take_back
 
@@ -79,13 +81,8 @@ class Projector:
         put_closes(connection, batch.closes)
         add_rows(connection, daily_totals, batch.daily_totals())
         for kind, images in batch.images.items():
-            mirror = MIRRORS[kind]
-            # In the order of keys: neighbours are then on the same page.
-            rows = [mirror.row_of(image) for _, image in sorted(images.items()) if image]
-            upsert_rows(connection, mirror.table, rows)
-            # Only records with a wide key end.
-            ended = [_words(key, mirror) for key, image in images.items() if image is None]
-            delete_rows(connection, mirror.table, ended)
+            if images:
+                put_images(connection, kind, images)
         self.position, self.block_hash, self._is_new = position, block_hash, False
         self.sequence = batch.sequence or self.sequence
 
@@ -118,15 +115,39 @@ class Projector:
             return _account_in(connection, card)
 
 
+def put_images(connection: Connection, kind: int, images: Mapping[Any, bytes | None]) -> None:
+    """Put records of a kind into their table, by key as a batch has it; None: it has ended, as only wide keys do."""
+    mirror = MIRRORS[kind]
+    with kept(connection, kind, (first_key(key, kind) for key in images)):
+        # In the order of keys: neighbours are then on the same page.
+        rows = [mirror.row_of(image) for _, image in sorted(images.items()) if image]
+        upsert_rows(connection, mirror.table, rows)
+        ended = [_words(key, mirror) for key, image in images.items() if image is None]
+        delete_rows(connection, mirror.table, ended)
+
+
 def forget(database: Database, partition: int) -> None:
     """Empty all tables that the follower fills, so that it begins at the beginning."""
     with database.writer.begin() as connection:
         mirrors = (mirror.table for mirror in MIRRORS.values())
-        for table in (entries, daily_totals, baskets, bill_lines, fees, close_totals, *mirrors):
+        for table in (
+            entries,
+            daily_totals,
+            held_sums,
+            account_days,
+            baskets,
+            bill_lines,
+            fees,
+            close_totals,
+            *mirrors,
+        ):
             connection.execute(delete(table))
         for model in (JournalPosition, FollowerState):
             state: Any = model.__table__
             connection.execute(delete(state).where(state.c.partition == partition))
+        # What was counted of entries that are gone would be counted again, or, if the journal is another one, stay.
+        counted: Any = TotalsPosition.__table__
+        connection.execute(update(counted).values(entry_id=0))
 
 
 def _account_in(connection: Connection, card: int) -> int:

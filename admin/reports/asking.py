@@ -40,10 +40,17 @@ def query_of(parameters: Parameters | None, context: FormContext) -> str:
 
 
 def run_report(
-    service: Service, runner: Runner, visitor: Visitor, report: Report, parameters: Parameters, rows_max: int
+    service: Service,
+    runner: Runner,
+    visitor: Visitor,
+    report: Report,
+    parameters: Parameters,
+    rows_max: int,
+    *,
+    may_preview: bool = False,
 ) -> Outcome:
     """Rows and sums; a look at whole card numbers is noted."""
-    outcome = runner.run(visitor, report, parameters, rows_max)
+    outcome = runner.run(visitor, report, parameters, rows_max, may_preview=may_preview)
     note_look(service, visitor, report, outcome)
     return outcome
 

@@ -8,8 +8,9 @@ from sqlalchemy import BigInteger, ColumnElement, Select, case, cast, func, lite
 
 from admin.abnormal.patterns import PATTERNS
 from admin.access import subtree
-from admin.models.journal import entries
-from admin.models.mirror import accounts, alarms, cards, stores
+from admin.lists.entries import of_type
+from admin.models.journal import NOT_APPROVED, entries
+from admin.models.mirror import OWING, accounts, alarms, cards, stores
 from admin.models.security import AbnormalHit, AbnormalRule, AbnormalState
 from admin.words import ALARM_KINDS, code_name
 from switch.protocol.codes import ResponseCode
@@ -87,6 +88,7 @@ def _stopped(scope: Scope, parameters: Parameters) -> Select[Any]:
         entries.c.part == 0,
         entries.c.type.in_(SPENDING),
         entries.c.code.in_(FRAUD_CODES),
+        NOT_APPROVED,
         *scope.part(entries, parameters),
         *scope.period(entries.c.business_date, parameters),
     )
@@ -139,20 +141,23 @@ def _found(scope: Scope, parameters: Parameters) -> Select[Any]:
     return query.where(*conditions).group_by(pattern)
 
 
+_is_its_card = cards.c.account_number == accounts.c.account_number
+
+
 def _below_zero(scope: Scope, parameters: Parameters) -> Select[Any]:
     """Accounts that owe something now, whatever the period: a till sold offline, or a reversal came late."""
-    own = scope.visitor.cards_seen(select(cards.c.account_number))
+    own = scope.visitor.cards_seen(select(cards.c.account_number).where(_is_its_card).correlate(accounts))
     if parameters.organisation:
         own = own.where(cards.c.issuing_organisation_id.in_(subtree(scope.session, parameters.organisation)))
     query = _row(CREDIT, literal(BELOW_ZERO), func.count(), func.count(), total(-accounts.c.balance_minor))
-    return query.where(accounts.c.balance_minor < 0, accounts.c.account_number.in_(own))
+    return query.where(OWING, own.exists())
 
 
 def _written_off(scope: Scope, parameters: Parameters) -> Select[Any]:
     number_of_cards = func.count(entries.c.card_number.distinct())
     query = _row(CREDIT, literal(WRITTEN_OFF), func.count(), number_of_cards, total(-entries.c.value_minor))
     return query.where(
-        entries.c.type == MessageType.OPERATE_CARD,
+        *of_type(MessageType.OPERATE_CARD),
         entries.c.operation == CardOperation.VOID,
         entries.c.value_minor < 0,
         *scope.part(entries, parameters),

@@ -247,6 +247,8 @@ class Report:
     """By column: address of what a value names, with {value} in it."""
     function: str = ""
     """Whose right to look the report asks for, besides that of reports."""
+    preview: Callable[[Scope, Any, int], Query | None] | None = None
+    """A question for so many first rows alone, when a page could not wait for all; None: it can."""
 
     def is_open_to(self, visitor: Visitor) -> bool:
         """Whether a visitor who may look at reports may look at this one."""

@@ -45,11 +45,14 @@ class Outcome:
     totals: list[int | None]
     """By column; None where nothing is summed."""
     row_count: int
+    """Of all; of those here, when there are no sums."""
+    has_sums: bool = True
+    """Whether all was read; else these are the first rows, and nobody has counted the others."""
 
     @property
     def is_cut(self) -> bool:
         """Whether there are more rows."""
-        return self.row_count > len(self.rows)
+        return self.row_count > len(self.rows) or not self.has_sums
 
 
 Build = Callable[[Scope], tuple[Report, Parameters]]
@@ -63,8 +66,19 @@ class Runner:
         self._now_ms = now_ms
         self._places = BoundedSemaphore(AT_ONCE_MAX)
 
-    def run(self, visitor: Visitor, report: Report, parameters: Parameters, rows_max: int) -> Outcome:
-        """Answer a report; `RefusedError` when others run or it takes too long."""
+    def run(
+        self, visitor: Visitor, report: Report, parameters: Parameters, rows_max: int, *, may_preview: bool = False
+    ) -> Outcome:
+        """Answer a report; `RefusedError` when others run or it takes too long.
+
+        `may_preview`: the first rows are enough, where all would take long.
+        """
+        if may_preview and report.preview is not None:
+            # No place among reports is needed: it takes no longer than any page.
+            with self._database.read() as session, bounded(session, self._now_ms):
+                found = preview_of(scope_of(session, visitor), report, parameters, rows_max)
+            if found is not None:
+                return found
         return self.run_built(visitor, lambda _scope: (report, parameters), rows_max)[1]
 
     def run_built(self, visitor: Visitor, build: Build, rows_max: int) -> tuple[Report, Outcome]:
@@ -103,6 +117,16 @@ def outcome(scope: Scope, report: Report, parameters: Parameters, rows_max: int)
     row_count, *values = scope.session.execute(select(func.count(), *sums).select_from(found)).one()
     left = iter(values)
     return Outcome(rows[:rows_max], [int(next(left) or 0) if is_ else None for is_ in summed], int(row_count))
+
+
+def preview_of(scope: Scope, report: Report, parameters: Parameters, rows_max: int) -> Outcome | None:
+    """The first rows without sums; None when a report that has a preview is short enough to be read whole."""
+    query = report.preview(scope, parameters, rows_max) if report.preview is not None else None
+    if query is None:
+        return None
+    names = [column.name for column in report.columns]
+    rows = [tuple(row._mapping[name] for name in names) for row in scope.session.execute(query)]
+    return Outcome(rows, [None] * len(names), len(rows), has_sums=False)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from urllib.parse import parse_qs
 import msgspec
 import structlog
 from sqlalchemy import Select, or_, select
-from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
 from sqlalchemy.orm import Session
 
 from admin.access import Visitor, visitor_of
@@ -29,6 +29,7 @@ from admin.members.today import today_of
 from admin.members.totals import catch_up
 from admin.models.people import User
 from admin.models.queries import NAME_LENGTH_MAX, ReportRun, ReportSchedule, SavedQuery
+from admin.processes import work_until
 from admin.queries.building import built
 from admin.queries.fields import QueryContext
 from admin.queries.keeping import check_right, definition_in
@@ -294,14 +295,7 @@ class Timer:
 
 def run_until(timer: Timer, is_stopping: Event) -> None:
     """Run what is due until somebody says stop; a thread beside other work, for it sleeps most of the time."""
-    while not is_stopping.is_set():
-        try:
-            is_busy = timer.work()
-        except SQLAlchemyError as error:
-            log.warning("reports by timer wait", reason=str(error).partition("\n")[0])
-            is_busy = False
-        if not is_busy:
-            is_stopping.wait(IDLE_PAUSE_S)
+    work_until(is_stopping, timer.work, "reports by timer wait", idle_pause_s=IDLE_PAUSE_S, again_pause_s=IDLE_PAUSE_S)
 
 
 def _report_asked(

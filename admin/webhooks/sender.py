@@ -5,21 +5,19 @@ A receiver that is slow holds up a thread here, and neither the follower nor a p
 
 from __future__ import annotations
 
-import signal
 import sys
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
-from types import FrameType
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from admin._clock import SYSTEM, Surroundings
 from admin.database import Database
-from admin.errors import AdminError
+from admin.errors import WaitedTooLongError
+from admin.processes import run_process
 from admin.references import References
 from admin.service import Service
-from admin.settings import settings_of_process
+from admin.settings import Settings
 
 from .delivering import Post, deliver_due, due_subscriptions, post
 from .feeding import feed, purge
@@ -50,7 +48,7 @@ class Sender:
                     self._look(pool)
                     if looks % PURGE_EVERY_LOOKS == 0:
                         purge(self._service)
-                except SQLAlchemyError as error:
+                except (SQLAlchemyError, WaitedTooLongError) as error:
                     log.warning("webhooks wait for the database", reason=str(error).partition("\n")[0])
                 looks += 1
                 self.is_stopping.wait(LOOK_S)
@@ -67,26 +65,12 @@ class Sender:
                 self._running[number] = pool.submit(deliver_due, self._service, number, self._send)
 
 
-def main(surroundings: Surroundings = SYSTEM) -> int:
-    """Run with the settings of the file that the environment names."""
-    settings = settings_of_process()
-    database = Database(settings.url)
-    try:
-        sender = Sender(Service(settings, database, surroundings))
-
-        def stop(_signal: int, _frame: FrameType | None) -> None:
-            sender.is_stopping.set()
-
-        signal.signal(signal.SIGTERM, stop)
-        signal.signal(signal.SIGINT, stop)
-        sender.run()
-    except AdminError as error:
-        print(f"admin webhooks: {error}", file=sys.stderr)
-        return 1
-    finally:
-        database.close()
-    return 0
+def run_sender(settings: Settings, database: Database, is_stopping: threading.Event) -> None:
+    """Feed and deliver."""
+    sender = Sender(Service(settings, database))
+    sender.is_stopping = is_stopping
+    sender.run()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_process("webhooks", run_sender))

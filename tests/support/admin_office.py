@@ -15,20 +15,26 @@ from typing import Any
 import httpx
 from litestar import Litestar
 from litestar.testing import TestClient
-from sqlalchemy import delete, insert, select
+from sqlalchemy import select
 
 from admin._clock import Surroundings
 from admin.access import Visitor, visitor_of
 from admin.database import Database
-from admin.models.mirror import MIRRORS
 from admin.models.people import WHOLE_GROUP, RoleAssignment, User
 from admin.people.passwords import TOTP_PURPOSE, hash_password, new_totp_secret, seal_totp, totp_code
 from admin.people.tokens import NOT_BY_TOKEN, make_token
+from admin.projection.projector import put_images
 from admin.service import Service
 from admin.settings import Settings
 from switch.protocol.layout import Packed
 from switch.protocol.messages import OrganisationNode
-from switch.protocol.records import CardRecord, CardTypeRecord, OrganisationRecord, StoreRecord
+from switch.protocol.records import (
+    FIRST_WIDE_KEY_KIND,
+    CardRecord,
+    CardTypeRecord,
+    OrganisationRecord,
+    StoreRecord,
+)
 from tests.support.admin_apps import give_back, take_app
 
 NOON_MS = 1_767_268_800_000
@@ -170,11 +176,9 @@ class Office:
         with self.database.writer.begin() as connection:
             for record in records:
                 image = record.encode()
-                mirror = MIRRORS[image[0]]
-                row = dict(zip(mirror.table.columns.keys(), mirror.row_of(image), strict=True))
-                keys = [column == row[column.name] for column in mirror.table.primary_key]
-                connection.execute(delete(mirror.table).where(*keys))
-                connection.execute(insert(mirror.table).values(row))
+                is_wide = image[0] >= FIRST_WIDE_KEY_KIND
+                key = image[8:32] if is_wide else int.from_bytes(image[8:16], "little", signed=True)
+                put_images(connection, image[0], {key: image})
 
     def put_two_regions(self) -> None:
         """A group with a region in the north and one in the south, a store each, a card that each issued."""

@@ -17,9 +17,10 @@ from admin._clock import SYSTEM
 from admin.errors import JournalError
 from admin.follower import follower_of
 from admin.journal_feed import JournalFeed
-from admin.models.journal import JournalPosition, daily_totals, entries
+from admin.models.journal import JournalPosition, daily_totals, entries, held_sums
 from admin.models.mirror import MARKS_KEPT, MIRRORS, SECRET_FIELDS, accounts, pending_points, purses
 from admin.models.sales import LINE_BITS, baskets, bill_lines, fees
+from admin.projection.held import count_held, read_held
 from admin.projection.projector import Projector, forget
 from admin.pulse import Pulse
 from admin.settings import SETTINGS_FILE_VARIABLE, Settings, write_settings
@@ -78,6 +79,19 @@ def sums(database):
     )
 
 
+def kept(database):
+    """What the follower says that all cards and accounts hold."""
+    with database.read() as session:
+        return read_held(session)
+
+
+def counted(database):
+    """The same, counted anew from the tables; what was kept stays as it was."""
+    with database.writer.connect() as connection:
+        count_held(connection)
+        return {name: int(value) for name, value in connection.execute(select(held_sums))}
+
+
 def by_key(rows, columns):
     return sorted(rows, key=lambda row: [row[n] for n in columns])
 
@@ -104,6 +118,8 @@ def test_sums_of_entries_daily_totals_and_balances_are_one(business, database, s
     value, daily, balances, points, daily_points, held_points = sums(database)
     assert value == daily == balances != 0
     assert points == daily_points == held_points != 0
+    assert kept(database) == counted(database)
+    assert min(kept(database).values()) > 0  # each of the sums was tried
     with database.read() as session:
         sequence = session.get(JournalPosition, 0).sequence
         assert session.scalar(select(func.count()).where(entries.c.part == 0)) == sequence
@@ -198,8 +214,7 @@ def test_one_transaction_in_pieces_makes_the_same_rows_and_ends_early_for_others
 ):
     follower_of(settings, database).catch_up()
     whole = everything(database)
-    monkeypatch.setattr(follower, "PIECE_BYTES", 1)  # each block
-    monkeypatch.setattr(follower.Follower, "_was_waited_for", property(lambda _: True, lambda *_: None), raising=False)
+    monkeypatch.setattr(follower.Follower, "_bytes_max", lambda _: 1)  # each block
     commits: list[Any] = []
     event.listen(database.writer, "commit", commits.append)
     counts = []
@@ -211,6 +226,22 @@ def test_one_transaction_in_pieces_makes_the_same_rows_and_ends_early_for_others
         assert everything(database) == whole
         counts.append(len(commits))
     assert counts[0] == 1 and counts[1] > 10
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_pieces_become_as_large_as_can_be_written_in_their_time_while_others_wait(business, database, settings):
+    one = follower_of(settings, database)
+    assert one._bytes_max() == follower.BATCH_BYTES  # nobody has waited
+    one._waited_for_ms = SYSTEM.now_ms()
+    blocks = [follower.Block(bytes(100_000), 0, b"")]
+    for taken_ms, bytes_ in ((follower.PIECE_MS_MAX * 4, 100_000), (follower.PIECE_MS_MAX, 100_000), (1, 200_000)):
+        one._learn(blocks, taken_ms)
+        assert one._bytes_max() == bytes_
+    for _ in range(20):
+        one._learn(blocks, 1_000_000)
+    assert one._bytes_max() == follower.PIECE_BYTES_MIN
+    one._waited_for_ms -= follower.SMALL_FOR_MS + 1
+    assert one._bytes_max() == follower.BATCH_BYTES
 
 
 def link_to(business, key):
@@ -298,15 +329,16 @@ def test_no_table_has_a_column_for_keys():
 DIES = """
 import os, sys
 import admin.projection.bulk as bulk
+import admin.projection.held as held
 from admin import follower
-left, driver = int(sys.argv[1]), bulk._driver
+left, driver = int(sys.argv[1]), bulk.driver_of
 def dying(connection):
     global left
     left -= 1
     if left == 0:
         os.kill(os.getpid(), 9)
     return driver(connection)
-bulk._driver = dying
+bulk.driver_of = held.driver_of = dying
 sys.exit(follower.main())
 """
 """A follower that is killed at its n-th bulk statement, in the middle of a transaction."""
@@ -318,7 +350,7 @@ def test_killed_at_any_statement_it_has_taken_each_entry_over_once(business, dat
     environment = {**os.environ, SETTINGS_FILE_VARIABLE: str(path)}
     chance = random.Random(5)
     killed = 0
-    for statement in chance.sample(range(1, 26), KILLS):
+    for statement in chance.sample(range(1, 34), KILLS):
         for _ in range(20):
             business.ask(MessageType.DEBIT, card_number=CARD, amount_minor=10)
         process = subprocess.Popen([sys.executable, "-c", DIES, str(statement)], env=environment)
@@ -330,12 +362,14 @@ def test_killed_at_any_statement_it_has_taken_each_entry_over_once(business, dat
         value, daily, balances, points, daily_points, held_points = sums(database)
         assert value == daily == balances
         assert points == daily_points == held_points
+        assert kept(database) == counted(database)
     assert killed >= KILLS // 3
     follower_of(settings, database).catch_up()
     followed = everything(database)
     forget(database, 0)
     follower_of(settings, database).catch_up()
     assert everything(database) == followed
+    assert kept(database) == counted(database)
     with database.read() as session:
         sequence = session.get(JournalPosition, 0).sequence
         assert session.scalar(select(func.count()).where(entries.c.part == 0)) == sequence

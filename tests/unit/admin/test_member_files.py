@@ -303,7 +303,8 @@ def dying(*arguments):
         os.kill(os.getpid(), 9)
     plain(*arguments)
 taking.Taker._move = dying
-sys.exit(importer.main())
+from admin.processes import run_process
+sys.exit(run_process("importer", importer.run))
 """
 """An importer that is killed in its n-th transaction, with members written and the place behind them not."""
 

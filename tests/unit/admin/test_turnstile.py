@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from admin.database import Database
+from admin.errors import WaitedTooLongError
 from admin.turnstile import GATE_SUFFIX, TURN_SUFFIX, Turnstile
 
 WAITERS = 3
@@ -85,9 +86,10 @@ def test_who_waits_comes_before_one_that_writes_again_at_once(two, path):
 
 def test_several_who_wait_all_come_within_as_many_turns_of_the_one_that_never_pauses(two, path):
     follower, pages = two
+    others = [Database(f"sqlite:///{path}") for _ in range(WAITERS)]  # as if each were a process of its own
     with follower.write() as session:
         session.execute(text("DELETE FROM notes"))
-        threads = [threading.Thread(target=note, args=(pages, "page")) for _ in range(WAITERS)]
+        threads = [threading.Thread(target=note, args=(other, "page")) for other in others]
         for number, thread in enumerate(threads, 1):
             thread.start()
             wait_for(lambda number=number: waiting_count(path) == number)
@@ -99,6 +101,8 @@ def test_several_who_wait_all_come_within_as_many_turns_of_the_one_that_never_pa
         writers = session.scalars(text("SELECT writer FROM notes ORDER BY rowid")).all()
     last = max(number for number, writer in enumerate(writers) if writer == "page")
     assert writers[: last + 1].count("follower") <= WAITERS
+    for other in others:
+        other.close()
 
 
 def test_a_turn_ends_with_the_transaction_also_when_it_is_rolled_back(two, path):
@@ -142,3 +146,65 @@ def test_the_turn_of_a_killed_process_is_free(path):
         wait_for(lambda: waiting_count(path) == 1)
         os.kill(process.pid, signal.SIGKILL)
         waiter.join()
+
+
+def holding(path):
+    """A process that has the turn until it is killed."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDS, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "entered\n"
+    return process
+
+
+def held(turnstile):
+    """Who has the turn; somebody must."""
+    holder = turnstile.holder()
+    assert holder is not None
+    return holder
+
+
+def test_nobody_waits_longer_than_he_may_and_he_hears_for_whom(path):
+    turnstile = Turnstile(path, wait_max_s=0.2)
+    with holding(path) as process:
+        threads = threading.active_count()
+        for _ in range(3):
+            with pytest.raises(WaitedTooLongError, match=rf"process {process.pid} \(.+\) has the turn"):
+                turnstile.enter()
+        assert threading.active_count() <= threads + 1  # those who gave up have left one place in the row, not three
+        assert held(turnstile).is_stopped is False
+        os.kill(process.pid, signal.SIGSTOP)
+        wait_for(lambda: held(turnstile).is_stopped)
+        with pytest.raises(WaitedTooLongError, match=f"was stopped.*kill -CONT {process.pid}"):
+            turnstile.enter()
+        assert turnstile.enter_at_once() is None
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        turn = turnstile.enter()  # the place that was left is taken over
+        assert held(turnstile).pid == os.getpid()
+        turn.end()
+        assert turnstile.holder() is None
+        quick = turnstile.enter_at_once()
+        assert quick is not None
+        quick.end()
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_page_and_a_program_hear_who_keeps_them_from_writing(office, database, monkeypatch):
+    office.put_two_regions()
+    office.add_user("hana", "hq-supervisor")
+    token = office.token("hana")
+    with office.browser("hana") as browser, office.program(token) as program:
+        group = {"name": "Wise", "kind": "list"}
+        body = {"name": "Wise", "note": "", "condition": None}
+        with holding(Path(str(database.url.database))) as process:
+            monkeypatch.setattr(database._turnstile, "_wait_max_s", 0.1)
+            answer = browser.post("/member-groups/new", group)
+            assert answer.status_code == 503 and str(process.pid) in answer.text and "Others are writing" in answer.text
+            told = program.post("/api/v1/member-groups", json=body)
+            assert told.status_code == 503 and str(process.pid) in told.json()["detail"]
+            assert browser.get("/cards").status_code == 200  # who only reads is not kept
+            process.kill()
+            process.wait()
+        assert browser.post("/member-groups/new", group).status_code == 303

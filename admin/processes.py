@@ -1,0 +1,66 @@
+"""What the processes beside the web server have in common: settings, a database, work until SIGTERM."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from .database import Database
+from .errors import AdminError, WaitedTooLongError
+from .settings import Settings, settings_of_process
+
+AGAIN_PAUSE_S = 2.0
+"""After a failure, before the next try."""
+
+log = structlog.get_logger(__name__)
+
+
+def run_process(
+    name: str, run: Callable[[Settings, Database, threading.Event], None], *, is_follower: bool = False
+) -> int:
+    """Run with the settings of the file that the environment names, until SIGTERM sets the event; the exit code."""
+    settings = settings_of_process()
+    database = Database(settings.url, is_follower=is_follower)
+    is_stopping = threading.Event()
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        is_stopping.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    try:
+        run(settings, database, is_stopping)
+    except AdminError as error:
+        print(f"admin {name}: {error}", file=sys.stderr)
+        return 1
+    finally:
+        is_stopping.set()  # also for threads beside it
+        database.close()
+    return 0
+
+
+def work_until(
+    is_stopping: threading.Event,
+    work: Callable[[], bool],
+    waiting: str,
+    *,
+    idle_pause_s: float,
+    again_pause_s: float = AGAIN_PAUSE_S,
+) -> None:
+    """Do a piece of work after the other; while `work` says that there is none, look again after a pause.
+
+    What goes wrong with the database is logged (`waiting`: what stands still) and tried again.
+    """
+    while not is_stopping.is_set():
+        try:
+            if not work():
+                is_stopping.wait(idle_pause_s)
+        except (SQLAlchemyError, WaitedTooLongError) as error:
+            log.warning(waiting, reason=str(error).partition("\n")[0])
+            is_stopping.wait(again_pause_s)
