@@ -10,6 +10,8 @@ RUN     := $(if $(filter 1,$(SWITCH_SANITIZE)),ASAN_OPTIONS=detect_leaks=0 LD_PR
 # Test files at a time. Most tests wait for disks and time-outs, so that two cores serve four of them.
 WORKERS ?= 4
 export SWITCH_DEBUG SWITCH_SANITIZE
+# Where it is set, as in many containers, each of the processes that tests start would compile again what it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo test bench pages crash year year-reports fuzz fuzz-api pictures lint lock clean FORCE
 help:  ## show this list

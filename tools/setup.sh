@@ -121,6 +121,8 @@ extensions() {
     say "building ($flavour)"
     SWITCH_NO_EXTENSIONS=1 quietly .venv/bin/uv pip install --python .venv/bin/python --offline --no-deps --no-build-isolation --editable .
     quietly .venv/bin/python setup.py build_ext --inplace --parallel 2
+    # Whoever runs it may not write here, and then would compile it at each start.
+    quietly .venv/bin/python -m compileall -q -j 2 cardswitch switch hsm terminals admin loadtests
     grep -B1 -A4 -i 'warning' "$log" >&2 || true
     touch -r build/started "$stamp"
 }

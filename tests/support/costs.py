@@ -53,11 +53,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--costs", type=Path, help="write to this folder what each test costs (see tests.support.costs)")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Where files are shared out among processes, each process begins to read them at another place.
+
+    What asserts is compiled by pytest, for all to read.  Side by side, all would compile the same file at a time.
+    """
+    config = session.config
+    worker: dict[str, object] = getattr(config, "workerinput", {})
+    if worker and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+        files = sorted(str(path) for path in (config.rootpath / "tests").rglob("test_*.py"))
+        first = len(files) * int(str(worker["workerid"]).removeprefix("gw")) // int(str(worker["workercount"]))
+        config.args = files[first:] + files[:first]
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where files are shared out among processes."""
+    """Where files are shared out among processes: in the same order in all."""
     if hasattr(config, "workerinput"):
         rank = {config.rootpath / "tests" / name: n for n, name in enumerate(LONGEST)}
-        items.sort(key=lambda item: rank.get(item.path, len(rank)))
+        items.sort(key=lambda item: (rank.get(item.path, len(rank)), item.path))
 
 
 @pytest.hookimpl(wrapper=True)
