@@ -7,26 +7,27 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, Response
 from litestar.exceptions import NotFoundException
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from admin.access import Visitor, needs
 from admin.i18n import translate
-from admin.members.definitions import custom_fields
+from admin.members.examined import Examined
 from admin.members.files import FILE_TYPES, FileMade, exported, faults_file
 from admin.members.importing import (
-    DUPLICATES,
     FAULTS_SHOWN_MAX,
-    Examined,
+    FILE_KINDS,
+    MEMBERS,
     examine,
     import_of,
-    labels_of_fields,
+    labels_in,
     set_choices,
     upload,
 )
 from admin.members.sheets import FILE_BYTES_MAX
 from admin.members.taking import begin, drop, stop
+from admin.members.withdrawing import begin_withdrawal, withdrawal_of
 from admin.models.members import ImportStage, MemberImport, MemberImportFault
 from admin.rights import Action
 
@@ -38,6 +39,7 @@ NO_ZERO = r"^[^\x00]*$"
 IMPORTS = [needs("data-exchange", Action.ADD)]
 EXPORTS = [needs("members", Action.EXPORT)]
 COLUMNS_MAX = 200
+FileKindName = FromQuery[Annotated[str, msgspec.Meta(max_length=12)]]
 
 
 class ImportFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -45,6 +47,8 @@ class ImportFile(msgspec.Struct, forbid_unknown_fields=True):
 
     content: Annotated[bytes, msgspec.Meta(max_length=FILE_BYTES_MAX, description="Base64.")]
     name: Annotated[str, msgspec.Meta(max_length=200, pattern=NO_ZERO)] = "file"
+    kind: Annotated[str, msgspec.Meta(max_length=12, pattern="^[a-z]+$")] = MEMBERS
+    """What the rows are: members, consumption, churn or contacts."""
 
 
 class ImportItem(msgspec.Struct):
@@ -53,7 +57,9 @@ class ImportItem(msgspec.Struct):
     id: int
     file_name: str
     stage: str
-    """open, running, stopped, done or dropped"""
+    """open, running, stopped, done, dropped, undoing or undone"""
+    kind: str
+    """members, consumption, churn or contacts"""
     problem: str
     """Why it was stopped; empty: nothing is wrong."""
     duplicates: str
@@ -67,8 +73,17 @@ class ImportItem(msgspec.Struct):
     skipped_count: int
     fault_count: int
     """Of these, how many could not be taken over after all."""
+    withdrawn_count: int
+    """Members whom it added and who were withdrawn since."""
     created_ms: int
     done_ms: int | None
+
+
+class WithdrawalItem(msgspec.Struct):
+    """What taking an import back would do."""
+
+    unused_count: int
+    used_count: int
 
 
 class CellFault(msgspec.Struct):
@@ -116,6 +131,8 @@ class ImportChoices(msgspec.Struct, forbid_unknown_fields=True):
     ]
     duplicates: Annotated[str, msgspec.Meta(max_length=10, description="refuse, skip, update, add")] = "refuse"
     organisation_id: Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)] = 0
+    is_good_only: bool = False
+    """Leave rows with faults out; without it, a file with a fault is not taken over at all."""
 
 
 class ImportFields(msgspec.Struct):
@@ -146,20 +163,22 @@ def list_imports(request: Request[Visitor, Any, Any], before: Number = None, lim
 
 
 @api_get("/api/v1/member-import/template", guards=IMPORTS, tag=TAG)
-def get_fields(request: Request[Visitor, Any, Any]) -> ImportFields:
+def get_fields(request: Request[Visitor, Any, Any], kind: FileKindName = MEMBERS) -> ImportFields:
     """What a file may hold, instead of the page's empty workbook."""
+    if kind not in FILE_KINDS:
+        raise NotFoundException(detail="There is no such kind of file.")
     with request.app.state.service.database.read() as session:
-        labels = labels_of_fields(custom_fields(session))
+        labels = labels_in(session, kind)
     return ImportFields(
         [Option(name, translate(label)) for name, label in labels.items()],
-        [Option(name, translate(label)) for name, label in DUPLICATES.items()],
+        [Option(name, translate(label)) for name, label in FILE_KINDS[kind].duplicates.items()],
     )
 
 
 @api_post("/api/v1/member-import", guards=IMPORTS, tag=TAG, request_max_body_size=FILE_BYTES_MAX * 4 // 3 + (1 << 20))
 def send_file(request: Request[Visitor, Any, Any], data: JSONBody[ImportFile]) -> Done:
     """Send a file; nothing is taken over yet. Columns are found by their headings."""
-    return Done(str(upload(request.app.state.service, request.user, data.content, data.name)))
+    return Done(str(upload(request.app.state.service, request.user, data.content, data.name, data.kind)))
 
 
 @api_get("/api/v1/member-import/{import_id:int}", guards=IMPORTS, tag=TAG)
@@ -215,7 +234,15 @@ def list_rows(
 def choose(request: Request[Visitor, Any, Any], import_id: FromPath[int], data: JSONBody[ImportChoices]) -> Done:
     """Say what columns hold and what is done with people who are there already."""
     _existing(request, import_id)
-    set_choices(request.app.state.service, request.user, import_id, data.mapping, data.duplicates, data.organisation_id)
+    set_choices(
+        request.app.state.service,
+        request.user,
+        import_id,
+        data.mapping,
+        data.duplicates,
+        data.organisation_id,
+        is_good_only=data.is_good_only,
+    )
     return Done(str(import_id))
 
 
@@ -232,6 +259,24 @@ def take_no_more(request: Request[Visitor, Any, Any], import_id: FromPath[int]) 
     """Take over no further rows; those that were taken over stay."""
     _existing(request, import_id)
     stop(request.app.state.service, request.user, import_id)
+    return Done(str(import_id))
+
+
+@api_get("/api/v1/member-import/{import_id:int}/withdrawal", guards=IMPORTS, tag=TAG)
+def get_withdrawal(request: Request[Visitor, Any, Any], import_id: FromPath[int]) -> WithdrawalItem:
+    """How many of the members whom it added would be withdrawn, and how many stay since they were used."""
+    with request.app.state.service.database.read() as session:
+        row = import_of(session, request.user, import_id)
+        if row is None:
+            raise NotFoundException(detail="There is no such import.")
+        return filled(WithdrawalItem, withdrawal_of(session, row))
+
+
+@api_post("/api/v1/member-import/{import_id:int}/withdraw", guards=IMPORTS, tag=TAG, status=200)
+def withdraw(request: Request[Visitor, Any, Any], import_id: FromPath[int]) -> Done:
+    """Let the members whom it added and nobody has used since be withdrawn; a process of its own does it."""
+    _existing(request, import_id)
+    begin_withdrawal(request.app.state.service, request.user, import_id)
     return Done(str(import_id))
 
 
@@ -316,6 +361,8 @@ HANDLERS = [
     choose,
     take,
     take_no_more,
+    get_withdrawal,
+    withdraw,
     throw_away,
     get_faults,
     export_excel,

@@ -155,15 +155,20 @@ def put_churn(service: Service, visitor: Visitor, member_id: int, churn_id: int 
         before = {"stage": row.stage} if churn_id else None
         for name, value in values.items():
             setattr(row, name, value)
-        if row.stage in ("confirmed", "lost") and member.state == MemberState.ACTIVE:
-            member.state = MemberState.CHURNED
-        elif row.stage == "recovered" and member.state == MemberState.CHURNED:
-            member.state = MemberState.ACTIVE
+        follow_churn(member, row.stage)
         session.flush()
         service.audit.append(
             session, visitor, MODULE, "put churn", f"member {member_id}", before=before, after={"stage": row.stage}
         )
         return row.id
+
+
+def follow_churn(member: Member, stage: str) -> None:
+    """A confirmed churn makes an active member lost, a return makes a lost one active."""
+    if stage in ("confirmed", "lost") and member.state == MemberState.ACTIVE:
+        member.state = MemberState.CHURNED
+    elif stage == "recovered" and member.state == MemberState.CHURNED:
+        member.state = MemberState.ACTIVE
 
 
 def delete_churn(service: Service, visitor: Visitor, churn_id: int) -> int:

@@ -13,8 +13,8 @@ from admin.i18n import translate
 from admin.rights import Action
 from admin.service import Service
 
+from .examined import Examined
 from .exporting import Export
-from .importing import Examined
 from .search import conditions_of
 from .sheets import csv_bytes, write_xlsx
 from .today import today_of

@@ -1,4 +1,4 @@
-"""Members from a file: columns are found by their headings, every fault is told at once.
+"""Members and records about them from a file: columns are found by their headings, every fault is told at once.
 
 The dry run and the taking over (`taking.py`) are the same code: `examine`
 reads the file with the form of a member, cell by cell.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -21,12 +21,15 @@ from admin.forms import FormContext, Kind, bind, choices_of, declared
 from admin.i18n import catalog, translate
 from admin.models.members import ImportStage, Member, MemberCode, MemberImport, MemberState
 from admin.references import References
+from admin.rights import Action
 from admin.service import Service
 
 from .definitions import CustomField, custom_fields, read_value
 from .drafts import Draft, KeptContext, MemberForm, draft_of, labels_of
+from .examined import FIRST_LINE, Examined, Fault
 from .identity import plain, read_day
 from .keys import PHONE, folded
+from .record_import import RECORD_KINDS, read_records, settle_records
 from .records import NUMBER_MAX, twin_keys, twins_of
 from .seals import Vault
 from .sheets import read_sheet
@@ -34,15 +37,37 @@ from .sheets import read_sheet
 _ = str
 MODULE = "members"
 FAULTS_SHOWN_MAX = 500
+MEMBERS = "members"
 DUPLICATES: dict[str, str] = {
     "refuse": _("are faults"),
     "skip": _("are left out"),
     "update": _("change the member who is there"),
     "add": _("become members of their own (same mobile phone only)"),
 }
+RECORD_DUPLICATES: dict[str, str] = {
+    "refuse": _("are faults"),
+    "skip": _("are left out"),
+    "add": _("are taken over all the same"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FileKind:
+    """What the rows of a file are, and the right to members that taking them over asks for."""
+
+    label: str
+    action: Action
+    duplicates: Mapping[str, str]
+    """What may be done with what is there already."""
+
+
+FILE_KINDS: dict[str, FileKind] = {
+    MEMBERS: FileKind(_("Members"), Action.ADD, DUPLICATES),
+    "consumption": FileKind(_("Purchases of members"), Action.CHANGE, RECORD_DUPLICATES),
+    "churn": FileKind(_("Lost members"), Action.CHANGE, RECORD_DUPLICATES),
+    "contacts": FileKind(_("Suggestions and other talks"), Action.CHANGE, RECORD_DUPLICATES),
+}
 SOURCE_IMPORT = 4
-FIRST_LINE = 2
-"""Of the rows, as a spreadsheet numbers them: the heading is row 1."""
 NUMBER_FIELD = "number"
 OTHER_HEADINGS: dict[str, tuple[str, ...]] = {
     "name": ("姓名", "会员姓名", "客户名称", "户名"),
@@ -71,50 +96,24 @@ FIELDS_OF_CODES: dict[str, tuple[str, ...]] = {
 """Fields that hold codes of a table: their cells are read in both languages, whichever the clerk's is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What is wrong with one cell."""
-
-    row: int
-    """As the spreadsheet numbers it: the heading is row 1."""
-    column: str
-    value: str
-    message: str
-
-
-@dataclass(slots=True)
-class Examined:
-    """What a file would do."""
-
-    heading: list[str]
-    rows: list[list[str]]
-    mapping: list[str]
-    drafts: list[tuple[int, Draft, int]] = field(default_factory=list)
-    """(row, draft, number or 0) of rows whose cells are good"""
-    added: list[tuple[int, Draft, int]] = field(default_factory=list)
-    """(row, draft, number or 0)"""
-    changed: list[tuple[int, Draft, int]] = field(default_factory=list)
-    """(row, draft, member that is there)"""
-    skipped: list[int] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
-
-    @property
-    def is_good(self) -> bool:
-        """Whether it may be taken over."""
-        return not self.faults
-
-
 def labels_of_fields(customs: Sequence[CustomField]) -> dict[str, str]:
     """English label, or own name, of every field that a column may hold."""
     labels = {name: label for name, label in labels_of().items() if name != "preferred"}
     return {NUMBER_FIELD: _("Member number")} | labels | {one.key: one.name for one in customs}
 
 
-def guess_mapping(heading: Sequence[str], customs: Sequence[CustomField]) -> list[str]:
+def labels_in(session: Session, kind: str) -> dict[str, str]:
+    """English label, or own name, of every field that a column of such a file may hold."""
+    return labels_of_fields(custom_fields(session)) if kind == MEMBERS else RECORD_KINDS[kind].labels
+
+
+def guess_mapping(
+    heading: Sequence[str], labels: Mapping[str, str], headings: Mapping[str, Sequence[str]]
+) -> list[str]:
     """Field of each column by its heading, in Chinese or English; empty: none fits."""
     names: dict[str, str] = {}
-    for name, label in labels_of_fields(customs).items():
-        for text in (label, catalog("zh").gettext(label), name, *OTHER_HEADINGS.get(name, ())):
+    for name, label in labels.items():
+        for text in (label, catalog("zh").gettext(label), name, *headings.get(name, ())):
             names.setdefault(folded(text), name)
     found: list[str] = []
     for text in heading:
@@ -123,15 +122,39 @@ def guess_mapping(heading: Sequence[str], customs: Sequence[CustomField]) -> lis
     return found
 
 
-def upload(service: Service, visitor: Visitor, content: bytes, file_name: str) -> int:
-    """Keep a file, sealed, until it is taken over; its number. A file that was taken over already is refused."""
+def may_take(visitor: Visitor, kind: str) -> bool:
+    """Whether somebody may take over such files."""
+    return visitor.may("data-exchange", Action.ADD) and visitor.may(MODULE, FILE_KINDS[kind].action)
+
+
+def upload(service: Service, visitor: Visitor, content: bytes, file_name: str, kind: str = MEMBERS) -> int:
+    """Keep a file, sealed, until it is taken over; its number. A file that was taken over already is refused.
+
+    Columns are mapped as they were the last time that a file had this heading, else by what they are called.
+    """
+    if kind not in FILE_KINDS or not may_take(visitor, kind):
+        raise RefusedError("You lack the right to do this.")
     rows = read_sheet(content)
     digest = hashlib.sha256(content).digest()
+    heading_digest = hashlib.sha256("\x1f".join([kind, *rows[0]]).encode()).digest()
     with service.database.write() as session:
         refuse_taken(session, digest)
-        mapping = guess_mapping(rows[0], custom_fields(session))
+        labels = labels_in(session, kind)
+        before = session.scalar(
+            select(MemberImport.mapping)
+            .where(MemberImport.heading_digest == heading_digest)
+            .order_by(MemberImport.id.desc())
+            .limit(1)
+        )
+        if before is None:
+            headings = OTHER_HEADINGS if kind == MEMBERS else RECORD_KINDS[kind].headings
+            mapping = guess_mapping(rows[0], labels, headings)
+        else:
+            mapping = [name if name in labels else "" for name in msgspec.json.decode(before, type=list[str])]
         row = MemberImport(
             digest=digest,
+            kind=kind,
+            heading_digest=heading_digest,
             file_name=file_name[:200],
             mapping=msgspec.json.encode(mapping).decode(),
             organisation_id=visitor.organisation_id,
@@ -144,9 +167,12 @@ def upload(service: Service, visitor: Visitor, content: bytes, file_name: str) -
         return row.id
 
 
+TAKEN = (ImportStage.RUNNING, ImportStage.DONE, ImportStage.WITHDRAWING)
+
+
 def refuse_taken(session: Session, digest: bytes) -> None:
     """Refuse a file that was taken over, or is being taken over."""
-    taken = MemberImport.digest == digest, MemberImport.stage.in_((ImportStage.RUNNING, ImportStage.DONE))
+    taken = MemberImport.digest == digest, MemberImport.stage.in_(TAKEN)
     if (found := session.scalar(select(MemberImport.id).where(*taken).limit(1))) is not None:
         raise RefusedError("This very file was taken over already, as import {number}.", number=found)
 
@@ -158,22 +184,32 @@ def import_of(session: Session, visitor: Visitor, import_id: int) -> MemberImpor
 
 
 def set_choices(
-    service: Service, visitor: Visitor, import_id: int, mapping: Sequence[str], duplicates: str, organisation_id: int
+    service: Service,
+    visitor: Visitor,
+    import_id: int,
+    mapping: Sequence[str],
+    duplicates: str,
+    organisation_id: int,
+    *,
+    is_good_only: bool = False,
 ) -> None:
-    """Say what columns hold, what is done with people who are there already, and whose members they become."""
-    if duplicates not in DUPLICATES:
-        raise RefusedError("Choose what is done with members who are there already.")
+    """Say what columns hold, what is done with what is there already, and whose members they become.
+
+    `is_good_only`: rows with faults are left out; without it, a file with a fault is not taken over at all.
+    """
     if not visitor.may_place_in(organisation_id):
         raise RefusedError("You may only place members in your own part of the organisation.")
     with service.database.write() as session:
         row = import_in(session, visitor, import_id, ImportStage.OPEN)
-        known = labels_of_fields(custom_fields(session))
+        if duplicates not in FILE_KINDS[row.kind].duplicates:
+            raise RefusedError("Choose what is done with what is there already.")
+        known = labels_in(session, row.kind)
         chosen = [name if name in known else "" for name in mapping]
         named = [name for name in chosen if name]
         if len(named) != len(set(named)):
             raise RefusedError("Two columns hold the same field: leave one of them out.")
         row.mapping = msgspec.json.encode(chosen).decode()
-        row.duplicates, row.organisation_id = duplicates, organisation_id
+        row.duplicates, row.organisation_id, row.is_good_only = duplicates, organisation_id, is_good_only
 
 
 def import_in(session: Session, visitor: Visitor, import_id: int, *stages: ImportStage) -> MemberImport:
@@ -199,6 +235,11 @@ def examine(
     heading, *rows = read_sheet(content)
     mapping = msgspec.json.decode(row.mapping, type=list[str])
     found = Examined(heading, rows, (mapping + [""] * len(heading))[: len(heading)])
+    if row.kind != MEMBERS:
+        kind = RECORD_KINDS[row.kind]
+        read_records(service, session, KeptContext(session, visitor, references), kind, found, row.taken_count)
+        settle_records(session, visitor, kind, row.duplicates, found)
+        return found
     if "name" not in found.mapping:
         found.faults.append(Fault(1, "", "", translate("No column holds the name: choose one.")))
         return found

@@ -94,7 +94,11 @@ def member_to_change(session: Session, visitor: Visitor, member_id: int) -> Memb
 
 def twins_of(session: Session, vault: Vault, drafts: Sequence[Draft]) -> dict[bytes, int]:
     """Members that go on under the ID number or telephone of a draft, by key."""
-    wanted = sorted({key for draft in drafts for key in twin_keys(vault, draft)})
+    return members_of_keys(session, sorted({key for draft in drafts for key in twin_keys(vault, draft)}))
+
+
+def members_of_keys(session: Session, wanted: Sequence[bytes]) -> dict[bytes, int]:
+    """Members that go on and are found by such keys; the oldest where several are."""
     found: dict[bytes, int] = {}
     for start in range(0, len(wanted), KEYS_PER_QUESTION):
         query = (

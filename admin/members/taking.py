@@ -1,4 +1,4 @@
-"""Takes files of members over, some rows at a time, in the order of the file; each row once, whatever happens.
+"""Takes files of members, and of records about them, over: some rows at a time, in order, each row once.
 
 Rows and the place behind them (`MemberImport.taken_count`) change in one
 transaction.  Killed at any moment, it goes on behind the last row that was
@@ -25,18 +25,20 @@ from admin.i18n import LOCALES, locale_now, translate
 from admin.models.members import ImportStage, Member, MemberImport, MemberImportFault, MemberState
 from admin.models.people import User
 from admin.references import References
-from admin.rights import Action
 from admin.service import Service
 
 from .drafts import COLUMNS, Draft, NewRows, new_rows
-from .importing import FIRST_LINE, MODULE, Examined, examine, import_in, refuse_taken, settle_twins
+from .examined import FIRST_LINE, Examined
+from .importing import MEMBERS, MODULE, examine, import_in, may_take, refuse_taken, settle_twins
+from .record_import import RECORD_KINDS, settle_records
 from .records import claim_number, insert_members, lock_members, take_numbers, update_member
 from .seals import Vault
+from .withdrawing import withdraw_some
 
 _ = str
 ROWS_AT_ONCE, CHANGES_AT_ONCE = 200, 20
 """Of one transaction, new ones and such as change members: some 30 ms, for which others who write wait."""
-NO_LONGER_ALLOWED = _("Whoever began this may no longer add members.")
+NO_LONGER_ALLOWED = _("Whoever began this may no longer take such files over.")
 HAS_FAULTS = _("The file has {count} faults: mend them and send it again.")
 
 
@@ -67,8 +69,9 @@ def drop(service: Service, visitor: Visitor, import_id: int) -> None:
 class _Job:
     """One file in memory: what is still to be taken over."""
 
-    def __init__(self, import_id: int, visitor: Visitor, examined: Examined, duplicates: str) -> None:
+    def __init__(self, import_id: int, kind: str, visitor: Visitor, examined: Examined, duplicates: str) -> None:
         self.import_id = import_id
+        self.kind = kind
         self.visitor = visitor
         self.examined = examined
         self.duplicates = duplicates
@@ -102,13 +105,16 @@ class Taker:
             import_id = session.scalar(query.order_by(MemberImport.id).limit(1))
         if import_id is None:
             self._job = None
-            return False
+            return withdraw_some(self._service)
         if self._job is None or self._job.import_id != import_id:
             self._job = self._look_at(import_id)
         if self._job is not None:
             token = locale_now.set(_locale(self._service, self._job.visitor))
             try:
-                self._take_some(self._job)
+                if self._job.kind == MEMBERS:
+                    self._take_members(self._job)
+                else:
+                    self._take_records(self._job)
             except RefusedError as error:
                 self._halt(import_id, error.message, **error.values)
             finally:
@@ -121,7 +127,7 @@ class Taker:
             row = session.get_one(MemberImport, import_id)
             user = session.get(User, row.created_by)
             visitor = visitor_of(session, user, "", b"", None) if user is not None else None
-            if visitor is None or user is None or not (user.is_enabled and visitor.may(MODULE, Action.ADD)):
+            if visitor is None or user is None or not (user.is_enabled and may_take(visitor, row.kind)):
                 self._halt(import_id, NO_LONGER_ALLOWED)
                 return None
             token = locale_now.set(_locale(self._service, visitor))
@@ -131,12 +137,13 @@ class Taker:
                 except RefusedError as error:
                     self._halt(import_id, error.message, **error.values)
                     return None
-                if not row.taken_count and not examined.is_good:
+                is_enough = examined.is_good_in_part if row.is_good_only else examined.is_good
+                if not row.taken_count and not is_enough:
                     self._halt(import_id, HAS_FAULTS, count=len(examined.faults))
                     return None
             finally:
                 locale_now.reset(token)
-            return _Job(import_id, visitor, examined, row.duplicates)
+            return _Job(import_id, row.kind, visitor, examined, row.duplicates)
 
     def _halt(self, import_id: int, problem: str, **values: object) -> None:
         with self._service.database.write() as session:
@@ -145,8 +152,21 @@ class Taker:
                 row.stage = ImportStage.STOPPED if row.taken_count else ImportStage.OPEN
                 row.problem = translate(problem).format(**values)
 
-    def _take_some(self, job: _Job) -> None:
-        """The next rows of a file, and the place behind them, in one transaction."""
+    def _take_records(self, job: _Job) -> None:
+        """The next rows of a file of records, and the place behind them, in one transaction."""
+        kind = RECORD_KINDS[job.kind]
+        with self._service.database.write() as session:
+            row = session.scalars(select(MemberImport).where(MemberImport.id == job.import_id).with_for_update()).one()
+            if row.stage != ImportStage.RUNNING:
+                return  # stopped
+            lines, piece = job.piece(row.taken_count)
+            settle_records(session, job.visitor, kind, job.duplicates, piece)
+            for _line, record, _number in piece.added:
+                kind.write(self._service, session, job.visitor, record)
+            self._move(session, job, row, lines, piece)
+
+    def _take_members(self, job: _Job) -> None:
+        """The next rows of a file of members, and the place behind them, in one transaction."""
         with self._service.database.read() as session:
             taken_count = session.get_one(MemberImport, job.import_id).taken_count
             lines, piece = job.piece(taken_count)
@@ -221,6 +241,7 @@ class Taker:
             f"import {row.id}",
             digest=row.digest.hex(),
             file=row.file_name,
+            rows=row.kind,
             added=row.added_count,
             changed=row.changed_count,
             skipped=row.skipped_count,

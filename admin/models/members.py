@@ -114,6 +114,7 @@ class Member(Base):
 
     __table_args__ = (
         Index("ix_members_organisation", "organisation_id", "id"),
+        Index("ix_members_import", "import_id", "id"),
         Index("ix_members_state", "state", "id"),
         Index("ix_members_level", "level_id", "id"),
         Index("ix_members_class", "member_class", "id"),
@@ -352,10 +353,14 @@ class ImportStage(enum.StrEnum):
     DONE = "done"
     DROPPED = "dropped"
     """Thrown away; what had been taken over before stays."""
+    WITHDRAWING = "undoing"
+    """Members whom it added are being withdrawn."""
+    WITHDRAWN = "undone"
+    """Whom it added and nobody had used since is gone again."""
 
 
 class MemberImport(Base):
-    """A file of members: kept sealed until it is taken over, which happens once."""
+    """A file of members or of records about them: kept sealed until it is taken over, which happens once."""
 
     __tablename__ = "member_imports"
 
@@ -367,7 +372,13 @@ class MemberImport(Base):
     """None once it is taken over or thrown away."""
     mapping: Mapped[str] = mapped_column(Text, default="")
     """JSON: name of a field for each column, empty for one that is left out."""
+    kind: Mapped[str] = mapped_column(String(12), default="members")
+    """What its rows are: `importing.FILE_KINDS`."""
+    heading_digest: Mapped[bytes | None] = mapped_column(LargeBinary(32), index=True)
+    """SHA-256 of kind and heading: the next file with this heading is read as this one was."""
     duplicates: Mapped[str] = mapped_column(String(10), default="refuse")
+    is_good_only: Mapped[bool] = mapped_column(default=False)
+    """Whether rows with faults are left out; else a file with a fault is not taken over at all."""
     organisation_id: Mapped[int] = mapped_column(BigInt)
     """Owner of members whose row names none."""
     stage: Mapped[str] = mapped_column(String(10), default=ImportStage.OPEN)
@@ -383,6 +394,10 @@ class MemberImport(Base):
     added_count: Mapped[int] = mapped_column(default=0)
     changed_count: Mapped[int] = mapped_column(default=0)
     skipped_count: Mapped[int] = mapped_column(default=0)
+    withdrawn_count: Mapped[int] = mapped_column(default=0)
+    """Members whom it had added and who were withdrawn since."""
+    withdrawn_behind: Mapped[int] = mapped_column(BigInt, default=0)
+    """While it is withdrawn: members up to this number were looked at."""
     created_at: Mapped[datetime]
     created_by: Mapped[int] = mapped_column(BigInt)
     done_at: Mapped[datetime | None]

@@ -1,9 +1,10 @@
-"""Members in and out by files: template, upload, columns, dry run, faults, taking over; export."""
+"""Members and records about them by files: template, upload, columns, dry run, faults, taking over, undo; export."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from anyio import to_thread
@@ -19,22 +20,24 @@ from admin.access import Visitor, needs
 from admin.errors import RefusedError
 from admin.forms import FormContext
 from admin.i18n import translate
-from admin.members.definitions import custom_fields
 from admin.members.drafts import places_of
+from admin.members.examined import Examined
 from admin.members.files import FileMade, csv_file, exported, faults_file, workbook
 from admin.members.importing import (
-    DUPLICATES,
     FAULTS_SHOWN_MAX,
-    Examined,
+    FILE_KINDS,
+    MEMBERS,
     examine,
     import_of,
-    labels_of_fields,
+    labels_in,
+    may_take,
     set_choices,
     upload,
 )
 from admin.members.search import FILTERS
 from admin.members.sheets import FILE_BYTES_MAX, ROWS_MAX, csv_bytes, write_xlsx
 from admin.members.taking import begin, drop, stop
+from admin.members.withdrawing import begin_withdrawal, withdrawal_of
 from admin.models.members import ImportStage, MemberImport, MemberImportFault
 from admin.rights import Action
 from admin.service import Service
@@ -53,6 +56,7 @@ class FileForm:
     """A file that a browser sends."""
 
     file: UploadFile
+    kind: str = MEMBERS
 
 
 @get("/member-import", guards=[IMPORTS])
@@ -71,6 +75,8 @@ def _list(request: Request[Visitor, Any, Any], problem: str) -> Template:
         "member_imports.html",
         http_status=409 if problem else 200,
         rows=rows,
+        kinds={name: kind.label for name, kind in FILE_KINDS.items() if may_take(request.user, name)},
+        labels={name: kind.label for name, kind in FILE_KINDS.items()},
         problem=problem,
         rows_max=ROWS_MAX,
         megabytes_max=FILE_BYTES_MAX >> 20,
@@ -78,13 +84,17 @@ def _list(request: Request[Visitor, Any, Any], problem: str) -> Template:
 
 
 @get("/member-import/template", guards=[IMPORTS])
-def download_template(request: Request[Visitor, Any, Any], form: FromQuery[str] = "xlsx") -> Response[Any]:
+def download_template(
+    request: Request[Visitor, Any, Any], form: FromQuery[str] = "xlsx", kind: FromQuery[str] = MEMBERS
+) -> Response[Any]:
     """A file with the headings that an import knows, in the visitor's language."""
+    if kind not in FILE_KINDS:
+        raise NotFoundException(detail="There is no such kind of file.")
     with request.app.state.service.database.read() as session:
-        heading = [translate(label) for label in labels_of_fields(custom_fields(session)).values()]
+        heading = [translate(label) for label in labels_in(session, kind).values()]
     if form == "csv":
-        return _sent(csv_file("members.csv", csv_bytes([heading])))
-    return _sent(workbook("members.xlsx", lambda path: write_xlsx(path, heading, [])))
+        return _sent(csv_file(f"{kind}.csv", csv_bytes([heading])))
+    return _sent(workbook(f"{kind}.xlsx", lambda path: write_xlsx(path, heading, [])))
 
 
 @async_post("/member-import", guards=[IMPORTS], status_code=200, request_max_body_size=FILE_BYTES_MAX + (1 << 20))
@@ -93,7 +103,7 @@ async def do_upload(request: Request[Visitor, Any, Any], data: MultipartBody[Fil
     content = await data.file.read()
     name = data.file.filename or "file"
     try:
-        import_id = await to_thread.run_sync(upload, request.app.state.service, request.user, content, name)
+        import_id = await to_thread.run_sync(upload, request.app.state.service, request.user, content, name, data.kind)
     except RefusedError as error:
         return await to_thread.run_sync(_list, request, refusal_text(error))
     return go(request, f"/member-import/{import_id}")
@@ -112,7 +122,9 @@ def _show(request: Request[Visitor, Any, Any], import_id: int, problem: str) -> 
         late = list(session.scalars(left_out.order_by(MemberImportFault.row).limit(FAULTS_SHOWN_MAX)))
         context = FormContext(session, request.user, request.app.state.references)
         places = places_of(context)
-        labels = labels_of_fields(custom_fields(session))
+        labels = labels_in(session, row.kind)
+        is_ended = row.kind == MEMBERS and row.stage in (ImportStage.DONE, ImportStage.DROPPED)
+        withdrawal = withdrawal_of(session, row) if is_ended else None
         session.expunge_all()
     return page(
         request,
@@ -120,11 +132,15 @@ def _show(request: Request[Visitor, Any, Any], import_id: int, problem: str) -> 
         http_status=409 if problem else 200,
         row=row,
         examined=examined,
-        is_running=row.stage == ImportStage.RUNNING,
+        is_running=row.stage in (ImportStage.RUNNING, ImportStage.WITHDRAWING),
+        withdrawal=withdrawal,
+        is_ready=examined is not None and (examined.is_good_in_part if row.is_good_only else examined.is_good),
         faults=examined.faults[:FAULTS_SHOWN_MAX] if examined else [],
         late=late,
         labels=labels,
-        duplicates=DUPLICATES,
+        duplicates=FILE_KINDS[row.kind].duplicates,
+        kind_label=FILE_KINDS[row.kind].label,
+        is_members=row.kind == MEMBERS,
         places=places,
         problem=problem,
     )
@@ -147,13 +163,16 @@ async def do_choices(request: Request[Visitor, Any, Any], import_id: FromPath[in
     texts = await sent_texts(request)
     try:
         await to_thread.run_sync(
-            set_choices,
-            request.app.state.service,
-            request.user,
-            import_id,
-            texts.get("column", []),
-            first(texts, "duplicates"),
-            number_in(texts, "organisation_id"),
+            partial(
+                set_choices,
+                request.app.state.service,
+                request.user,
+                import_id,
+                texts.get("column", []),
+                first(texts, "duplicates"),
+                number_in(texts, "organisation_id"),
+                is_good_only=bool(first(texts, "is_good_only")),
+            )
         )
     except RefusedError as error:
         return await to_thread.run_sync(_show, request, import_id, refusal_text(error))
@@ -180,6 +199,12 @@ async def _acted(
     except RefusedError as error:
         return await to_thread.run_sync(_show, request, import_id, refusal_text(error))
     return go(request, f"/member-import/{import_id}")
+
+
+@async_post("/member-import/{import_id:int}/withdraw", guards=[IMPORTS], status_code=200)
+async def do_withdraw(request: Request[Visitor, Any, Any], import_id: FromPath[int]) -> Response[Any]:
+    """Let the members whom it added and nobody has used since be withdrawn."""
+    return await _acted(request, begin_withdrawal, import_id)
 
 
 @async_post("/member-import/{import_id:int}/drop", guards=[IMPORTS], status_code=200)
@@ -227,6 +252,7 @@ HANDLERS: list[Any] = [
     do_take,
     do_stop,
     do_drop,
+    do_withdraw,
     download_faults,
     export,
 ]
