@@ -99,7 +99,7 @@ def test_purchases_come_from_a_file_with_a_dry_run_faults_per_row_and_once(offic
     first, second = rows_of(office, Consumption)
     assert (first.member_id, first.product, first.quantity_milli, first.amount_minor) == (zhang, "茶叶", 1500, 128_00)
     assert (second.member_id, second.quantity_milli, second.service_minor) == (zhang, 2000, 30_00)
-    assert "茶叶" in clerk.get("/member-consumption").text
+    assert "茶叶" in clerk.get("/member-consumption?from_date=2025-12-01&to_date=2025-12-31").text
     again = send_file(clerk, "consumption", heading, *rows)
     assert again.status_code == 409 and "taken over already" in again.text
     # Another file with the same purchase: what is noted already is a fault, or left out, or wanted twice.
