@@ -164,12 +164,13 @@ def dying(*arguments):
         os.kill(os.getpid(), 9)
     plain(*arguments)
 taking.Taker._move = dying
-sys.exit(importer.main())
+from admin.processes import run_process
+sys.exit(run_process("importer", importer.run))
 """
 
 
 @on_sqlite
-def test_killed_while_it_takes_purchases_over_each_is_noted_once(office, clerk, tmp_path, monkeypatch):
+def test_killed_while_it_takes_purchases_over_each_is_noted_once(office, clerk, tmp_path):
     zhang = add(clerk, "张伟")
     count = 2 * taking.ROWS_AT_ONCE + 7
     rows = (f"{zhang},2025-12-01,茶{n},1" for n in range(count))
