@@ -18,7 +18,7 @@ Nobody waits for ever: a process that was stopped in the middle of its turn
 keeps it.  Such locks cannot be waited for with a limit, so whoever does not get
 them at once lets a thread wait for him, one at a time for each process; who
 gives up leaves that thread its place, and the next one of the process takes it
-over.  The one who writes notes in the file of the turn who he is.
+over, or, if none has come by then, lets it go by.  The one who writes notes in the file of the turn who he is.
 
 PostgreSQL locks rows and not the database; nothing of this is needed there.
 """
@@ -70,7 +70,7 @@ class Turnstile:
         self._wait_max_s, self._now_ms = wait_max_s, now_ms
         self._one_waits = threading.Lock()
         self._asking: _Asking | None = None
-        """Left by one who gave up."""
+        """Left by one who gave up; it may have let its turn go by since."""
 
     def enter(self) -> Turn:
         """Wait for everybody who came before; `WaitedTooLongError` after `wait_max_s`, which says who it is."""
@@ -124,7 +124,9 @@ class Turnstile:
         if not self._one_waits.acquire(timeout=self._wait_max_s):
             raise self._refusal()
         try:
-            asking = self._asking or _Asking(self._gate, self._turn)
+            asking = self._asking
+            if asking is None or not asking.is_wanted_again():
+                asking = _Asking(self._gate, self._turn)
             descriptor = asking.answer((deadline_ms - self._now_ms()) / 1e3)
             self._asking = None if descriptor is not None else asking
         finally:
@@ -168,36 +170,51 @@ class Turn:
 
 
 class _Asking:
-    """A thread that waits for gate and turn."""
+    """A thread that waits for gate and turn; what it gets when nobody wants it any more is free again at once."""
 
     def __init__(self, gate: Path, turn: Path) -> None:
         self._gate, self._turn = gate, turn
         self._is_there = threading.Event()
         self._descriptor = -1
         self._fault: OSError | None = None
+        self._lock = threading.Lock()
+        self._is_wanted = True
         threading.Thread(target=self._ask, name="turn", daemon=True).start()
+
+    def is_wanted_again(self) -> bool:
+        """Take over the place of one who gave up; False when it has come to nothing."""
+        with self._lock:
+            self._is_wanted = not self._is_there.is_set()
+            return self._is_wanted
 
     def answer(self, wait_s: float) -> int | None:
         """The locked file of the turn, which is the caller's from now on; None when it takes longer."""
-        if not self._is_there.wait(max(0.0, wait_s)):
-            return None
+        self._is_there.wait(max(0.0, wait_s))
+        with self._lock:
+            if not self._is_there.is_set():
+                self._is_wanted = False
+                return None
         if self._fault is not None:
             raise self._fault
         return self._descriptor
 
     def _ask(self) -> None:
+        turn: int | None = None
         try:
             gate = _locked(self._gate)
             assert gate is not None
             try:
                 turn = _locked(self._turn)
-                assert turn is not None
-                self._descriptor = turn
             finally:
                 os.close(gate)
         except OSError as error:
             self._fault = error
-        self._is_there.set()
+        with self._lock:
+            if turn is not None and self._is_wanted:
+                self._descriptor = turn
+            elif turn is not None:
+                os.close(turn)
+            self._is_there.set()
 
 
 def _locked(path: Path, flags: int = 0) -> int | None:

@@ -190,6 +190,29 @@ def test_nobody_waits_longer_than_he_may_and_he_hears_for_whom(path):
         quick.end()
 
 
+def test_who_gave_up_keeps_no_turn_that_comes_later(path):
+    patient, impatient = Turnstile(path), Turnstile(path, wait_max_s=0.05)
+    mine = patient.enter()
+    refusals: list[str] = []
+
+    def give_up():
+        with pytest.raises(WaitedTooLongError) as refusal:
+            impatient.enter()
+        refusals.append(str(refusal.value))
+
+    other = threading.Thread(target=give_up)
+    other.start()
+    other.join()
+    assert refusals, "it gave up"
+    mine.end()  # the turn now goes to the place of the one who gave up, and nobody of his comes for it
+
+    turn = patient.enter()
+    turn.end()
+    wait_for(lambda: patient.holder() is None)
+    again = impatient.enter()  # its old place came to nothing; it gets a new one
+    again.end()
+
+
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_a_page_and_a_program_hear_who_keeps_them_from_writing(office, database, monkeypatch):
     office.put_two_regions()
