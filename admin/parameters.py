@@ -112,12 +112,20 @@ WHOLE_UNITS = _("whole units of the currency")
 Parameter = NumberParameter | ChoiceParameter | TextParameter
 INSTALLED = _("Modules of this installation")
 SIGN_IN, MODULES, LISTS, INTERFACES = _("Signing on"), _("Fresh dynamic password"), _("Lists"), _("Interfaces")
+MESSAGES = _("Short messages")
+CONSENT = "message_consent"
+"""Name of the parameter that says who may be written to."""
+ASKED, UNLESS_REFUSED = "asked", "unless-refused"
+CONSENT_CHOICES = {
+    ASKED: _("Only members who have said yes"),
+    UNLESS_REFUSED: _("All who have not said no (they agreed when they joined)"),
+}
 MODULE_PREFIX = "module."
 """Names of the parameters that say which modules an installation has."""
 ON, OFF = "on", "off"
 ON_CHOICES = {ON: _("On"), OFF: _("Off: nobody sees or uses it")}
 SWITCHABLE = (
-    *("members", "member-settings", "points", "gifts", "rules", "orders", "campaigns"),
+    *("members", "member-settings", "messages", "points", "gifts", "rules", "orders", "campaigns"),
     *("abnormal", "blacklist", "media", "reports", "pay", "tokens", "webhooks"),
 )
 """Modules that an installation can do without: switched off, nobody has their rights, and what they kept stays."""
@@ -169,6 +177,9 @@ def parameters_of(settings: Settings) -> dict[str, Parameter]:
         NumberParameter("webhook_attempts_max", _("Attempts to deliver an event"), "", 1, 30, 12, INTERFACES),
         NumberParameter("webhook_timeout_s", _("Wait for a receiver's answer"), _("seconds"), 1, 60, 10, INTERFACES),
         NumberParameter("webhook_days_kept", _("Deliveries are kept for"), _("days"), 1, 366, 30, INTERFACES),
+        ChoiceParameter(CONSENT, _("Who is sent short messages"), CONSENT_CHOICES, ASKED, MESSAGES),
+        NumberParameter("message_attempts_max", _("Attempts to hand a message over"), "", 1, 30, 10, MESSAGES),
+        NumberParameter("message_timeout_s", _("Wait for the gateway's answer"), _("seconds"), 1, 60, 10, MESSAGES),
     ]
     found += [TextParameter(term.name, term.label, WORD_LENGTH_MAX, term.usual, TRADE) for term in TERMS]
     return {parameter.name: parameter for parameter in found}

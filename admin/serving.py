@@ -107,6 +107,7 @@ def commands_of(settings_path: Path) -> dict[str, list[str]]:
         "follower": [sys.executable, "-m", "admin.follower"],
         "sender": [sys.executable, "-m", "admin.documents.sender"],
         "webhook sender": [sys.executable, "-m", "admin.webhooks.sender"],
+        "message sender": [sys.executable, "-m", "admin.messaging.sender"],
         "importer": [sys.executable, "-m", "admin.members.importer"],
         "watcher": [sys.executable, "-m", "admin.abnormal.watcher"],
         "web server": [sys.executable, "-m", "admin.serving", str(settings_path)],

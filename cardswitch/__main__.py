@@ -63,6 +63,7 @@ BRANCHES = {
     "admin": Branch(OWN, "admin"),
     "up": Branch(OWN, "admin", "up"),
     "receipt": Branch(OWN, "receipt"),
+    "sms-simulator": Branch(OWN, "sms_simulator", "sms_simulator"),
     "device": Branch(DEVICES, "device", more=DEVICE_MODULES),
     "card": Branch(RUNNING, "card", more=CARD_MODULES),
     "type": Branch(RUNNING, "card_types"),

@@ -69,6 +69,16 @@ MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
         ),
     ),
     (
+        _("Short messages"),
+        (
+            MenuItem("/messages", _("Outbox"), "messages"),
+            MenuItem("/messages/new", _("Write a message"), "messages", Action.ADD),
+            MenuItem("/message-inbox", _("Inbox"), "messages"),
+            MenuItem("/message-templates", _("Templates of messages"), "messages"),
+            MenuItem("/message-gateway", _("Gateway and words"), "message-settings"),
+        ),
+    ),
+    (
         _("Money and points"),
         (
             MenuItem("/money", _("Money"), "money"),

@@ -70,7 +70,7 @@ def backoff_s(attempts: int) -> int:
 
 def post(target: Target, address: str, body: bytes, headers: dict[str, str], timeout_s: float) -> Answer:
     """Send a body; only the status of the answer is read."""
-    connection = _Connection(target, address, timeout_s)
+    connection = Connection(target, address, timeout_s)
     deadline = Timer(timeout_s * DEADLINE_FACTOR, connection.hang_up)
     deadline.daemon = True
     deadline.start()
@@ -84,7 +84,7 @@ def post(target: Target, address: str, body: bytes, headers: dict[str, str], tim
         connection.close()
 
 
-class _Connection(HTTPConnection):
+class Connection(HTTPConnection):
     """Connects to an address that was checked, whatever the name leads to by now."""
 
     def __init__(self, target: Target, address: str, timeout_s: float) -> None:

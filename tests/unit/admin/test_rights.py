@@ -31,6 +31,7 @@ PUBLIC = {
     "/setup",
     "/language/{code:str}",
     "/health",
+    "/api/gateway/callback",
     "/static/{file_path:path}",
     "/schema",
     "/schema/openapi.json",
@@ -82,6 +83,7 @@ FILLED = {
     "{rule_id}": "1",
     "{purpose}": "4",
     "{terminal_id}": "1",
+    **dict.fromkeys(("{message_id}", "{sending_id}", "{incoming_id}", "{template_id}"), "1"),
 }
 """What stands for a part of an address: things that are there, or whose absence says nothing about rights."""
 TOKENS_PER_OWNER = 40
