@@ -184,7 +184,7 @@ def list_messages(
             session,
             request.user,
             Vault(service),
-            day=day_asked(session, service, day),
+            day=day_asked(service, day),
             state=stage,
             source=source,
             member_id=member,

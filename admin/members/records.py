@@ -26,6 +26,7 @@ from admin.models.members import (
     MemberValue,
     member_keys,
 )
+from admin.models.messaging import MemberWish
 from admin.service import Service
 
 from .drafts import Draft, NewRows, new_rows
@@ -337,6 +338,7 @@ def delete_member(service: Service, visitor: Visitor, member_id: int) -> None:
             ContactEntry,
             ChurnRecord,
             Consumption,
+            MemberWish,
         ):
             session.execute(delete(model).where(model.member_id == member_id))
         session.delete(member)

@@ -29,7 +29,7 @@ from admin.service import Service
 from admin.webhooks.delivering import signature
 
 from .connecting import gateway_of, secret_of
-from .hours import day_of, zone_of
+from .hours import day_of
 from .wishes import asks_to_stop, withdraw
 
 MODULE = "messages"
@@ -139,7 +139,7 @@ def _take_incoming(service: Service, session: Session, vault: Vault, actor: Acto
             organisation_id=member.organisation_id if member else 0,
             text=one.text,
             came_at=min(came_at, service.now()),
-            day=day_of(service.now(), zone_of(session)),
+            day=day_of(service.now(), service.zone.now()),
             is_stop=is_stop,
             is_open=not is_stop,
         )

@@ -30,7 +30,7 @@ from admin.rights import Action
 from admin.service import Service
 
 from .connecting import gateway_of
-from .hours import first_within, zone_of
+from .hours import first_within
 from .merging import fields_in, merged, values_of
 from .outbox import SENDING, mobiles_of, new_message
 from .text import PARTS_MAX, measured
@@ -115,7 +115,7 @@ def _next_portion(
     fields = fields_in(row.body)
     values = values_of(session, members, fields, service.settings.currency)
     wishes, phones = wishes_of(session, numbers), mobiles_of(session, vault, numbers)
-    signature, zone = gateway_of(session).signature, zone_of(session)
+    signature, zone = gateway_of(session).signature, service.zone.now()
     is_yes_needed = needs_yes(service)
     portion.last = numbers[-1]
     for member in members:

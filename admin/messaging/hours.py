@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from zoneinfo import ZoneInfo
 
 from admin.errors import RefusedError
 from admin.i18n import FIRST_DATE
-from admin.models.mirror import switches
 
 MINUTES_PER_DAY = 1440
 MINUTES_PER_HOUR = 60
 TIME_FORMAT = "%Y-%m-%dT%H:%M"
 """As browsers send a day with its time (HTML, `datetime-local`)."""
 AHEAD_DAYS_MAX = 366
-
-
-def zone_of(session: Session) -> ZoneInfo:
-    """Zone that the switch counts its dates in; UTC while none is known."""
-    name = session.scalar(select(switches.c.timezone).limit(1)) or "UTC"
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        return ZoneInfo("UTC")
 
 
 def day_of(moment: datetime, zone: ZoneInfo) -> int:

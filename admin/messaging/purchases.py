@@ -27,7 +27,7 @@ from admin.models.mirror import stores
 from admin.service import Service
 
 from .connecting import gateway_of
-from .hours import first_within, shown, zone_of
+from .hours import first_within, shown
 from .merging import FIELDS, fields_in, merged, values_of
 from .outbox import PURCHASE, mobiles_of, new_message
 from .text import PARTS_MAX, measured
@@ -118,7 +118,7 @@ def _made(
         member.id: member
         for member in session.scalars(select(Member).where(Member.id.in_(numbers), Member.state.not_in(GONE)))
     }
-    currency, zone = service.settings.currency, zone_of(session)
+    currency, zone = service.settings.currency, service.zone.now()
     try:
         fields = fields_in(body)
     except RefusedError:  # a field of an older version

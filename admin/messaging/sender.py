@@ -9,22 +9,18 @@ from __future__ import annotations
 
 import fcntl
 import os
-import signal
 import sys
 import threading
 from pathlib import Path
-from types import FrameType
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
-from admin._clock import SYSTEM, Surroundings
 from admin.database import Database
-from admin.errors import AdminError
 from admin.i18n import locale_now
 from admin.members.seals import Vault
+from admin.processes import run_process, work_until
 from admin.service import Service
-from admin.settings import settings_of_process
+from admin.settings import Settings
 
 from .expanding import expand, running_sendings
 from .gateway import SilenceError
@@ -51,17 +47,8 @@ class Sender:
         self._quiet_s = 0
         self._quiet_until_ms = 0
 
-    def run(self) -> None:
-        """Look until `is_stopping`."""
-        while not self.is_stopping.is_set():
-            try:
-                self.look()
-            except SQLAlchemyError as error:
-                log.warning("messages wait for the database", reason=str(error).partition("\n")[0])
-            self.is_stopping.wait(LOOK_S)
-
-    def look(self) -> None:
-        """One round."""
+    def look(self) -> bool:
+        """One round; False: the next one after a pause, so that no more goes out in a second than the gateway takes."""
         service = self._service
         locale_now.set(service.settings.locale)  # amounts and dates in texts are those of the installation
         for sending_id in running_sendings(service):
@@ -71,6 +58,7 @@ class Sender:
         follow_purchases(service, self._vault)
         queue_due(service)
         self._hand_over()
+        return False
 
     def _hand_over(self) -> None:
         now_ms = self._service.surroundings.now_ms()
@@ -100,28 +88,14 @@ def only_one(folder: Path, is_stopping: threading.Event) -> int:
     return descriptor
 
 
-def main(surroundings: Surroundings = SYSTEM) -> int:
-    """Run with the settings of the file that the environment names."""
-    settings = settings_of_process()
-    database = Database(settings.url)
-    try:
-        sender = Sender(Service(settings, database, surroundings))
-
-        def stop(_signal: int, _frame: FrameType | None) -> None:
-            sender.is_stopping.set()
-
-        signal.signal(signal.SIGTERM, stop)
-        signal.signal(signal.SIGINT, stop)
-        held = only_one(Path(settings.data), sender.is_stopping)
-        sender.run()
-        os.close(held)
-    except AdminError as error:
-        print(f"admin messages: {error}", file=sys.stderr)
-        return 1
-    finally:
-        database.close()
-    return 0
+def run_sender(settings: Settings, database: Database, is_stopping: threading.Event) -> None:
+    """Make and hand over messages, alone on this machine."""
+    held = only_one(Path(settings.data), is_stopping)
+    sender = Sender(Service(settings, database))
+    sender.is_stopping = is_stopping
+    work_until(is_stopping, sender.look, "messages wait for the database", idle_pause_s=LOOK_S)
+    os.close(held)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_process("messages", run_sender))

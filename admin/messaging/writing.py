@@ -24,7 +24,7 @@ from admin.models.messaging import MemberWish, MessageSending, SendingStage
 from admin.service import Service
 
 from .connecting import gateway_of
-from .hours import read_local, zone_of
+from .hours import read_local
 from .merging import Merged, fields_in, merged, values_of
 from .templates import refuse_faults
 from .text import PARTS_MAX, TEXT_LENGTH_MAX, Measured, composed, measured
@@ -227,7 +227,7 @@ def send(service: Service, visitor: Visitor, form: SendingForm, today: date, exp
     with service.database.read() as session:
         shown = preview(service, session, visitor, form, today)
         target = target_of(session, visitor, form, today)
-        send_at = read_local(form.send_at, zone_of(session), service.now())
+        send_at = read_local(form.send_at, service.zone.now(), service.now())
     if shown.ready_count + shown.elsewhere_count == 0:
         raise RefusedError("Nobody of them can be sent a message: see why below.")
     if any(len(example.measured.parts) > PARTS_MAX for example in shown.examples):

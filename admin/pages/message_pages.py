@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -26,7 +25,7 @@ from admin.members.seals import Vault
 from admin.members.today import today_of
 from admin.messaging import outbox, writing
 from admin.messaging.connecting import gateway_of
-from admin.messaging.hours import day_of, shown, zone_of
+from admin.messaging.hours import day_of
 from admin.messaging.merging import FIELDS
 from admin.messaging.templates import template_seen, templates_seen, words_of
 from admin.messaging.text import PARTS_MAX, composed, faults_in, measured
@@ -53,20 +52,14 @@ GREETING = "{姓名}，祝您生日快乐！"
 """What the page of birthdays begins a greeting with, where no template is chosen."""
 
 
-def local_clock(session: Session) -> Callable[[datetime | None], str]:
-    """Shows moments by the clock at the stores."""
-    zone = zone_of(session)
-    return lambda moment: shown(moment, zone)
-
-
-def day_asked(session: Session, service: Service, text: str) -> int | None:
+def day_asked(service: Service, text: str) -> int | None:
     """Day of a filter; today without one, None for all days."""
     if text == ALL_DAYS:
         return None
     try:
         return (date.fromisoformat(text) - FIRST_DATE).days
     except ValueError:
-        return day_of(service.now(), zone_of(session))
+        return day_of(service.now(), service.zone.now())
 
 
 # ------------------------------------------------------------------------- the outbox
@@ -85,7 +78,7 @@ def list_messages(
     """Messages of the outbox, newest first; of today unless another day or all is asked for."""
     service, limit = request.app.state.service, page_rows(request)
     with service.database.read() as session:
-        asked = day_asked(session, service, day)
+        asked = day_asked(service, day)
         rows = outbox.outbox_page(
             session,
             request.user,
@@ -98,7 +91,7 @@ def list_messages(
             before=number_in(before),
             limit=limit,
         )
-        local, gateway = local_clock(session), gateway_of(session)
+        gateway = gateway_of(session)
         is_connected, problem = gateway.is_enabled, gateway.problem
     shown_day = ALL_DAYS if asked is None else (FIRST_DATE.fromordinal(FIRST_DATE.toordinal() + asked)).isoformat()
     filters = {"day": day, "stage": stage, "source": source, "member": member, "sending": sending}
@@ -112,7 +105,6 @@ def list_messages(
         states=outbox.STATES,
         tones=outbox.TONES,
         sources=outbox.SOURCES,
-        local=local,
         is_connected=is_connected,
         gateway_problem=problem,
         is_first=not before,
@@ -138,7 +130,6 @@ def show_message(request: Request[Visitor, Any, Any], message_id: FromPath[int])
             "gateway_id": row.gateway_id,
             "reference": row.reference,
             "measured": measured(row.text),
-            "local": local_clock(session),
         }
     if is_whole:
         service.audit.looked(request.user, "messages", f"message {message_id}")
@@ -297,7 +288,6 @@ def list_sendings(
         query = query.where(MessageSending.campaign_id == number)
     with request.app.state.service.database.read() as session:
         rows = list(session.scalars(query.limit(limit + 1)))
-        local = local_clock(session)
         session.expunge_all()
     last = rows[limit - 1].id if len(rows) > limit else None
     return page(
@@ -306,7 +296,6 @@ def list_sendings(
         rows=rows[:limit],
         audiences=writing.AUDIENCES,
         stages=STAGES,
-        local=local,
         is_first=not before,
         next_address=with_query("/message-sendings", {"campaign": campaign, "before": last}) if last else None,
     )
@@ -327,7 +316,6 @@ def show_sending(
             ShortMessage.sending_id == sending_id, ShortMessage.state == MessageState.SCHEDULED
         )
         is_waiting = session.scalar(waiting.limit(1)) is not None
-        local = local_clock(session)
         session.expunge_all()
     last = skips[limit - 1][0].member_id if len(skips) > limit else None
     return page(
@@ -340,7 +328,6 @@ def show_sending(
         stages=STAGES,
         field_labels={key: field.label for key, field in FIELDS.items()},
         may_cancel=request.user.may("messages", Action.CHANGE) and (row.stage == SendingStage.RUNNING or is_waiting),
-        local=local,
         is_first=not after,
         next_address=with_query(f"/message-sendings/{sending_id}", {"after": last}) if last else None,
     )

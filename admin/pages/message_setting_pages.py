@@ -36,7 +36,7 @@ from .common import go, is_part_wanted, number_in, page, page_rows, refusal_text
 from .handlers import get
 from .member_common import acted, first, sent_texts
 from .member_common import number_in as number_of
-from .message_pages import count_of, local_clock
+from .message_pages import count_of
 
 _ = str
 WRITES = needs("messages", Action.ADD)
@@ -106,7 +106,9 @@ def _save_template(request: Request[Visitor, Any, Any], number: int, texts: dict
     return go(request, "/message-templates")
 
 
-def _template_page(request: Request[Visitor, Any, Any], number: int, bound: Bound[Any] | None, problem: str) -> Template:
+def _template_page(
+    request: Request[Visitor, Any, Any], number: int, bound: Bound[Any] | None, problem: str
+) -> Template:
     with request.app.state.service.database.read() as session:
         row = template_seen(session, request.user, number) if number else None
         if number and row is None:
@@ -172,7 +174,9 @@ def _save_gateway(request: Request[Visitor, Any, Any], texts: dict[str, list[str
     return go(request, "/message-gateway")
 
 
-def _gateway_page(request: Request[Visitor, Any, Any], bound: Bound[Any] | None, problem: str, secret: str = "") -> Template:
+def _gateway_page(
+    request: Request[Visitor, Any, Any], bound: Bound[Any] | None, problem: str, secret: str = ""
+) -> Template:
     service = request.app.state.service
     with service.database.read() as session:
         row = gateway_of(session)
@@ -189,7 +193,6 @@ def _gateway_page(request: Request[Visitor, Any, Any], bound: Bound[Any] | None,
             gateway_problem=row.problem,
             heard_at=row.heard_at,
             is_enabled=row.is_enabled,
-            local=local_clock(session),
             callback=f"{service.settings.public_address or 'http://localhost:' + str(service.settings.listen_port)}"
             "/api/gateway/callback",
             words="\n".join(words_of(session)),
@@ -219,7 +222,6 @@ def list_inbox(
             before=number_in(before),
             limit=limit,
         )
-        local = local_clock(session)
     filters = {"stage": stage, "member": member}
     last = rows[limit - 1].id if len(rows) > limit else None
     return page(
@@ -228,7 +230,6 @@ def list_inbox(
         rows=rows[:limit],
         filters=filters,
         kinds=CONTACT_KINDS,
-        local=local,
         is_first=not before,
         next_address=with_query("/message-inbox", {**filters, "before": last}) if last else None,
     )

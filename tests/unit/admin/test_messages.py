@@ -50,7 +50,8 @@ def write(browser, /, what="send", **fields):
 
 
 def figure(page, label):
-    return re.search(rf"<dt>{label}</dt><dd[^>]*>([^<]*)</dd>", page)[1]
+    (found,) = re.findall(rf"<dt>{label}</dt><dd[^>]*>([^<]*)</dd>", page)
+    return found
 
 
 def states(office):
@@ -75,7 +76,7 @@ def test_a_message_is_written_looked_at_sent_and_reported(office):
         made = browser.post("/message-templates/new", template)
         assert made.status_code == 303, made.text
         page = browser.get("/messages/new").text
-        number = re.search(r'<option value="(\d+)">News', page)[1]
+        (number,) = re.findall(r'<option value="(\d+)">News', page)
         filled = browser.post("/messages/new", {"what": "template", "template": number}).text
         assert "{name}，余额{余额}。</textarea>" in filled
         numbers = f"{FIRST_MEMBER}, {FIRST_MEMBER + 1} {FIRST_MEMBER + 2}，{FIRST_MEMBER + 10} 77"
@@ -287,7 +288,7 @@ class Deaf:
     def __init__(self, *answers):
         self.answers, self.got = list(answers), []
 
-    def send(self, messages: list[Handed]):
+    def send(self, messages):
         self.got += messages
         answer = self.answers.pop(0)
         if answer == "silence":
