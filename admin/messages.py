@@ -45,6 +45,9 @@ def texts() -> Iterator[Text]:
         for member in enumeration:
             yield str(member.name)
     yield from _audit_words()
+    from .api import summaries  # puts the whole interface together
+
+    yield from summaries.texts()
 
 
 def _audit_words() -> Iterator[str]:

@@ -40,6 +40,9 @@ class Entry(msgspec.Struct):
     balance_minor: int | None
     points_hundredths: int
     receipt: str
+    member: int
+    """Whose account it changed; 0: nobody's whom the token may see."""
+    member_name: str
 
 
 class EntrySearch(msgspec.Struct, forbid_unknown_fields=True):
@@ -91,6 +94,8 @@ def entry_item(row: EntryRow) -> Entry:
         balance_minor=row.balance_minor,
         points_hundredths=row.points_hundredths,
         receipt=row.receipt,
+        member=row.member,
+        member_name=row.member_name,
     )
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from admin.access import Visitor
 from admin.card_search import DIGITS_MAX, DIGITS_MIN, digits_of
+from admin.members.holdings import holders_of
 from admin.models.journal import NO_DEBIT, NOT_APPROVED, entries
 from admin.references import References
 from admin.rights import Action
@@ -49,10 +50,13 @@ class EntryRow:
     receipt: str
     is_refundable: bool
     """A sale that the visitor may refund."""
+    member: int = 0
+    """Whose account it changed; 0: nobody's, or somebody's whom the visitor may not see."""
+    member_name: str = ""
 
 
-def entry_row(row: Row[Any], visitor: Visitor, references: References) -> EntryRow:
-    """A row of the table for a visitor."""
+def entry_row(row: Row[Any], visitor: Visitor, references: References, holder: tuple[int, str] = (0, "")) -> EntryRow:
+    """A row of the table for a visitor; `holder`: number and name of the account's member, as far as he may see."""
     return EntryRow(
         id=row.id,
         sequence=row.sequence,
@@ -80,6 +84,8 @@ def entry_row(row: Row[Any], visitor: Visitor, references: References) -> EntryR
             and row.amount_minor > 0
             and visitor.may("money", Action.ADD)
         ),
+        member=holder[0],
+        member_name=holder[1],
     )
 
 
@@ -107,7 +113,8 @@ def entries_page(
         query = select(entries).where(entries.c.id.in_(select(found.c.id))).order_by(entries.c.id.desc())
         query = query.limit(limit + 1)
     rows = session.execute(query).all()
-    shown = [entry_row(row, visitor, references) for row in rows[:limit]]
+    holders = holders_of(session, visitor, {row.account_number for row in rows[:limit]})
+    shown = [entry_row(row, visitor, references, holders.get(row.account_number, (0, ""))) for row in rows[:limit]]
     return shown, shown[-1].id if len(rows) > limit else None
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Row, Subquery, func, select, union_all
+from sqlalchemy import Row, Subquery, and_, func, select, union_all
 from sqlalchemy.orm import Session, aliased
 
 from admin.access import Visitor
 from admin.models.holdings import MemberCard
+from admin.models.members import Member
 from admin.models.mirror import accounts, card_types, cards
 from admin.service import Service
 
@@ -49,6 +50,19 @@ def member_of(session: Session, account_number: int) -> int:
     found = session.scalar(select(accounts.c.member).where(accounts.c.account_number == account_number))
     row = session.get(MemberCard, account_number) if found else None
     return row.member_id if row is not None and row.switch_member == found else int(found or 0)
+
+
+def holders_of(session: Session, visitor: Visitor, account_numbers: Iterable[int]) -> dict[int, tuple[int, str]]:
+    """(member, name) by account, of those whom the visitor may see."""
+    wanted = [number for number in account_numbers if number]
+    if not wanted or not visitor.may("members"):
+        return {}
+    moved = and_(MemberCard.account_number == accounts.c.account_number, MemberCard.switch_member == accounts.c.member)
+    holder = func.coalesce(MemberCard.member_id, accounts.c.member)
+    query = select(accounts.c.account_number, Member.id, Member.name).select_from(accounts)
+    query = query.outerjoin(MemberCard, moved).join(Member, Member.id == holder)
+    rows = session.execute(visitor.members_seen(query.where(accounts.c.account_number.in_(wanted))))
+    return {row.account_number: (row.id, row.name) for row in rows}
 
 
 def cards_of(session: Session, account_numbers: Iterable[int]) -> list[Row[Any]]:

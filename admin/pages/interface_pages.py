@@ -13,6 +13,7 @@ from litestar.response import Template
 
 from admin.access import Visitor, needs
 from admin.api.describing import document_of, example_of
+from admin.api.summaries import summary_text
 
 from .common import page
 from .handlers import get
@@ -81,7 +82,9 @@ class Operation:
     method: str
     path: str
     summary: str
+    """In the visitor's language."""
     text: str
+    """What there is to be said besides, in English; most say nothing more."""
     rights: list[str]
     parameters: list[FieldRow]
     body: list[FieldRow]
@@ -114,7 +117,9 @@ def show_interface(
         counts=counts,
         total=sum(counts.values()),
         path=path,
-        listed=[(method.upper(), address, one["summary"]) for address, method, one in mine] if is_long else [],
+        listed=[(method.upper(), address, summary_text(one["summary"])) for address, method, one in mine]
+        if is_long
+        else [],
         operations=[
             _read(document, address, method, one) for address, method, one in mine if not is_long or address == path
         ],
@@ -139,8 +144,8 @@ def _read(document: Schema, path: str, method: str, operation: Schema) -> Operat
     return Operation(
         method=method.upper(),
         path=path,
-        summary=operation.get("summary", ""),
-        text=operation.get("description", ""),
+        summary=summary_text(operation["summary"]),
+        text=operation["description"].partition("\n")[2].strip(),
         rights=[right for one in operation["security"] for rights in one.values() for right in rights],
         parameters=[
             FieldRow(

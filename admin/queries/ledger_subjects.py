@@ -109,7 +109,7 @@ def _lines(context: QueryContext) -> Source:
         *card,
         *holder,
         _summed("quantity", _("Quantity (thousandths)"), COUNT, bill_lines.c.quantity_milli),
-        _summed("amount", _("Paid"), MONEY, bill_lines.c.amount_minor),
+        _summed("amount", _("Amount paid"), MONEY, bill_lines.c.amount_minor),
     )
     base = select(bill_lines.c.id).join_from(bill_lines, baskets, baskets.c.sequence == LINE_SEQUENCE)
     base = base.where(*context.scope.part(baskets, EVERYTHING))
@@ -156,7 +156,7 @@ def _products(context: QueryContext) -> Source:
         QueryField("number", _("Number"), NUMBER, table.number),
         QueryField("name", _("Name"), TEXT, table.name),
         QueryField("lines", _("Lines"), COUNT, sold.c.lines, ("sold",), is_summed=True),
-        QueryField("amount", _("Paid"), MONEY, sold.c.amount_minor, ("sold",), is_summed=True),
+        QueryField("amount", _("Amount paid"), MONEY, sold.c.amount_minor, ("sold",), is_summed=True),
     )
     on = and_(table.kind == "department", sold.c.number == table.number)
     joins = {"sold": lambda query: query.outerjoin(sold, on)}

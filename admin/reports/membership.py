@@ -195,7 +195,7 @@ REPORTS = (
         (
             text("month", _("Month")),
             count("joined", _("Joined")),
-            count("lost", _("Lost")),
+            count("lost", _("Lost members")),
             count("back", _("Won back")),
             count("growth", _("Growth")),
             count("members", _("Members"), is_summed=False),

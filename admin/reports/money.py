@@ -290,7 +290,7 @@ REPORTS = (
         _("Fees of card operations by kind and way of payment, waived ones too."),
         (
             Column("kind", _("Kind"), ColumnKind.WORD, words=FEE_KINDS),
-            Column("tender", _("Paid"), ColumnKind.WORD, words=FEE_TENDERS),
+            Column("tender", _("Paid in"), ColumnKind.WORD, words=FEE_TENDERS),
             number("issuing_organisation_id", _("Issuer")),
             count("operations", _("Operations")),
             count("cards", _("Cards")),

@@ -26,7 +26,7 @@ _ = str
 GROUPS: dict[str, str] = {
     "money": _("Money"),
     "sales": _("Sales"),
-    "customers": _("Customers"),
+    "customers": _("About customers"),
     "cards": _("Cards and security"),
 }
 MODULES = (

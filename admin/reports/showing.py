@@ -63,6 +63,8 @@ def chart_data(report: Report, outcome: Outcome, visitor: Visitor) -> dict[str, 
     places = {column.name: n for n, column in enumerate(report.columns)}
     rows = outcome.rows[: RANK_BARS_MAX if chart.kind == "rank" else CHART_POINTS_MAX]
     label = report.column(chart.labels)
+    if not any(row[places[name]] for row in rows for name in chart.series):
+        return None
     return {
         "kind": chart.kind,
         "isStacked": chart.is_stacked,

@@ -10,6 +10,7 @@ from admin.models.journal import entries
 from switch.protocol.records import AccountRecord
 from tests.support.admin_office import NORTH_CARD, NORTH_STORE
 
+TILL = 21_001
 ZHANG_ID = "11010519491231002X"
 BASICS = {"kind": "person", "source": "1", "organisation_id": str(NORTH_STORE), "preferred": "mobile"}
 
@@ -60,6 +61,7 @@ def buy(office, sequence, amount_minor, *, number=NORTH_CARD, type_=0x10, busine
         "business_date": business_date,
         "time_ms": office.world.now_ms + sequence,
         "store_id": NORTH_STORE,
+        "terminal_id": TILL,
         "accepting_organisation_id": NORTH_STORE,
     }
     with office.database.writer.begin() as connection:

@@ -20,7 +20,13 @@
     document.querySelector("[data-toggle-menu]")?.setAttribute("aria-expanded", String(isOpen));
   };
   fold(false);
-  document.addEventListener("DOMContentLoaded", () => fold(false));
+  document.addEventListener("DOMContentLoaded", () => {
+    fold(false);
+    // The menu is longer than a screen: where one is stays in sight.
+    const menu = document.getElementById("menu");
+    const here = menu?.querySelector("[aria-current]");
+    if (here && here.offsetTop > menu.clientHeight) menu.scrollTop = here.offsetTop - menu.clientHeight / 2;
+  });
 
   document.addEventListener("click", (event) => {
     if (event.target.closest("[data-toggle-theme]")) {

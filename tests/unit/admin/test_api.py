@@ -268,3 +268,20 @@ def test_every_operation_is_described_with_fields_errors_and_examples_for_progra
         one = browser.get("/interface?tag=Documents&path=/api/v1/documents/recharge-card").text
         assert "money.add" in one and "amount_minor" in one and "Idempotency-Key" in one
         assert "//" not in re.sub(r"https?://(localhost:7480|example\.com)", "", one).replace("</", "")
+
+
+@on_sqlite
+def test_what_each_operation_does_is_said_in_the_readers_language(office):
+    office.add_user("boss", "administrator")
+    with office.browser("boss") as browser:
+        browser.client.headers["accept-language"] = "zh"
+        said = []
+        for part in PARTS:
+            page = browser.get(f"/interface?tag={quote(part)}").text
+            about = re.findall(r"</nav>\s*<h2>[^<]*</h2>\s*<p>([^<]*)</p>", page)
+            said += [*about, *re.findall(r"</code> <span>([^<]*)</span></summary>", page)]
+            said += re.findall(r"</code></a></td><td>([^<]*)</td>", page)
+        recharge = browser.get("/interface?tag=Documents&path=/api/v1/documents/recharge-card").text
+    english = [text for text in said if not re.search("[\u4e00-\u9fff]", text)]
+    assert english == [] and len(said) > len(PARTS)
+    assert "卡片充值：制单并提交：直接执行，或等待第二人复核" in recharge

@@ -87,7 +87,7 @@ def test_classes_of_members_by_satisfaction_repeat_purchase_needs_and_growth(sho
         with shop.database.writer.begin() as connection:
             connection.execute(update(switches).values(business_date=DAY + 31))
         january, february, _sums = table(browser, "/reports/member-growth/csv")
-        counted = ("Month", "Joined", "Lost", "Members")
+        counted = ("Month", "Joined", "Lost members", "Members")
         assert [january[head] for head in counted] == ["2026-01", "2", "1", "1"]
         assert [february[head] for head in counted] == ["2026-02", "1", "0", "2"]
         assert "data-chart" in browser.get("/reports/member-growth").text

@@ -156,7 +156,7 @@ def test_any_two_fields_are_crossed_and_the_table_adds_up(shop):
     crossed = Definition(subject="lines", by=["store"], across="month", measure="amount")
     with shop.browser("hugo") as browser:
         rows = table(browser, crossed)
-        assert list(rows[0]) == ["Store", "2026-01", "2026-03", "Paid"]
+        assert list(rows[0]) == ["Store", "2026-01", "2026-03", "Amount paid"]
         assert [list(row.values()) for row in rows] == [
             [str(NORTH_STORE), "100.00", "0.55", "100.55"],
             [str(SOUTH_STORE), "0.00", "7.00", "7.00"],

@@ -99,8 +99,8 @@ def test_each_sees_what_its_part_has_issued_or_sold_and_nothing_else(shop):
                 ("stores", "Spend"),
                 ("dates", "Spend"),
                 ("purchases", "Amount"),
-                ("bill-lines", "Paid"),
-                ("goods", "Paid"),
+                ("bill-lines", "Amount paid"),
+                ("goods", "Amount paid"),
                 ("customer-ranking", "Spend"),
                 ("monthly-spend", "Spend"),
                 ("composition", "Spend"),
@@ -115,8 +115,8 @@ def test_each_sees_what_its_part_has_issued_or_sold_and_nothing_else(shop):
         assert sum_of(browser, "stores", "Spend", f"?organisation={NORTH_STORE}") == "100.55"
         assert "Choose one of the list." in browser.get(f"/reports/stores?organisation={SOUTH}").text
         assert sum_of(browser, "stores", "Spend", "?from_date=2026-02-01") == "0.55"
-        assert sum_of(browser, "bill-lines", "Paid", "?from_date=2026-02-01") == "0.55"
-        assert sum_of(browser, "goods", "Paid", "?until_date=2026-01-31") == "100.00"
+        assert sum_of(browser, "bill-lines", "Amount paid", "?from_date=2026-02-01") == "0.55"
+        assert sum_of(browser, "goods", "Amount paid", "?until_date=2026-01-31") == "100.00"
     with shop.browser("nora") as browser:
         assert "100.55" in browser.get("/reports/stores").text
         assert browser.get("/reports/stores/csv").status_code == 403
@@ -200,7 +200,7 @@ def test_money_between_organisations_fees_campaigns_and_usefulness(shop):
             (str(SOUTH_STORE), "-0.55"),
             ("", "0.00"),
         ]
-        assert [(row["Kind"], row["Paid"], row["Fees"]) for row in table("fees")[:-1]] == [
+        assert [(row["Kind"], row["Paid in"], row["Fees"]) for row in table("fees")[:-1]] == [
             ("Report of loss", "Cash", "0.30")
         ]
         (campaign, _) = table("campaigns")
