@@ -37,4 +37,5 @@ def texts() -> Iterator[str]:
 
     for handler in API_HANDLERS:
         yield from parts_of(handler.summary)
+    yield from TAGS
     yield from TAGS.values()

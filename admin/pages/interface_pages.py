@@ -21,44 +21,6 @@ from .handlers import get
 BOUNDS = (("minimum", "≥"), ("maximum", "≤"), ("maxLength", "≤"))
 DETAILS_MAX = 60
 """Operations of a part that are shown in full; a longer part is a list with one of them in full."""
-_ = str
-PARTS = (
-    _("Dashboard"),
-    _("Cards"),
-    _("Card desk"),
-    _("Card types"),
-    _("Entries"),
-    _("Documents"),
-    _("Members"),
-    _("Care of members"),
-    _("Member settings"),
-    _("Files of members"),
-    _("Set-up"),
-    _("Noted purchases"),
-    _("Money"),
-    _("Points"),
-    _("Rules and prices"),
-    _("Orders"),
-    _("Campaigns"),
-    _("Products"),
-    _("Organisation"),
-    _("Terminals"),
-    _("Business day"),
-    _("Alarms"),
-    _("Security"),
-    _("Key ceremonies"),
-    _("Reports"),
-    _("Queries"),
-    _("Reports by timer"),
-    _("Wages"),
-    _("Employees"),
-    _("Users"),
-    _("Tokens"),
-    _("Webhooks"),
-    _("Parameters"),
-    _("Audit log"),
-)
-"""Names of the parts, for translation; another one is shown in English."""
 METHODS = ("get", "post", "put", "delete")
 Schema = dict[str, Any]
 
