@@ -104,10 +104,15 @@ class Database:
         self.reader: Engine = create_engine(self.url, **options)
         self.writer: Engine = create_engine(self.url, **options)
         self._turnstile: Turnstile | None = None
+        self.path: Path | None = None
+        """The file of SQLite."""
         if self.is_sqlite:
             if self.url.database not in (None, "", ":memory:"):
-                self._turnstile = Turnstile(Path(str(self.url.database)))
+                self.path = Path(str(self.url.database))
+                self._turnstile = Turnstile(self.path)
                 _take_turns(self.writer, self._turnstile)  # before it begins
+                self._unsynced: Engine = create_engine(self.url, **options)
+                _prepare_sqlite(self._unsynced, "BEGIN IMMEDIATE", FOLLOWER_PRAGMAS)
             for engine, begin in ((self.reader, "BEGIN"), (self.writer, "BEGIN IMMEDIATE")):
                 _prepare_sqlite(engine, begin, FOLLOWER_PRAGMAS if is_follower else OWN_PRAGMAS)
 
@@ -122,6 +127,23 @@ class Database:
         """A session that is committed when its block ends well, and rolled back when it does not."""
         with Session(self.writer) as session, session.begin():
             yield session
+
+    @contextmanager
+    def write_at_once(self) -> Iterator[Session | None]:
+        """A session like that of `write`, if nobody writes; None otherwise. Only SQLite has such turns.
+
+        What it commits is there for everybody, but may be lost with the machine's power: it must be on the disk
+        elsewhere.
+        """
+        turn = self._turnstile.enter_at_once() if self._turnstile is not None else None
+        if turn is None:
+            yield None
+            return
+        try:
+            with Session(self._unsynced) as session, session.begin():
+                yield session
+        finally:
+            turn.end()
 
     def is_waited_for(self) -> bool:
         """Whether somebody waits for the one who writes now; on PostgreSQL nobody does."""
@@ -141,6 +163,8 @@ class Database:
         """Close all connections."""
         self.reader.dispose()
         self.writer.dispose()
+        if self.path is not None:
+            self._unsynced.dispose()
 
 
 def _prepare_sqlite(engine: Engine, begin: str, durability: tuple[str, ...]) -> None:

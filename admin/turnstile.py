@@ -83,16 +83,13 @@ class Turnstile:
         descriptor = self._at_once()
         if descriptor is None:
             descriptor = self._wait()
-        os.pwrite(descriptor, f"{os.getpid()} {_own_name()}".encode()[:HOLDER_BYTES].ljust(HOLDER_BYTES), 0)
-        self._threads.add(thread)
-        return Turn(self._threads, thread, descriptor)
+        return self._taken(thread, descriptor)
 
     def enter_at_once(self) -> Turn | None:
         """A turn if nobody has one and nobody waits; None otherwise."""
-        if threading.get_ident() in self._threads or (descriptor := self._at_once()) is None:
-            return None
-        self._threads.add(threading.get_ident())
-        return Turn(self._threads, threading.get_ident(), descriptor)
+        thread = threading.get_ident()
+        descriptor = self._at_once() if thread not in self._threads else None
+        return self._taken(thread, descriptor) if descriptor is not None else None
 
     def is_waited_at(self) -> bool:
         """Whether somebody wants to write; asked by the one who does, who may then keep it short."""
@@ -109,6 +106,11 @@ class Turnstile:
         number, _space, name = self._turn.read_bytes()[:HOLDER_BYTES].decode("utf-8", "replace").strip().partition(" ")
         pid = int(number) if number.isdecimal() else 0
         return Holder(pid, name, _is_stopped(pid))
+
+    def _taken(self, thread: int, descriptor: int) -> Turn:
+        os.pwrite(descriptor, f"{os.getpid()} {_own_name()}".encode()[:HOLDER_BYTES].ljust(HOLDER_BYTES), 0)
+        self._threads.add(thread)
+        return Turn(self._threads, thread, descriptor)
 
     def _at_once(self) -> int | None:
         gate = _locked(self._gate, fcntl.LOCK_NB)

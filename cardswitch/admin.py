@@ -275,6 +275,7 @@ def check_audit(*, data: DataOption) -> int:
     from admin.audit import first_fault
 
     with service_of(data) as service:
+        service.audit.settle()
         fault = first_fault(service.database)
     print("audit log: whole" if fault is None else f"audit log: row {fault} is missing or was changed")
     return 0 if fault is None else 1

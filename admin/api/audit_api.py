@@ -52,6 +52,7 @@ def list_audit(
     limit: Limit = 50,
 ) -> Page[AuditItem]:
     """Rows that tell of users who are seen."""
+    request.app.state.service.audit.settle_at_once()
     with request.app.state.service.database.read() as session:
         rows, last = find_audit_rows(
             session,

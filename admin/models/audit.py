@@ -41,3 +41,16 @@ class AuditRow(Base):
         Index("ix_audit_module", "module", "id"),
         Index("ix_audit_object", "object", "id"),
     )
+
+
+class AuditSpool(Base):
+    """How far looks and refusals that waited in a file (`audit_spool.py`) are in the log; one row."""
+
+    __tablename__ = "audit_spools"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    name: Mapped[str] = mapped_column(String(16))
+    """Of the file, which is begun anew from time to time."""
+    end_bytes: Mapped[int] = mapped_column(BigInt)
+    digest: Mapped[str] = mapped_column(String(64))
+    """Of the last line that was taken over."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, LargeBinary, String, Table, literal_column
+from sqlalchemy import Column, Index, Integer, LargeBinary, String, Table, and_, literal_column
 from sqlalchemy.orm import Mapped, mapped_column
 
 from admin.database import BigInt, UnsignedBig
@@ -81,9 +81,16 @@ NOT_APPROVED = entries.c.code != literal_column(str(int(ResponseCode.APPROVED)))
 Most entries are approved debits: these are found without an index, and pay nothing for these."""
 Index(
     "ix_entries_type",
-    *(entries.c[name] for name in ("type", "id", "business_date", "code", "points_hundredths")),
+    *(entries.c[name] for name in ("type", "id", "business_date", "code")),
     sqlite_where=NO_DEBIT,
     postgresql_where=NO_DEBIT,
+)
+WITH_POINTS = entries.c.points_hundredths != literal_column("0")
+Index(
+    "ix_entries_points",
+    *(entries.c[name] for name in ("type", "id", "business_date", "code")),
+    sqlite_where=and_(NO_DEBIT, WITH_POINTS),
+    postgresql_where=and_(NO_DEBIT, WITH_POINTS),
 )
 Index(
     "ix_entries_refused",

@@ -28,6 +28,7 @@ def list_audit(
     """Rows by user, module and object; those of the visitor's part of the organisation."""
     filters = {"user": user, "module": module, "object": object, "outcome": outcome}
     start = number_in(before)
+    request.app.state.service.audit.settle_at_once()
     with request.app.state.service.database.read() as session:
         rows, last = find_audit_rows(
             session,

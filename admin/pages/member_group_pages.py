@@ -166,7 +166,8 @@ def _form(
     is_part: bool = False,
 ) -> Template:
     service, visitor = request.app.state.service, request.user
-    catch_up(service.database, entries_max=SOON_COUNTED)
+    if group_id is not None or any(first(texts or {}, name) for name in ("field", "value")):  # something is counted
+        catch_up(service.database, entries_max=SOON_COUNTED)
     with service.database.read() as session:
         today = today_of(session, service)
         group = group_seen(session, visitor, group_id) if group_id is not None else None

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from admin.access import Visitor
 from admin.figures import APPROVED
 from admin.models.documents import DocumentStep
-from admin.models.journal import daily_totals, entries
+from admin.models.journal import WITH_POINTS, daily_totals, entries
 from admin.models.mirror import accounts, card_types, cards, gifts, purses
 from switch.protocol.card_terms import CardStatus
 from switch.protocol.messages import CreditRequest, MessageType, RedeemRequest
@@ -65,7 +65,7 @@ def ledger_query(types: Sequence[int], span: Span, *, with_points: bool) -> Sele
     """Approved entries of some kinds within a span; those that moved points, or those that are about money."""
     query = select(entries).where(entries.c.code.in_(APPROVED), entries.c.type.in_(types))
     if with_points:
-        query = query.where(entries.c.points_hundredths != 0)
+        query = query.where(WITH_POINTS)
     if span.type:
         query = query.where(entries.c.type == span.type)
     if span.from_date:

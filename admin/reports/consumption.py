@@ -38,8 +38,8 @@ SWITCH, HAND = "switch", "hand"
 ORIGINS: dict[int | str, str] = {SWITCH: _("Sold by a till"), HAND: _("Noted by hand")}
 
 
-LOOKED_THROUGH_MAX = 10_000
-"""Sales, and notes, that a page looks through for its rows: a tenth of a second; of more it makes sums when asked."""
+LOOKED_THROUGH_MAX = 5_000
+"""Sales, and notes, that a page looks through for its rows: some hundredths of a second. Of more it makes sums if asked."""
 BILL_LINES = "/reports/bill-lines?bill={value}"
 
 
