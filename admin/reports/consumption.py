@@ -39,7 +39,7 @@ ORIGINS: dict[int | str, str] = {SWITCH: _("Sold by a till"), HAND: _("Noted by 
 
 
 LOOKED_THROUGH_MAX = 5_000
-"""Sales, and notes, that a page looks through for its rows: some hundredths of a second. Of more it makes sums if asked."""
+"""Sales, and notes, that a page looks through for its rows: some hundredths of a second. More are summed if asked."""
 BILL_LINES = "/reports/bill-lines?bill={value}"
 
 
