@@ -126,6 +126,7 @@ ON, OFF = "on", "off"
 ON_CHOICES = {ON: _("On"), OFF: _("Off: nobody sees or uses it")}
 SWITCHABLE = (
     *("members", "member-settings", "messages", "points", "gifts", "rules", "orders", "campaigns"),
+    *("care", "care-settings", "opinions"),
     *("abnormal", "blacklist", "media", "reports", "pay", "tokens", "webhooks"),
 )
 """Modules that an installation can do without: switched off, nobody has their rights, and what they kept stays."""

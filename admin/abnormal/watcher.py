@@ -4,7 +4,7 @@ What was found and how far it was looked change in one transaction, and the
 position moves only from where this watcher left it: killed at any moment, or
 started twice, it raises each finding once.  On the way it notes when each
 terminal was last heard of.  Threads of it run the reports that have a timer,
-and keep figures of members.
+keep figures of members, and make the reminders of each day.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import threading
 from sqlalchemy import CursorResult, func, select, update
 from sqlalchemy.orm import Session
 
+from admin.care import engine as reminders
 from admin.database import Database
 from admin.members.totals import keep
 from admin.models.journal import PART_BITS, entries
@@ -31,7 +32,8 @@ SPAN_ENTRIES = 2_000
 """Looked at in one transaction: some tenths of a second with ten rules."""
 IDLE_PAUSE_S = 0.5
 THREADS_STOP_S = 5.0
-"""A report that is being made then is made again by the next process: its row is written whole or not at all."""
+"""What is being made then is made again by the next process: a report's row and a day's tasks are written whole or not
+at all."""
 
 
 class Watcher:
@@ -136,9 +138,11 @@ def _raise(session: Session, rule: AbnormalRule, finding: Finding) -> None:
 def run(settings: Settings, database: Database, is_stopping: threading.Event) -> None:
     """Watch; beside it, since they sleep most of the time, threads for timers and for figures of members."""
     watcher = Watcher(database, settings.partition)
+    service = Service(settings, database)
     beside = [
-        threading.Thread(target=run_until, args=(Timer(Service(settings, database)), is_stopping), daemon=True),
+        threading.Thread(target=run_until, args=(Timer(service), is_stopping), daemon=True),
         threading.Thread(target=keep, args=(database, is_stopping), daemon=True),
+        threading.Thread(target=reminders.run_until, args=(reminders.Reminders(service), is_stopping), daemon=True),
     ]
     for thread in beside:
         thread.start()

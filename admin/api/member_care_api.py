@@ -9,6 +9,7 @@ from litestar import Request
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from admin.access import Visitor, needs
+from admin.care import contacts
 from admin.errors import RefusedError
 from admin.members import care
 from admin.members.further import put_contact
@@ -87,7 +88,7 @@ class NewContact(msgspec.Struct, forbid_unknown_fields=True):
     """A talk with a member."""
 
     kind: Word
-    """talk, complaint, suggestion, visit, need, survey"""
+    """talk, complaint, suggestion, visit, need, survey, gift"""
     channel: Word
     """store, telephone, message, web, letter"""
     content: Long
@@ -96,6 +97,8 @@ class NewContact(msgspec.Struct, forbid_unknown_fields=True):
     satisfaction: Annotated[int, msgspec.Meta(ge=0, le=5)] = 0
     """0: not asked."""
     is_open: bool = False
+    next_date: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] = 0
+    """Business date of the next contact, which becomes a task; 0: none."""
 
 
 class ContactResult(msgspec.Struct, forbid_unknown_fields=True):
@@ -251,14 +254,19 @@ def put_level_by_hand(
 def list_contacts(
     request: Request[Visitor, Any, Any],
     kind: Text = "",
+    channel: Text = "",
     stage: Text = "",
     q: Text = "",
+    member: Number = None,
+    from_date: SmallNumber = None,
+    until_date: SmallNumber = None,
     before: Number = None,
     limit: Limit = 50,
 ) -> Page[ContactOfMember]:
-    """Talks with members, newest first; `stage` is open or closed, `q` words of the content."""
+    """Talks with members, newest first; `stage` is open or closed, `q` words of what was said or came of it."""
+    wanted = contacts.Wanted(kind, channel, stage, q, member or 0, from_date or 0, until_date or 0)
     with request.app.state.service.database.read() as session:
-        rows = care.contacts_page(session, request.user, kind=kind, stage=stage, typed=q, before=before, limit=limit)
+        rows = contacts.contacts_page(session, request.user, wanted, before=before, limit=limit)
         return page_of(
             rows, limit, lambda row: ContactOfMember(contact_item(row[0]), row[1].name), lambda row: row[0].id
         )
@@ -269,7 +277,7 @@ def make_contact(request: Request[Visitor, Any, Any], member_id: FromPath[int], 
     """Note a talk."""
     existing(request, member_id)
     values = msgspec.structs.asdict(data)
-    return Done(str(care.add_contact(request.app.state.service, request.user, member_id, **values)))
+    return Done(str(contacts.add_contact(request.app.state.service, request.user, member_id, **values)))
 
 
 @api_post("/api/v1/member-contacts/{contact_id:int}/close", guards=CHANGES, tag=TAG, status=200)
@@ -277,7 +285,7 @@ def close_contact(
     request: Request[Visitor, Any, Any], contact_id: FromPath[int], data: JSONBody[ContactResult]
 ) -> Done:
     """Note what came of an open talk."""
-    return Done(str(care.close_contact(request.app.state.service, request.user, contact_id, data.result)))
+    return Done(str(contacts.close_contact(request.app.state.service, request.user, contact_id, data.result)))
 
 
 @api_get("/api/v1/member-churn", guards=[needs("members")], tag=TAG)

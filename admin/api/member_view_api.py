@@ -186,6 +186,8 @@ class Contact(msgspec.Struct):
     result: str
     satisfaction: int
     is_open: bool
+    next_date: int
+    """Business date of the next contact; 0: none."""
     user_id: int
 
 

@@ -1,4 +1,4 @@
-"""Looking after members: the log of talks, churn, birthdays, and one timeline of everything that happened."""
+"""Looking after members: churn, birthdays, and one timeline of everything that happened; talks are in `admin.care`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from admin.access import Visitor
@@ -16,7 +16,6 @@ from admin.errors import RefusedError
 from admin.models.audit import AuditRow
 from admin.models.journal import entries
 from admin.models.members import (
-    NOTE_LENGTH_MAX,
     ChurnRecord,
     ContactEntry,
     Member,
@@ -27,25 +26,11 @@ from admin.models.members import (
 from admin.service import Service
 
 from .records import member_to_change
+from .today import month_days
 from .totals import business_date, member_sums
 
 _ = str
 MODULE = "members"
-CONTACT_KINDS: dict[str, str] = {
-    "talk": _("Talk"),
-    "complaint": _("Complaint"),
-    "suggestion": _("Suggestion"),
-    "visit": _("Visit"),
-    "need": _("Need"),
-    "survey": _("Survey"),
-}
-CHANNELS: dict[str, str] = {
-    "store": _("Store"),
-    "telephone": _("Telephone"),
-    "message": _("Message"),
-    "web": _("Web"),
-    "letter": _("Letter"),
-}
 CHURN_STAGES: dict[str, str] = {
     "candidate": _("Suspected"),
     "confirmed": _("Confirmed"),
@@ -53,64 +38,6 @@ CHURN_STAGES: dict[str, str] = {
     "recovered": _("Won back"),
     "lost": _("Lost for good"),
 }
-SATISFACTION_MAX = 5
-
-
-def add_contact(service: Service, visitor: Visitor, member_id: int, **values: Any) -> int:
-    """Note a talk with a member."""
-    if values["kind"] not in CONTACT_KINDS or values["channel"] not in CHANNELS:
-        raise RefusedError("Choose a kind and a channel of the list.")
-    if not values["content"].strip() or max(len(values["content"]), len(values["result"])) > NOTE_LENGTH_MAX:
-        raise RefusedError("Write 1 to {most} characters about it.", most=NOTE_LENGTH_MAX)
-    if not 0 <= values["satisfaction"] <= SATISFACTION_MAX:
-        raise RefusedError("Satisfaction is a number from 1 to {most}.", most=SATISFACTION_MAX)
-    with service.database.write() as session:
-        member_to_change(session, visitor, member_id)
-        row = ContactEntry(member_id=member_id, time=service.now(), user_id=visitor.user_id, **values)
-        session.add(row)
-        session.flush()
-        service.audit.append(
-            session, visitor, MODULE, "add contact", f"member {member_id}", kind=row.kind, channel=row.channel
-        )
-        return row.id
-
-
-def close_contact(service: Service, visitor: Visitor, contact_id: int, result: str) -> int:
-    """Note what came of an open talk; the member's number."""
-    if not result.strip() or len(result) > NOTE_LENGTH_MAX:
-        raise RefusedError("Write 1 to {most} characters about it.", most=NOTE_LENGTH_MAX)
-    with service.database.write() as session:
-        row = session.get(ContactEntry, contact_id)
-        if row is None:
-            raise RefusedError("There is no such talk.")
-        member_to_change(session, visitor, row.member_id)
-        if not row.is_open:
-            raise RefusedError("This talk is closed already.")
-        row.result, row.is_open = result.strip(), False
-        service.audit.append(session, visitor, MODULE, "close contact", f"member {row.member_id}", contact=contact_id)
-        return row.member_id
-
-
-def contacts_seen(visitor: Visitor) -> Select[Any]:
-    """(contact, member) of the visitor's part of the organisation, newest first."""
-    query: Any = select(ContactEntry, Member).join(Member, Member.id == ContactEntry.member_id)
-    return visitor.members_seen(query).order_by(ContactEntry.id.desc())
-
-
-def contacts_page(
-    session: Session, visitor: Visitor, *, kind: str, stage: str, typed: str, before: int | None, limit: int
-) -> Sequence[Any]:
-    """(contact, member), newest first, `stage` open or closed; one more than `limit` where there are more."""
-    query = contacts_seen(visitor).limit(limit + 1)
-    if kind:
-        query = query.where(ContactEntry.kind == kind[:20])
-    if stage in ("open", "closed"):
-        query = query.where(ContactEntry.is_open.is_(stage == "open"))
-    if typed:
-        query = query.where(ContactEntry.content.contains(typed[:80], autoescape=True))
-    if before is not None:
-        query = query.where(ContactEntry.id < before)
-    return session.execute(query).all()
 
 
 def churn_page(
@@ -231,9 +158,7 @@ def anniversaries(
     found: list[Anniversary] = []
     for n in range(days):
         day = first + timedelta(days=n)
-        keys = [day.month * 100 + day.day]
-        if keys == [228] and (day + timedelta(days=1)).day == 1:
-            keys.append(229)
+        keys = month_days(day)
         goes_on = Member.state.in_((MemberState.ACTIVE, MemberState.PENDING))
         left = rows_max - len(found)
         if left <= 0:

@@ -30,6 +30,7 @@ CODE_TABLES: dict[str, str] = {
     "relation": _("Relations"),
     "churn": _("Types of churn"),
     "product": _("Types of products"),
+    "opinion": _("What opinions are about"),
 }
 INTERESTS_MAX = 62
 """Bits of a signed number of 64."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from sqlalchemy import select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import exists, select, update
+from sqlalchemy.orm import Session, aliased
 
 from admin.access import Visitor
 from admin.errors import RefusedError
+from admin.models.care import CareTask, MemberDay, Opinion
 from admin.models.consumption import Consumption
 from admin.models.members import (
     ChurnRecord,
@@ -45,6 +46,10 @@ class Moved(msgspec.Struct):
     relatives: list[int] = []
     churns: list[int] = []
     consumptions: list[int] = []
+    tasks: list[int] = []
+    """Those whose reminder the survivor has not had itself."""
+    special_days: list[int] = []
+    opinions: list[int] = []
     contact_places: list[int] = []
     """Places of the survivor that contacts were copied to."""
     tags: list[str] = []
@@ -73,6 +78,9 @@ def planned(session: Session, vault: Vault, survivor: Member, merged: Member) ->
         relatives=_ids(session, MemberRelative, merged.id),
         churns=_ids(session, ChurnRecord, merged.id),
         consumptions=_ids(session, Consumption, merged.id),
+        tasks=_tasks(session, survivor.id, merged.id),
+        special_days=_ids(session, MemberDay, merged.id),
+        opinions=_ids(session, Opinion, merged.id),
         contact_places=list(range(next_place, next_place + len(new))),
         tags=sorted(tags - own_tags),
         groups=sorted(groups - own_groups),
@@ -89,6 +97,12 @@ def planned(session: Session, vault: Vault, survivor: Member, merged: Member) ->
 
 def _ids(session: Session, model: Any, member_id: int) -> list[int]:
     return list(session.scalars(select(model.id).where(model.member_id == member_id)))
+
+
+def _tasks(session: Session, survivor_id: int, merged_id: int) -> list[int]:
+    own = aliased(CareTask)
+    same = exists().where(own.member_id == survivor_id, own.kind == CareTask.kind, own.reference == CareTask.reference)
+    return list(session.scalars(select(CareTask.id).where(CareTask.member_id == merged_id, ~same)))
 
 
 def _contacts(session: Session, member_id: int) -> list[MemberContact]:
@@ -209,6 +223,9 @@ def _point(session: Session, moved: Moved, member_id: int) -> None:
         (MemberRelative, moved.relatives),
         (ChurnRecord, moved.churns),
         (Consumption, moved.consumptions),
+        (CareTask, moved.tasks),
+        (MemberDay, moved.special_days),
+        (Opinion, moved.opinions),
     ):
         session.execute(update(model).where(model.id.in_(numbers)).values(member_id=member_id))
     session.execute(update(Member).where(Member.id.in_(moved.secondaries)).values(primary_id=member_id))

@@ -18,6 +18,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from admin.access import Visitor
+from admin.care.contacts import CHANNELS, CONTACT_KINDS
 from admin.database import from_ms, to_ms
 from admin.forms import FormContext, Kind, bind, choices_of, declared, entry
 from admin.i18n import FIRST_DATE, catalog, translate
@@ -33,7 +34,7 @@ from admin.models.members import (
 )
 from admin.service import Service
 
-from .care import CHANNELS, CHURN_STAGES, CONTACT_KINDS, follow_churn
+from .care import CHURN_STAGES, follow_churn
 from .consumption import ConsumptionForm
 from .definitions import codes_of
 from .examined import FIRST_LINE, Examined

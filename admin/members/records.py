@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import delete, insert, select, text, tuple_
+from sqlalchemy import delete, insert, select, text, tuple_, update
 from sqlalchemy.orm import Session
 
 from admin.access import Visitor
 from admin.errors import RefusedError
+from admin.models.care import CareTask, MemberDay, TaskState
 from admin.models.consumption import Consumption
 from admin.models.members import (
     ChurnRecord,
@@ -257,6 +258,9 @@ def update_member(
             )
         )
         after[f"field {value_row.field_id}"] = value_row.text or value_row.number
+    if "organisation_id" in before:  # what is to be done for the member goes along
+        moved = update(CareTask).where(CareTask.member_id == member.id, CareTask.state == TaskState.OPEN)
+        session.execute(moved.values(organisation_id=member.organisation_id))
     member.changed_at, member.version = service.now(), member.version + 1
     session.flush()
     replace_keys(session, member.id, old_keys, keys_of(vault, findable_of(session, vault, member)))
@@ -339,6 +343,8 @@ def delete_member(service: Service, visitor: Visitor, member_id: int) -> None:
             ChurnRecord,
             Consumption,
             MemberWish,
+            CareTask,
+            MemberDay,
         ):
             session.execute(delete(model).where(model.member_id == member_id))
         session.delete(member)

@@ -16,3 +16,11 @@ def today_of(session: Session, service: Service) -> date:
     """The day that ages, periods and birthdays are counted from."""
     begun = session.scalar(select(func.max(switches.c.business_date)))
     return FIRST_DATE + timedelta(days=int(begun)) if begun else service.now().date()
+
+
+def month_days(day: date) -> list[int]:
+    """MMDD that are kept on a day: 29 February on the 28th where the year has none."""
+    keys = [day.month * 100 + day.day]
+    if keys == [228] and (day + timedelta(days=1)).day == 1:
+        keys.append(229)
+    return keys

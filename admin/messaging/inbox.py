@@ -11,8 +11,8 @@ from sqlalchemy import ColumnElement, select, true
 from sqlalchemy.orm import Session
 
 from admin.access import Visitor
+from admin.care.contacts import CONTACT_KINDS
 from admin.errors import RefusedError
-from admin.members.care import CONTACT_KINDS
 from admin.members.identity import mask_phone
 from admin.members.seals import Vault
 from admin.models.members import ContactEntry, Member

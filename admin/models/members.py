@@ -309,10 +309,14 @@ class ContactEntry(Base):
     """1 to 5; 0: not asked."""
     is_open: Mapped[bool] = mapped_column(default=False)
     """Whether something is still to be done."""
+    next_date: Mapped[int] = mapped_column(default=0)
+    """Business date of the next contact that was agreed; 0: none."""
     user_id: Mapped[int] = mapped_column(BigInt)
 
     __table_args__ = (
         Index("ix_member_contact_entries_member", "member_id", "id"),
+        Index("ix_member_contact_entries_time", "time"),
+        Index("ix_member_contact_entries_channel", "channel", "id"),
         Index("ix_member_contact_entries_open", "is_open", "id"),
     )
 

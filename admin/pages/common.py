@@ -69,6 +69,14 @@ MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
         ),
     ),
     (
+        _("Customer care"),
+        (
+            MenuItem("/care", _("My day"), "care"),
+            MenuItem("/opinions", _("Suggestions and complaints"), "opinions"),
+            MenuItem("/care/settings", _("Reminders and festivals"), "care-settings"),
+        ),
+    ),
+    (
         _("Short messages"),
         (
             MenuItem("/messages", _("Outbox"), "messages"),

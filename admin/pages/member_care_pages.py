@@ -12,6 +12,7 @@ from litestar.response import Template
 from sqlalchemy import select
 
 from admin.access import Visitor, needs
+from admin.care import contacts
 from admin.errors import RefusedError
 from admin.members import care
 from admin.members.definitions import CODE_MAX, STATES, codes_of
@@ -29,7 +30,7 @@ from admin.rights import Action
 from .common import PAGE_ROWS, go, is_part_wanted, page, refusal_text, with_query
 from .common import number_in as number_in_address
 from .handlers import get
-from .member_common import acted, first, member_rows, number_in, sent_texts
+from .member_common import acted, day_in, first, member_rows, number_in, sent_texts
 
 _ = str
 CHANGES = needs("members", Action.CHANGE)
@@ -133,26 +134,32 @@ async def do_level(request: Request[Visitor, Any, Any], member_id: FromPath[int]
 def list_contacts(
     request: Request[Visitor, Any, Any],
     kind: FromQuery[str] = "",
+    channel: FromQuery[str] = "",
     stage: FromQuery[str] = "",
     q: FromQuery[str] = "",
+    member: FromQuery[str] = "",
+    since: FromQuery[str] = "",
+    until: FromQuery[str] = "",
     before: FromQuery[str] = "",
 ) -> Template:
     """Talks with members of the visitor's part, newest first."""
+    filters = {
+        **{"kind": kind, "channel": channel, "stage": stage, "q": q, "member": member},
+        **{"since": since, "until": until},
+    }
+    wanted = contacts.Wanted(kind, channel, stage, q, number_in_address(member) or 0, day_in(since), day_in(until))
     with request.app.state.service.database.read() as session:
-        found = care.contacts_page(
-            session, request.user, kind=kind, stage=stage, typed=q, before=number_in_address(before), limit=PAGE_ROWS
-        )
-        rows = [(talk, member.id, member.name) for talk, member in found[:PAGE_ROWS]]
+        found = contacts.contacts_page(session, request.user, wanted, before=number_in_address(before), limit=PAGE_ROWS)
+        rows = [(talk, one.id, one.name, who) for talk, one, who in found[:PAGE_ROWS]]
         session.expunge_all()
-    filters = {"kind": kind, "stage": stage, "q": q}
     more = rows[-1][0].id if len(found) > PAGE_ROWS else ""
     return page(
         request,
         "_contact_rows.html" if is_part_wanted(request) else "member_contacts.html",
         rows=rows,
         filters=filters,
-        kinds=care.CONTACT_KINDS,
-        channels=care.CHANNELS,
+        kinds=contacts.CONTACT_KINDS,
+        channels=contacts.CHANNELS,
         is_first=not before,
         next_address=with_query("/member-contacts", {**filters, "before": more}) if more else None,
     )
@@ -164,7 +171,7 @@ async def do_contact(request: Request[Visitor, Any, Any], member_id: FromPath[in
     texts = await sent_texts(request)
     return await acted(
         request,
-        lambda: care.add_contact(
+        lambda: contacts.add_contact(
             request.app.state.service,
             request.user,
             member_id,
@@ -175,8 +182,9 @@ async def do_contact(request: Request[Visitor, Any, Any], member_id: FromPath[in
             result=first(texts, "result"),
             satisfaction=number_in(texts, "satisfaction"),
             is_open=bool(first(texts, "is_open")),
+            next_date=day_in(first(texts, "next_date")),
         ),
-        _page_of(member_id),
+        f"{_page_of(member_id)}/care" if first(texts, "back") == "care" else _page_of(member_id),
     )
 
 
@@ -186,7 +194,7 @@ async def do_close_contact(request: Request[Visitor, Any, Any], contact_id: From
     texts = await sent_texts(request)
     return await acted(
         request,
-        lambda: care.close_contact(request.app.state.service, request.user, contact_id, first(texts, "result")),
+        lambda: contacts.close_contact(request.app.state.service, request.user, contact_id, first(texts, "result")),
         "/member-contacts?stage=open",
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from anyio import to_thread
@@ -12,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from admin.access import Visitor
+from admin.i18n import FIRST_DATE
 from admin.members.holdings import card_counts
 from admin.members.identity import show_day
 from admin.members.levels import levels
@@ -25,6 +27,8 @@ from .common import go
 
 NUMBER_DIGITS_MAX = 15
 """Of a number in a form or an address; all such numbers fit 64 bits."""
+DAY_LENGTH = 10
+"""Of a day such as 2026-01-31."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,14 @@ def number_in(texts: Mapping[str, Sequence[str]], name: str) -> int:
     """A number of a form; 0 for anything else."""
     text = first(texts, name).strip()
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= NUMBER_DIGITS_MAX else 0
+
+
+def day_in(text: str) -> int:
+    """A day of an address or a form as days since 1970-01-01; 0 for anything else."""
+    try:
+        return (date.fromisoformat(text) - FIRST_DATE).days if len(text) == DAY_LENGTH else 0
+    except ValueError:
+        return 0
 
 
 async def acted(request: Request[Visitor, Any, Any], act: Callable[[], object], address: str) -> Response[Any]:

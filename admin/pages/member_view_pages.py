@@ -14,19 +14,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from admin.access import Visitor, needs
+from admin.care.contacts import CHANNELS, CONTACT_KINDS, SATISFACTION_MAX
 from admin.database import from_ms
 from admin.documents.card_actions import member_actions_for
 from admin.i18n import translate
 from admin.lists.entries import entry_row
 from admin.members import definitions
-from admin.members.care import (
-    CHANNELS,
-    CHURN_STAGES,
-    CONTACT_KINDS,
-    SATISFACTION_MAX,
-    Event,
-    timeline,
-)
+from admin.members.care import CHURN_STAGES, Event, timeline
 from admin.members.definitions import STATES, codes_of, custom_fields, values_of
 from admin.members.drafts import COLUMNS, DAYS, SECTIONS, labels_of
 from admin.members.groups import groups_of_member

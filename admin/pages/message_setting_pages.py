@@ -12,9 +12,9 @@ from litestar.params import FromPath, FromQuery
 from litestar.response import Template
 
 from admin.access import Visitor, needs
+from admin.care.contacts import CONTACT_KINDS
 from admin.errors import RefusedError
 from admin.forms import Bound, FormContext, bind, fields_of
-from admin.members.care import CONTACT_KINDS
 from admin.members.seals import Vault
 from admin.messaging import callbacks
 from admin.messaging.connecting import GatewayForm, form_of, gateway_of, new_secret, save_gateway

@@ -5,8 +5,9 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, case, func, select, type_coerce
 from sqlalchemy.orm import aliased
 
+from admin.care.contacts import CHANNELS, CONTACT_KINDS
 from admin.documents.registry import KINDS
-from admin.members.care import CHANNELS, CHURN_STAGES, CONTACT_KINDS
+from admin.members.care import CHURN_STAGES
 from admin.members.definitions import KINDS as PERSON_KINDS
 from admin.members.definitions import MARITAL, SOURCES, STATES, codes_of
 from admin.members.holdings import owners

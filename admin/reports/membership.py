@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from sqlalchemy import BigInteger, Select, func, select, type_coerce
 
+from admin.care.contacts import CONTACT_KINDS
 from admin.forms import entry
-from admin.members.care import CONTACT_KINDS
 from admin.members.holdings import owners
 from admin.models.members import ChurnRecord, ContactEntry, Member, MemberState
 from admin.models.sales import baskets

@@ -1,0 +1,1 @@
+"""Care of members: reminders, visits, opinions, activities, the call centre."""
