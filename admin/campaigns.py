@@ -39,6 +39,7 @@ from admin.service import Service
 from switch.protocol.messages import MessageType
 
 MESSAGE_LENGTH_MAX = 500
+"""Seven parts of a short message in Chinese."""
 SEGMENT_MAX = 64
 _ = str
 
@@ -114,7 +115,7 @@ class CampaignForm(msgspec.Struct, frozen=True, kw_only=True):
         entry(
             _("Message to its members"),
             "area",
-            hint=_("The text is kept here and sent to nobody: send it with the means of your own."),
+            hint=_("A short message; it is sent from the page of the campaign, to its list or to a group."),
             max_length=MESSAGE_LENGTH_MAX,
         ),
     ] = ""

@@ -37,6 +37,7 @@ from .text import PARTS_MAX, measured
 from .wishes import is_willing, needs_yes, wishes_of
 from .writing import audience_condition, signed
 
+_ = str
 PORTION_MEMBERS = 500
 """Of one transaction: some 50 ms of writing, so that pages do not wait."""
 
@@ -100,7 +101,7 @@ def _next_portion(
     portion = _Portion(row.position, 0)
     maker = maker_of(service, session, row.maker_id)
     if maker is None:
-        portion.problem = "Who asked for it may not send any more."
+        portion.problem = _("Who asked for it may not send any more.")
         return portion
     try:
         condition = audience_condition(session, maker, row.audience, row.target, today_of(session, service))

@@ -41,6 +41,7 @@ from .outbox import phone_of
 from .text import alphabet_of
 from .wishes import is_willing, needs_yes, wishes_of
 
+_ = str
 QUEUED_AT_ONCE = 2_000
 """Messages whose time has come that one look takes."""
 VALID_HOURS = 48
@@ -71,7 +72,7 @@ def queue_due(service: Service) -> int:
             unwilling,
             MessageState.SCHEDULED,
             state=MessageState.CANCELLED,
-            problem="wants no messages any more",
+            problem=_("The member wants no messages any more."),
             ended_at=now,
         )
     return len(rows)
@@ -99,7 +100,7 @@ def hand_over(service: Service, vault: Vault, gateway: Gateway, count_max: int) 
         if not rows:
             break
         if expired:
-            _fail(service, expired, f"not handed over within {VALID_HOURS} hours")
+            _fail(service, expired, _("It could not be handed over in time."))
         if handed:
             try:
                 results = gateway.send(handed)
@@ -130,7 +131,7 @@ def _handed(vault: Vault, row: ShortMessage) -> Handed:
 def _note(service: Service, session: Session, message_id: int, result: Result | None) -> None:
     """What the gateway has answered; a report that was faster than its answer stays."""
     now = service.now()
-    status, problem = (result.status, result.problem) if result else ("", "no answer about this message")
+    status, problem = (result.status, result.problem) if result else ("", _("The gateway said nothing about it."))
     values: dict[str, Any] = {"attempts": ShortMessage.attempts + 1, "problem": problem[:PROBLEM_LENGTH_MAX]}
     if result and status in (ACCEPTED, REPEATED):
         values |= {"state": MessageState.SENT, "sent_at": now, "gateway_id": result.id[:GATEWAY_ID_LENGTH_MAX]}

@@ -23,8 +23,8 @@ from admin.members.totals import APPROVED, PURCHASES
 from admin.models.journal import entries
 from admin.models.members import Member
 from admin.models.messaging import MemberWish, MessagePosition, MessageTemplate, ShortMessage
-from admin.models.mirror import stores
 from admin.service import Service
+from admin.store_names import names_of
 
 from .connecting import gateway_of
 from .hours import first_within, shown
@@ -128,8 +128,7 @@ def _made(
     wishes = {
         row.member_id: row for row in session.scalars(select(MemberWish).where(MemberWish.member_id.in_(numbers)))
     }
-    places = select(stores.c.store_id, stores.c.name).where(stores.c.store_id.in_({row.store_id for row in rows}))
-    names = {int(number): name for number, name in session.execute(places)}
+    names = names_of(session)
     made = []
     for row in rows:
         member, phone = members.get(row.member_id), phones.get(row.member_id)

@@ -29,7 +29,7 @@ class TemplateForm(msgspec.Struct, frozen=True, kw_only=True):
     """A template."""
 
     name: Annotated[str, entry(_("Name"), min_length=1, max_length=NAME_LENGTH_MAX)]
-    body: Annotated[str, entry(_("Text"), "area", min_length=1, max_length=TEXT_LENGTH_MAX)]
+    body: Annotated[str, entry(_("Message text"), "area", min_length=1, max_length=TEXT_LENGTH_MAX)]
     is_offered: Annotated[bool, entry(_("Offered when a message is written"), "check")] = True
 
 

@@ -55,7 +55,7 @@ def group_choices(context: FormContext) -> dict[int | str, str]:
 class SendingForm(msgspec.Struct, frozen=True, kw_only=True):
     """A text and whom it goes to."""
 
-    body: Annotated[str, entry(_("Text"), "area", min_length=1, max_length=TEXT_LENGTH_MAX)]
+    body: Annotated[str, entry(_("Message text"), "area", min_length=1, max_length=TEXT_LENGTH_MAX)]
     audience: Annotated[str, entry(_("To whom"), "choice", choices=AUDIENCES)] = MEMBERS
     members: Annotated[str, entry(_("Numbers of members"), "area", max_length=200_000, pattern=r"^[\d,，;\s]*$")] = ""
     group: Annotated[int, entry(_("Group"), "choice", choices=group_choices)] = 0
@@ -271,3 +271,9 @@ def sendings_seen(visitor: Visitor, query: Any) -> Any:
     return (
         query if visitor.sees_everything else query.where(MessageSending.organisation_id.in_(visitor.organisation_ids))
     )
+
+
+def sending_count(session: Session, visitor: Visitor, campaign_id: int) -> int:
+    """How often the message of a campaign was asked to be sent, in the visitor's part."""
+    query = select(func.count()).select_from(MessageSending).where(MessageSending.campaign_id == campaign_id)
+    return int(session.scalar(sendings_seen(visitor, query)) or 0)

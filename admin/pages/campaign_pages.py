@@ -30,6 +30,7 @@ from admin.campaigns import (
 from admin.errors import RefusedError
 from admin.figures import newest_date
 from admin.forms import Bound, FormContext, bind, fields_of
+from admin.messaging.writing import sending_count
 from admin.rights import Action
 
 from .common import PAGE_ROWS, go, is_part_wanted, page, refusal_text, with_query
@@ -90,6 +91,7 @@ def show_campaign(request: Request[Visitor, Any, Any], campaign_id: FromPath[int
             sales=sales_of(session, request.user, campaign),
             audiences=AUDIENCES,
             addressed=addressed_count(session, campaign_id),
+            sending_count=sending_count(session, request.user, campaign_id),
             last_date=last_date_of(campaign),
             may_change=request.user.may("campaigns", Action.CHANGE) and may_change(request.user, campaign),
             may_read_reports=request.user.may("reports"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
+from urllib.parse import quote
 
 from litestar import Request
 from litestar.exceptions import NotFoundException
@@ -36,8 +37,11 @@ from admin.members.relations import secondaries_of
 from admin.members.seals import Vault
 from admin.members.today import today_of
 from admin.members.totals import SOON_COUNTED, catch_up, date_before, totals_of
+from admin.messaging.wishes import CHANNELS as WISH_CHANNELS
+from admin.messaging.wishes import WILLING, wishes_of
 from admin.models.members import (
     ChurnRecord,
+    ContactKind,
     Member,
     MemberContact,
     MemberMerge,
@@ -144,6 +148,10 @@ def _member_context(
         "level_names": {level.id: level.name for level in levels(session)},
         "sections": shown_sections(session, vault, member, is_whole=is_whole),
         "further_contacts": _contacts(session, vault, member, is_whole=is_whole),
+        "wish": wishes_of(session, [member.id]).get(member.id),
+        "willing_words": WILLING,
+        "wish_channels": WISH_CHANNELS,
+        "reach": _reach(session, vault, member) if is_whole else [],
         "cards": cards,
         "card_deeds": deeds if any(deeds.values()) else {},
         "card_references": [card["reference"] for card in cards],
@@ -228,6 +236,17 @@ def _field_texts(session: Session, vault: Vault, member: Member, *, is_whole: bo
             if row.is_preferred:
                 texts["preferred"] = translate(labels_of()[field_name])
     return texts
+
+
+def _reach(session: Session, vault: Vault, member: Member) -> list[tuple[str, str, str]]:
+    """(kind, number or address, address of a link that calls or writes) of all contacts, the preferred first."""
+    query = select(MemberContact).where(MemberContact.member_id == member.id)
+    found = []
+    for row in session.scalars(query.order_by(MemberContact.is_preferred.desc(), MemberContact.place)):
+        value = vault.contact(member.id, row.place, row.value_sealed)
+        scheme = "mailto" if row.kind == ContactKind.EMAIL else "tel"
+        found.append((row.kind, value, f"{scheme}:{quote(value, safe='@+')}"))
+    return found
 
 
 def _contacts(session: Session, vault: Vault, member: Member, *, is_whole: bool) -> list[tuple[MemberContact, str]]:

@@ -333,7 +333,7 @@ def test_a_message_is_given_up_after_its_attempts_and_after_two_days(office):
         session.execute(update(ShortMessage).values(state="queued", attempts=0, next_at=office.service.now()))
     office.world.now_ms += 48 * HOUR_MS
     assert hand_over(office.service, vault, Deaf(), 10) == 1
-    assert "not handed over within 48 hours" in messages_in(office)[0].problem
+    assert "could not be handed over in time" in messages_in(office)[0].problem
 
 
 def test_a_report_that_is_faster_than_the_answer_stays(office):
