@@ -14,9 +14,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from hsm.backend import KeyUse
 from hsm.errors import HsmError
 from hsm.key_states import KeyState, Purpose
 from hsm.people import TwoPeople
@@ -29,10 +28,10 @@ from .desk import Desk, Switch, at_desk
 from .key_agreements import NotSignedError, OfficerBook
 from .key_background import RECORDS_PER_SECOND, rewrap_records
 from .key_house import KeyHouse
+from .key_house_orders import facts_of, take_house_step
 from .key_officers import HOUSE, House, Officers
-from .key_plan import KEYRING_ONLY, NAMES, half_done
-from .key_resident import KEYRING_PER_SECOND, Residents, kek_counts
-from .key_steps import KeySteps, resident_versions, versions_of
+from .key_plan import NAMES
+from .key_steps import KeySteps
 from .keys import app, retire_checked
 from .output import CommandError
 
@@ -158,7 +157,7 @@ class KeyDesk:
 
     def _do(self, order: KeyOrder) -> None:
         """One step; a refusal ends its document, an obstacle leaves it as it is."""
-        from admin.documents.ceremony_kinds import HOUSE_KEYS
+        from admin.documents.house_kinds import HOUSE_KEYS
         from admin.keys.order import note_order
 
         refused: list[str] = []
@@ -184,7 +183,7 @@ class KeyDesk:
             note_order(self._service, order, note=refused[0], is_done=False)
 
     async def _take(self, keys: KeyHouse, desk: Desk, officers: Officers, order: KeyOrder) -> str:
-        from admin.documents.ceremony_kinds import HOUSE_KEYS
+        from admin.documents.house_kinds import HOUSE_KEYS
 
         if order.type is MessageType.REWRAP_KEY:
             wrapped = Purpose(order.purpose)
@@ -221,7 +220,7 @@ class KeyDesk:
 
         async def work(desk: Desk) -> int:
             with self._house.open() as keys:
-                found.append(await facts_of(keys, desk))
+                found.append(await facts_of(keys, desk, self._house.directory))
             return 0
 
         at_desk(self._switch, work, only_reads=True)
@@ -246,59 +245,3 @@ def has_ended(service: Service, book: OfficerBook, order: KeyOrder) -> None:
         is_open = session.get_one(Document, order.document_id).state == DocumentState.RUNNING
     if not is_open:
         book.finished(service, order)
-
-
-def take_house_step(keys: KeyHouse, data: Path, officers: Officers, order: KeyOrder) -> str:
-    """One step of a key that the key house keeps itself; what is done already is skipped."""
-    from admin.documents.ceremony_kinds import HouseKey
-
-    version, state = order.version, SwitchKeyState(order.state)
-    residents = Residents(keys, data, officers)
-    if order.purpose == HouseKey.SIGN:
-        while residents.in_use(KeyUse.SIGN) != version:
-            residents.rotate(KeyUse.SIGN, version, KEYRING_PER_SECOND)
-        return f"signing key {version} was made, and the one before has signed it; the switch signs with it from now on"
-    if state is SwitchKeyState.NEW and version in kek_counts(keys):
-        return f"KEK {version} was made"
-    counts = kek_counts(keys)
-    if state is not SwitchKeyState.NEW and version not in counts:
-        raise CommandError(f"KEK {version}: expected it to be made by now, got none; order a new rotation")
-    left = sum(count for number, count in counts.items() if number != version)
-    if state is SwitchKeyState.ACTIVE and not left:
-        return f"all keys are wrapped under KEK {version}"
-    if state is SwitchKeyState.DESTROYED and left:
-        raise CommandError(f"KEK {version}: expected all keys under it, got {left} under another; order a new rotation")
-    sentence, _is_last = residents.rotate(KeyUse.KEK, version, KEYRING_PER_SECOND)
-    return sentence
-
-
-async def facts_of(keys: KeyHouse, desk: Desk) -> Any:
-    """What pages may know of the keyring, and what was left half done between it and the switch."""
-    from admin.keys.facts import DeskFacts, RingKey
-
-    keys.keyring.reload()
-    undone = []
-    for purpose in Purpose:
-        if purpose in KEYRING_ONLY:
-            continue
-        step = half_done(await versions_of(keys.keyring, desk, purpose))
-        if step is not None:
-            undone.append(f"{NAMES[purpose]} {step.version}: {step.why}")
-    return DeskFacts(
-        revision=keys.keyring.revision,
-        keys=tuple(
-            RingKey(
-                purpose=int(entry.purpose),
-                version=entry.version,
-                state=entry.state.value,
-                check_value=entry.check_value.hex().upper(),
-                kek_version=entry.kek_version,
-                partner=entry.partner,
-            )
-            for entry in keys.keyring.entries
-        ),
-        keks={str(version): count for version, count in sorted(kek_counts(keys).items())},
-        officers=tuple(officer.name for officer in OfficerBook(keys).officers),
-        signs=tuple(sorted(resident_versions(keys, KeyUse.SIGN))),
-        half_done=tuple(undone),
-    )

@@ -1,12 +1,11 @@
-"""Keys that people bring in components, and keys that the key house keeps itself, as documents.
+"""Keys that people bring in components, as documents.
 
 A ceremony is ordered and agreed to here and held at the key house (`cardswitch keys attend`), where custodians enter
-components; pages follow it and never see one.  KEK and signing key are rotated by the key desk like any other key.
+components; pages follow it and never see one.
 """
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
@@ -17,16 +16,14 @@ from sqlalchemy.orm import Session
 from admin.errors import RefusedError
 from admin.forms import FormContext, entry
 from admin.i18n import translate
-from admin.keys.facts import facts_in
 from admin.models.ceremonies import CeremonyPart, CeremonyPhase, KeyCeremony
 from admin.models.documents import Document
 from admin.models.people import RoleAssignment, User
-from admin.models.security import KeyDeskState
 from admin.rights import Action, right
 from admin.roles import rights_held
 from switch.protocol.messages import KeyState, MessageType
 
-from .key_kinds import KEY_DESK, PURPOSES, STEPS, next_version
+from .key_kinds import PURPOSES, STEPS, next_version
 from .kind import Kind, Planning, always, subject
 
 _ = str
@@ -39,24 +36,6 @@ METHODS: dict[str, str] = {
 }
 CHECK_DIGITS = 10
 NOBODY = "0"
-
-
-class HouseKey(enum.IntEnum):
-    """Keys that the key house keeps itself, as orders number them: beyond every purpose of the protocol."""
-
-    KEK = 251
-    SIGN = 252
-
-
-HOUSE_KEYS: dict[int, str] = {
-    HouseKey.KEK: _("KEK (wraps all other keys)"),
-    HouseKey.SIGN: _("Signing key of the journal"),
-}
-HOUSE_STEPS: dict[int, str] = {
-    KeyState.NEW: _("Make: {purpose} {version}"),
-    KeyState.ACTIVE: _("Wrap all keys anew under: {purpose} {version}"),
-    KeyState.DESTROYED: _("Prove the copies and destroy what was before: {purpose} {version}"),
-}
 
 
 def custodians_among(context: FormContext) -> Mapping[int | str, str]:
@@ -116,12 +95,6 @@ class Ceremony(msgspec.Struct, frozen=True, kw_only=True):
             yield "check", translate("A key that is drawn has no check value yet.")
 
 
-class HouseRotation(msgspec.Struct, frozen=True, kw_only=True):
-    """The next version of a key that the key house keeps itself."""
-
-    key: Annotated[int, entry(_("Key"), "choice", choices=HOUSE_KEYS)]
-
-
 def _plan_ceremony(planning: Planning, form: Ceremony) -> None:
     if planning.visitor.user_id in form.custodian_ids:
         raise RefusedError("Nobody has two offices: who orders a ceremony brings no component.")
@@ -170,33 +143,6 @@ def _begin_ceremony(session: Session, document: Document, form: Ceremony) -> Non
         )
 
 
-def _house_versions(session: Session, key: int) -> list[int]:
-    found: list[int] = []
-    for state in session.scalars(select(KeyDeskState)):
-        facts = facts_in(state)
-        found += [int(version) for version in facts.keks] if key == HouseKey.KEK else list(facts.signs)
-    return found
-
-
-def _rotate_house_key(planning: Planning, form: HouseRotation) -> None:
-    versions = _house_versions(planning.session, form.key)
-    if not versions:
-        raise RefusedError("The key house has not told which versions it has. Start the key desk first.")
-    # A rotation that was interrupted is gone on with; otherwise the next version begins.
-    is_under_way = form.key == HouseKey.KEK and len(versions) > 1
-    version = max(versions) + (0 if is_under_way else 1)
-    states = [KeyState.NEW, KeyState.ACTIVE, KeyState.DESTROYED] if form.key == HouseKey.KEK else [KeyState.NEW]
-    for state in states:
-        planning.add(
-            MessageType.PUT_KEY,
-            subject=subject(HOUSE_STEPS[state], purpose=HOUSE_KEYS[form.key], version=version),
-            purpose=form.key,
-            key_version=version,
-            state=state,
-            check_value=bytes(8),
-        )
-
-
 KINDS: list[Kind[Any]] = [
     Kind(
         name="key-ceremony",
@@ -213,22 +159,5 @@ KINDS: list[Kind[Any]] = [
         stops_at_refusal=True,
         is_central=True,
         worker=CEREMONY,
-    ),
-    Kind(
-        name="rotate-house-key",
-        label=_("Rotate the KEK or the signing key"),
-        hint=_(
-            "KEK: a new one is made, every key is wrapped under it, and the old one is destroyed once the copies have"
-            " proved to open. Signing key: the switch signs with the new one at once."
-        ),
-        function="keys",
-        action=Action.ADD,
-        form=HouseRotation,
-        plan=_rotate_house_key,
-        needs_checker=always,
-        asks_why=True,
-        stops_at_refusal=True,
-        is_central=True,
-        worker=KEY_DESK,
     ),
 ]

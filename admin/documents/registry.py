@@ -17,6 +17,7 @@ from . import (
     card_type_kinds,
     ceremony_kinds,
     day_kinds,
+    house_kinds,
     key_kinds,
     medium_kinds,
     member_kinds,
@@ -48,5 +49,6 @@ KINDS = kinds_by_name(
         medium_kinds.KINDS,
         key_kinds.KINDS,
         ceremony_kinds.KINDS,
+        house_kinds.KINDS,
     ]
 )

@@ -9,6 +9,8 @@ from admin.models.security import KeyDeskState
 from admin.service import Service
 
 NOTE_LENGTH_MAX = 400
+KEK, SIGN, LOG = 251, 252, 253
+"""Keys that the key house keeps itself, as orders number them: beyond every purpose of the protocol."""
 
 
 class RingKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,10 +33,20 @@ class DeskFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Keys of the keyring by the version of the KEK that wraps them."""
     signs: tuple[int, ...] = ()
     """Versions of the key that signs the journal."""
+    logs: tuple[int, ...] = ()
+    """Versions of the key that seals keyring and key log."""
+    in_use: dict[str, int] = {}
+    """The version in use of each key that the key house keeps itself, by its number in orders."""
     officers: tuple[str, ...] = ()
     """Names on the key house's own list: with any on it, an order needs the passkeys of two of them."""
     half_done: tuple[str, ...] = ()
     """What was begun on one side and not finished on the other, in words."""
+
+    def house_versions(self, key: int) -> list[int]:
+        """Versions that there are of a key that the key house keeps itself (`KEK`, `SIGN` or `LOG`)."""
+        if key == KEK:
+            return sorted(int(version) for version in self.keks)
+        return sorted(self.signs if key == SIGN else self.logs)
 
 
 def desk_state(session: Session, partition: int) -> tuple[KeyDeskState | None, DeskFacts]:

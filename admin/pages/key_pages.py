@@ -11,6 +11,7 @@ from litestar.response import Template
 
 from admin.access import Visitor, needs
 from admin.documents.desk import Desk
+from admin.documents.house_kinds import HOUSE_KEYS
 from admin.documents.key_kinds import ALWAYS_NEEDED, PURPOSES, STATES, next_version
 from admin.documents.reading import names_of
 from admin.documents.registry import KINDS
@@ -81,6 +82,7 @@ def _page(request: Request[Visitor, Any, Any], template: str, purpose: int | Non
         may_rotate=visitor.may("keys", Action.ADD),
         may_change=visitor.may("keys", Action.CHANGE),
         always_needed=ALWAYS_NEEDED,
+        house_keys=HOUSE_KEYS,
         purposes=PURPOSES,
         key_states=STATES,
         key_tones=STATE_TONES,

@@ -84,6 +84,8 @@ PAGES = (
     "/ceremonies",
     "/documents/new/key-ceremony",
     "/documents/new/rotate-house-key",
+    "/documents/new/return-house-key",
+    "/documents/new/end-house-key",
     "/terminals",
     "/terminals/1",
     "/business-day",

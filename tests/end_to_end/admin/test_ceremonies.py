@@ -7,6 +7,7 @@ from contextlib import nullcontext
 import pytest
 from sqlalchemy import delete, update
 
+from admin.keys.facts import LOG, SIGN, desk_state
 from admin.models.ceremonies import KeyCeremony, KeyOrderProof
 from admin.models.documents import Document, DocumentState, DocumentStep, StepState
 from admin.people.passkeys import passkeys_of
@@ -228,6 +229,39 @@ def test_kek_and_signing_key_are_rotated_by_order(shop, people):
     assert "Under KEK 2" in shown and "Under KEK 1" not in shown
     log = key_log(shop)
     assert "GENERATE_KEK" in log and "DESTROY_KEK" in log and "GENERATE_SIGN" in log and "Maria (maria)" in log
+
+
+def test_the_ways_back_and_the_ends_of_house_keys_are_ordered_by_two_persons_too(shop, people):
+    """The run-book of docs/security.md for LOG and SIGN, on pages: forward, back, forward again, the end of the old."""
+    maria, chen = people["maria"], people["chen"]
+    desk = KeyDesk(shop.service, House(data=shop.switch.data))
+    desk.do_all()
+
+    def ordered_and_done(kind, **form):
+        place = order(maria, kind, remark="after a scare", **form)
+        agree(chen, place)
+        desk.do_all()
+        page = maria.get(place).text
+        assert "Done" in page, page
+        return page
+
+    before = key_log(shop)
+    for key, name in ((SIGN, "SIGN"), (LOG, "LOG")):
+        with shop.database.read() as session:
+            _state, facts = desk_state(session, 0)
+        old, new = facts.in_use[str(key)], max(facts.house_versions(key)) + 1
+        assert "is in use: rotate first" in refused(maria, "end-house-key", key=key, version=old, remark="x")
+        assert "is no older version" in refused(maria, "return-house-key", key=key, version=old, remark="x")
+        ordered_and_done("rotate-house-key", key=key)
+        assert f"in use: {new}" in refused(maria, "return-house-key", key=key, version=new, remark="x")
+        ordered_and_done("return-house-key", key=key, version=old)
+        ordered_and_done("rotate-house-key", key=key)  # forward again, to the version that is there
+        assert f"{name} {old} is DESTROYED" in ordered_and_done("end-house-key", key=key, version=old)
+        assert f"There is no version {old}" in refused(maria, "end-house-key", key=key, version=old, remark="x")
+        assert f'Version {new} <span class="state good">In force' in maria.get("/keys").text
+    acts = ("GENERATE_LOG", "DESTROY_LOG", "ACTIVATE_LOG", "GENERATE_SIGN", "DESTROY_SIGN", "ACTIVATE_SIGN")
+    assert [key_log(shop).count(act) - before.count(act) for act in acts] == [1, 1, 3, 1, 1, 3]
+    shop.settle()
 
 
 def enrolled(shop, name, browser, monkeypatch):
