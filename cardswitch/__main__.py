@@ -58,7 +58,7 @@ class Branch(NamedTuple):
 
 
 CARD_MODULES = ("card_points", "card_settings", "card_stops", "card_value", "card_view")
-DEVICE_MODULES = ("device_card", "device_chip", "device_pos", "device_serial", "device_virtual")
+DEVICE_MODULES = ("device_card", "device_chip", "device_faces", "device_pos", "device_serial", "device_virtual")
 BRANCHES = {
     "admin": Branch(OWN, "admin"),
     "up": Branch(OWN, "admin", "up"),

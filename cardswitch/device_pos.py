@@ -114,6 +114,7 @@ def sell(
     *,
     till: Till,
     card: str = "",
+    faces: Path | None = None,
     receipt: bool = True,
     wait_seconds: int = WAIT_SECONDS,
 ) -> int:
@@ -132,6 +133,8 @@ def sell(
         The bill, JSON as for `cardswitch rules try`; each line may have a name.
     card
         A typed card number; without it a card is waited for.
+    faces
+        Designs of visual cards (`cardswitch device faces fetch`): the sale prints the card's face anew.
     receipt
         Whether the customer wants one.
     wait_seconds
@@ -153,7 +156,7 @@ def sell(
         _tell(till, sale)
         return 0 if sale.result is SaleResult.PAID else 1
 
-    return _run(till, workstation, cashier, work, wait_seconds)
+    return _run(till, workstation, cashier, work, wait_seconds, faces)
 
 
 @pos_app.command
@@ -319,8 +322,10 @@ def _run(
     cashier: ShellCashier,
     work: Callable[[Pos], Awaitable[int]],
     wait_seconds: int = WAIT_SECONDS,
+    faces: Path | None = None,
 ) -> int:
     from terminals.credentials import read_credentials
+    from terminals.face_design import read_face_book
     from terminals.pos_setup import open_pos
     from terminals.receipts import Language
     from terminals.sale_receipt import ShopFacts
@@ -328,6 +333,7 @@ def _run(
 
     workstation, credentials = read_workstation(file), read_credentials(till.key_file)
     address = Switch(connect=till.connect).address
+    book = None if faces is None else read_face_book(faces)
     till.folder.mkdir(parents=True, exist_ok=True)
     shop = ShopFacts(
         store=workstation.store or workstation.name,
@@ -338,7 +344,14 @@ def _run(
 
     async def run() -> int:
         async with open_pos(
-            address, credentials, workstation, till.folder, cashier, shop, card_wait_ms=wait_seconds * 1000
+            address,
+            credentials,
+            workstation,
+            till.folder,
+            cashier,
+            shop,
+            card_wait_ms=wait_seconds * 1000,
+            faces=book,
         ) as pos:
             return await work(pos)
 

@@ -73,6 +73,7 @@ def setup(
     prefix: str | None = None,
     card_digits: str | None = None,
     contactless: bool | None = None,
+    dpi: int | None = None,
     workstation: str | None = None,
     store: str | None = None,
     currency: int | None = None,
@@ -109,6 +110,8 @@ def setup(
         Of a scanner: lengths of printed card numbers, such as 16,19.
     contactless
         Of a chip reader: it reads without contact, so that the limits of that hold.
+    dpi
+        Of a writer of visual cards: dots per inch.
     workstation
         Name of the workstation; of a new file that of the file when not given.
     store
@@ -128,6 +131,7 @@ def setup(
         "prefix": prefix,
         "card_digits": _numbers("card-digits", card_digits),
         "contactless": contactless,
+        "dpi": dpi,
     }
     device = replace(device, **{key: value for key, value in chosen.items() if value is not None})
     facts: dict[str, Any] = {"name": workstation, "store": store, "currency": currency}

@@ -205,7 +205,7 @@ def visual(*, link: Link, face: Path, fault: FACE_FAULTS | None = None) -> int:
     Parameters
     ----------
     face
-        File with the rows that the card shows.
+        File with the rows that the card shows; its dots are in a bitmap (.pbm) beside it.
     fault
         What the first print does wrong.
     """

@@ -14,22 +14,28 @@ and is answered by one with the same letter and, first in its data, a status:
     R | row 2 | text    keep a row (00 to 11), GB18030; none of its bytes is 02 or 03
     P                   print the rows that are kept
     V | row 2           the row as the card shows it, after the status
+    I | width 5 | height 5   begin a picture, in dots
+    D | line 5 | dots   keep a line of it: a bit for each dot, the left one highest, in Base64; blank lines are left out
+    H                   SHA-256 of the dots as the card shows them, in hexadecimal, after the status
 """
 
 from __future__ import annotations
 
+import hashlib
+from base64 import b64encode
 from functools import reduce
 from operator import xor
 from typing import Self
 
 from ._clock import SYSTEM, Surroundings
+from .card_face import FacePicture
 from .columns import ENCODING
 from .device_errors import DeviceAnswerError, DeviceError, VerifyError
 from .serial_port import AskedPort, PortSettings
 
 STX, ETX = b"\x02", b"\x03"
-FRAME_BYTES_MAX = 128
-"""A row has at most 40 columns, of two bytes at most each two: far under this."""
+FRAME_BYTES_MAX = 512
+"""A row has at most 40 columns, of two bytes at most each two; a line of dots at 600 dpi is 340 bytes of Base64."""
 ANSWER_TIMEOUT_MS = 2000
 PRINT_TIMEOUT_MS = 20_000
 """Erasing and printing heat the face row by row."""
@@ -112,6 +118,27 @@ class FaceWriter:
         return tuple(
             self._ask("V", f"{number:02}".encode("ascii")).decode(ENCODING, "replace") for number in range(row_count)
         )
+
+    def draw(self, picture: FacePicture) -> None:
+        """Print dots on an erased face."""
+        line_bytes = -(-picture.width_dots // 8)
+        self._ask("I", f"{picture.width_dots:05}{picture.height_dots:05}".encode("ascii"))
+        for number in range(picture.height_dots):
+            line = picture.data[number * line_bytes : (number + 1) * line_bytes]
+            if any(line):
+                self._ask("D", f"{number:05}".encode("ascii") + b64encode(line))
+        self._ask("P", timeout_ms=PRINT_TIMEOUT_MS)
+
+    def redraw(self, picture: FacePicture) -> None:
+        """Erase, print dots, ask what the card shows and compare; `VerifyError` when it shows something else."""
+        self.erase()
+        self.draw(picture)
+        shown = self._ask("H").decode("ascii", "replace")
+        if shown != hashlib.sha256(picture.data).hexdigest():
+            raise VerifyError(
+                "expected the card to show the picture that was printed, it shows something else;"
+                " print again, or take another card"
+            )
 
     def rewrite(self, rows: tuple[str, ...]) -> None:
         """Erase, print, read back and compare; `VerifyError` names the rows that differ."""

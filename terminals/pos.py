@@ -15,11 +15,14 @@ import asyncio
 from collections.abc import Callable
 
 from switch.protocol.codes import CodeClass, code_class
+from switch.protocol.messages import Reply
 
 from ._clock import SYSTEM, Surroundings
 from .card_input import CardInput
 from .client import Client
 from .device_errors import DeviceError, PortUnavailableError
+from .errors import RefusedBySwitchError, SwitchUnreachableError
+from .face_design import FaceDesignError
 from .outcome import Outcome, Verdict
 from .pos_bill import SaleBill
 from .pos_cashier import Cashier, Holder, Sale, SaleResult, holder_of
@@ -32,6 +35,8 @@ from .sale_receipt import ShopFacts, receipt_of
 from .sale_recovery import Found, Remedy, find, remedy
 from .trace import TraceStore
 
+WriteFace = Callable[[int, Reply, Reply], bool]
+"""Prints the face of a card: its number, the answer to the sale, the answer to a card query; whether it has a face."""
 GIVEN_BACK = Words("已撤销，款项已退回", "Undone: the money went back")
 
 
@@ -52,11 +57,13 @@ class Pos:
         *,
         surroundings: Surroundings = SYSTEM,
         card_wait_ms: int = CARD_WAIT_MS,
+        write_face: WriteFace | None = None,
     ) -> None:
         """`trace` is the client's own; without a printer no receipt is printed."""
         self.client, self.card_input, self.journal, self.cashier = client, card_input, journal, cashier
         self.terminal_id, self.currency = terminal_id, currency
         self.surroundings, self.card_wait_ms = surroundings, card_wait_ms
+        self._write_face = write_face
         self._trace, self._open_printer, self._shop = trace, open_printer, shop
 
     # ------------------------------------------------------------------- what a till does
@@ -188,6 +195,28 @@ class Pos:
             self.cashier.show(Notice.PRINTER_STOPPED, words)
             if not await self.cashier.printer_stopped(words):
                 return sale
+
+    # ------------------------------------------------------------------- visual cards
+
+    async def rewrite_face(self, card_number: int, reply: Reply) -> bool | None:
+        """Print what the card shows from now on; nothing for a card without a face, or a till without a writer.
+
+        The sale holds whatever becomes of it: a face that was not printed shows what it showed before.
+        """
+        if self._write_face is None or not card_number:
+            return None
+        try:
+            known = await self.client.card_query(card_number)
+            if known.code:
+                return None
+            is_written = await asyncio.to_thread(self._write_face, card_number, reply, known)
+        except (DeviceError, FaceDesignError, SwitchUnreachableError, RefusedBySwitchError) as error:
+            words = Words(Notice.FACE_STAYED_OLD.value.chinese, f"{Notice.FACE_STAYED_OLD.value.english} ({error})")
+            self.cashier.show(Notice.FACE_STAYED_OLD, words)
+            return False
+        if is_written:
+            self.cashier.show(Notice.FACE_WRITTEN, Notice.FACE_WRITTEN.value)
+        return is_written or None
 
     def _print(self, sale: SaleRecord) -> None:
         assert self._open_printer is not None

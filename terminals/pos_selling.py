@@ -223,6 +223,7 @@ class Selling:
             record = await pos.print_receipt(record)
         else:
             record = pos.journal.put(record.to(SaleStep.DONE))  # disk
+        await pos.rewrite_face(medium.card_number, reply)
         self._show(Notice.DONE)
         is_printed = self._prints and record.step is SaleStep.DONE
         return Sale(SaleResult.PAID, Notice.DONE.value, record.number, 0, reply, is_printed, self._written)

@@ -17,6 +17,8 @@ from .card_input import CardInput
 from .client import Client
 from .credentials import Credentials
 from .device_test import open_printer
+from .face_design import FaceBook
+from .face_printing import face_printer
 from .policy import DEFAULT_POLICY, Policy
 from .pos import Pos
 from .pos_cashier import Cashier
@@ -43,13 +45,15 @@ async def open_pos(
     surroundings: Surroundings = SYSTEM,
     card_wait_ms: int = CARD_WAIT_MS,
     first_number: int = 1,
+    faces: FaceBook | None = None,
 ) -> AsyncIterator[Pos]:
     """The till, until the end of the block. `TraceFileError`, `SaleJournalError` for files that are in use or damaged.
 
     `address` is host and port of the switch; nothing is sent before the till is asked for something. `first_number`
-    is for a terminal that has used trace numbers today which the folder does not know of.
+    is for a terminal that has used trace numbers today which the folder does not know of. With `faces` and a writer of
+    visual cards in the workstation, each sale prints the card's face anew.
     """
-    printer = workstation.of_kind("printer")
+    printer, visual = workstation.of_kind("printer"), workstation.of_kind("visual")
     open_paper: Callable[[], ReceiptPrinter] | None = None if printer is None else lambda: open_printer(printer)
     with ExitStack() as stack:
         trace = FileTrace(folder / TRACE_FILE, credentials.terminal_id, first_number=first_number)
@@ -70,4 +74,5 @@ async def open_pos(
                 workstation.currency,
                 surroundings=surroundings,
                 card_wait_ms=card_wait_ms,
+                write_face=None if faces is None or visual is None else face_printer(faces, visual),
             )

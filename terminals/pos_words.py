@@ -38,6 +38,10 @@ class Notice(enum.Enum):
         "磁条回写结果不明，交易有效，下次刷卡时核对",
         "Whether the stripe was written is not known; the sale holds, the next swipe will tell",
     )
+    FACE_WRITTEN = Words("卡面已更新", "The face of the card is up to date")
+    FACE_STAYED_OLD = Words(
+        "卡面未更新，交易有效，请重新打印卡面", "The face of the card was not printed; the sale holds, print it again"
+    )
     NEXT_CODE = Words("请顾客出示新的付款码", "Have the customer show the next code")
     READ_AGAIN = Words("读取失败，请重试", "It could not be read: try again")
     NOT_A_CARD = Words("这不是会员卡的条码", "This is no code of a card")

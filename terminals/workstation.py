@@ -52,7 +52,9 @@ _OPTIONS = {
     "scanner": ("prefix", "card_digits"),
     "printer": ("columns", "flow"),
     "chip": ("contactless",),
+    "visual": ("dpi",),
 }
+DEFAULT_DPI, DPI_MIN, DPI_MAX = 300, 100, 600
 DEFAULT_CURRENCY = 156
 """ISO 4217 number of the renminbi."""
 CURRENCY_MAX = 999
@@ -93,6 +95,8 @@ class Device:
     """What a scanner sends before each code."""
     card_digits: tuple[int, ...] = (16,)
     """Lengths of our printed card numbers."""
+    dpi: int = DEFAULT_DPI
+    """Dots per inch of a writer of visual cards."""
     contactless: bool = False
     """Whether a chip reader reads without contact, and so under the limits of that."""
 
@@ -255,6 +259,9 @@ def _wrong(row: dict[str, Any]) -> list[tuple[str, str]]:
         wrong.append(("lrc_tracks", f"expected track numbers such as [1, 2], got {row['lrc_tracks']!r}"))
     if not _are_numbers(row.get("card_digits", [16]), 8, 19):
         wrong.append(("card_digits", f"expected numbers of digits from 8 to 19, got {row['card_digits']!r}"))
+    dpi = row.get("dpi", DEFAULT_DPI)
+    if type(dpi) is not int or not DPI_MIN <= dpi <= DPI_MAX:
+        wrong.append(("dpi", f"expected {DPI_MIN} to {DPI_MAX} dots per inch, got {dpi!r}"))
     if not isinstance(row.get("contactless", False), bool):
         wrong.append(("contactless", f"expected true or false, got {row['contactless']!r}"))
     if not isinstance(row.get("prefix", ""), str):

@@ -134,6 +134,7 @@ MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
         (
             MenuItem("/set-up", _("Set-up"), "basic-data"),
             MenuItem("/card-types", _("Card types"), "card-types"),
+            MenuItem("/card-faces", _("Faces of cards"), "card-types"),
             MenuItem("/points/categories", _("Points categories"), "points"),
             MenuItem("/products", _("Product file"), "products"),
             MenuItem("/product-classes", _("Product classes"), "products"),

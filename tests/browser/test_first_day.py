@@ -17,6 +17,8 @@ PAGES = (
     "/card-stock",
     "/card-types",
     "/card-types/1",
+    "/card-faces",
+    "/card-faces/new",
     "/authorisations",
     "/documents/new/write-card-type",
     "/documents/new/make-and-issue",

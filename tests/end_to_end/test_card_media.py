@@ -5,14 +5,20 @@ import threading
 from contextlib import contextmanager
 
 import pytest
+from sqlalchemy import select
 
 from admin.members.totals import catch_up
+from admin.models.audit import AuditRow
+from admin.models.people import User
 from switch.protocol.messages import DebitRequest, MediumKind, MessageType
 from terminals.client import Client
 from terminals.credentials import read_credentials, write_credentials
+from terminals.face_design import read_face_book
+from terminals.face_drawing import FaceFacts, draw_face, from_pbm
 from terminals.pos_media import EntryMode
 from terminals.swipe import check_character
 from terminals.trace import MemoryTrace
+from terminals.virtual_face import VirtualFaceWriter
 from terminals.workstation import Device, Workstation, write_workstation
 from tests.support.admin_card_desk import account_of, authorise, make_type, order, words
 from tests.support.admin_databases import fresh_database, migrated_sqlite, postgresql_url  # noqa: F401
@@ -20,7 +26,7 @@ from tests.support.admin_members import add
 from tests.support.admin_shop import running_shop
 from tests.support.desk import entries_of
 from tests.support.pcsc import CONTACT, CONTACTLESS
-from tests.support.pos_world import CHAIN, SHELL_TILL, make_in, run
+from tests.support.pos_world import CHAIN, DAY_TILL, SHELL_TILL, make_in, run
 from tests.support.switch_process import run_cardswitch
 from tests.unit.admin.conftest import cheap_hashes  # noqa: F401
 
@@ -169,3 +175,123 @@ def test_a_till_sells_to_a_card_of_each_medium_that_a_page_has_set_up(
             paid = sell(medium)
             assert (paid.entry_mode, paid.evidence.medium) == (mode, MediumKind.CHIP)
             assert card.memory.counter == was + 1 and card.memory.log[-1].answered
+
+
+VISUAL, GOLD = 6, 3
+FACE_TYPE, FACE_CARD = 96, 6221_2600_9600_0013
+
+
+@pytest.fixture
+def face_house(request, tmp_path, pos_switch):
+    """The service, and who designs faces, approves them, and sets promotions."""
+    database = fresh_database("sqlite", request, tmp_path)
+    with running_shop(database, pos_switch) as shop:
+        shop.add_user("maria", "hq-supervisor", totp=True)
+        shop.add_user("chen", "hq-supervisor", totp=True)
+        with shop.browser("maria") as maria, shop.browser("chen") as chen:
+            yield shop, maria, chen
+    database.close()
+
+
+def rows_of_face(*rows):
+    """What the editor sends: kind, left, top, width, height in millimetres, alignment, text."""
+    names = ("kind", "left", "top", "width", "size", "align", "text")
+    return {name: [row[place] for row in rows] for place, name in enumerate(names)}
+
+
+@pytest.mark.feature(
+    "VC-001", "VC-012", "VC-013", "VC-033", "VC-034", "VC-035", "VC-036", "VC-039", "VC-040", "VC-064", "VC-065",
+    "VC-167", "VC-168", "VC-169", "VC-170",
+)  # fmt: skip
+def test_a_sale_prints_the_face_that_two_people_made_with_the_promotion_of_the_holders_group(
+    face_house, pos_counter, pos_switch, tmp_path
+):
+    shop, maria, chen = face_house
+    make_type(maria, chen, FACE_TYPE, medium=VISUAL, points_percent="100")
+    assert "Rewritable face" in words(maria.get(f"/card-types/{FACE_TYPE}").text)
+    with shop.database.read() as session:
+        maria_id = session.scalars(select(User.id).where(User.name == "maria")).one()
+    authorise(shop, "chen", maria_id, FACE_TYPE)
+    member = add(maria, "Li Na", organisation_id="0")
+    issue = {"card_type": FACE_TYPE, "first": FACE_CARD, "value_minor": "50", "tender": "1", "member": member}
+    order(maria, "make-and-issue", **issue)
+    design = rows_of_face(
+        ("holder", "4", "4", "30", "5", "left", "会员 "),
+        ("number", "4", "10", "50", "4.5", "left", ""),
+        ("amount", "4", "16", "38", "4", "left", "消费 "),
+        ("balance", "4", "21", "38", "4", "left", "余额 "),
+        ("points", "44", "21", "37.6", "4", "right", "积分 "),
+        ("promotion", "4", "27", "77.6", "6", "center", ""),
+        ("bar_code", "4", "38", "77.6", "11", "left", ""),
+    )
+    beyond = {**design, "left": ["80", *design["left"][1:]]}
+    assert "right edge" in maria.post("/card-faces/new", {"card_type": FACE_TYPE, **beyond}).text
+    made = maria.post("/card-faces/new", {"card_type": FACE_TYPE, **design}).headers["location"]
+    assert "<svg" in maria.get(made).text and "余额 1,234.50" in maria.get(made).text
+    assert "nobody approves his own" in maria.post(f"{made}/approve", page=made).text
+    printer = VirtualFaceWriter(tmp_path / "face.txt", tmp_path / "visual")
+    devices = (
+        Device("codes", "scanner", "line", pos_counter.scanner.port.name),
+        Device("face", "visual", "vc1", str(tmp_path / "visual"), dpi=203),
+    )
+    write_workstation(tmp_path / "till.toml", Workstation("till 9", devices))
+    write_credentials(tmp_path / "till.key", DAY_TILL)
+    (tmp_path / "bill.json").write_text(json.dumps({"lines": [{"name": "Tea", "amount": "12.50"}]}))
+
+    def fetched():
+        with shop.program(shop.token("maria", "card-types.view")) as program:
+            (tmp_path / "faces.json").write_bytes(program.get("/api/v1/card-faces/document").content)
+        return read_face_book(tmp_path / "faces.json")
+
+    def sell():
+        book, (host, port) = fetched(), pos_switch.address
+        with presented(pos_counter.scanner, str(FACE_CARD)):
+            done = run_cardswitch(
+                *("device", "pos", "sell", tmp_path / "till.toml", tmp_path / "bill.json", "--json"),
+                *("--faces", tmp_path / "faces.json", "--key-file", tmp_path / "till.key"),
+                *("--folder", tmp_path / "faces-till", "--connect", f"{host}:{port}"),
+            )
+        assert done.returncode == 0, done.stdout + done.stderr
+        notices = [json.loads(line).get("notice") for line in done.stdout.splitlines()]
+        picture = tmp_path / "face.pbm"
+        return book, notices, from_pbm(picture.read_bytes()) if picture.exists() else None
+
+    def expected(book, balance_minor, promotion):
+        points = (50_00 - balance_minor) // 12_50 * 12_00
+        facts = FaceFacts(str(FACE_CARD), str(member), balance_minor, points, 12_50, 0, promotion)
+        return draw_face(book.design(FACE_TYPE), facts, 203)
+
+    with printer:
+        book, notices, shown = sell()  # a draft is on no card
+        assert book.faces == () and shown is None and "face_written" not in notices
+        assert chen.post(f"{made}/approve", page=made).status_code == 303
+        assert (
+            maria.post("/card-faces/promotions", {"text": "全场八折", "group": "0"}, page="/card-faces").status_code
+            == 303
+        )
+        book, notices, shown = sell()
+        assert "face_written" in notices and shown == expected(book, 25_00, "全场八折")
+
+        club = maria.post("/member-groups/new", {"name": "Club", "kind": "list"}, page="/member-groups/new?kind=list")
+        group = club.headers["location"].rpartition("/")[2]
+        maria.post(f"/member-groups/{group}/members", {"numbers": member}, page=f"/member-groups/{group}")
+        maria.post("/card-faces/promotions", {"text": "会员俱乐部专享", "group": group}, page="/card-faces")
+        stopped = "/card-faces/promotions/1/stop"
+        book, _notices, shown = sell()
+        assert shown == expected(book, 12_50, "会员俱乐部专享") != expected(book, 12_50, "全场八折")
+        assert maria.post(stopped, page="/card-faces").status_code == 303
+
+        moved = {**design, "top": ["44", *design["top"][1:]]}  # changed at any time, on the next print
+        moved["top"][-1] = "33"
+        newer = chen.post("/card-faces/new", {"card_type": FACE_TYPE, **moved}).headers["location"]
+        assert maria.post(f"{newer}/approve", page=newer).status_code == 303
+        book, _notices, shown = sell()
+        assert [face.version for face in book.faces] == [2] and [one.text for one in book.promotions] == [
+            "会员俱乐部专享"
+        ]
+        assert shown == expected(book, 0, "会员俱乐部专享")
+    with shop.database.read() as session:
+        query = select(AuditRow.action).where(AuditRow.module.in_(("card-types", "campaigns")))
+        acts = session.scalars(query.order_by(AuditRow.id)).all()
+    for act in ("add-face", "approve-face", "add-card-text", "stop-card-text"):
+        assert act in acts

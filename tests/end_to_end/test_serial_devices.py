@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from hsm.stripe import make_track2
+from terminals.card_face import FacePicture
 from terminals.device_errors import DeviceError, DeviceLostError, DeviceTimeoutError, PortUnavailableError, VerifyError
+from terminals.face_drawing import from_pbm
 from terminals.face_writer import FaceWriter, FaceWriterError
 from terminals.printed_card import check_printed_card, lay_out_printed_card
 from terminals.printing import PrinterNotReadyError, PrinterState, PrintInterruptedError, ReceiptPrinter, document_bytes
@@ -404,3 +406,23 @@ def test_a_face_is_printed_read_back_and_compared(tmp_path):
         device.has_card = False
         with pytest.raises(FaceWriterError, match="no card"):
             writer.test()
+
+
+def test_dots_are_printed_asked_for_and_compared(tmp_path):
+    picture = FacePicture(20, 3, bytes.fromhex("00000080f0100000a0"))
+    with (
+        VirtualFaceWriter(tmp_path / "face.txt", tmp_path / "visual") as device,
+        FaceWriter(PortSettings(device.port.name)) as writer,
+    ):
+        writer.redraw(picture)
+        assert from_pbm((tmp_path / "face.pbm").read_bytes()) == picture
+        device.fault = Fault.WRITE_LOST
+        with pytest.raises(VerifyError, match="shows something else"):
+            writer.redraw(picture)
+        device.fault = Fault.WRITE_CUT
+        with pytest.raises(FaceWriterError, match="could not print"):
+            writer.redraw(picture)
+        assert from_pbm((tmp_path / "face.pbm").read_bytes()) != picture
+        writer.redraw(picture)
+        writer.rewrite(("a row",))
+        assert not (tmp_path / "face.pbm").exists()
