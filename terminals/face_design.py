@@ -178,7 +178,8 @@ def _item(row: dict[str, Any], where: str) -> FaceItem:
     for key in row:
         if key not in _ITEM_FIELDS:
             raise FaceDesignError(f"{where}.{key}: expected one of {', '.join(_ITEM_FIELDS)}; update this till")
-    kind, align = row.get("kind"), row.get("align", "left")
+    kind: Any = row.get("kind")
+    align: Any = row.get("align", "left")
     if kind not in get_args(Kind):
         raise FaceDesignError(f"{where}.kind: expected one of {', '.join(get_args(Kind))}, got {kind!r}")
     if align not in get_args(Align):

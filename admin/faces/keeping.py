@@ -40,7 +40,8 @@ def visual_types(session: Session) -> dict[int, str]:
 
 def type_choices(context: FormContext) -> dict[int | str, str]:
     """Types with a face, and all of them."""
-    return {0: translate("All types"), **visual_types(context.session)}
+    types: dict[int | str, str] = {0: translate("All types")}
+    return types | dict(visual_types(context.session))
 
 
 def group_choices(context: FormContext) -> dict[int | str, str]:

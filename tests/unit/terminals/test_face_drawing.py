@@ -124,7 +124,8 @@ def document(**changes):
 
 def test_a_document_becomes_a_book():
     book = parse_face_book(document())
-    assert book.design(3).items == (FaceItem("balance", 50, 120, 400, 40),) and book.design(4) is None
+    assert book.faces[0].items == (FaceItem("balance", 50, 120, 400, 40),)
+    assert book.design(3) == book.faces[0] and book.design(4) is None
 
 
 @pytest.mark.parametrize(
