@@ -167,6 +167,10 @@ MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
 """Groups of the menu with their pages; a group of which a visitor may see nothing is left out."""
 
 
+MENU_OPEN_MAX = 24
+"""Entries that are all shown, on one screen; of more only the group that has the page is unfolded."""
+
+
 def menu_of(visitor: object) -> list[tuple[str, list[MenuItem]]]:
     """The menu as a visitor sees it."""
     if not isinstance(visitor, Visitor):
@@ -199,6 +203,7 @@ def page(request: Request[Any, Any, Any], template: str, *, http_status: int = 2
         context={
             "visitor": visitor,
             "menu": menu,
+            "menu_is_open": sum(len(items) for _, items in menu) <= MENU_OPEN_MAX,
             "badges": badges_of(visitor, service) if not is_part_wanted(request) else {},
             "current": current,
             "path": path,

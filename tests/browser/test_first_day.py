@@ -333,6 +333,22 @@ def test_on_a_phone_the_menu_is_folded_and_opens(visit):
     assert not button.is_visible()
 
 
+def test_a_long_menu_unfolds_the_group_of_the_page_and_what_was_unfolded(visit):
+    choose(visit, "en")
+    visit.goto("/cards")
+    menu = visit.get_by_role("navigation", name="Main menu")
+    stock, report = menu.get_by_role("link", name="Stock of cards"), menu.get_by_role("link", name="Reports by timer")
+    assert stock.is_visible()
+    assert not report.is_visible()
+    menu.get_by_text("Reports", exact=True).first.press("Enter")
+    report.click()
+    visit.wait_for_url(re.compile(r"/report-timers$"))
+    assert report.is_visible()
+    assert not stock.is_visible()
+    visit.goto("/account")
+    assert report.is_visible()  # it was left unfolded
+
+
 def test_paper_has_the_page_and_nothing_to_press(visit):
     choose(visit, "en")
     visit.goto(f"/cards?q={CARD}")

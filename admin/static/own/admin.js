@@ -22,8 +22,17 @@
   fold(false);
   document.addEventListener("DOMContentLoaded", () => {
     fold(false);
-    // The menu is longer than a screen: where one is stays in sight.
+    // Groups of the menu stay as they were left, in this window; the one that has the page is unfolded.
     const menu = document.getElementById("menu");
+    menu?.querySelectorAll("details").forEach((group) => {
+      const key = `menu-${group.dataset.group}`;
+      const left = sessionStorage.getItem(key);
+      if (left && !group.querySelector("[aria-current]")) group.open = left === "open";
+      group.querySelector("summary").addEventListener("click", () => {
+        sessionStorage.setItem(key, group.open ? "folded" : "open");  // it has not changed yet
+      });
+    });
+    // The menu may be longer than a screen: where one is stays in sight.
     const here = menu?.querySelector("[aria-current]");
     if (here && here.offsetTop > menu.clientHeight) menu.scrollTop = here.offsetTop - menu.clientHeight / 2;
   });
