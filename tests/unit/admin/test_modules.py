@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.admin_members import add
 
-GROUPS = re.compile(r'<div class="group"><h2>([^<]+)</h2>')
+GROUPS = re.compile(r'<details class="group"[^>]*>\s*<summary>([^<]+)<')
 
 
 def menu(browser):
