@@ -174,7 +174,7 @@ class Packed(msgspec.Struct, frozen=True, kw_only=True):
     def encode(self) -> bytes:
         """Bytes of the struct; `struct.error` if a value does not fit its field."""
         layout = layout_of(type(self))
-        return layout.codec.pack(*(getattr(self, f.name) for f in layout.fields))
+        return layout.codec.pack(*[getattr(self, name) for name in layout.names])
 
     @classmethod
     def decode(cls, body: bytes | bytearray | memoryview) -> Self:

@@ -163,7 +163,8 @@ class Sender:
         """A terminal that may; one time in fifty any."""
         if self.rng.random() < 0.02:
             return self.rng.choice(TERMINALS)
-        return self.rng.choice([terminal_id for terminal_id, rights in self.world.rights.items() if rights & right])
+        wanted = int(right)
+        return self.rng.choice([terminal_id for terminal_id, rights in self.world.rights.items() if rights & wanted])
 
     def card(self) -> int:
         """A card; the first ones more often, so that their limits and counters are reached."""

@@ -120,8 +120,8 @@ class Tables:
 
     def all(self, kind: RecordKind) -> list[Record]:
         """Records of a kind in ascending order of key, without those that are gone."""
-        rows = sorted(self.records[kind].items(), key=lambda row: row[0])
-        return [record for _, record in rows if not record.is_gone]
+        table = self.records[kind]
+        return [record for record in map(table.__getitem__, sorted(table)) if not record.is_gone]
 
     def of_account(self, kind: RecordKind, account_number: int) -> list[Record]:
         """Records whose key begins with an account's number, in ascending order of key, without those that are gone."""

@@ -7,10 +7,11 @@ with the fields is the twin's own.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from switch.protocol.codes import ResponseCode
-from switch.protocol.layout import Packed, layout_of
+from switch.protocol.layout import Packed, PlacedField, layout_of
 from switch.protocol.messages import (
     EVIDENCE_BYTES,
     FOUND_BYTES,
@@ -56,6 +57,7 @@ DECIDED_TYPES = frozenset({*KEYED_TYPES, *INQUIRIES})
 HEADER_BYTES = Header.width_bytes()
 
 
+@cache
 def offset_of(form: type[Packed], name: str) -> int:
     """Offset of a field in the body."""
     return next(field.offset for field in layout_of(form).fields if field.name == name)
@@ -76,6 +78,16 @@ KNOWN_FLAGS: dict[type[Packed], int] = {
     Evidence: sum(EvidenceFlag),
 }
 """Layouts whose `flags` have bits that no version knows."""
+
+
+@cache
+def checked_fields(form: type[Packed]) -> tuple[PlacedField, ...]:
+    """Fields whose value is part of the form, in order."""
+    return tuple(
+        placed
+        for placed in layout_of(form).fields
+        if placed.name.startswith("reserved") or (placed.name == "flags" and form in KNOWN_FLAGS)
+    )
 
 
 # --------------------------------------------------------------------------- CRC-32C
@@ -153,7 +165,7 @@ def form_error(message: bytes, header: Header) -> ErrorReply | None:
     if len(body) != expected_bytes and not has_evidence:
         return error(wrong.LENGTH, 0, expected_bytes, len(body))
     for part, start in [*parts, *([(Evidence, expected_bytes)] if has_evidence else [])]:
-        for placed in layout_of(part).fields:
+        for placed in checked_fields(part):
             field = body[start + placed.offset : start + placed.offset + placed.wire.width_bytes]
             if placed.name.startswith("reserved") and any(field):
                 got = int.from_bytes(field[:4], "little")
