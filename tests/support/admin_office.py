@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import struct
 from collections.abc import Iterator, Mapping
@@ -44,6 +45,7 @@ HQ, NORTH, SOUTH = 1, 2, 3
 NORTH_STORE, SOUTH_STORE = 21, 31
 NORTH_CARD, SOUTH_CARD = 6222_0201_0003_4533, 6222_0201_0005_3228
 CSRF = re.compile(r'name="_csrf_token" value="(\w+)"')
+logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each of some ten thousand requests
 
 
 @dataclass
