@@ -7,13 +7,14 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
 
 import pytest
 
+from cardswitch.admin import settings_path
 from switch.protocol.messages import MessageType
 from tests.support.whole_business import Business
 
@@ -28,6 +29,7 @@ ARGUMENTS = [
     "--disable-sync",
     "--disable-dev-shm-usage",
 ]
+COMMAND = [sys.executable, "-m", "cardswitch", "admin"]
 START_TIMEOUT_S = 60
 
 
@@ -50,25 +52,44 @@ def chromium():
         asyncio.get_event_loop().close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Iterator[tuple[str, str]]:
-    """(address, set-up token) of a service beside a switch that has done some business."""
+    """(address, set-up token) of a service beside a switch that has done some business.
+
+    It ends with the module: idle, it would take time from the tests that follow.
+    """
     business = Business(tmp_path_factory.mktemp("switch") / "data")
     business.open()
     business.trade()
     business.work_at_the_desk()
     business.do(MessageType.CUT_OVER, next_date=business.today + 1)
     host, port = business.switch.address
+    with served(business.path, f"{host}:{port}", lambda data: [*COMMAND, "serve", "--data", str(data)]) as site:
+        yield site
+    business.kill()
+
+
+@pytest.fixture(scope="module")
+def pages_alone(tmp_path_factory) -> Iterator[tuple[str, str]]:
+    """(address, set-up token) of a web server without a switch and the processes beside it, for who only signs on."""
+    data = tmp_path_factory.mktemp("pages") / "data"
+    with served(
+        data, "127.0.0.1:1", lambda data: [sys.executable, "-m", "admin.serving", str(settings_path(data))]
+    ) as site:
+        yield site
+
+
+@contextmanager
+def served(data: Path, switch: str, command_on: Callable[[Path], list[str]]) -> Iterator[tuple[str, str]]:
+    """(address, set-up token) of a service that a command runs until the block ends."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         web_port = free.getsockname()[1]
-    command = [sys.executable, "-m", "cardswitch", "admin"]
-    data = ["--data", str(business.path)]
-    run([*command, "init", *data, "--connect", f"{host}:{port}", "--listen", f"127.0.0.1:{web_port}"])
-    token = run([*command, "setup-token", *data]).rpartition("token: ")[2].strip()
-    log = business.path / "web.log"
+    run([*COMMAND, "init", "--data", str(data), "--connect", switch, "--listen", f"127.0.0.1:{web_port}"])
+    token = run([*COMMAND, "setup-token", "--data", str(data)]).rpartition("token: ")[2].strip()
+    log = data / "web.log"
     with log.open("wb") as file:
-        service = subprocess.Popen([*command, "serve", *data], stdout=file, stderr=file)
+        service = subprocess.Popen(command_on(data), stdout=file, stderr=file)
     address = f"http://127.0.0.1:{web_port}"
     try:
         wait_for(f"{address}/health", log)
@@ -76,7 +97,6 @@ def site(tmp_path_factory) -> Iterator[tuple[str, str]]:
     finally:
         service.terminate()
         service.wait(30)
-        business.kill()
 
 
 def run(command: list[str]) -> str:

@@ -19,9 +19,9 @@ PICTURES = os.environ.get("CARDSWITCH_PICTURES")
 
 
 @pytest.fixture(scope="module")
-def desk(chromium, site):
+def desk(chromium, pages_alone):
     """A page under the name that passkeys hang on, and a way to change the device beside it."""
-    address, token = site
+    address, token = pages_alone
     context = chromium.new_context(base_url=address.replace("127.0.0.1", "localhost"), locale="en-US")
     page = context.new_page()
     page.set_default_timeout(20_000)
