@@ -36,7 +36,7 @@ moments_ms = st.integers(0, END_MS - 1)
 
 
 @cache
-def table_of(zone: str) -> list[tuple[int, int]]:
+def table_of(zone: str) -> tuple[tuple[int, int], ...]:
     return zone_table(zone)
 
 
