@@ -139,7 +139,7 @@ def one_of_each_right(found, place):
 
 
 EVERYTHING = ("administrator", "nothing")
-"""Who asks for everything: what all may, and what nobody may, is asked of each handler, of the roles one for each right."""
+"""Who asks each handler: who may all, and who may nothing.  Roles between ask one handler for each right."""
 
 
 @on_sqlite
