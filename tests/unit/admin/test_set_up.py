@@ -9,7 +9,7 @@ from tests.support.admin_members import add
 from tests.support.admin_office import HQ, NORTH_CARD, NORTH_STORE, card
 
 on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-GROUP = re.compile(r'<details class="group"[^>]*>\s*<summary>([^<]+)<.*?</summary>(.*?)</details>', re.DOTALL)
+GROUP = re.compile(r'<details class="group"[^>]*>\s*<summary>([^<]+)(?:<span.*?)?</summary>(.*?)</details>', re.DOTALL)
 
 
 def menu(browser):
