@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from .database import Database
-from .errors import AdminError, WaitedTooLongError
+from .errors import AdminError, SettingsError, WaitedTooLongError
 from .settings import Settings, settings_of_process
 
+LOCK_MODE = 0o600
 AGAIN_PAUSE_S = 2.0
 """After a failure, before the next try."""
 
@@ -43,6 +48,21 @@ def run_process(
         is_stopping.set()  # also for threads beside it
         database.close()
     return 0
+
+
+@contextmanager
+def alone(settings: Settings, name: str) -> Iterator[None]:
+    """The only process of this name of an installation; `SettingsError` when there is another one."""
+    path = Path(settings.data) / f"{name}.lock"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, LOCK_MODE)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SettingsError(f"{path}: expected to be the only {name}, got another one; end it first") from None
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def work_until(

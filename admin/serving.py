@@ -1,4 +1,4 @@
-"""Runs the service: the web server in this process; follower, senders, importer and watcher beside it, each its own."""
+"""Runs the service: the web server in this process; follower, senders, exporter, importer, watcher beside it."""
 
 from __future__ import annotations
 
@@ -102,12 +102,13 @@ def run_together(
 
 
 def commands_of(settings_path: Path) -> dict[str, list[str]]:
-    """Follower, senders, importer, watcher and web server as commands, for `run_together`."""
+    """Follower, senders, exporter, importer, watcher and web server as commands, for `run_together`."""
     return {
         "follower": [sys.executable, "-m", "admin.follower"],
         "sender": [sys.executable, "-m", "admin.documents.sender"],
         "webhook sender": [sys.executable, "-m", "admin.webhooks.sender"],
         "message sender": [sys.executable, "-m", "admin.messaging.sender"],
+        "exporter": [sys.executable, "-m", "admin.exports.exporter"],
         "importer": [sys.executable, "-m", "admin.members.importer"],
         "watcher": [sys.executable, "-m", "admin.abnormal.watcher"],
         "web server": [sys.executable, "-m", "admin.serving", str(settings_path)],

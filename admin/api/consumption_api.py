@@ -10,6 +10,7 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
 from admin.access import Visitor, needs
+from admin.exports.kinds import AT_ONCE_ROWS_MAX, CONSUMPTION_KIND, ReportAsked
 from admin.members.consumption import (
     ConsumptionForm,
     add_consumption,
@@ -27,7 +28,8 @@ from .bodies import body_of, checked, form_handler, takes
 from .handlers import Done, api_delete, api_get, api_post, api_put, filled
 from .member_api import existing
 from .records import ConsumptionRecord
-from .tables import ReportDetails, ReportTable, Rows, details_of, sent_as, table_of
+from .report_api import parameters_in_address
+from .tables import ReportDetails, ReportTable, Rows, details_of, sent_or_ordered, table_of
 
 TAG = "Noted purchases"
 LIST = "/api/v1/member-consumption"
@@ -75,12 +77,12 @@ def _search(request: Request[Visitor, Any, Any], data: Any, limit: Rows = ROWS_S
 
 
 def _excel(request: Request[Visitor, Any, Any], data: Any) -> Response[bytes]:
-    """The whole table as a workbook."""
+    """The whole table as a workbook. With many rows it is ordered: 202, and the number of the export."""
     return _export(request, data, "xlsx")
 
 
 def _csv(request: Request[Visitor, Any, Any], data: Any) -> Response[bytes]:
-    """The whole table as CSV."""
+    """The whole table as CSV. With many rows it is ordered: 202, and the number of the export."""
     return _export(request, data, "csv")
 
 
@@ -194,6 +196,15 @@ HANDLERS = [
 def _export(request: Request[Visitor, Any, Any], data: Any, suffix: str) -> Response[bytes]:
     state = request.app.state
     parameters = checked(request, ConsumptionParameters, data)
-    return sent_as(
-        report_file(state.service, state.reports, request.user, state.references, CONSUMPTION, parameters, suffix)
+    file = report_file(
+        state.service,
+        state.reports,
+        request.user,
+        state.references,
+        CONSUMPTION,
+        parameters,
+        suffix,
+        rows_max=AT_ONCE_ROWS_MAX,
     )
+    asked = ReportAsked(CONSUMPTION.name, parameters_in_address(request, parameters), suffix)
+    return sent_or_ordered(request, file, CONSUMPTION_KIND, CONSUMPTION.label, asked)

@@ -12,6 +12,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from admin.access import Visitor, needs
+from admin.exports.kinds import AT_ONCE_ROWS_MAX, MembersAsked
+from admin.exports.kinds import MEMBERS as MEMBERS_KIND
 from admin.i18n import translate
 from admin.members.examined import Examined
 from admin.members.files import FILE_TYPES, FileMade, exported, faults_file
@@ -33,6 +35,7 @@ from admin.rights import Action
 
 from .handlers import Done, Limit, Number, Option, Page, SmallNumber, api_get, api_post, filled, page_of
 from .member_api import MemberFilters
+from .tables import sent_or_ordered
 
 TAG = "Files of members"
 NO_ZERO = r"^[^\x00]*$"
@@ -307,7 +310,7 @@ def get_faults(request: Request[Visitor, Any, Any], import_id: FromPath[int]) ->
     media_type=FILE_TYPES["xlsx"],
 )
 def export_excel(request: Request[Visitor, Any, Any], data: JSONBody[ExportAsked]) -> Response[bytes]:
-    """The members of a list as a workbook."""
+    """The members of a list as a workbook. With many rows it is ordered: 202, and the number of the export."""
     return _export(request, data, "xlsx")
 
 
@@ -320,14 +323,18 @@ def export_excel(request: Request[Visitor, Any, Any], data: JSONBody[ExportAsked
     media_type=FILE_TYPES["csv"],
 )
 def export_csv(request: Request[Visitor, Any, Any], data: JSONBody[ExportAsked]) -> Response[bytes]:
-    """The members of a list as CSV."""
+    """The members of a list as CSV. With many rows it is ordered: 202, and the number of the export."""
     return _export(request, data, "csv")
 
 
 def _export(request: Request[Visitor, Any, Any], data: ExportAsked, form: str) -> Response[bytes]:
     filters = data.filters.as_texts()
     service = request.app.state.service
-    return _sent(exported(service, request.user, data.text, filters, form, is_whole=data.is_whole))
+    is_whole = data.is_whole
+    file = exported(service, request.user, data.text, filters, form, is_whole=is_whole, rows_max=AT_ONCE_ROWS_MAX)
+    if file is not None:
+        return _sent(file)
+    return sent_or_ordered(request, None, MEMBERS_KIND, "Members", MembersAsked(data.text, filters, form, is_whole))
 
 
 def _sent(file: FileMade) -> Response[bytes]:

@@ -12,6 +12,8 @@ from sqlalchemy import func, select
 
 from admin.access import Visitor, needs
 from admin.errors import RefusedError
+from admin.exports.jobs import is_for_a_job
+from admin.exports.kinds import AT_ONCE_MEMBERS_MAX
 from admin.i18n import translate
 from admin.members.conditions import TERMS_MAX, Condition, Term, compiled, in_words, query_fields
 from admin.members.definitions import CODE_TABLES, custom_fields, put_code, put_field
@@ -361,7 +363,13 @@ get_level_form = form_handler(
 
 @api_get("/api/v1/member-levels/run", guards=DEFINES, tag=TAG)
 def plan_levels(request: Request[Visitor, Any, Any]) -> LevelPlan:
-    """Whom the job would move today."""
+    """Whom the job would move today; with many members it is ordered: POST /api/v1/member-levels/plan."""
+    with request.app.state.service.database.read() as session:
+        if is_for_a_job(session):
+            raise RefusedError(
+                "There are more than {most} members: order it by POST /api/v1/member-levels/plan, and read the export.",
+                most=AT_ONCE_MEMBERS_MAX,
+            )
     catch_up_figures(request)
     with request.app.state.service.database.read() as session:
         counts, moves = preview(session, today_of(session, request.app.state.service))

@@ -10,12 +10,14 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, JSONBody
 
 from admin.access import Visitor, needs
+from admin.exports.kinds import AT_ONCE_ROWS_MAX, QUERY
+from admin.exports.kinds import QueryAsked as ExportAsked
 from admin.i18n import translate
 from admin.members.conditions import Term
 from admin.models.queries import NAME_LENGTH_MAX, RIGHT_LENGTH_MAX, SavedQuery
 from admin.queries import keeping
 from admin.queries.asking import Asker
-from admin.queries.definition import BY_MAX, COLUMNS_MAX, ROWS_MEASURE, TERMS_MAX, Definition
+from admin.queries.definition import BY_MAX, COLUMNS_MAX, ROWS_MEASURE, TERMS_MAX, Definition, address_of
 from admin.queries.fields import TEXT_LENGTH_MAX, QueryField, Subject, seen_fields
 from admin.queries.registry import SUBJECTS
 from admin.reports.asking import FILE_TYPES
@@ -25,7 +27,7 @@ from admin.rights import Action
 
 from .handlers import Done, Option, api_delete, api_get, api_post, api_put, filled
 from .order_api import Nothing
-from .tables import ReportTable, Rows, sent_as, table_of
+from .tables import ReportTable, Rows, sent_or_ordered, table_of
 
 TAG = "Queries"
 QUERIES = "/api/v1/queries"
@@ -180,8 +182,8 @@ def ask(request: Request[Visitor, Any, Any], data: JSONBody[QueryAsked], limit: 
     media_type=FILE_TYPES["xlsx"],
 )
 def export_excel(request: Request[Visitor, Any, Any], data: JSONBody[QueryAsked]) -> Response[bytes]:
-    """The whole table as a workbook."""
-    return sent_as(_asker(request).file(data.read(), "xlsx"))
+    """The whole table as a workbook. With many rows it is ordered: 202, and the number of the export."""
+    return _export(request, data, "xlsx")
 
 
 @api_post(
@@ -193,8 +195,15 @@ def export_excel(request: Request[Visitor, Any, Any], data: JSONBody[QueryAsked]
     media_type=FILE_TYPES["csv"],
 )
 def export_csv(request: Request[Visitor, Any, Any], data: JSONBody[QueryAsked]) -> Response[bytes]:
-    """The whole table as CSV."""
-    return sent_as(_asker(request).file(data.read(), "csv"))
+    """The whole table as CSV. With many rows it is ordered: 202, and the number of the export."""
+    return _export(request, data, "csv")
+
+
+def _export(request: Request[Visitor, Any, Any], data: QueryAsked, suffix: str) -> Response[bytes]:
+    asker = _asker(request)
+    file = asker.file(data.read(), suffix, rows_max=AT_ONCE_ROWS_MAX)
+    definition = data.read() if file is not None else asker.checked(data.read())
+    return sent_or_ordered(request, file, QUERY, "Query", ExportAsked(address_of(definition), suffix))
 
 
 @api_post(QUERIES, guards=LOOKS, tag=TAG, pages=("POST /queries/save",))

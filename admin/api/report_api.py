@@ -12,6 +12,8 @@ from litestar.params import FromPath, JSONBody
 
 from admin.access import Visitor, needs
 from admin.errors import RefusedError
+from admin.exports.kinds import AT_ONCE_ROWS_MAX, REPORT
+from admin.exports.kinds import ReportAsked as ExportAsked
 from admin.forms import FormContext, bind, shown_of
 from admin.i18n import translate
 from admin.models.submissions import REMARK_CHARACTERS_MAX, ReportSubmission
@@ -24,7 +26,7 @@ from admin.rights import Action
 
 from .bodies import body_of, checked, invalid, takes
 from .handlers import Done, Limit, Number, Page, SmallNumber, api_get, api_post, filled, page_of
-from .tables import ReportDetails, ReportItem, ReportTable, Rows, details_of, item_of, sent_as, table_of
+from .tables import ReportDetails, ReportItem, ReportTable, Rows, details_of, item_of, sent_or_ordered, table_of
 
 TAG = "Reports"
 NO_ZERO = r"^[^\x00]*$"
@@ -119,7 +121,7 @@ def make_handlers(report: Report) -> list[Any]:
 def export_excel(
     request: Request[Visitor, Any, Any], name: FromPath[str], data: JSONBody[ReportAsked]
 ) -> Response[bytes]:
-    """The whole table as a workbook."""
+    """The whole table as a workbook. With many rows it is ordered: 202, and the number of the export."""
     return _export(request, name, data, "xlsx")
 
 
@@ -134,7 +136,7 @@ def export_excel(
 def export_csv(
     request: Request[Visitor, Any, Any], name: FromPath[str], data: JSONBody[ReportAsked]
 ) -> Response[bytes]:
-    """The whole table as CSV."""
+    """The whole table as CSV. With many rows it is ordered: 202, and the number of the export."""
     return _export(request, name, data, "csv")
 
 
@@ -238,11 +240,27 @@ def parameters_sent(request: Request[Visitor, Any, Any], report: Report, data: R
     return checked(request, report.parameters, body)
 
 
+def parameters_in_address(request: Request[Visitor, Any, Any], parameters: Parameters) -> str:
+    """Parameters as they stand in the address of a page."""
+    with request.app.state.service.database.read() as session:
+        return query_of(parameters, FormContext(session, request.user, request.app.state.references))
+
+
 def _export(request: Request[Visitor, Any, Any], name: str, data: ReportAsked, suffix: str) -> Response[bytes]:
     report, state = report_named(name), request.app.state
     parameters = parameters_sent(request, report, data)
-    file = report_file(state.service, state.reports, request.user, state.references, report, parameters, suffix)
-    return sent_as(file)
+    file = report_file(
+        state.service,
+        state.reports,
+        request.user,
+        state.references,
+        report,
+        parameters,
+        suffix,
+        rows_max=AT_ONCE_ROWS_MAX,
+    )
+    asked = ExportAsked(name, parameters_in_address(request, parameters), suffix)
+    return sent_or_ordered(request, file, REPORT, report.label, asked)
 
 
 HANDLERS = [

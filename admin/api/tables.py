@@ -9,6 +9,7 @@ from litestar import Request, Response
 from litestar.params import QueryParameter
 
 from admin.access import Visitor
+from admin.exports.jobs import order
 from admin.forms import FormContext
 from admin.i18n import translate
 from admin.reports.asking import ReportFile
@@ -18,6 +19,7 @@ from admin.reports.running import Outcome
 from admin.reports.showing import plain_text
 
 from .bodies import FormField, form_fields
+from .handlers import Done
 
 ROWS_ASKED_MAX = 10_000
 """Of one answer; an export has more."""
@@ -109,6 +111,21 @@ def table_of(request: Request[Visitor, Any, Any], report: Report, outcome: Outco
         totals=outcome.totals,
         row_count=outcome.row_count,
         is_cut=outcome.is_cut,
+    )
+
+
+def sent_or_ordered(
+    request: Request[Visitor, Any, Any], file: ReportFile | None, kind: str, title: str, asked: msgspec.Struct
+) -> Response[bytes]:
+    """A file as the answer; of one that is too long to wait for (None), 202 and the number of the export."""
+    if file is not None:
+        return sent_as(file)
+    number = order(request.app.state.service, request.user, kind, title, asked)
+    return Response(
+        msgspec.json.encode(Done(str(number))),
+        status_code=202,
+        media_type="application/json",
+        headers={"Location": f"/api/v1/exports/{number}"},
     )
 
 

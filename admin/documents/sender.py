@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from admin._clock import SYSTEM, Surroundings
 from admin.database import Database
-from admin.errors import AdminError, SettingsError, WaitedTooLongError
-from admin.processes import run_process
+from admin.errors import AdminError, WaitedTooLongError
+from admin.processes import alone, run_process
 from admin.service import Service
 from admin.settings import Settings
 
@@ -54,21 +49,6 @@ def run(sender: Sender, is_stopping: threading.Event) -> None:
             is_stopping.wait(AGAIN_PAUSE_S)
 
 
-@contextmanager
-def alone(settings: Settings) -> Iterator[None]:
-    """One sender per installation: two would give the same number to two requests."""
-    path = Path(settings.data) / "sender.lock"
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SettingsError(f"{path}: expected to be the only sender, got another one; end it first") from None
-        yield
-    finally:
-        os.close(descriptor)
-
-
 def sender_of(settings: Settings, database: Database, surroundings: Surroundings = SYSTEM) -> Sender:
     """The sender that settings describe."""
     service = Service(settings, database, surroundings)
@@ -77,7 +57,8 @@ def sender_of(settings: Settings, database: Database, surroundings: Surroundings
 
 def run_sender(settings: Settings, database: Database, is_stopping: threading.Event) -> None:
     """Send what was asked for, alone."""
-    with alone(settings):
+    # Two would give the same number to two requests.
+    with alone(settings, "sender"):
         sender = sender_of(settings, database)
         try:
             run(sender, is_stopping)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -62,11 +62,13 @@ class Export:
         conditions: Sequence[ColumnElement[bool]],
         *,
         is_whole: bool,
+        tick: Callable[[int, int], None] = lambda _done, _all: None,
     ) -> None:
         """`is_whole`: numbers and addresses are not masked; the caller has asked for the right."""
         self._session, self._visitor = session, visitor
         self._vault = Vault(service)
         self._text, self._conditions, self._is_whole = text, conditions, is_whole
+        self._tick = tick
         self._fields = custom_fields(session)
         self._levels = {row.id: row.name for row in session.scalars(select(MemberLevel))}
         self._codes = {name: codes_of(session, table) for name, table in CODED.items()}
@@ -84,6 +86,12 @@ class Export:
             *(translate(text) for text in FIGURES),
         ]
 
+    def is_longer_than(self, rows_max: int) -> bool:
+        """Whether there are more rows than so many, of which none is opened."""
+        found = list_members(self._session, self._vault, self._visitor, self._text, self._conditions, "", rows_max)
+        self._session.expunge_all()
+        return bool(found.cursor)
+
     def rows(self) -> Iterator[list[str | int | float]]:
         """One row per member."""
         cursor, count = "", 0
@@ -95,6 +103,7 @@ class Export:
             count += len(found.members)
             cursor = found.cursor
             self._session.expunge_all()
+            self._tick(count, 0)
             if not cursor:
                 return
 

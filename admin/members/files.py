@@ -42,14 +42,27 @@ class FileMade:
 
 
 def exported(
-    service: Service, visitor: Visitor, text: str, filters: Mapping[str, str], form: str, *, is_whole: bool
-) -> FileMade:
-    """The members of a list as `xlsx` or `csv`, noted; numbers whole only for those who may see them."""
+    service: Service,
+    visitor: Visitor,
+    text: str,
+    filters: Mapping[str, str],
+    form: str,
+    *,
+    is_whole: bool,
+    rows_max: int | None = None,
+    tick: Callable[[int, int], None] = lambda _done, _all: None,
+) -> FileMade | None:
+    """The members of a list as `xlsx` or `csv`, noted; numbers whole only for those who may see them.
+
+    None when it has more than `rows_max` rows. `tick` hears of each portion that is written.
+    """
     is_whole = is_whole and visitor.may("members", Action.SEE_UNMASKED)
     catch_up(service.database)
     with service.database.read() as session:
         conditions = conditions_of(session, visitor, filters, today_of(session, service))
-        made = Export(service, session, visitor, text, conditions, is_whole=is_whole)
+        made = Export(service, session, visitor, text, conditions, is_whole=is_whole, tick=tick)
+        if rows_max is not None and made.is_longer_than(rows_max):
+            return None
         heading = made.heading()
         if form == "csv":
             rows = list(made.rows())

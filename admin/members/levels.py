@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -168,12 +168,15 @@ def _movable(session: Session, today: date) -> Iterator[tuple[int, int | None]]:
     yield from ((member_id, level_id) for member_id, level_id in rows)
 
 
-def preview(session: Session, today: date) -> tuple[Counter[tuple[int | None, int | None]], list[Move]]:
-    """How many would move from which level to which, and the first moves."""
+def preview(
+    session: Session, today: date, tick: Callable[[int], None] = lambda _done: None
+) -> tuple[Counter[tuple[int | None, int | None]], list[Move]]:
+    """How many would move from which level to which, and the first moves; `tick` hears of each that would."""
     counts: Counter[tuple[int | None, int | None]] = Counter()
     first: list[Move] = []
     for move in plan(session, today):
         counts[move.old_level_id, move.new_level_id] += 1
+        tick(counts.total())
         if len(first) < 50:
             first.append(move)
     return counts, first

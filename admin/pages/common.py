@@ -143,7 +143,10 @@ MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
     ),
     (
         _("Data import and export"),
-        (MenuItem("/member-import", _("Import"), "data-exchange", Action.ADD),),
+        (
+            MenuItem("/member-import", _("Import"), "data-exchange", Action.ADD),
+            MenuItem("/exports", _("Exports"), "data-exchange"),
+        ),
     ),
     (
         _("Employee management"),

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from admin.access import Visitor, needs
 from admin.errors import RefusedError
+from admin.exports.kinds import CONSUMPTION_KIND
 from admin.forms import Bound, FormContext, bind, fields_of
 from admin.members.consumption import (
     ConsumptionForm,
@@ -62,15 +63,15 @@ def list_consumption(request: Request[Visitor, Any, Any]) -> Response[Any]:
 
 
 @get(f"{LIST}/excel", guards=[needs("members", Action.EXPORT)])
-def export_excel(request: Request[Visitor, Any, Any]) -> Response[bytes]:
+def export_excel(request: Request[Visitor, Any, Any]) -> Response[Any]:
     """The whole table as a workbook."""
-    return export_report(request, CONSUMPTION, "xlsx")
+    return export_report(request, CONSUMPTION, "xlsx", CONSUMPTION_KIND)
 
 
 @get(f"{LIST}/csv", guards=[needs("members", Action.EXPORT)])
-def export_csv(request: Request[Visitor, Any, Any]) -> Response[bytes]:
+def export_csv(request: Request[Visitor, Any, Any]) -> Response[Any]:
     """The whole table as CSV."""
-    return export_report(request, CONSUMPTION, "csv")
+    return export_report(request, CONSUMPTION, "csv", CONSUMPTION_KIND)
 
 
 @get("/members/{member_id:int}/consumption/new", guards=[CHANGES])

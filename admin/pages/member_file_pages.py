@@ -18,6 +18,8 @@ from sqlalchemy import select
 
 from admin.access import Visitor, needs
 from admin.errors import RefusedError
+from admin.exports.kinds import AT_ONCE_ROWS_MAX, MembersAsked
+from admin.exports.kinds import MEMBERS as MEMBERS_KIND
 from admin.forms import FormContext
 from admin.i18n import translate
 from admin.members.drafts import places_of
@@ -45,6 +47,7 @@ from admin.service import Service
 from .common import go, is_part_wanted, page, refusal_text
 from .handlers import get
 from .member_common import acted, first, number_in, sent_texts
+from .report_pages import ordered
 
 _ = str
 IMPORTS = needs("data-exchange", Action.ADD)
@@ -233,10 +236,14 @@ def export(
     form: FromQuery[str] = "xlsx",
     whole: FromQuery[str] = "",
 ) -> Response[Any]:
-    """The members of a list as a file; whole numbers only with the right to see them."""
+    """The members of a list as a file, or an order of one; whole numbers only with the right to see them."""
     filters = {name: request.query_params.get(name, "") for name in FILTERS}
     kind = "csv" if form == "csv" else "xlsx"
-    return _sent(exported(request.app.state.service, request.user, q, filters, kind, is_whole=bool(whole)))
+    service, is_whole = request.app.state.service, bool(whole)
+    file = exported(service, request.user, q, filters, kind, is_whole=is_whole, rows_max=AT_ONCE_ROWS_MAX)
+    if file is not None:
+        return _sent(file)
+    return go(request, ordered(request, MEMBERS_KIND, _("Members"), MembersAsked(q, filters, kind, is_whole)))
 
 
 def _sent(file: FileMade) -> Response[Any]:

@@ -15,15 +15,19 @@ from sqlalchemy import func, select
 
 from admin.access import Visitor, needs
 from admin.errors import RefusedError
+from admin.exports.jobs import UNDER_WAY, is_for_a_job, last_of_kind, plan_soon
+from admin.exports.kinds import LEVELS, Moves
 from admin.forms import Bound, FormContext, bind, fields_of
 from admin.members.level_form import LevelForm
 from admin.members.levels import levels, preview, put_level, run
 from admin.members.today import today_of
 from admin.members.totals import catch_up
+from admin.models.exports import JobState
 from admin.models.members import Member, MemberLevel
 from admin.rights import Action
 
-from .common import go, page, refusal_text
+from .common import go, is_part_wanted, page, refusal_text
+from .export_pages import STATES, TONES
 from .handlers import get
 from .member_common import acted, sent_texts
 
@@ -66,27 +70,49 @@ async def do_change_level(request: Request[Visitor, Any, Any], level_id: FromPat
 
 @get("/member-levels/run", guards=[needs("member-settings", Action.CHANGE)])
 def show_run(request: Request[Visitor, Any, Any]) -> Template:
-    """Whom the job would move today."""
+    """Whom the job would move today; with many members, what the last dry run came to."""
     service = request.app.state.service
-    catch_up(service.database)
     with service.database.read() as session:
-        today = today_of(session, service)
-        counts, moves = preview(session, today)
+        today, is_large = today_of(session, service), is_for_a_job(session)
+        job = last_of_kind(session, request.user, LEVELS) if is_large else None
+        session.expunge_all()
+    found = None
+    if job is not None and job.state == JobState.DONE:
+        found = msgspec.json.decode(job.result, type=Moves)
+    elif not is_large:
+        catch_up(service.database)
+        with service.database.read() as session:
+            counts, first = preview(session, today)
+        ordered_counts = sorted(((old, new, n) for (old, new), n in counts.items()), key=lambda one: -one[2])
+        found = Moves(today.isoformat(), ordered_counts, first)
+    moves = found.first if found else []
+    with service.database.read() as session:
         names = {level.id: level.name for level in levels(session)}
+        numbers = [move.member_id for move in moves]
         people = {
-            member.id: member.name
-            for member in session.scalars(select(Member).where(Member.id.in_([move.member_id for move in moves])))
+            row.id: row.name for row in session.execute(select(Member.id, Member.name).where(Member.id.in_(numbers)))
         }
     return page(
         request,
-        "member_level_run.html",
-        counts=sorted(counts.items(), key=lambda item: -item[1]),
-        total=sum(counts.values()),
+        "_member_level_run.html" if is_part_wanted(request) else "member_level_run.html",
+        found=found,
+        total=sum(count for _old, _new, count in found.counts) if found else 0,
         moves=moves,
         names=names,
         people=people,
-        today=today.isoformat(),
+        today=found.date if found else today.isoformat(),
+        is_large=is_large,
+        job=job,
+        is_under_way=job is not None and job.state in UNDER_WAY,
+        states=STATES,
+        tones=TONES,
     )
+
+
+@async_post("/member-levels/plan", guards=[needs("member-settings", Action.CHANGE)], status_code=200)
+async def do_plan(request: Request[Visitor, Any, Any]) -> Response[Any]:
+    """Let a process find out whom the job would move."""
+    return await acted(request, lambda: plan_soon(request.app.state.service, request.user), "/member-levels/run")
 
 
 @async_post("/member-levels/run", guards=[needs("member-settings", Action.CHANGE)], status_code=200)
@@ -144,5 +170,6 @@ HANDLERS: list[Any] = [
     show_level,
     do_change_level,
     show_run,
+    do_plan,
     do_run,
 ]

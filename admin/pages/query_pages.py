@@ -16,6 +16,7 @@ from sqlalchemy import select
 from admin.access import Visitor, needs
 from admin.api.tables import sent_as
 from admin.errors import RefusedError
+from admin.exports.kinds import AT_ONCE_ROWS_MAX, QUERY, QueryAsked
 from admin.members.conditions import MODES, Term
 from admin.models.people import User
 from admin.models.queries import SavedQuery
@@ -39,7 +40,7 @@ from admin.rights import Action
 from .common import go, page, refusal_text
 from .handlers import get
 from .member_common import first, number_in, sent_texts
-from .report_pages import table_context
+from .report_pages import ordered, table_context
 
 _ = str
 ASK = "/queries/ask"
@@ -103,15 +104,24 @@ def show_saved(request: Request[Visitor, Any, Any], query_id: FromPath[int]) -> 
 
 
 @get(f"{ASK}/excel", guards=[needs("reports", Action.EXPORT)])
-def export_query_excel(request: Request[Visitor, Any, Any]) -> Response[bytes]:
+def export_query_excel(request: Request[Visitor, Any, Any]) -> Response[Any]:
     """The whole table as a workbook."""
-    return sent_as(_asker(request).file(definition_of(_sent(request)), "xlsx"))
+    return _export(request, "xlsx")
 
 
 @get(f"{ASK}/csv", guards=[needs("reports", Action.EXPORT)])
-def export_query_csv(request: Request[Visitor, Any, Any]) -> Response[bytes]:
+def export_query_csv(request: Request[Visitor, Any, Any]) -> Response[Any]:
     """The whole table as CSV."""
-    return sent_as(_asker(request).file(definition_of(_sent(request)), "csv"))
+    return _export(request, "csv")
+
+
+def _export(request: Request[Visitor, Any, Any], suffix: str) -> Response[Any]:
+    asker, definition = _asker(request), definition_of(_sent(request))
+    file = asker.file(definition, suffix, rows_max=AT_ONCE_ROWS_MAX)
+    if file is not None:
+        return sent_as(file)
+    definition = asker.checked(definition)  # in what is kept, cards are references
+    return go(request, ordered(request, QUERY, _("Query"), QueryAsked(address_of(definition), suffix)))
 
 
 @async_post("/queries/save", guards=[needs("reports")], status_code=200)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs
 
+import msgspec
 from litestar import Request
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
@@ -13,6 +14,8 @@ from litestar.response import Response, Template
 
 from admin.access import Visitor, needs
 from admin.api.tables import sent_as
+from admin.exports.jobs import order
+from admin.exports.kinds import AT_ONCE_ROWS_MAX, REPORT, ReportAsked
 from admin.forms import Bound, FormContext, bind, fields_of, shown_of
 from admin.queries.keeping import share_choices
 from admin.reports import asking
@@ -115,13 +118,13 @@ def show_losses(request: Request[Visitor, Any, Any]) -> Response[Any]:
 
 
 @get("/reports/{name:str}/excel", guards=[needs("reports", Action.EXPORT)])
-def export_excel(request: Request[Visitor, Any, Any], name: FromPath[str]) -> Response[bytes]:
+def export_excel(request: Request[Visitor, Any, Any], name: FromPath[str]) -> Response[Any]:
     """The whole table as a workbook."""
     return export_report(request, report_of(request, name), "xlsx")
 
 
 @get("/reports/{name:str}/csv", guards=[needs("reports", Action.EXPORT)])
-def export_csv(request: Request[Visitor, Any, Any], name: FromPath[str]) -> Response[bytes]:
+def export_csv(request: Request[Visitor, Any, Any], name: FromPath[str]) -> Response[Any]:
     """The whole table as CSV."""
     return export_report(request, report_of(request, name), "csv")
 
@@ -203,8 +206,10 @@ def table_context(request: Request[Visitor, Any, Any], report: Report, outcome: 
     }
 
 
-def export_report(request: Request[Visitor, Any, Any], report: Report, suffix: str) -> Response[bytes]:
-    """The whole table of a report with the parameters of the address as a file."""
+def export_report(
+    request: Request[Visitor, Any, Any], report: Report, suffix: str, kind: str = REPORT
+) -> Response[Any]:
+    """The whole table of a report with the parameters of the address as a file; a long one is ordered."""
     state, visitor = request.app.state, request.user
     service = state.service
     with service.database.read() as session:
@@ -212,7 +217,18 @@ def export_report(request: Request[Visitor, Any, Any], report: Report, suffix: s
         bound: Bound[Parameters] = bind(report.parameters, _sent(request), context)
         if bound.value is None:
             raise NotFoundException(detail="The parameters of the report are wrong.")
-    return sent_as(report_file(service, state.reports, visitor, state.references, report, bound.value, suffix))
+        query = query_of(bound.value, context)
+    file = report_file(
+        service, state.reports, visitor, state.references, report, bound.value, suffix, rows_max=AT_ONCE_ROWS_MAX
+    )
+    if file is not None:
+        return sent_as(file)
+    return go(request, ordered(request, kind, report.label, ReportAsked(report.name, query, suffix)))
+
+
+def ordered(request: Request[Visitor, Any, Any], kind: str, title: str, asked: msgspec.Struct) -> str:
+    """Order an export that is too long to wait for; its address."""
+    return f"/exports/{order(request.app.state.service, request.user, kind, title, asked)}"
 
 
 HANDLERS: list[Any] = [list_reports, show_report, show_losses, export_excel, export_csv]

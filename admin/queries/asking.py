@@ -11,7 +11,7 @@ from admin.members.totals import catch_up
 from admin.references import References
 from admin.reports.asking import ReportFile, note_look, table_file
 from admin.reports.report import Parameters, Report, Scope
-from admin.reports.running import ROWS_EXPORTED_MAX, Outcome, Runner, scope_of
+from admin.reports.running import ROWS_EXPORTED_MAX, Outcome, Runner, Tick, scope_of
 from admin.rights import Action
 from admin.service import Service
 
@@ -56,7 +56,9 @@ class Asker:
             context = self.context(scope_of(session, self.visitor))
             return [f"{translate(label)} {text}" for label, text in in_words(definition, context)]
 
-    def run(self, definition: Definition, label: str, rows_max: int) -> tuple[Report, Outcome]:
+    def run(
+        self, definition: Definition, label: str, rows_max: int, *, is_only_short: bool = False
+    ) -> tuple[Report, Outcome]:
         """What a query comes to; `RefusedError` says which part of it is wrong. A look at whole numbers is noted."""
         subject = SUBJECTS.get(definition.subject)
         if subject is not None and subject.needs_sums:
@@ -65,16 +67,22 @@ class Asker:
         def build(scope: Scope) -> tuple[Report, Parameters]:
             return built(definition, self.context(scope), label=label), Parameters()
 
-        report, outcome = self.runner.run_built(self.visitor, build, rows_max)
+        report, outcome = self.runner.run_built(self.visitor, build, rows_max, is_only_short=is_only_short)
         note_look(self.service, self.visitor, report, outcome)
         return report, outcome
 
-    def file(self, definition: Definition, suffix: str) -> ReportFile:
-        """The whole table as `xlsx` or `csv`; noted as an export."""
+    def file(
+        self, definition: Definition, suffix: str, *, rows_max: int | None = None, tick: Tick | None = None
+    ) -> ReportFile | None:
+        """The whole table as `xlsx` or `csv`; noted as an export. None when it has more than `rows_max` rows."""
         with self.service.database.read() as session:
             context = self.context(scope_of(session, self.visitor))
             definition = without_card_numbers(definition, context)
             subject = subject_of(definition, context)
             described = [(translate(label), text) for label, text in in_words(definition, context)]
-        report, outcome = self.run(definition, subject.label, ROWS_EXPORTED_MAX)
-        return table_file(self.service, self.visitor, report, outcome, suffix, described, address_of(definition))
+        is_only_short, rows_max = rows_max is not None, rows_max or ROWS_EXPORTED_MAX
+        report, outcome = self.run(definition, subject.label, rows_max, is_only_short=is_only_short)
+        if not outcome.has_sums:
+            return None
+        address = address_of(definition)
+        return table_file(self.service, self.visitor, report, outcome, suffix, described, address, tick=tick)

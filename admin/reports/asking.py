@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 from admin import i18n
@@ -16,8 +18,9 @@ from admin.service import Service
 
 from . import csv_file, excel
 from .report import ColumnKind, Parameters, Report
-from .running import ROWS_EXPORTED_MAX, Outcome, Runner
+from .running import ROWS_EXPORTED_MAX, Outcome, Runner, Tick
 
+ROWS_BETWEEN_TICKS = 1_000
 FILE_TYPES: dict[str, str] = {"xlsx": excel.MEDIA_TYPE, "csv": csv_file.MEDIA_TYPE}
 
 
@@ -28,6 +31,22 @@ class ReportFile:
     name: str
     content: bytes
     media_type: str
+
+
+class Ticking(list[tuple[Any, ...]]):
+    """Rows that tell how far they are read."""
+
+    def __init__(self, rows: list[tuple[Any, ...]], tick: Tick) -> None:
+        super().__init__(rows)
+        self._tick = tick
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        """All rows; after each thousand, and at the end, the number is told."""
+        count = len(self)
+        for number, row in enumerate(super().__iter__(), 1):
+            yield row
+            if number % ROWS_BETWEEN_TICKS == 0 or number == count:
+                self._tick(number, count)
 
 
 def query_of(parameters: Parameters | None, context: FormContext) -> str:
@@ -48,9 +67,10 @@ def run_report(
     rows_max: int,
     *,
     may_preview: bool = False,
+    is_only_short: bool = False,
 ) -> Outcome:
     """Rows and sums; a look at whole card numbers is noted."""
-    outcome = runner.run(visitor, report, parameters, rows_max, may_preview=may_preview)
+    outcome = runner.run(visitor, report, parameters, rows_max, may_preview=may_preview, is_only_short=is_only_short)
     note_look(service, visitor, report, outcome)
     return outcome
 
@@ -70,14 +90,23 @@ def report_file(
     report: Report,
     parameters: Parameters,
     suffix: str,
-) -> ReportFile:
-    """The whole table as `xlsx` or `csv`; noted as an export."""
+    *,
+    rows_max: int | None = None,
+    tick: Tick | None = None,
+) -> ReportFile | None:
+    """The whole table as `xlsx` or `csv`; noted as an export.
+
+    None when it has more than `rows_max` rows. `tick` hears of each thousand rows that are written.
+    """
     with service.database.read() as session:
         context = FormContext(session, visitor, references)
         described = [(i18n.translate(label), text) for label, text in shown_of(parameters, context)]
         query = query_of(parameters, context)
-    outcome = run_report(service, runner, visitor, report, parameters, ROWS_EXPORTED_MAX)
-    return table_file(service, visitor, report, outcome, suffix, described, query)
+    is_only_short, rows_max = rows_max is not None, rows_max or ROWS_EXPORTED_MAX
+    outcome = run_report(service, runner, visitor, report, parameters, rows_max, is_only_short=is_only_short)
+    if not outcome.has_sums:
+        return None
+    return table_file(service, visitor, report, outcome, suffix, described, query, tick=tick)
 
 
 def table_file(
@@ -88,8 +117,12 @@ def table_file(
     suffix: str,
     described: list[tuple[str, str]],
     query: str,
+    *,
+    tick: Tick | None = None,
 ) -> ReportFile:
     """A table as `xlsx` or `csv`; noted as an export, with its `query`. `described` is translated."""
+    if tick is not None:
+        outcome = replace(outcome, rows=Ticking(outcome.rows, tick))
     with service.database.write() as session:
         service.audit.append(
             session, visitor, "reports", "export", report.name, kind=suffix, rows=len(outcome.rows), query=query

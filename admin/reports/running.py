@@ -55,43 +55,61 @@ class Outcome:
         return self.row_count > len(self.rows) or not self.has_sums
 
 
+Tick = Callable[[int, int], None]
+"""Told how many rows are done and how many there are; raises when the work is to end."""
 Build = Callable[[Scope], tuple[Report, Parameters]]
 
 
 class Runner:
     """Runs reports of one service."""
 
-    def __init__(self, database: Database, now_ms: Callable[[], int]) -> None:
+    def __init__(self, database: Database, now_ms: Callable[[], int], time_max_ms: int = TIME_MAX_MS) -> None:
         self._database = database
         self._now_ms = now_ms
+        self._time_max_ms = time_max_ms
         self._places = BoundedSemaphore(AT_ONCE_MAX)
 
     def run(
-        self, visitor: Visitor, report: Report, parameters: Parameters, rows_max: int, *, may_preview: bool = False
+        self,
+        visitor: Visitor,
+        report: Report,
+        parameters: Parameters,
+        rows_max: int,
+        *,
+        may_preview: bool = False,
+        is_only_short: bool = False,
     ) -> Outcome:
         """Answer a report; `RefusedError` when others run or it takes too long.
 
-        `may_preview`: the first rows are enough, where all would take long.
+        `may_preview`: the first rows are enough, where all would take long. `is_only_short`: as in `run_built`.
         """
         if may_preview and report.preview is not None:
             # No place among reports is needed: it takes no longer than any page.
-            with self._database.read() as session, bounded(session, self._now_ms):
+            with self._database.read() as session, bounded(session, self._now_ms, self._time_max_ms):
                 found = preview_of(scope_of(session, visitor), report, parameters, rows_max)
             if found is not None:
                 return found
-        return self.run_built(visitor, lambda _scope: (report, parameters), rows_max)[1]
+        found_built = self.run_built(
+            visitor, lambda _scope: (report, parameters), rows_max, is_only_short=is_only_short
+        )
+        return found_built[1]
 
-    def run_built(self, visitor: Visitor, build: Build, rows_max: int) -> tuple[Report, Outcome]:
-        """The same for a report that is only built within the bounds, since that too may ask the database."""
+    def run_built(
+        self, visitor: Visitor, build: Build, rows_max: int, *, is_only_short: bool = False
+    ) -> tuple[Report, Outcome]:
+        """The same for a report that is only built within the bounds, since that too may ask the database.
+
+        `is_only_short`: of one with more rows nothing, and not `has_sums`.
+        """
         if not self._places.acquire(timeout=WAIT_MAX_S):
             raise RefusedError("Other reports are running. Try again in a moment.")
         try:
-            with self._database.read() as session, bounded(session, self._now_ms):
+            with self._database.read() as session, bounded(session, self._now_ms, self._time_max_ms):
                 scope = scope_of(session, visitor)
                 report, parameters = build(scope)
                 if not report.is_open_to(visitor):
                     raise RefusedError("There is no such report.")
-                return report, outcome(scope, report, parameters, rows_max)
+                return report, outcome(scope, report, parameters, rows_max, is_only_short=is_only_short)
         finally:
             self._places.release()
 
@@ -101,8 +119,10 @@ def scope_of(session: Session, visitor: Visitor) -> Scope:
     return Scope(session, visitor, session.scalar(select(func.max(daily_totals.c.business_date))) or 0)
 
 
-def outcome(scope: Scope, report: Report, parameters: Parameters, rows_max: int) -> Outcome:
-    """Rows up to a bound; sums of all of them, by the database when there are more."""
+def outcome(
+    scope: Scope, report: Report, parameters: Parameters, rows_max: int, *, is_only_short: bool = False
+) -> Outcome:
+    """Rows up to a bound; sums of all of them, by the database when there are more; `is_only_short`: then nothing."""
     query = report.query(scope, parameters)
     found = query.subquery()
     names = [column.name for column in report.columns]
@@ -113,6 +133,8 @@ def outcome(scope: Scope, report: Report, parameters: Parameters, rows_max: int)
         columns = zip(*rows, strict=True) if rows else [()] * len(names)
         totals = [sum(map(int, column)) if is_ else None for column, is_ in zip(columns, summed, strict=True)]
         return Outcome(rows, totals, len(rows))
+    if is_only_short:
+        return Outcome([], [None] * len(names), len(rows), has_sums=False)
     sums = [func.sum(found.c[name]) for name, is_ in zip(names, summed, strict=True) if is_]
     row_count, *values = scope.session.execute(select(func.count(), *sums).select_from(found)).one()
     left = iter(values)
@@ -130,15 +152,15 @@ def preview_of(scope: Scope, report: Report, parameters: Parameters, rows_max: i
 
 
 @contextmanager
-def bounded(session: Session, now_ms: Callable[[], int]) -> Iterator[None]:
-    """Questions within take at most `TIME_MAX_MS`; `RefusedError` when they would take longer."""
+def bounded(session: Session, now_ms: Callable[[], int], time_max_ms: int = TIME_MAX_MS) -> Iterator[None]:
+    """Questions within take at most this long; `RefusedError` when they would take longer."""
     driver: Any = session.connection().connection.driver_connection
     is_sqlite = session.get_bind().dialect.name == "sqlite"
     if is_sqlite:
-        deadline_ms = now_ms() + TIME_MAX_MS
+        deadline_ms = now_ms() + time_max_ms
         driver.set_progress_handler(lambda: now_ms() > deadline_ms, STEPS_BETWEEN_LOOKS)
     else:
-        session.execute(text(f"SET LOCAL statement_timeout = {TIME_MAX_MS}"))
+        session.execute(text(f"SET LOCAL statement_timeout = {time_max_ms}"))
     try:
         yield
     except OperationalError as error:

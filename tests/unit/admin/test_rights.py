@@ -67,6 +67,7 @@ FILLED = {
         ("{member_id}", "{contact_id}", "{churn_id}", "{merge_id}", "{group_id}", "{level_id}", "{import_id}"), "1"
     ),
     "{consumption_id}": "1",
+    "{export_id}": "1",
     **dict.fromkeys(("{query_id}", "{timer_id}", "{run_id}"), "1"),
     "{word}": "stop",
     "{suffix}": "csv",
