@@ -84,20 +84,26 @@ def last_of_kind(session: Session, visitor: Visitor, kind: str) -> ExportJob | N
 
 def stop(service: Service, visitor: Visitor, job_id: int) -> None:
     """Do no more of a job; what it has made so far is not kept."""
-    _move(service, visitor, job_id, UNDER_WAY, JobState.STOPPED, "stop export")
+    _move(service, visitor, job_id, UNDER_WAY, JobState.STOPPED, _("stop export"))
 
 
 def resume(service: Service, visitor: Visitor, job_id: int) -> None:
     """Begin a job again that was stopped or went wrong: from its beginning, since a file shows one moment."""
     values = {"rows_done": 0, "rows_all": 0, "problem": ""}
     _move(
-        service, visitor, job_id, (JobState.STOPPED, JobState.FAILED), JobState.WAITING, "begin export again", **values
+        service,
+        visitor,
+        job_id,
+        (JobState.STOPPED, JobState.FAILED),
+        JobState.WAITING,
+        _("begin export again"),
+        **values,
     )
 
 
 def drop(service: Service, visitor: Visitor, job_id: int) -> None:
     """Remove a job's file before its time."""
-    _move(service, visitor, job_id, (JobState.DONE,), JobState.GONE, "remove export", result="")
+    _move(service, visitor, job_id, (JobState.DONE,), JobState.GONE, _("remove export"), result="")
     remove_file(service, job_id)
 
 
