@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from admin.cashier import kinds as cashier_kinds
 from admin.money import kinds as money_kinds
 from admin.money import mending_kinds, order_kinds
 from admin.points import catalog_kinds, void_kinds
@@ -35,6 +36,7 @@ KINDS = kinds_by_name(
         card_type_kinds.KINDS,
         member_kinds.KINDS,
         money_kinds.KINDS,
+        cashier_kinds.KINDS,
         mending_kinds.KINDS,
         order_kinds.KINDS,
         points_kinds.KINDS,

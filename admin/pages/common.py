@@ -100,6 +100,13 @@ MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
         ),
     ),
     (
+        _("Consumption and cashier"),
+        (
+            MenuItem("/cashier", _("Bills"), "cashier"),
+            MenuItem("/cashier/new", _("New quotation"), "cashier", Action.ADD),
+        ),
+    ),
+    (
         _("Stores"),
         (
             MenuItem("/organisation", _("Organisation"), "organisation"),

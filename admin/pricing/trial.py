@@ -111,8 +111,16 @@ def try_bill(service: Service, visitor: Visitor, connect: Connect, form: TrialFo
     with service.database.read() as session:
         in_force = set_in_force(session, business_date)
         ruleset = form.ruleset or in_force
-        bill = _bill(session, form, card.account_number, card.card_type, store, business_date, request)
-        bill = _at(bill, session, service.surroundings.now_ms())
+        bill = bill_at(
+            session,
+            service.surroundings.now_ms(),
+            account_number=card.account_number,
+            card_type=card.card_type,
+            store_id=store,
+            settlement=form.settlement,
+            business_date=business_date,
+            bill_minor=request.amount_minor,
+        )
         named = [list(_named(session, ruleset, line, bill)) for line in lines]
     results = list(reply.lines)[: len(lines)]
     return Outcome(
@@ -127,15 +135,18 @@ def try_bill(service: Service, visitor: Visitor, connect: Connect, form: TrialFo
     )
 
 
-def _bill(
+def bill_at(
     session: Session,
-    form: TrialForm,
+    now_ms: int,
+    *,
     account_number: int,
     card_type: int,
-    store: int,
+    store_id: int,
+    settlement: int,
     business_date: int,
-    request: DebitRequest,
+    bill_minor: int,
 ) -> Bill:
+    """What rules ask for of a bill at this minute, besides its lines."""
     account = session.execute(select(accounts).where(accounts.c.account_number == account_number)).first()
     type_level = session.scalar(
         select(card_types.c.level)
@@ -143,17 +154,18 @@ def _bill(
         .order_by(card_types.c.from_date.desc())
         .limit(1)
     )
-    return Bill(
+    bill = Bill(
         card_type=card_type,
         level=(account.level if account else 0) or int(type_level or 0),
         segments=account.segments if account else 0,
-        store_id=store,
-        terminal_id=terminal_id_of(store),
-        settlement=form.settlement,
+        store_id=store_id,
+        terminal_id=terminal_id_of(store_id),
+        settlement=settlement,
         business_date=business_date,
         minute=0,
-        bill_minor=request.amount_minor,
+        bill_minor=bill_minor,
     )
+    return _at(bill, session, now_ms)
 
 
 def _at(bill: Bill, session: Session, now_ms: int) -> Bill:

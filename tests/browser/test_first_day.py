@@ -76,6 +76,8 @@ PAGES = (
     "/prices",
     "/campaigns",
     "/campaigns/new",
+    "/cashier",
+    "/cashier/new?columns=1&columns=2&columns=4",
     "/products",
     "/products/new",
     "/product-classes",

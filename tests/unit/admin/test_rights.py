@@ -76,6 +76,7 @@ FILLED = {
     "{authorisation_id}": "1",
     "{ruleset}": "1",
     "{gift_id}": "1",
+    "{bill_id}": "1",
     "{promotion_id}": "1",
     "{face_id}": "1",
     "{order_id}": "1",
