@@ -102,7 +102,7 @@ MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
     (
         _("Consumption and cashier"),
         (
-            MenuItem("/cashier", _("Bills"), "cashier"),
+            MenuItem("/cashier", _("Bills of the cashier"), "cashier"),
             MenuItem("/cashier/new", _("New quotation"), "cashier", Action.ADD),
         ),
     ),
