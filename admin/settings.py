@@ -39,6 +39,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Whether browsers come by HTTPS (through a proxy): then cookies are marked Secure."""
     public_address: str = ""
     """Address that browsers come to (`https://cards.example.com`), where it is not `localhost`: passkeys hang on it."""
+    finance_folder: str = ""
+    """Folder in which the books (Kingdee K3) find documents; empty: `finance` in `data`."""
     is_private_webhook_allowed: bool = False
     """Whether webhooks may go to private networks and by plain HTTP: whoever subscribes reaches what is in there."""
     is_metrics_open: bool = False

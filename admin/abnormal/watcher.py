@@ -4,7 +4,7 @@ What was found and how far it was looked change in one transaction, and the
 position moves only from where this watcher left it: killed at any moment, or
 started twice, it raises each finding once.  On the way it notes when each
 terminal was last heard of.  Threads of it run the reports that have a timer,
-keep figures of members, and make the reminders of each day.
+keep figures of members, make the reminders of each day, and hand documents over to the books.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from sqlalchemy.orm import Session
 
 from admin.care import engine as reminders
 from admin.database import Database
+from admin.finance.job import FinanceJob
+from admin.finance.job import run_until as hand_over
 from admin.members.totals import keep
 from admin.models.journal import PART_BITS, entries
 from admin.models.security import AbnormalHit, AbnormalRule, AbnormalState, TerminalActivity, WatchPosition
@@ -143,6 +145,7 @@ def run(settings: Settings, database: Database, is_stopping: threading.Event) ->
         threading.Thread(target=run_until, args=(Timer(service), is_stopping), daemon=True),
         threading.Thread(target=keep, args=(database, is_stopping), daemon=True),
         threading.Thread(target=reminders.run_until, args=(reminders.Reminders(service), is_stopping), daemon=True),
+        threading.Thread(target=hand_over, args=(FinanceJob(service), is_stopping), daemon=True),
     ]
     for thread in beside:
         thread.start()

@@ -153,6 +153,7 @@ MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
         (
             MenuItem("/member-import", _("Import"), "data-exchange", Action.ADD),
             MenuItem("/exports", _("Exports"), "data-exchange"),
+            MenuItem("/finance", _("Finance interface"), "data-exchange"),
         ),
     ),
     (

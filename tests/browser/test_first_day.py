@@ -128,6 +128,7 @@ PAGES = (
     "/reports/settlement?from_date=x",
     "/account",
     "/set-up",
+    "/finance",
     "/account/dynamic-password",
 )
 PICTURES = os.environ.get("CARDSWITCH_PICTURES")
