@@ -83,6 +83,7 @@ FILLED = {
     "{campaign_id}": "1",
     "{item}": "1",
     "{sequence}": "1",
+    **dict.fromkeys(("{date}", "{store_id}"), "1"),
     "{hit_id}": "1",
     "{rule_id}": "1",
     "{purpose}": "4",
