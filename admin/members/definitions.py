@@ -83,10 +83,12 @@ class CustomField:
 
 def codes_of(session: Session, table: str, *, offered_only: bool = False) -> dict[int, str]:
     """Names of a code table in the language of the request, in order of their codes."""
-    query = select(MemberCode).where(MemberCode.table_name == table).order_by(MemberCode.code)
+    query = select(MemberCode.code, MemberCode.name_zh, MemberCode.name_en)
+    query = query.where(MemberCode.table_name == table).order_by(MemberCode.code)
     if offered_only:
         query = query.where(MemberCode.is_offered)
-    return {row.code: name_of(row) for row in session.scalars(query)}
+    is_english = locale_now.get() == "en"
+    return {code: english if is_english and english else chinese for code, chinese, english in session.execute(query)}
 
 
 def name_of(row: MemberCode) -> str:

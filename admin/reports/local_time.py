@@ -5,7 +5,8 @@ The zone's changes of the clock are looked up here and become one CASE: a year h
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -20,6 +21,8 @@ DAY_MS, HOUR_MS = 86_400_000, 3_600_000
 HOURS_PER_DAY = 24
 DAYS_MAX = 3_660
 """Ten years back from the last date; before that the earliest offset holds."""
+OFFSETS_KEPT_MAX = 64
+"""Spans of dates whose changes are kept, for the reports of a day: to find those of ten years takes some milliseconds."""
 
 
 def local_hour(scope: Scope, first_date: int, column: Any) -> ColumnElement[int]:
@@ -43,7 +46,8 @@ def _local_ms(scope: Scope, first_date: int, column: Any) -> ColumnElement[int]:
     return shown
 
 
-def offsets(zone: ZoneInfo, first_date: int, last_date: int) -> list[tuple[int, int]]:
+@lru_cache(maxsize=OFFSETS_KEPT_MAX)
+def offsets(zone: ZoneInfo, first_date: int, last_date: int) -> tuple[tuple[int, int], ...]:
     """(from this moment on, offset to UTC), both in milliseconds, oldest first; exact to the hour."""
     found = [(first_date * DAY_MS, _offset_ms(zone, first_date * DAY_MS))]
     for start, end in pairwise(date * DAY_MS for date in range(first_date, last_date + 1)):
@@ -51,11 +55,11 @@ def offsets(zone: ZoneInfo, first_date: int, last_date: int) -> list[tuple[int, 
             continue
         moment = next(ms for ms in range(start, end + 1, HOUR_MS) if _offset_ms(zone, ms) != found[-1][1])
         found.append((moment, _offset_ms(zone, moment)))
-    return found
+    return tuple(found)
 
 
 def _offset_ms(zone: ZoneInfo, moment_ms: int) -> int:
-    offset = datetime.fromtimestamp(moment_ms / 1000, UTC).astimezone(zone).utcoffset()
+    offset = datetime.fromtimestamp(moment_ms / 1000, zone).utcoffset()
     return int(offset.total_seconds() * 1000) if offset else 0
 
 
