@@ -22,7 +22,7 @@ HOURS_PER_DAY = 24
 DAYS_MAX = 3_660
 """Ten years back from the last date; before that the earliest offset holds."""
 OFFSETS_KEPT_MAX = 64
-"""Spans of dates whose changes are kept, for the reports of a day: to find those of ten years takes some milliseconds."""
+"""Spans of dates whose changes are kept: to find those of ten years takes some milliseconds."""
 
 
 def local_hour(scope: Scope, first_date: int, column: Any) -> ColumnElement[int]:
