@@ -107,7 +107,8 @@ def test_stores_and_call_centre_capture_members_and_the_record_says_who_and_how(
     for name, role, place, source in (("nora", "card-desk", NORTH, "1"), ("cora", "service-agent", 0, "2")):
         user_id = office.add_user(name, role, organisation_id=place)
         with office.browser(name) as browser:
-            assert "<summary>Members</summary>" in browser.get("/").text and 'href="/member-import"' in browser.get("/").text
+            menu = browser.get("/").text
+            assert "<summary>Members</summary>" in menu and 'href="/member-import"' in menu
             captured[add(browser, name, source=source)] = (user_id, int(source))
     office.add_user("finn", "finance")
     with office.browser("finn") as finn:
