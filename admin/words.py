@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from switch.protocol.codes import ResponseCode
-from switch.protocol.messages import AlarmKind, AlarmState, CardOperation, CardStatus, MessageType
+from switch.protocol.messages import AlarmKind, AlarmState, CardOperation, CardStatus, MessageType, TerminalStatus
 
 _ = str
 
@@ -77,6 +77,11 @@ ALARM_STATES: dict[int, str] = {
     AlarmState.ACKNOWLEDGED: _("Acknowledged"),
     AlarmState.CLEARED: _("No fraud"),
     AlarmState.CONFIRMED: _("Confirmed"),
+}
+TERMINAL_STATUSES: dict[int, str] = {
+    TerminalStatus.ACTIVE: _("In use"),
+    TerminalStatus.BLOCKED: _("Blocked"),
+    TerminalStatus.QUARANTINED: _("In quarantine"),
 }
 STATUS_TONES: dict[int, str] = {
     CardStatus.ACTIVE: "good",

@@ -20,6 +20,12 @@ from admin.service import Service
 from .patterns import PATTERNS
 
 _ = str
+STATES: dict[str, str] = {
+    AbnormalState.NEW: _("New"),
+    AbnormalState.ACKNOWLEDGED: _("Acknowledged"),
+    AbnormalState.CLEARED: _("No fraud"),
+    AbnormalState.CONFIRMED: _("Confirmed"),
+}
 MODULE = "abnormal"
 RULES_MAX = 100
 """Each is asked about every entry."""

@@ -10,12 +10,13 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, JSONBody
 
 from admin.access import Visitor, needs
+from admin.database import to_ms
 from admin.forms import FormContext
 from admin.i18n import translate
 from admin.models.queries import NAME_LENGTH_MAX, RIGHT_LENGTH_MAX, ReportRun
 from admin.reports.asking import FILE_TYPES, query_of
 from admin.reports.registry import REPORTS
-from admin.reports.schedules import add_schedule, may_stop, schedule_seen, set_enabled
+from admin.reports.schedules import add_schedule, may_stop, retry_at, schedule_seen, set_enabled
 from admin.reports.timers import RunSeen, TimerRow, asked_name, list_timers, owner_names, run_seen, runs_page
 from admin.rights import Action
 
@@ -61,6 +62,10 @@ class RunItem(msgspec.Struct):
     """Why it has failed."""
     row_count: int
     made_ms: int
+    attempts: int
+    """How often it was tried."""
+    again_ms: int | None
+    """When a failed one is tried again; null: it is not."""
 
 
 class TimerItem(msgspec.Struct):
@@ -252,4 +257,5 @@ def _item(row: TimerRow, names: dict[int, str]) -> TimerItem:
 
 
 def _run_item(run: ReportRun) -> RunItem:
-    return filled(RunItem, run)
+    again = retry_at(run)
+    return filled(RunItem, run, again_ms=to_ms(again) if again is not None else None)

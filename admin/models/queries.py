@@ -83,5 +83,7 @@ class ReportRun(Base):
     made_at: Mapped[datetime]
     made_for: Mapped[int] = mapped_column(BigInt)
     """The user with whose rights it was run."""
+    attempts: Mapped[int] = mapped_column(default=1)
+    """How often it was tried; `reports.schedules.RETRY_AFTER` says when a failed one is tried again."""
 
     __table_args__ = (UniqueConstraint("schedule_id", "last_date"), Index("ix_report_runs_made", "made_at"))

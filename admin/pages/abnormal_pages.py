@@ -11,7 +11,7 @@ from litestar.params import FromPath, FromQuery
 from litestar.response import Template
 
 from admin.abnormal.patterns import PATTERNS
-from admin.abnormal.rules import MOVES, Rule, handle_hit, hits_page, put_rule, rules_seen
+from admin.abnormal.rules import MOVES, STATES, Rule, handle_hit, hits_page, put_rule, rules_seen
 from admin.access import Visitor, needs
 from admin.documents.reading import names_of
 from admin.errors import RefusedError
@@ -23,12 +23,6 @@ from .common import PAGE_ROWS, go, is_part_wanted, number_in, page, refusal_text
 from .handlers import get
 
 _ = str
-STATES: dict[str, str] = {
-    AbnormalState.NEW: _("New"),
-    AbnormalState.ACKNOWLEDGED: _("Acknowledged"),
-    AbnormalState.CLEARED: _("No fraud"),
-    AbnormalState.CONFIRMED: _("Confirmed"),
-}
 TONES: dict[str, str] = {
     AbnormalState.NEW: "bad",
     AbnormalState.ACKNOWLEDGED: "warn",

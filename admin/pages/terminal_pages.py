@@ -22,18 +22,13 @@ from admin.models.journal import entries
 from admin.models.mirror import day_closes, terminals
 from admin.rights import Action
 from admin.signed_on import shown_address, shown_version
-from admin.words import type_name
+from admin.words import TERMINAL_STATUSES, type_name
 from switch.protocol.messages import DayCloseState, MessageType, TerminalFlag, TerminalStatus
 
 from .common import NUMBER_DIGITS_MAX, PAGE_ROWS, is_part_wanted, page, with_query
 from .handlers import get, post
 
 _ = str
-STATUSES: dict[int, str] = {
-    TerminalStatus.ACTIVE: _("In use"),
-    TerminalStatus.BLOCKED: _("Blocked"),
-    TerminalStatus.QUARANTINED: _("In quarantine"),
-}
 TONES: dict[int, str] = {
     TerminalStatus.ACTIVE: "good",
     TerminalStatus.BLOCKED: "bad",
@@ -174,7 +169,7 @@ def _words(visitor: Visitor) -> dict[str, Any]:
         "presence_tones": PRESENCE_TONES,
         "shown_address": partial(shown_address, is_whole=visitor.may("terminals", Action.CHANGE)),
         "shown_version": shown_version,
-        "statuses": STATUSES,
+        "statuses": TERMINAL_STATUSES,
         "tones": TONES,
         "closings": CLOSES,
         "close_tones": CLOSE_TONES,

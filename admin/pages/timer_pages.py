@@ -17,7 +17,7 @@ from admin.access import Visitor, needs
 from admin.api.tables import sent_as
 from admin.models.queries import ReportSchedule
 from admin.queries.keeping import share_choices
-from admin.reports.schedules import PERIODS, add_schedule, may_stop, schedule_seen, set_enabled
+from admin.reports.schedules import PERIODS, RETRY_AFTER, add_schedule, may_stop, retry_at, schedule_seen, set_enabled
 from admin.reports.timers import RunSeen, asked_name, owner_names, run_seen, runs_page
 from admin.reports.timers import list_timers as timers_seen
 from admin.rights import Action
@@ -85,6 +85,8 @@ def show_timer(request: Request[Visitor, Any, Any], timer_id: FromPath[int], bef
         asked=asked,
         names=names,
         periods=PERIODS,
+        retries={run.id: retry_at(run) for run in runs},
+        attempts_max=len(RETRY_AFTER) + 1,
         share_names=share_choices(),
         may_stop=may_stop(request.user, row),
         is_first=not before,

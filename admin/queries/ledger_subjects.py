@@ -171,5 +171,5 @@ SUBJECTS = (
         "lines", _("Lines of bills"), "entries", _lines, ("date", "store", "department", "item", "quantity", "amount")
     ),
     Subject("cards", _("Cards"), "cards", _cards, ("card", "type", "status", "issued", "expiry", "balance")),
-    Subject("products", _("Products"), "reports", _products, ("kind", "number", "name", "lines", "amount")),
+    Subject("products", _("Product classes"), "reports", _products, ("kind", "number", "name", "lines", "amount")),
 )

@@ -9,7 +9,7 @@ of two that run the same one wins.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from threading import Event
 from typing import Any
 from urllib.parse import parse_qs
@@ -18,7 +18,7 @@ import msgspec
 import structlog
 from sqlalchemy import Select, or_, select
 from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from admin.access import Visitor, visitor_of
 from admin.audit import Actor
@@ -51,12 +51,17 @@ ROWS_KEPT_MAX = 5_000
 """Of one run: some hundred kilobytes; the sums are those of all rows."""
 AT_ONCE_MAX = 40
 """Periods of one schedule that are caught up in one go after a standstill."""
+RETRY_AFTER = (timedelta(minutes=15), timedelta(hours=2), timedelta(days=1))
+"""A run that has failed is tried again so long after its first, second and third attempt, and then no more: a database
+that was away is back, and who has lost a right by mistake has it again."""
 SCHEDULES_MAX = 100
 PROBLEM_LENGTH_MAX = 400
+AGAIN = ("state", "problem", "parameters", "content", "digest", "row_count", "made_at", "made_for")
+"""What another attempt of a run changes."""
 IDLE_PAUSE_S = 20.0
 """A new period begins once a day; a new timer has its first result within half a minute."""
 BROKEN = (DataError, ProgrammingError, ValueError, TypeError, LookupError, ArithmeticError)
-"""What trying again does not mend; a database that does not answer is none of these, and waited for."""
+"""What makes a run fail; a database that does not answer is none of these, and waited for."""
 
 TIMER = Actor(0, "(report timer)", "")
 
@@ -82,6 +87,13 @@ def periods_due(period: str, since: date, today: date) -> list[tuple[date, date]
         found.append((first, last))
         first, last = period_before(period, first)
     return found[::-1]
+
+
+def retry_at(run: ReportRun) -> datetime | None:
+    """When a failed run is tried again; None: it is done, or was tried often enough."""
+    if run.state == "done" or run.attempts > len(RETRY_AFTER):
+        return None
+    return run.made_at + RETRY_AFTER[run.attempts - 1]
 
 
 def schedules_seen(visitor: Visitor) -> Select[Any]:
@@ -205,22 +217,27 @@ class Timer:
     def _due(self, session: Session, today: date) -> Iterator[tuple[int, date, date]]:
         for row in session.scalars(select(ReportSchedule).where(ReportSchedule.is_enabled).order_by(ReportSchedule.id)):
             since = FIRST_DATE + timedelta(days=row.from_date)
-            done = set(
-                session.scalars(
-                    select(ReportRun.last_date).where(
-                        ReportRun.schedule_id == row.id, ReportRun.last_date >= row.from_date
-                    )
-                )
-            )
+            runs = select(ReportRun).options(defer(ReportRun.content), defer(ReportRun.parameters))
+            runs = runs.where(ReportRun.schedule_id == row.id, ReportRun.last_date >= row.from_date)
+            known = {run.last_date: run for run in session.scalars(runs)}
             for first, last in periods_due(row.period, since, today):
-                if (last - FIRST_DATE).days not in done:
+                run = known.get((last - FIRST_DATE).days)
+                again = retry_at(run) if run is not None else None
+                if run is None or (again is not None and self._service.now() >= again):
                     yield row.id, first, last
 
     def _run(self, number: int, first: date, last: date, today: date) -> None:
         service = self._service
         span = (first - FIRST_DATE).days, (last - FIRST_DATE).days
         run = ReportRun(
-            schedule_id=number, first_date=span[0], last_date=span[1], state="failed", parameters="", content=""
+            schedule_id=number,
+            first_date=span[0],
+            last_date=span[1],
+            state="failed",
+            parameters="",
+            content="",
+            problem="",
+            row_count=0,
         )
         visitor: Visitor | None = None
         try:
@@ -248,7 +265,19 @@ class Timer:
         name, state, last_date = f"timer {run.schedule_id}", run.state, run.last_date
         try:
             with service.database.write() as session:
-                session.add(run)
+                before = select(ReportRun).where(
+                    ReportRun.schedule_id == run.schedule_id, ReportRun.last_date == run.last_date
+                )
+                failed = session.scalar(before.with_for_update())
+                if failed is not None:
+                    if (again := retry_at(failed)) is None or service.now() < again:
+                        return  # another timer has tried it meanwhile
+                    for column in AGAIN:
+                        setattr(failed, column, getattr(run, column))
+                    failed.attempts += 1
+                    run = failed
+                else:
+                    session.add(run)
                 session.flush()
                 actor: Any = visitor or TIMER
                 service.audit.append(

@@ -24,9 +24,9 @@ from admin.queries.registry import SUBJECTS
 from admin.reports.keeping import digest_of
 from admin.reports.report import Parameters
 from admin.reports.running import outcome, scope_of
-from admin.reports.schedules import Timer, period_before, periods_due
+from admin.reports.schedules import RETRY_AFTER, Timer, period_before, periods_due, retry_at
 from switch.protocol.messages import MessageType
-from switch.protocol.records import SwitchRecord
+from switch.protocol.records import SwitchRecord, TerminalRecord
 from tests.support.admin_members import add, hold
 from tests.support.admin_office import NORTH, NORTH_CARD, NORTH_STORE, SOUTH_CARD, SOUTH_STORE
 from tests.support.admin_trade import DAY, EVIL, put_trade
@@ -281,6 +281,33 @@ def test_periods_are_whole_days_weeks_and_months():
     assert len(periods_due("day", date(2000, 1, 1), today)) == 40
 
 
+@on_sqlite
+def test_articles_alarms_terminals_orders_employees_and_findings_are_records_of_ones_own_part(shop):
+    shop.put(TerminalRecord(terminal_id=7, store_id=NORTH_STORE, status=1, rights=1, wrapped_key=bytes(48)))
+    with shop.browser("hugo") as browser:
+        fields = {"number": "E1", "full_name": "Li Na", "organisation": str(SOUTH_STORE), "position": "Cashier"}
+        answer = browser.post("/employees/new", fields)
+        assert answer.status_code == 303, re.findall(r'class="(?:error|problem)"[^>]*>([^<]*)', answer.text)
+        fields = {"item": "5", "name": EVIL, "department": "7"}
+        assert browser.post("/products/new", fields).status_code == 303
+
+        def rows(subject, *columns):
+            found = [tuple(row.values()) for row in table(browser, Definition(subject=subject, columns=[*columns]))]
+            return [row for row in found if row[0] not in ("", "Sum")]
+
+        assert rows("articles", "item", "name", "lines", "amount") == [("5", f"'{EVIL}", "3", "107.55")]
+        assert rows("alarms", "sequence", "kind", "state", "store") == [("9", "Copied card", "New", str(SOUTH_STORE))]
+        assert rows("terminals", "terminal", "store") == [("7", str(NORTH_STORE))]
+        assert rows("employees", "number", "name", "works") == [("E1", "Li Na", "Yes")]
+        listed = browser.get("/queries").text
+        assert "Product file" in listed and "Product classes" in listed
+    with shop.browser("nora") as browser:  # the north's store manager
+        assert table(browser, Definition(subject="employees", columns=["name"]), 409) == []
+        assert [row["Terminal"] for row in table(browser, Definition(subject="terminals", columns=["terminal"]))] == [
+            "7"
+        ]
+
+
 def begin_day(shop, business_date):
     """Let the switch's business date be another one."""
     with shop.database.writer.begin() as connection:
@@ -373,6 +400,50 @@ def test_reports_and_queries_run_once_for_each_period_and_stay_as_they_were(shop
     with shop.database.read() as session:
         failed = session.scalars(select(ReportRun).where(ReportRun.state == "failed")).all()
         assert failed and {run.problem for run in failed} == {"Its owner is not enabled any more."}
+
+
+def test_a_run_that_failed_is_tried_again_by_a_rule_that_its_page_tells(shop):
+    """After a quarter of an hour, two hours and a day; what it comes to then takes the place of the failure."""
+    with shop.browser("hugo") as browser:
+        report = {"report": "stores", "period": "day", "name": "Each day", "shared_right": "reports.view"}
+        timer = browser.post("/report-timers", report, page="/reports/stores").headers["location"]
+
+    def is_owner_enabled(*, value):
+        with shop.database.write() as session:
+            session.execute(update(User).where(User.name == "hugo").values(is_enabled=value))
+
+    def told():
+        with shop.browser("gus") as gus:
+            shown = gus.get(timer).text
+            api = {"authorization": f"Bearer {shop.token('gus')}"}
+            return shown, gus.client.get(f"/api/v1{timer}/runs", headers=api).json()["rows"]
+
+    one = Timer(shop.service)
+    is_owner_enabled(value=False)
+    assert one.work() and not one.work()
+    quarter_ms, two_hours_ms = (int(delay.total_seconds()) * 1000 for delay in RETRY_AFTER[:2])
+    page, (run,) = told()
+    assert "Its owner is not enabled any more." in page and "Attempt 1 of 4; the next one at 2026-" in page
+    assert (run["state"], run["attempts"], run["again_ms"]) == ("failed", 1, run["made_ms"] + quarter_ms)
+    shop.world.now_ms += quarter_ms - 1
+    assert not one.work()
+    shop.world.now_ms += 1
+    assert one.work() and not one.work()
+    page, (run,) = told()
+    assert "Attempt 2 of 4" in page and run["again_ms"] == run["made_ms"] + two_hours_ms
+    is_owner_enabled(value=True)
+    shop.world.now_ms += two_hours_ms
+    assert one.work() and not one.work()
+    page, (run,) = told()
+    assert "Its owner" not in page and (run["state"], run["attempts"], run["again_ms"]) == ("done", 3, None)
+    with shop.database.read() as session:
+        kept = session.scalars(select(ReportRun)).one()
+        assert kept.content and kept.digest == digest_of(kept.parameters, kept.content) and not kept.problem
+        acts = [row.detail for row in session.scalars(select(AuditRow)) if row.action == "run by timer"]
+        assert len(acts) == 3
+    # The last attempt is the last one.
+    spent = ReportRun(state="failed", attempts=len(RETRY_AFTER) + 1, made_at=shop.service.now())
+    assert retry_at(spent) is None
 
 
 @on_sqlite

@@ -1,0 +1,27 @@
+"""How often a timer's report was tried: failed ones are tried again.
+
+Revision ID: 0026
+Revises: 0025
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0026"
+down_revision = "0025"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Apply."""
+    with op.batch_alter_table("report_runs") as table:
+        table.add_column(sa.Column("attempts", sa.Integer(), nullable=False, server_default="1"))
+
+
+def downgrade() -> None:
+    """Take back."""
+    with op.batch_alter_table("report_runs") as table:
+        table.drop_column("attempts")
