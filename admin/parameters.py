@@ -6,6 +6,7 @@ service runs is here.  A value is in force at the next request of this process, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +19,7 @@ from sqlalchemy.orm import Session
 from .access import Visitor
 from .database import Database, from_ms, to_ms
 from .errors import RefusedError
+from .i18n import translate
 from .models.interfaces import ParameterValue
 from .rights import FUNCTIONS, Action
 from .settings import Settings
@@ -108,11 +110,35 @@ class TextParameter:
         return text
 
 
+@dataclass(frozen=True, slots=True)
+class LineParameter:
+    """A text of a certain form, which may be left empty."""
+
+    name: str
+    label: str
+    pattern: str
+    """Regular expression of the whole text."""
+    hint: str
+    """What is expected, for people."""
+    length_max: int
+    default: str
+    group: str
+
+    def parse(self, text: str) -> str:
+        """The value as it is kept; `RefusedError` when it does not have the form."""
+        text = text.strip()
+        if text and (len(text) > self.length_max or re.fullmatch(self.pattern, text) is None):
+            raise RefusedError("{hint} Got {got}.", hint=translate(self.hint), got=text[:20])
+        return text
+
+
 WHOLE_UNITS = _("whole units of the currency")
-Parameter = NumberParameter | ChoiceParameter | TextParameter
+Parameter = NumberParameter | ChoiceParameter | TextParameter | LineParameter
 INSTALLED = _("Modules of this installation")
 SIGN_IN, MODULES, LISTS, INTERFACES = _("Signing on"), _("Fresh dynamic password"), _("Lists"), _("Interfaces")
 MESSAGES = _("Short messages")
+CALLS = _("Call centre")
+AREA_CODE, OWN_NUMBER, RECORDINGS = "call_area_code", "call_own_number", "call_recordings"
 CONSENT = "message_consent"
 """Name of the parameter that says who may be written to."""
 ASKED, UNLESS_REFUSED = "asked", "unless-refused"
@@ -126,7 +152,7 @@ ON, OFF = "on", "off"
 ON_CHOICES = {ON: _("On"), OFF: _("Off: nobody sees or uses it")}
 SWITCHABLE = (
     *("members", "member-settings", "messages", "points", "gifts", "rules", "orders", "campaigns"),
-    *("care", "care-settings", "opinions"),
+    *("care", "care-settings", "opinions", "activities", "calls"),
     *("abnormal", "blacklist", "media", "reports", "pay", "tokens", "webhooks"),
 )
 """Modules that an installation can do without: switched off, nobody has their rights, and what they kept stays."""
@@ -183,6 +209,21 @@ def parameters_of(settings: Settings) -> dict[str, Parameter]:
         NumberParameter("message_timeout_s", _("Wait for the gateway's answer"), _("seconds"), 1, 60, 10, MESSAGES),
     ]
     found += [TextParameter(term.name, term.label, WORD_LENGTH_MAX, term.usual, TRADE) for term in TERMS]
+    found += [
+        LineParameter(AREA_CODE, _("Area code"), r"0\d{2,3}", _("An area code such as 021 is expected."), 4, "", CALLS),
+        LineParameter(
+            OWN_NUMBER, _("Own telephone number"), r"[0-9+-]{3,20}", _("A telephone number is expected."), 20, "", CALLS
+        ),
+        LineParameter(
+            RECORDINGS,
+            _("Folder of recordings"),
+            r"/[^\x00-\x1f]+",
+            _("The whole path of a folder on this machine is expected, such as /srv/recordings."),
+            200,
+            "",
+            CALLS,
+        ),
+    ]
     return {parameter.name: parameter for parameter in found}
 
 

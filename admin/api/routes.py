@@ -10,8 +10,10 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 
 from . import (
+    activity_api,
     alarm_api,
     audit_api,
+    call_api,
     campaign_api,
     card_api,
     card_desk_api,
@@ -81,6 +83,8 @@ MODULES = (
     care_api,
     opinion_api,
     cashier_api,
+    activity_api,
+    call_api,
     money_api,
     point_api,
     rule_api,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from admin.care import activity_kinds
 from admin.cashier import kinds as cashier_kinds
 from admin.money import kinds as money_kinds
 from admin.money import mending_kinds, order_kinds
@@ -41,6 +42,7 @@ KINDS = kinds_by_name(
         order_kinds.KINDS,
         points_kinds.KINDS,
         void_kinds.KINDS,
+        activity_kinds.KINDS,
         catalog_kinds.KINDS,
         rule_kinds.KINDS,
         price_kinds.KINDS,

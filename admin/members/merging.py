@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, aliased
 
 from admin.access import Visitor
 from admin.errors import RefusedError
+from admin.models.calls import Call
 from admin.models.care import CareTask, MemberDay, Opinion
 from admin.models.consumption import Consumption
 from admin.models.members import (
@@ -50,6 +51,7 @@ class Moved(msgspec.Struct):
     """Those whose reminder the survivor has not had itself."""
     special_days: list[int] = []
     opinions: list[int] = []
+    calls: list[int] = []
     contact_places: list[int] = []
     """Places of the survivor that contacts were copied to."""
     tags: list[str] = []
@@ -81,6 +83,7 @@ def planned(session: Session, vault: Vault, survivor: Member, merged: Member) ->
         tasks=_tasks(session, survivor.id, merged.id),
         special_days=_ids(session, MemberDay, merged.id),
         opinions=_ids(session, Opinion, merged.id),
+        calls=_ids(session, Call, merged.id),
         contact_places=list(range(next_place, next_place + len(new))),
         tags=sorted(tags - own_tags),
         groups=sorted(groups - own_groups),
@@ -226,6 +229,7 @@ def _point(session: Session, moved: Moved, member_id: int) -> None:
         (CareTask, moved.tasks),
         (MemberDay, moved.special_days),
         (Opinion, moved.opinions),
+        (Call, moved.calls),
     ):
         session.execute(update(model).where(model.id.in_(numbers)).values(member_id=member_id))
     session.execute(update(Member).where(Member.id.in_(moved.secondaries)).values(primary_id=member_id))

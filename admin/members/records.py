@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from admin.access import Visitor
 from admin.errors import RefusedError
+from admin.models.activities import Attendee
 from admin.models.care import CareTask, MemberDay, TaskState
 from admin.models.consumption import Consumption
 from admin.models.members import (
@@ -345,6 +346,7 @@ def delete_member(service: Service, visitor: Visitor, member_id: int) -> None:
             MemberWish,
             CareTask,
             MemberDay,
+            Attendee,
         ):
             session.execute(delete(model).where(model.member_id == member_id))
         session.delete(member)

@@ -1,8 +1,10 @@
 """Tables by noun.  Importing this package puts all of them on `metadata`, which is what migrations look at."""
 
 from . import (
+    activities,
     audit,
     authorisations,
+    calls,
     campaigns,
     care,
     cashier,
@@ -32,8 +34,10 @@ from .base import Base, metadata
 
 __all__ = [
     "Base",
+    "activities",
     "audit",
     "authorisations",
+    "calls",
     "campaigns",
     "care",
     "cashier",

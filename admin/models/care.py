@@ -15,8 +15,6 @@ from .members import NAME_LENGTH_MAX, SEALED_BYTES_MAX, TEXT_LENGTH_MAX
 
 KIND_LENGTH_MAX = 20
 SUBJECT_LENGTH_MAX = 120
-KEY_BYTES = 12
-"""Of a blind index: `members.seals.BLIND_BYTES`."""
 
 
 class TaskState(enum.StrEnum):

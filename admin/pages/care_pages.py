@@ -13,6 +13,8 @@ from litestar.response import Template
 
 from admin.access import Visitor, needs
 from admin.care import dates, tasks
+from admin.care.activities import attended_by
+from admin.care.calls import calls_page
 from admin.care.contacts import CHANNELS, CONTACT_KINDS, SATISFACTION_MAX, contacts_page
 from admin.care.contacts import Wanted as ContactsWanted
 from admin.care.kinds import STATE_TONES, STATES, TASK_KINDS, VISITS
@@ -284,6 +286,10 @@ def _member_page(
             "opinions": opinions_page(session, visitor, OpinionsWanted(member=member_id), None, ROWS_OF_MEMBER)
             if visitor.may("opinions")
             else [],
+            "calls": calls_page(service, session, visitor, member=member_id, before=None, limit=ROWS_OF_MEMBER)
+            if visitor.may("calls")
+            else [],
+            "attended": attended_by(session, visitor, member_id) if visitor.may("activities") else [],
             "days": dates.days_of_member(session, member_id),
             "fields": fields_of(dates.MemberDayForm, context, bound),
             "areas": codes_of(session, "opinion"),

@@ -73,6 +73,8 @@ MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
         (
             MenuItem("/care", _("My day"), "care"),
             MenuItem("/opinions", _("Suggestions and complaints"), "opinions"),
+            MenuItem("/calls", _("Calls"), "calls"),
+            MenuItem("/activities", _("Activities"), "activities"),
             MenuItem("/care/settings", _("Reminders and festivals"), "care-settings"),
         ),
     ),

@@ -17,7 +17,7 @@ from admin.database import to_ms
 from admin.errors import RefusedError
 from admin.i18n import at_stores
 from admin.models.people import User
-from admin.parameters import ChoiceParameter, TextParameter, history_of, set_parameter
+from admin.parameters import ChoiceParameter, LineParameter, TextParameter, history_of, set_parameter
 from admin.rights import Action
 from admin.service import Service
 
@@ -47,7 +47,7 @@ def list_parameters(request: Request[Visitor, Any, Any]) -> Template:
                 "parameter": one,
                 "text": one.choices[text] if isinstance(one, ChoiceParameter) else text,
                 "is_choice": isinstance(one, ChoiceParameter),
-                "is_text": isinstance(one, TextParameter),
+                "is_text": isinstance(one, TextParameter | LineParameter),
                 "is_default": text == str(one.default),
             }
         )
@@ -92,7 +92,7 @@ def _page(request: Request[Visitor, Any, Any], name: str, form: ParameterForm, p
         http_status=409 if problem else 200,
         parameter=one,
         is_choice=isinstance(one, ChoiceParameter),
-        is_text=isinstance(one, TextParameter),
+        is_text=isinstance(one, TextParameter | LineParameter),
         form=form,
         problem=problem,
         rows=rows,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from . import (
     campaign,
     cards,
+    care,
     change,
     composition,
     desk,
@@ -29,6 +30,7 @@ GROUPS: dict[str, str] = {
     "sales": _("Sales"),
     "customers": _("About customers"),
     "cards": _("Cards and security"),
+    "care": _("Customer care"),
 }
 MODULES = (
     summary,
@@ -48,5 +50,6 @@ MODULES = (
     cards,
     desk,
     losses,
+    care,
 )
 REPORTS: dict[str, Report] = {report.name: report for module in MODULES for report in module.REPORTS}

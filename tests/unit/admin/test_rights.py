@@ -90,7 +90,7 @@ FILLED = {
     "{terminal_id}": "1",
     **dict.fromkeys(("{message_id}", "{sending_id}", "{incoming_id}", "{template_id}"), "1"),
     "{kind}": "birthday",
-    **dict.fromkeys(("{task_id}", "{opinion_id}", "{festival_id}", "{day_id}"), "1"),
+    **dict.fromkeys(("{task_id}", "{opinion_id}", "{festival_id}", "{day_id}", "{activity_id}", "{call_id}"), "1"),
 }
 """What stands for a part of an address: things that are there, or whose absence says nothing about rights."""
 TOKENS_PER_OWNER = 40
