@@ -18,7 +18,7 @@ from admin.i18n import translate
 from admin.models.documents import Document, DocumentStep, StepState
 from admin.models.mirror import accounts
 from admin.words import STATUSES
-from switch.protocol.card_terms import CardOperation, CardStatus, FeeKind, FeeTender, OperationFlag
+from switch.protocol.card_terms import CardOperation, CardStatus, FeeKind, FeeTender, OperationFlag, Relation
 from switch.protocol.codes import CodeClass, code_class
 from switch.protocol.lifecycle import TRANSITIONS
 from switch.protocol.messages import CardFlag, MessageType, OperateCardRequest, RangeResult, decode_rows
@@ -130,6 +130,13 @@ class Operation:
         if kind is None or getattr(form, "tender", FeeTender.CASH) == FeeTender.WAIVED:
             return 0
         return terms.fee_minor(card.card_type, kind)
+
+
+def annual_fee_of(terms: Terms, card_type: int) -> FeeKind:
+    """Which annual fee the cards of a type owe: that of supplementary cards is a setting of its own."""
+    version = terms.in_force(card_type)
+    is_supplementary = version is not None and version.relation == Relation.SUPPLEMENTARY
+    return FeeKind.SUPPLEMENTARY_ANNUAL if is_supplementary else FeeKind.ANNUAL
 
 
 def why_not_tender(terms: Terms, card_type: int, kind: FeeKind, tender: int) -> str | None:

@@ -33,6 +33,7 @@ from switch.protocol.card_terms import (
 )
 from switch.protocol.lifecycle import TRANSITIONS
 from switch.protocol.limits import CARD_NUMBER_MAX, CARD_NUMBER_MIN
+from switch.protocol.messages import MessageType
 from switch.protocol.terms import NO_LIMIT
 
 from .bounds import AloneBound, Measure
@@ -43,11 +44,12 @@ from .card_planning import (
     Cards,
     Operation,
     add_runs,
+    annual_fee_of,
     skip_card,
     undone_by,
     why_not_tender,
 )
-from .kind import CARDS_MAX, Kind, Planning
+from .kind import CARDS_MAX, Kind, Planning, subject
 
 _ = str
 FIRST_HINT = _("With its check digit, where the numbers have one.")
@@ -156,6 +158,7 @@ def _plan_new(operation: CardOperation) -> Any:
         add_runs(planning, operation, runs(numbers), flags=int(flags), amounts=amounts, **fields)
         if isinstance(form, MakeAndIssue):
             _must_be_first(planning, form)
+            _add_first_annual(planning, form, terms, form.card_type)
 
     return plan
 
@@ -223,6 +226,7 @@ def _plan_issue(planning: Planning, form: IssueCards) -> None:
         terms = Terms(planning.session, planning.today)
         for (card_type, _task), count in planning.counts.items():
             planning.sums_minor[FEES_LABEL] += count * _charged(terms, form, card_type, FeeKind.JOINING)
+            _add_first_annual(planning, form, terms, card_type)
     _must_be_authorised(planning)
 
 
@@ -271,6 +275,27 @@ def _charged(terms: Terms, form: Issue, card_type: int, kind: FeeKind) -> int:
 def _issue_fee(terms: Terms, form: Issue, card_type: int) -> int:
     fee_minor = _charged(terms, form, card_type, FeeKind.ISSUE)
     return fee_minor + (_charged(terms, form, card_type, FeeKind.JOINING) if form.is_first else 0)
+
+
+def _add_first_annual(planning: Planning, form: Issue, terms: Terms, card_type: int) -> None:
+    """The first annual fee goes along with the joining fee; the later ones fall due in the member's joining month."""
+    kind = annual_fee_of(terms, card_type)
+    fee_minor = terms.fee_minor(card_type, kind)
+    if not (form.is_first and fee_minor and planning.orders):
+        return
+    if (why := why_not_tender(terms, card_type, kind, form.tender)) is not None:
+        raise RefusedError(why)
+    if form.tender != FeeTender.WAIVED:
+        planning.sums_minor[FEES_LABEL] += fee_minor
+    planning.add(
+        MessageType.OPERATE_CARD,
+        card_number=planning.orders[0].card_number,
+        subject=subject(_("Annual fee")),
+        moved_minor=0,
+        operation=CardOperation.CHARGE_FEE,
+        fee_tender=form.tender,
+        reason=kind,
+    )
 
 
 def _must_be_first(planning: Planning, form: Issue) -> None:

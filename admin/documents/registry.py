@@ -12,6 +12,7 @@ from admin.pricing import price_kinds, rule_kinds
 
 from . import (
     alarm_kinds,
+    annual_fee_kinds,
     card_end_kinds,
     card_setting_kinds,
     card_state_kinds,
@@ -34,6 +35,7 @@ KINDS = kinds_by_name(
         card_state_kinds.KINDS,
         card_end_kinds.KINDS,
         card_setting_kinds.KINDS,
+        annual_fee_kinds.KINDS,
         card_type_kinds.KINDS,
         member_kinds.KINDS,
         money_kinds.KINDS,

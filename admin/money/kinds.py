@@ -6,15 +6,18 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import Row, select
 
-from admin.documents.kind import Kind, Planning
+from admin.cards.terms import Terms
+from admin.documents.card_planning import FEES_LABEL
+from admin.documents.kind import Kind, Planning, subject
 from admin.errors import RefusedError
 from admin.forms import entry
 from admin.i18n import translate
 from admin.models.documents import Document
 from admin.models.mirror import accounts
 from admin.rights import Action
+from switch.protocol.card_terms import CardOperation, FeeKind, FeeTender
 from switch.protocol.messages import MessageType, RechargeChannel
 from switch.protocol.terms import AMOUNT_MINOR_MAX
 
@@ -118,6 +121,26 @@ def _plan_recharge(planning: Planning, form: Recharge) -> None:
         received_minor=form.amount_minor if form.received_minor is None else form.received_minor,
         reference=reference_of(form.reference),
     )
+    if form.channel == RechargeChannel.BANK_CARD:
+        _add_service_fee(planning, card)
+
+
+def _add_service_fee(planning: Planning, card: Row[Any]) -> None:
+    """What the bank's settlement costs, as the card's type says: taken from the balance where that may be."""
+    terms = Terms(planning.session, planning.today)
+    fee_minor = terms.fee_minor(card.card_type, FeeKind.SERVICE)
+    if not fee_minor:
+        return
+    is_from_balance = terms.is_from_balance(card.card_type, FeeKind.SERVICE)
+    planning.sums_minor[FEES_LABEL] += fee_minor
+    planning.add(
+        MessageType.OPERATE_CARD,
+        card_number=card.card_number,
+        subject=subject(_("Service fee")),
+        operation=CardOperation.CHARGE_FEE,
+        fee_tender=FeeTender.BALANCE if is_from_balance else FeeTender.CASH,
+        reason=FeeKind.SERVICE,
+    )
 
 
 def add_recharges(planning: Planning, text: str, channel: int) -> None:
@@ -188,6 +211,7 @@ KINDS: list[Kind[Any]] = [
         action=Action.ADD,
         form=Recharge,
         plan=_plan_recharge,
+        stops_at_refusal=True,
         bounds=money_bounds,
         undo=reversed_by_desk,
     ),

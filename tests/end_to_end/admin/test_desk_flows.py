@@ -5,9 +5,10 @@ from sqlalchemy import select
 
 from admin.models.audit import AuditRow
 from admin.models.journal import entries
+from admin.models.members import Member
 from admin.models.people import User
 from switch.protocol.codes import ResponseCode
-from switch.protocol.messages import CardOperation, CardStatus, MessageType
+from switch.protocol.messages import CardFlag, CardOperation, CardStatus, FeeKind, MessageType
 from tests.support.admin_business import STORE_NODE_ID, Counter, make_business
 from tests.support.admin_card_desk import (
     account_of,
@@ -217,3 +218,87 @@ def test_who_may_not_see_it_finds_it_masked_on_pages_in_exports_and_in_the_log(s
     with shop.database.read() as session:
         log = " ".join(f"{row.object} {row.detail}" for row in session.scalars(select(AuditRow)))
     assert not any(secret in log for secret in secrets)
+
+
+ANNUAL, SUPPLEMENTARY_ANNUAL, SERVICE = (
+    str(1 << kind) for kind in (FeeKind.ANNUAL, FeeKind.SUPPLEMENTARY_ANNUAL, FeeKind.SERVICE)
+)
+"""As the editor of a type ticks them."""
+DESK, BALANCE = "1", "2"
+BANK_CARD = "3"
+
+
+def fees_of(shop, place):
+    return [step.fee_minor for step in steps_of(shop, place)]
+
+
+def types_of(shop, crew, terms, *kinds):
+    """Types that Maria may issue, of a relation each."""
+    maria, chen, _desk, _nora, _till = crew
+    with shop.database.read() as session:
+        maria_id = session.scalars(select(User.id).where(User.name == "maria")).one()
+    for code, relation in kinds:
+        make_type(maria, chen, code, relation=relation, **terms)
+        authorise(shop, "chen", maria_id, code)
+
+
+def joined_years_ago(shop, member, years):
+    """A member who was taken over from the system before, with the day on which he joined; the month."""
+    with shop.database.write() as session:
+        record = session.get_one(Member, member)
+        record.created_at = record.created_at.replace(year=record.created_at.year - years, day=1)
+        return record.created_at.month
+
+
+@pytest.mark.feature("GJ-081", "GJ-082", "GJ-083", "GJ-084")
+def test_annual_fees_begin_with_the_joining_fee_and_fall_due_in_the_joining_month_once_a_year(shop, crew):
+    maria, _chen, _desk, _nora, till = crew
+    terms = {
+        "fee_issue_minor": "5", "fee_joining_minor": "10", "fee_annual_minor": "20",
+        "fee_supplementary_annual_minor": "8", "fees_from_balance": [ANNUAL, SUPPLEMENTARY_ANNUAL],
+    }  # fmt: skip
+    types_of(shop, crew, terms, (56, "0"), (57, "3"))
+    new, main, beside, poor = numbers(622256000000001, 4)
+    newcomer, member, other = (add(maria, name, organisation_id="0") for name in ("Zhao Liu", "Wang Wu", "Sun Qi"))
+    form = {"card_type": 56, "value_minor": "100", "tender": DESK}
+    first = {**form, "first": new, "member": newcomer, "is_first": "on"}
+    assert "Fees CN¥35.00" in words(preview(maria, "make-and-issue", **first)).replace("\xa0", "")
+    assert fees_of(shop, order(maria, "make-and-issue", **first)) == [15_00, 20_00]  # issue and joining; the first year
+    order(maria, "make-and-issue", **form, first=main, member=member)
+    supplement = {"card_type": 57, "first": beside, "tender": DESK, "member": member, "main_card": str(main)}
+    order(maria, "make-and-issue", **supplement)
+    order(maria, "make-and-issue", **{**form, "value_minor": "1"}, first=poor, member=other)
+    month = joined_years_ago(shop, member, 2)
+    joined_years_ago(shop, newcomer, 1)
+    joined_years_ago(shop, other, 5)
+    other_month = {"month": str(month % 12 + 1), "tender": BALANCE}
+    assert "nothing to do" in words(preview(maria, "annual-fees", **other_month))
+    place = order(maria, "annual-fees", month=str(month), tender=BALANCE)
+    # the newcomer has paid this year's with the joining fee; who has too little owes it and goes on
+    assert fees_of(shop, place) == [20_00, 8_00, 0]
+    assert till.balance_minor(main) == 72_00 and till.balance_minor(new) == 100_00
+    assert card_of(shop, poor).flags & CardFlag.FEE_DUE and card_of(shop, poor).status == CardStatus.ACTIVE
+    again = words(preview(maria, "annual-fees", month=str(month), tender=BALANCE))
+    assert str(main) not in again and str(beside) not in again and str(poor) in again
+    assert fees_of(shop, order(maria, "annual-fees", month=str(month), tender=DESK)) == [20_00]
+    assert not card_of(shop, poor).flags & CardFlag.FEE_DUE
+    assert "nothing to do" in words(preview(maria, "annual-fees", month=str(month), tender=DESK))
+
+
+@pytest.mark.feature("GJ-087")
+def test_a_recharge_by_bank_card_costs_the_service_fee_of_the_type_and_one_in_cash_does_not(shop, crew):
+    maria, _chen, _desk, _nora, till = crew
+    types_of(
+        shop, crew, {"fee_service_minor": "1.50", "fees_from_balance": [SERVICE], "ceiling_minor": "150"}, (58, "0")
+    )
+    (card,) = numbers(622258000000001, 1)
+    order(maria, "make-and-issue", card_type=58, first=card, value_minor="10", tender=DESK)
+    by_bank = {"card": str(card), "amount_minor": "50", "channel": BANK_CARD}
+    assert "Fees CN¥1.50" in words(preview(maria, "recharge-card", **by_bank)).replace("\xa0", "")
+    assert fees_of(shop, order(maria, "recharge-card", **by_bank)) == [0, 1_50]
+    assert till.balance_minor(card) == 58_50
+    assert fees_of(shop, order(maria, "recharge-card", **{**by_bank, "channel": DESK})) == [0]
+    assert till.balance_minor(card) == 108_50
+    refused = order(maria, "recharge-card", **by_bank)  # above the ceiling: nothing is credited, nothing charged
+    assert [step.state for step in steps_of(shop, refused)] == ["refused", "cancelled"]
+    assert till.balance_minor(card) == 108_50
