@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request
+from sqlalchemy.orm import Session
 
 from admin.access import Visitor, needs
 from admin.lists.entries import entries_page
@@ -20,6 +21,7 @@ from .handlers import Limit, Number, SmallNumber, Text, api_get, api_put, filled
 from .words import TYPE_WORDS, number_of
 
 TAG = "Money"
+Detail = TypeVar("Detail")
 LimitBody = body_of(LimitForm, "OperatorLimitChange")
 
 
@@ -71,18 +73,10 @@ def list_money(
     limit: Limit = 50,
 ) -> MoneyLedger:
     """Recharges, refunds, reversals and transfers; `since` and `until` are business dates."""
-    state, visitor = request.app.state, request.user
     span = span_of(MONEY_TYPES, type, since, until)
-    query = ledger_query(MONEY_TYPES, span, with_points=False)
-    with state.service.database.read() as session:
-        rows, last = entries_page(session, query, visitor, state.references, before, limit, MONEY_TYPES)
-        said = channels_of(session, [row.sequence for row in rows])
-        sums = totals(session, visitor, MONEY_TYPES, span)
-    return MoneyLedger(
-        [MoneyEntry(entry_item(row), *said.get(row.sequence, (0, ""))) for row in rows],
-        str(last) if last else None,
-        [total_item(one) for one in sums],
-    )
+    entries, said, last, sums = ledger_part(request, MONEY_TYPES, span, before, limit, channels_of, with_points=False)
+    rows = [MoneyEntry(entry, *said.get(entry.sequence, (0, ""))) for entry in entries]
+    return MoneyLedger(rows, last, sums)
 
 
 @api_get("/api/v1/money/limits", guards=[needs("money")], tag=TAG)
@@ -112,15 +106,35 @@ put_limit = takes(
 )
 
 
+def ledger_part(
+    request: Request[Visitor, Any, Any],
+    types: Sequence[int],
+    span: Span,
+    before: int | None,
+    limit: int,
+    details_of: Callable[[Session, Sequence[int]], dict[int, Detail]],
+    *,
+    with_points: bool,
+) -> tuple[list[Entry], dict[int, Detail], str | None, list[KindTotal]]:
+    """A part of the ledger of some kinds: entries, what documents tell of them, where to go on, sums of the span."""
+    state, visitor = request.app.state, request.user
+    query = ledger_query(types, span, with_points=with_points)
+    with state.service.database.read() as session:
+        rows, last = entries_page(session, query, visitor, state.references, before, limit, types)
+        details = details_of(session, [row.sequence for row in rows])
+        sums = totals(session, visitor, types, span)
+    return (
+        [entry_item(row) for row in rows],
+        details,
+        str(last) if last else None,
+        [filled(KindTotal, row, type=TYPE_WORDS.get(row.type, str(row.type))) for row in sums],
+    )
+
+
 def span_of(types: Sequence[int], type_: str, since: int | None, until: int | None) -> Span:
     """A span of a ledger as a program asks for it; the type is one of the ledger's."""
     words = {int(number): TYPE_WORDS[number] for number in types}
     return Span(number_of(words, type_, "type") or 0, since or 0, until or 0)
-
-
-def total_item(row: Any) -> KindTotal:
-    """A sum of a ledger."""
-    return filled(KindTotal, row, type=TYPE_WORDS.get(row.type, str(row.type)))
 
 
 HANDLERS = [list_money, list_limits, put_limit]

@@ -11,14 +11,13 @@ from litestar.params import FromPath
 from sqlalchemy import select
 
 from admin.access import Visitor, needs
-from admin.lists.entries import entries_page
 from admin.models.mirror import gifts, points_categories
 from admin.points.catalog_kinds import category_form, gift_form
-from admin.points.ledger import POINTS_TYPES, gifts_of, ledger_query, qualifying, totals
+from admin.points.ledger import POINTS_TYPES, gifts_of, qualifying
 
-from .entry_api import Entry, entry_item
+from .entry_api import Entry
 from .handlers import Key, Limit, Number, Page, SmallNumber, Text, api_get, filled, page_of
-from .money_api import KindTotal, span_of, total_item
+from .money_api import KindTotal, ledger_part, span_of
 from .records import CategoryRecord, GiftRecord
 
 TAG = "Points"
@@ -75,18 +74,10 @@ def list_points(
     limit: Limit = 50,
 ) -> PointsLedger:
     """Everything that moved points; `since` and `until` are business dates."""
-    state, visitor = request.app.state, request.user
     span = span_of(POINTS_TYPES, type, since, until)
-    query = ledger_query(POINTS_TYPES, span, with_points=True)
-    with state.service.database.read() as session:
-        rows, last = entries_page(session, query, visitor, state.references, before, limit, POINTS_TYPES)
-        given = gifts_of(session, [row.sequence for row in rows])
-        sums = totals(session, visitor, POINTS_TYPES, span)
-    return PointsLedger(
-        [PointsEntry(entry_item(row), *given.get(row.sequence, (0, 0))) for row in rows],
-        str(last) if last else None,
-        [total_item(one) for one in sums],
-    )
+    entries, given, last, sums = ledger_part(request, POINTS_TYPES, span, before, limit, gifts_of, with_points=True)
+    rows = [PointsEntry(entry, *given.get(entry.sequence, (0, 0))) for entry in entries]
+    return PointsLedger(rows, last, sums)
 
 
 @api_get("/api/v1/points/categories", guards=[needs("points")], tag=TAG)
