@@ -151,7 +151,7 @@ MODULE_PREFIX = "module."
 ON, OFF = "on", "off"
 ON_CHOICES = {ON: _("On"), OFF: _("Off: nobody sees or uses it")}
 SWITCHABLE = (
-    *("members", "member-settings", "messages", "points", "gifts", "rules", "orders", "campaigns"),
+    *("members", "member-settings", "messages", "journeys", "points", "gifts", "rules", "orders", "campaigns"),
     *("care", "care-settings", "opinions", "activities", "calls"),
     *("abnormal", "blacklist", "media", "reports", "pay", "tokens", "webhooks"),
 )

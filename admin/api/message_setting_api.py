@@ -96,13 +96,15 @@ class IncomingItem(msgspec.Struct):
     is_stop: bool
     is_open: bool
     contact_id: int | None
+    opinion_id: int | None
 
 
 class IncomingEnd(msgspec.Struct, forbid_unknown_fields=True):
     """How a message was dealt with."""
 
     kind: Word = ""
-    """talk, complaint, suggestion, visit, need, survey: it becomes an open talk; empty: it does not."""
+    """talk, visit, need, survey: it becomes an open talk; complaint, suggestion: an opinion, for who may write those
+    down, else a talk; empty: neither."""
 
 
 class Wish(msgspec.Struct, forbid_unknown_fields=True):
@@ -237,7 +239,7 @@ def list_inbox(
 
 @api_post("/api/v1/message-inbox/{incoming_id:int}/close", guards=CHANGES, tag=TAG, status=200)
 def close_message(request: Request[Visitor, Any, Any], incoming_id: FromPath[int], data: JSONBody[IncomingEnd]) -> Done:
-    """Note that a message was dealt with; the answer is the number of its talk, or 0."""
+    """Note that a message was dealt with; the answer is the number of its talk or opinion, or 0."""
     found = close_incoming(request.app.state.service, request.user, incoming_id, kind=data.kind)
     return Done(str(found or 0))
 

@@ -25,11 +25,16 @@ from admin.settings import Settings
 from .expanding import expand, running_sendings
 from .gateway import SilenceError
 from .handing import gateway_for, hand_over, queue_due
+from .journeying import enter_all, step_all
 from .purchases import follow_purchases
 
 LOOK_S = 1.0
 PORTIONS_PER_LOOK = 20
 """Of members that sendings are gone through with, before messages are handed over again."""
+ENTER_EVERY_MS = 60_000
+"""Between two looks who enters a journey."""
+STEP_ROUNDS_PER_LOOK = 20
+"""As many steps as a journey has at most: who need not wait comes to its end."""
 QUIET_S_MAX = 60
 """A gateway that does not answer is left alone for up to so long; then one request finds out whether it does."""
 LOCK_FILE = "message-sender.lock"
@@ -46,6 +51,7 @@ class Sender:
         self._vault = Vault(service)
         self._quiet_s = 0
         self._quiet_until_ms = 0
+        self._entered_ms = 0
 
     def look(self) -> bool:
         """One round; False: the next one after a pause, so that no more goes out in a second than the gateway takes."""
@@ -56,6 +62,13 @@ class Sender:
                 if not expand(service, self._vault, sending_id) or self.is_stopping.is_set():
                     break
         follow_purchases(service, self._vault)
+        now_ms = service.surroundings.now_ms()
+        if now_ms - self._entered_ms >= ENTER_EVERY_MS:
+            self._entered_ms = now_ms
+            enter_all(service)
+        for _round in range(STEP_ROUNDS_PER_LOOK):
+            if not step_all(service, self._vault) or self.is_stopping.is_set():
+                break
         queue_due(service)
         self._hand_over()
         return False

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from admin.access import Visitor
 from admin.errors import RefusedError
 from admin.forms import entry
+from admin.models.journeys import JourneyStep
 from admin.models.messaging import NAME_LENGTH_MAX, MessageGateway, MessageTemplate, MessageWord
 from admin.models.people import WHOLE_GROUP
 from admin.service import Service
@@ -92,6 +93,9 @@ def delete_template(service: Service, visitor: Visitor, template_id: int) -> Non
         used = session.scalar(select(MessageGateway.id).where(MessageGateway.purchase_template_id == template_id))
         if used is not None:
             raise RefusedError("This template is what members get after a purchase: choose another one there first.")
+        journey = select(JourneyStep.journey_id).where(JourneyStep.template_id == template_id).limit(1)
+        if (number := session.scalar(journey)) is not None:
+            raise RefusedError("Journey {number} sends this template: it stays.", number=number)
         before = {"name": row.name, "body": row.body}
         session.delete(row)
         service.audit.append(session, visitor, MODULE, "delete template", f"template {template_id}", before=before)

@@ -58,7 +58,7 @@ class SendingForm(msgspec.Struct, frozen=True, kw_only=True):
     body: Annotated[str, entry(_("Message text"), "area", min_length=1, max_length=TEXT_LENGTH_MAX)]
     audience: Annotated[str, entry(_("To whom"), "choice", choices=AUDIENCES)] = MEMBERS
     members: Annotated[str, entry(_("Numbers of members"), "area", max_length=200_000, pattern=r"^[\d,，;\s]*$")] = ""
-    group: Annotated[int, entry(_("Group"), "choice", choices=group_choices)] = 0
+    group: Annotated[int, entry(_("Group of members"), "choice", choices=group_choices)] = 0
     days: Annotated[int, entry(_("Birthdays of so many days, today included"), "integer", ge=1, le=DAYS_AHEAD_MAX)] = 1
     campaign: Annotated[int, entry(_("Number of the campaign"), "integer", ge=0, le=2**53)] = 0
     send_at: Annotated[

@@ -125,6 +125,7 @@ class Member(Base):
         Index("ix_members_anniversary_day", "anniversary_day", "id"),
         Index("ix_members_primary_id", "primary_id"),
         Index("ix_members_merged_into_id", "merged_into_id"),
+        Index("ix_members_created_at", "created_at", "id"),
     )
 
 

@@ -208,6 +208,8 @@ class IncomingMessage(Base):
     handled_by: Mapped[int] = mapped_column(BigInt, default=0)
     contact_id: Mapped[int | None] = mapped_column(BigInt)
     """Talk of the contact log that was made of it."""
+    opinion_id: Mapped[int | None] = mapped_column(BigInt)
+    """Suggestion or complaint that was made of it."""
 
     __table_args__ = (
         Index("ix_incoming_messages_open", "is_open", "id"),

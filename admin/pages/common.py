@@ -85,6 +85,7 @@ MENU: tuple[tuple[str, tuple[MenuItem, ...]], ...] = (
             MenuItem("/messages/new", _("Write a message"), "messages", Action.ADD),
             MenuItem("/message-inbox", _("Inbox"), "messages"),
             MenuItem("/message-templates", _("Templates of messages"), "messages"),
+            MenuItem("/journeys", _("Journeys"), "journeys"),
             MenuItem("/message-gateway", _("Gateway and words"), "message-settings"),
         ),
     ),

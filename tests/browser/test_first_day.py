@@ -40,6 +40,8 @@ PAGES = (
     "/message-templates",
     "/message-templates/new",
     "/message-gateway",
+    "/journeys",
+    "/journeys/new",
     "/member-days?days=62",
     "/members/1000001/care",
     "/care",

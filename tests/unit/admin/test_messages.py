@@ -107,7 +107,7 @@ def test_a_message_is_written_looked_at_sent_and_reported(office):
         today = browser.get("/messages").text
         assert "Delivered to the telephone</span>" in today and "switched off" in today and "no such number" in today
         assert "139****0001" in today and phone_of(FIRST_MEMBER) not in today
-        assert "Short messages</h2>" in today
+        assert "<summary>Short messages" in today
         office.world.now_ms += 24 * HOUR_MS
         assert browser.sign_in("mark").status_code == 303
         assert "No messages here" in browser.get("/messages").text
@@ -185,9 +185,13 @@ def test_an_answer_comes_to_the_inbox_and_stop_withdraws_the_consent(office):
         assert "wrong region" not in page and "who are you" not in page
         done = browser.post("/message-inbox/1/close", {"kind": "complaint"}, page="/message-inbox")
         assert done.status_code == 303
+        (opinion,) = re.findall(r'href="(/opinions/\d+)"', browser.get("/message-inbox").text)
+        assert "The tea was cold" in browser.get(opinion).text
         assert browser.post("/message-inbox/1/close", {"kind": "talk"}, page="/messages/new").status_code == 409
         assert browser.post("/message-inbox/2/close", {}, page="/messages/new").status_code == 409
-        assert "The tea was cold" in browser.get("/member-contacts?stage=open&kind=complaint").text
+        call_back(office, browser, {"incoming": [{"id": "in-5", "from": phone_of(ours), "text": "call me at six"}]})
+        assert browser.post("/message-inbox/4/close", {"kind": "talk"}, page="/message-inbox").status_code == 303
+        assert "call me at six" in browser.get("/member-contacts?stage=open&kind=talk").text
         stop = [{"id": "in-4", "from": phone_of(ours), "text": " ＴＤ。"}]
         call_back(office, browser, {"incoming": stop})
         assert "Wants no more messages" in browser.get("/message-inbox").text

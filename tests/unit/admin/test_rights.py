@@ -88,7 +88,7 @@ FILLED = {
     "{rule_id}": "1",
     "{purpose}": "4",
     "{terminal_id}": "1",
-    **dict.fromkeys(("{message_id}", "{sending_id}", "{incoming_id}", "{template_id}"), "1"),
+    **dict.fromkeys(("{message_id}", "{sending_id}", "{incoming_id}", "{template_id}", "{journey_id}"), "1"),
     "{kind}": "birthday",
     **dict.fromkeys(("{task_id}", "{opinion_id}", "{festival_id}", "{day_id}", "{activity_id}", "{call_id}"), "1"),
 }
