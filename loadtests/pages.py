@@ -25,8 +25,10 @@ import urllib.parse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
+import pyotp
 
 from loadtests.training_keys import with_training_keys
 
@@ -39,7 +41,11 @@ from .stage import BenchError, Switch, generator_of, now_ms, open_cards
 RATE_PER_S = 20_000
 SETUP_RATE_PER_S = 60_000
 """Cards and credits of the set-up: half of what an idle machine manages."""
-ROUNDS, REPORT_ROUNDS = 5, 2
+ROUNDS = 5
+REPORT_ROUNDS_MIN, REPORT_ROUNDS_MAX = 2, 12
+"""Rounds go on until every report had its turn."""
+REPORT_ROUND_TIMES = 3
+"""So many times as long as one of pages: a report of all sales takes some seconds."""
 REPORT_READERS = 2
 """As many as the service answers at a time; further ones would wait for these."""
 OPERATORS = 4
@@ -48,10 +54,14 @@ LINKS, WINDOW = 32, 64
 READY_TIMEOUT_S = 60
 P95_MS_MAX, P99_RATIO_MAX = 300, 1.2
 PASSWORD = "correct horse battery staple"
+STEP_S = 30
+"""A dynamic password is good once, and there is another one after so long."""
+STEP_UP_AGAIN_S = 240
+"""Before what a dynamic password has opened for five minutes is closed again."""
 HOST = "127.0.0.1"
 LEFT_OUT = ("/language/", "/logout", "/login", "/setup", "/health", "/static/", "/schema", "/api/", "/step-up")
 """Beginnings of addresses that are no page of an operator's work."""
-NO_LISTS = ("/alarms/live", "/audit/check", "/member-levels/run")
+NO_LISTS = ("/alarms/live", "/audit/check")
 """A stream that does not end, and what works through all rows of a table because somebody asks it to."""
 CSRF = re.compile(r'name="_csrf_token" value="(\w+)"')
 
@@ -63,8 +73,9 @@ class Figures(msgspec.Struct, kw_only=True):
     follow_rows_per_s: float
     p95_ms: dict[str, float]
     """By page."""
-    reports_p95_ms: dict[str, float]
+    reports_p50_ms: dict[str, float]
     """By report; there is no goal for one."""
+    reports_max_ms: dict[str, float]
     requests: dict[str, int]
     left_out: dict[str, str]
     """Pages that did not answer with 200 when they were tried, and what came: such as ask for a dynamic password."""
@@ -76,25 +87,51 @@ class Figures(msgspec.Struct, kw_only=True):
     """Likewise, while operators ask for reports."""
 
 
+class Person(NamedTuple):
+    """An operator with every right."""
+
+    name: str
+    secret: str
+    """Of the dynamic password."""
+
+
+def _code(person: Person, shift_s: int = 0) -> str:
+    return str(pyotp.TOTP(person.secret).at(for_time=int(time.time()) + shift_s))
+
+
 class Visitor:
     """A browser of an operator: keeps its cookies, counts milliseconds."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, person: Person = Person("", "")) -> None:  # noqa: B008  it cannot be changed
         self._connection = http.client.HTTPConnection(HOST, port, timeout=60)
         self._cookies: dict[str, str] = {}
+        self._person = person
+        self._stepped_up_s = 0.0
 
     def get(self, address: str) -> tuple[int, str, float]:
         """Status, text and milliseconds of a page."""
         return self._ask("GET", address)
 
-    def sign_in(self, name: str) -> None:
-        """Sign on; `BenchError` when that fails."""
-        token = CSRF.search(self.get("/login")[1])
-        assert token is not None
-        fields = {"_csrf_token": token[1], "name": name, "password": PASSWORD, "code": "", "next": ""}
-        status, _, _ = self._ask("POST", "/login", urllib.parse.urlencode(fields))
+    def sign_in(self) -> None:
+        """Sign on, and give a dynamic password; `BenchError` when that fails."""
+        # The code of the step before is good as well, so that of this step is left for what demands a fresh one.
+        code = _code(self._person, -STEP_S)
+        self._send("/login", name=self._person.name, password=PASSWORD, code=code, next="")
+        self.step_up()
+
+    def step_up(self) -> None:
+        """Give a fresh dynamic password, unless the last one still opens what demands one."""
+        if self._stepped_up_s and time.monotonic() - self._stepped_up_s < STEP_UP_AGAIN_S:
+            return
+        self._send("/step-up", code=_code(self._person), next="/")
+        self._stepped_up_s = time.monotonic()
+
+    def _send(self, address: str, **fields: str) -> None:
+        token = CSRF.search(self.get(address)[1])
+        assert token is not None, address
+        status, _, _ = self._ask("POST", address, urllib.parse.urlencode({"_csrf_token": token[1], **fields}))
         if status != 303:
-            raise BenchError(f"signing on: expected 303, got {status}")
+            raise BenchError(f"{address}: expected 303, got {status}")
 
     def _ask(self, method: str, address: str, body: str = "") -> tuple[int, str, float]:
         headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self._cookies.items())}
@@ -120,13 +157,13 @@ class Visitor:
 class Operators:
     """Threads that go through pages, one after the other, until they are told to stop."""
 
-    def __init__(self, port: int, addresses: dict[str, str], count: int) -> None:
+    def __init__(self, port: int, addresses: dict[str, str], people: list[Person]) -> None:
         self.taken_ms: dict[str, list[float]] = {}
         self.faults: list[str] = []
         self.left_out: dict[str, str] = {}
-        self._visitors = [Visitor(port) for _ in range(count)]
+        self._visitors = [Visitor(port, person) for person in people]
         for visitor in self._visitors:
-            visitor.sign_in("boss")
+            visitor.sign_in()
         self._addresses: dict[str, str] = {}
         self._visits = itertools.count()
         """Of all of them together, over all rounds: no page is asked for much more often than another."""
@@ -141,6 +178,8 @@ class Operators:
     def at_work(self) -> Iterator[None]:
         """For as long as the block lasts."""
         is_over = threading.Event()
+        for visitor in self._visitors:
+            visitor.step_up()
         threads = [threading.Thread(target=self._work, args=(visitor, is_over)) for visitor in self._visitors]
         for thread in threads:
             thread.start()
@@ -150,6 +189,11 @@ class Operators:
             is_over.set()
             for thread in threads:
                 thread.join()
+
+    @property
+    def is_round(self) -> bool:
+        """Whether every address had its turn."""
+        return all(self.taken_ms.values())
 
     def _work(self, visitor: Visitor, is_over: threading.Event) -> None:
         pages = list(self._addresses.items())
@@ -171,12 +215,20 @@ def measure(arguments: argparse.Namespace, directory: Path, say: Callable[[str],
         taken_s = open_cards(switch, cards, rate_per_s=arguments.setup_rate)
         say(f"  set up    {cards.count:,} cards in {taken_s:.1f} s over the protocol")
         rows_per_s = _follow(switch, arguments, say)
+        people = _people(switch, OPERATORS + REPORT_READERS)
         with _served(switch, directory) as port:
-            lists = Operators(port, pages_of(switch.data) | searches(cards), OPERATORS)
-            reports = Operators(port, reports_by_name(), REPORT_READERS)
+            lists = Operators(port, pages_of(switch.data) | searches(cards), people[:OPERATORS])
+            reports = Operators(port, reports_by_name(), people[OPERATORS:])
             say(f"  pages     {len(lists.taken_ms)} pages and searches, {len(reports.taken_ms)} reports")
-            alone, beside = _rounds(switch, cards, arguments, lists, ROUNDS)
-            reports_alone, reports_beside = _rounds(switch, cards, arguments, reports, REPORT_ROUNDS)
+            alone, beside = _rounds(switch, cards, arguments, lists, lambda number: number < ROUNDS)
+            reports_alone, reports_beside = _rounds(
+                switch,
+                cards,
+                arguments,
+                reports,
+                lambda number: number < REPORT_ROUNDS_MIN or (number < REPORT_ROUNDS_MAX and not reports.is_round),
+                REPORT_ROUND_TIMES,
+            )
             for operators in (lists, reports):
                 if operators.faults:
                     raise BenchError(operators.faults[0])
@@ -185,7 +237,8 @@ def measure(arguments: argparse.Namespace, directory: Path, say: Callable[[str],
         cards=cards.count,
         follow_rows_per_s=rows_per_s,
         p95_ms={name: _percentile(taken, 0.95) for name, taken in lists.taken_ms.items()},
-        reports_p95_ms={name: _percentile(taken, 0.95) for name, taken in reports.taken_ms.items()},
+        reports_p50_ms={name: _percentile(taken, 0.5) for name, taken in reports.taken_ms.items()},
+        reports_max_ms={name: max(taken, default=float("nan")) for name, taken in reports.taken_ms.items()},
         requests={name: len(taken) for name, taken in (lists.taken_ms | reports.taken_ms).items()},
         left_out=lists.left_out | reports.left_out,
         alone_p99_us=statistics.median(result.p99_us for result in alone),
@@ -244,18 +297,23 @@ def searches(cards: CardRange) -> dict[str, str]:
 
 
 def _rounds(
-    switch: Switch, cards: CardRange, arguments: argparse.Namespace, operators: Operators, count: int
+    switch: Switch,
+    cards: CardRange,
+    arguments: argparse.Namespace,
+    operators: Operators,
+    goes_on: Callable[[int], bool],
+    times: int = 1,
 ) -> tuple[list[RunResult], list[RunResult]]:
     alone: list[RunResult] = []
     beside: list[RunResult] = []
     with generator_of(switch, switch.add_terminals(LINKS), WINDOW) as (generator, link):
         plan = debit_plan(cards, link.terms.business_date, now_ms())
         generator.run(plan, duration_s=1, rate_per_s=RATE_PER_S)
-        for number in range(count):
-            options = {"duration_s": arguments.seconds, "rate_per_s": RATE_PER_S, "seed": number + 2}
-            alone.append(generator.run(plan, **options))
+        for number in itertools.takewhile(goes_on, itertools.count()):
+            options = {"rate_per_s": RATE_PER_S, "seed": number + 2}
+            alone.append(generator.run(plan, duration_s=arguments.seconds, **options))
             with operators.at_work():
-                beside.append(generator.run(plan, **options))
+                beside.append(generator.run(plan, duration_s=arguments.seconds * times, **options))
     return alone, beside
 
 
@@ -283,6 +341,30 @@ def _follow(switch: Switch, arguments: argparse.Namespace, say: Callable[[str], 
     with service_of(switch.data) as service:
         say(f"  members   {arguments.members:,} in {add_members(service, arguments.members, 1):.1f} s")
     return count / taken_s
+
+
+def _people(switch: Switch, count: int) -> list[Person]:
+    """So many more people with every right, each with a dynamic password."""
+    from admin.models.people import WHOLE_GROUP, RoleAssignment, User
+    from admin.people.passwords import TOTP_PURPOSE, hash_password, new_totp_secret, seal_totp
+    from cardswitch.admin import service_of
+
+    people = [Person(f"operator{number}", new_totp_secret(os.urandom(20))) for number in range(1, count + 1)]
+    with service_of(switch.data) as service, service.database.write() as session:
+        for person in people:
+            user = User(
+                name=person.name,
+                full_name=person.name,
+                organisation_id=WHOLE_GROUP,
+                password_hash=hash_password(PASSWORD),
+                must_change_password=False,
+                created_at=service.now(),
+            )
+            session.add(user)
+            session.flush()
+            user.totp_sealed = seal_totp(service, TOTP_PURPOSE, person.secret, user.id)
+            session.add(RoleAssignment(user_id=user.id, role="administrator", given_by=user.id, given_at=service.now()))
+    return people
 
 
 @contextmanager
@@ -357,9 +439,9 @@ def main(words: list[str] | None = None) -> int:
     for page, p95_ms in sorted(figures.p95_ms.items(), key=lambda one: -one[1]):
         print(f"  {page:<30} {p95_ms:>6,.0f} {figures.requests[page]:>10,}   {_met(p95_ms <= P95_MS_MAX)}")
     print(f"\n  not measured: {', '.join(NO_LISTS)} (no lists)")
-    print(f"\n  {'report':<30} p95 ms   requests   (no goal: a report may take longer)")
-    for page, p95_ms in sorted(figures.reports_p95_ms.items(), key=lambda one: -one[1]):
-        print(f"  {page:<30} {p95_ms:>6,.0f} {figures.requests[page]:>10,}")
+    print(f"\n  {'report':<30} p50 ms   max ms   requests   (no goal: a report may take longer)")
+    for page, max_ms in sorted(figures.reports_max_ms.items(), key=lambda one: -one[1]):
+        print(f"  {page:<30} {figures.reports_p50_ms[page]:>6,.0f} {max_ms:>8,.0f} {figures.requests[page]:>10,}")
     for page, reason in figures.left_out.items():
         print(f"  not measured: {page} ({reason})")
     missed = sum(not p95_ms <= P95_MS_MAX for p95_ms in figures.p95_ms.values())  # not asked for at all: missed
