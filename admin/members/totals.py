@@ -34,8 +34,8 @@ PORTION_ENTRIES = 5_000
 SOON_COUNTED = 5_000
 """Rows that the visitor of a page waits for; behind a busier day figures of members are a moment older."""
 KEEP_PAUSE_S = 1.0
-KEPT_AT_ONCE = 50_000
-"""Of more than this at a time, more has come meanwhile."""
+BUSY_PORTIONS = 10
+"""After so many at a time, more has come meanwhile."""
 APPROVED = (ResponseCode.APPROVED, ResponseCode.PARTIAL)
 PURCHASES = (MessageType.DEBIT, MessageType.CAPTURE)
 
@@ -61,13 +61,13 @@ def keep(database: Database, is_stopping: Event) -> None:
     """Count what comes, until `is_stopping`."""
 
     def work() -> bool:
-        return catch_up(database, is_stopping=is_stopping) > KEPT_AT_ONCE
+        return catch_up(database, is_stopping=is_stopping) >= BUSY_PORTIONS
 
     work_until(is_stopping, work, "figures of members stand still", idle_pause_s=KEEP_PAUSE_S)
 
 
 def catch_up(database: Database, *, entries_max: int | None = None, is_stopping: Event | None = None) -> int:
-    """Count what has come since the last time; number of rows of `entries`.
+    """Count what has come since the last time; number of transactions.
 
     `entries_max`: nothing, if more has come than this.
     """
@@ -101,11 +101,12 @@ def catch_up(database: Database, *, entries_max: int | None = None, is_stopping:
             )
             if moved.rowcount != 1:  # somebody else counts at this moment; PostgreSQL waits for him, then says so
                 return counted
-            counted += _add(session, start, end, is_sqlite=database.is_sqlite)
+            _add(session, start, end, is_sqlite=database.is_sqlite)
+            counted += 1
     return counted
 
 
-def _add(session: Session, start: int, end: int, *, is_sqlite: bool) -> int:
+def _add(session: Session, start: int, end: int, *, is_sqlite: bool) -> None:
     bought = and_(entries.c.type.in_(PURCHASES), entries.c.part == 0)
     given_back = and_(
         entries.c.type.in_((MessageType.REFUND, MessageType.REVERSAL)), entries.c.part == 0, entries.c.amount_minor > 0
@@ -137,13 +138,12 @@ def _add(session: Session, start: int, end: int, *, is_sqlite: bool) -> int:
     insert: Any = (sqlite if is_sqlite else postgresql).insert(account_days)
     insert = insert.from_select([column.name for column in account_days.columns], sums)
     kept = ("spent_minor", "visit_count", "points_hundredths", "recharged_minor")
-    done: Any = session.execute(
+    session.execute(
         insert.on_conflict_do_update(
             index_elements=["account_number", "business_date"],
             set_={name: account_days.c[name] + insert.excluded[name] for name in kept},
         )
     )
-    return int(done.rowcount)
 
 
 def totals_of(session: Session, account_numbers: Sequence[int], *, from_date: int = 0) -> Totals:

@@ -118,6 +118,8 @@ PAGES = (
     "/interface",
     "/webhooks",
     "/webhooks/deliveries",
+    "/exports",
+    "/exports/1",
     "/audit",
     "/audit/check",
     "/reports",
@@ -251,6 +253,17 @@ def test_the_alarm_monitor_is_live_and_its_signals_are_off_until_wanted(visit):
     visit.get_by_label("Flash the title").check()
     visit.reload()
     assert visit.get_by_label("Flash the title").is_checked() and not sound.is_checked()
+
+
+def test_what_was_ordered_is_done_beside_and_its_page_says_so_by_itself(visit):
+    choose(visit, "en")
+    token = visit.locator('input[name="_csrf_token"]').first.get_attribute("value")
+    ordered = visit.request.post("/member-levels/plan", form={"_csrf_token": token}, max_redirects=0)
+    assert ordered.status == 303
+    visit.goto("/exports/1")
+    visit.get_by_text("Ready", exact=True).wait_for()
+    visit.goto("/exports")
+    visit.get_by_role("link", name="Whom a change of levels would move").wait_for()
 
 
 EVERY_LOOK = os.environ.get("CARDSWITCH_EVERY_LOOK")
