@@ -145,6 +145,16 @@ class Database:
         finally:
             turn.end()
 
+    @contextmanager
+    def write_if_free(self, *, is_late: bool = False) -> Iterator[Session | None]:
+        """A session for what may as well be written another time; None when that is better. `is_late`: not this one."""
+        if self._turnstile is None or is_late:
+            with self.write() as session:
+                yield session
+            return
+        with self.write_at_once() as free:
+            yield free
+
     def is_waited_for(self) -> bool:
         """Whether somebody waits for the one who writes now; on PostgreSQL nobody does."""
         return self._turnstile is not None and self._turnstile.is_waited_at()

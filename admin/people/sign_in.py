@@ -29,6 +29,8 @@ from .passwords import (
 
 TOKEN_BYTES = 32
 SEEN_EVERY = timedelta(minutes=1)
+SEEN_AT_LAST = timedelta(minutes=3)
+"""After so long a page waits for a turn to write in order to note that a session or a token is used."""
 SETUP_TOKEN_LASTS = timedelta(hours=24)
 MODULE = "sign-in"
 
@@ -129,10 +131,11 @@ def find_visitor(service: Service, token: str, address: str) -> Visitor | None:
             return None
         off = service.parameters.modules_off(now)
         visitor = visitor_of(session, user, address, hash_, found.stepped_up_until, modules_off=off)
-        is_seen_again = now - found.seen_at >= SEEN_EVERY
-    if is_seen_again:
-        with service.database.write() as session:
-            session.execute(update(UserSession).where(UserSession.token_hash == hash_).values(seen_at=now))
+        unseen = now - found.seen_at
+    if unseen >= SEEN_EVERY:
+        with service.database.write_if_free(is_late=unseen >= SEEN_AT_LAST) as free:
+            if free is not None:
+                free.execute(update(UserSession).where(UserSession.token_hash == hash_).values(seen_at=now))
     return visitor
 
 

@@ -16,7 +16,7 @@ from admin.models.people import User
 from admin.rights import ALL_RIGHTS, Action, split_right
 from admin.service import Service
 
-from .sign_in import SEEN_EVERY, TOKEN_BYTES, token_hash
+from .sign_in import SEEN_AT_LAST, SEEN_EVERY, TOKEN_BYTES, token_hash
 
 MODULE = "tokens"
 PREFIX = "cst_"
@@ -117,12 +117,12 @@ def find_token_visitor(service: Service, token: str, address: str) -> Visitor | 
             token=(row.id, frozenset(row.scopes.split()), row.is_stepped_up),
             modules_off=service.parameters.modules_off(now),
         )
-        is_seen_again = row.used_at is None or now - row.used_at >= SEEN_EVERY
-    if is_seen_again:
-        with service.database.write() as session:
-            session.execute(
-                update(ApiToken).where(ApiToken.id == visitor.token_id).values(used_at=now, used_from=address)
-            )
+        unseen = now - row.used_at if row.used_at is not None else SEEN_AT_LAST
+    if unseen >= SEEN_EVERY:
+        with service.database.write_if_free(is_late=unseen >= SEEN_AT_LAST) as free:
+            if free is not None:
+                used = update(ApiToken).where(ApiToken.id == visitor.token_id)
+                free.execute(used.values(used_at=now, used_from=address))
     return visitor
 
 
