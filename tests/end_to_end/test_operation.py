@@ -201,12 +201,12 @@ def test_sigterm_answers_what_is_in_flight_checkpoints_and_ends_with_0(shop, tmp
     shim = SyncShim(tmp_path)
     with SwitchProcess(shop, environment=shim.environment, preload=shim.binary) as switch:
         with Till(switch.address, TILL_ID, TILL_KEY) as first, Till(switch.address, TILL_ID, TILL_KEY) as second:
-            shim.order("delay_ms", 300)
+            shim.order("delay_ms", 1_500)
             first.send(MessageType.DEBIT, debit(first, 1))
-            time.sleep(0.1)
+            time.sleep(0.4)
             sent = [second.send(MessageType.DEBIT, debit(second, n)) for n in range(2, 22)]
             second.send(MessageType.BALANCE, BalanceRequest(stamp_ms=0, card_number=CARD))
-            time.sleep(0.1)
+            time.sleep(0.4)  # all of it has been read, however busy the machine
 
             switch.terminate()
 
