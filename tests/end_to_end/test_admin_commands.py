@@ -8,13 +8,21 @@ import subprocess
 import sys
 import urllib.request
 from contextlib import suppress
+from pathlib import Path
 from time import monotonic, sleep
 
 import pytest
 
+from tests.support.nursery import PAGES, run
 from tests.support.switch_process import run_cardswitch
 
 TIMEOUT_S = 60
+ROOT = Path(__file__).parents[2]
+
+
+def command(*words):
+    """A command that is run to its end, in a process that need not import what it needs."""
+    return run(["cardswitch", *map(str, words)], folder=ROOT, environment=os.environ, modules=PAGES)
 
 
 def free_port():
@@ -58,7 +66,7 @@ def test_up_starts_switch_and_pages_and_ends_both(together):
     wait_until(lambda: answers(f"http://127.0.0.1:{web}/health"))
     assert "创建首位管理员" in answers(f"http://127.0.0.1:{web}/setup")
     assert re.search(r"token: [0-9a-f]{64}", log.read_text())
-    followed = wait_until(lambda: run_cardswitch("admin", "follow", "--data", data).stdout)
+    followed = wait_until(lambda: command("admin", "follow", "--data", data).stdout)
     assert "rows of entries taken over" in followed
     process.send_signal(signal.SIGTERM)
     assert process.wait(TIMEOUT_S) == 0, log.read_text()
@@ -66,29 +74,29 @@ def test_up_starts_switch_and_pages_and_ends_both(together):
 
 
 def test_commands_say_what_is_missing(tmp_path):
-    result = run_cardswitch("admin", "serve", "--data", tmp_path)
+    result = command("admin", "serve", "--data", tmp_path)
     assert result.returncode == 1 and "expected a settings file" in result.stderr
-    result = run_cardswitch("admin", "init", "--data", tmp_path, "--listen", "nowhere")
+    result = command("admin", "init", "--data", tmp_path, "--listen", "nowhere")
     assert result.returncode == 1 and "--listen: expected HOST:PORT" in result.stderr
-    assert run_cardswitch("admin", "init", "--data", tmp_path).returncode == 0
-    again = run_cardswitch("admin", "init", "--data", tmp_path)
+    assert command("admin", "init", "--data", tmp_path).returncode == 0
+    again = command("admin", "init", "--data", tmp_path)
     assert again.returncode == 1 and "expected no settings yet" in again.stderr
-    result = run_cardswitch("admin", "follow", "--data", tmp_path)
+    result = command("admin", "follow", "--data", tmp_path)
     assert result.returncode == 1 and "expected the key file" in result.stderr
-    assert run_cardswitch("admin", "check-audit", "--data", tmp_path).stdout == "audit log: whole\n"
-    assert run_cardswitch("admin", "user", "unlock", "boss", "--data", tmp_path).returncode == 1
-    assert run_cardswitch("admin", "migrate", "--data", tmp_path).returncode == 0
+    assert command("admin", "check-audit", "--data", tmp_path).stdout == "audit log: whole\n"
+    assert command("admin", "user", "unlock", "boss", "--data", tmp_path).returncode == 1
+    assert command("admin", "migrate", "--data", tmp_path).returncode == 0
 
 
 def test_facts_for_reports_are_loaded_from_a_folder(tmp_path):
     data, facts = tmp_path / "data", tmp_path / "facts"
-    assert run_cardswitch("init", "--data", data).returncode == 0
-    assert run_cardswitch("admin", "init", "--data", data).returncode == 0
+    assert command("init", "--data", data).returncode == 0
+    assert command("admin", "init", "--data", data).returncode == 0
     facts.mkdir()
     (facts / "goods_names.csv").write_text("kind,number,name\ndepartment,7,水果\n", encoding="utf-8")
-    loaded = run_cardswitch("admin", "load-facts", facts, "--data", data)
+    loaded = command("admin", "load-facts", facts, "--data", data)
     assert (loaded.returncode, loaded.stdout) == (0, "goods_names.csv: 1 rows\n")
     (facts / "goods_names.csv").write_text("kind,number\n")
-    refused = run_cardswitch("admin", "load-facts", facts, "--data", data)
+    refused = command("admin", "load-facts", facts, "--data", data)
     assert refused.returncode != 0 and "expected the columns kind, number, name" in refused.stderr
-    assert run_cardswitch("admin", "check-audit", "--data", data).returncode == 0
+    assert command("admin", "check-audit", "--data", data).returncode == 0

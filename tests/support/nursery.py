@@ -29,8 +29,8 @@ COMMAND = "from cardswitch.__main__ import main; main()"
 """Runs `cardswitch` with the arguments of its process."""
 # Takes orders; forks for each a process that forks the command, waits for it, and tells its id and its status.
 MATRON = """
-import gc, json, os, signal, socket, sys
-import cardswitch.key_house, hsm._keystore, hsm.key_log, hsm.keyring, terminals.key_calls
+import gc, importlib, json, os, signal, socket, sys
+import cardswitch.key_house
 from cardswitch.__main__ import add_branches
 
 def run(order, descriptors):
@@ -46,6 +46,8 @@ def run(order, descriptors):
     sys.exit(0)
 
 add_branches()
+for name in sys.argv[2:]:
+    importlib.import_module(name)
 line = socket.socket(fileno=int(sys.argv[1]))
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 gc.freeze()
@@ -69,12 +71,18 @@ while True:
 """
 
 
+KEYS = ("hsm._keystore", "hsm.key_log", "hsm.keyring", "terminals.key_calls")
+"""What commands about keys need."""
+PAGES = ("admin.follower", "admin.migrating", "admin.service")
+"""What commands about the web service need."""
+
+
 @cache
-def _line() -> socket.socket:
-    """To the process that forks, which lives as long as this one."""
+def _line(modules: tuple[str, ...]) -> socket.socket:
+    """To the process that forks, which has these modules and lives as long as this one."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     matron = subprocess.Popen(
-        [sys.executable, "-c", MATRON, str(theirs.fileno())],
+        [sys.executable, "-c", MATRON, str(theirs.fileno()), *modules],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdin=subprocess.DEVNULL,
@@ -99,8 +107,12 @@ def run(
     stdin: str = "",
     code: str = COMMAND,
     timeout_s: float = 120,
+    modules: tuple[str, ...] = KEYS,
 ) -> subprocess.CompletedProcess[str]:
-    """Run Python code to its end as a program with these arguments (first its name), as `subprocess.run` does."""
+    """Run Python code to its end as a program with these arguments (first its name), as `subprocess.run` does.
+
+    `modules`: what it finds imported.
+    """
     words = stdin.encode()
     assert len(words) <= STDIN_BYTES_MAX
     order = json.dumps([code, [*arguments], str(folder), dict(environment)]).encode()
@@ -114,7 +126,7 @@ def run(
         with open(stdin_write, "wb") as pipe:
             fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, STDIN_BYTES_MAX)
             pipe.write(words)
-        socket.send_fds(_line(), [order], [stdin_read, out.fileno(), err.fileno(), status_write])
+        socket.send_fds(_line(modules), [order], [stdin_read, out.fileno(), err.fileno(), status_write])
         os.close(stdin_read)
         os.close(status_write)
         child = int(status.readline())

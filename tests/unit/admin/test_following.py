@@ -4,7 +4,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 from contextlib import suppress
 from typing import Any
 
@@ -27,9 +26,12 @@ from admin.settings import SETTINGS_FILE_VARIABLE, Settings, write_settings
 from admin.switch_link import SwitchLink, link_of, read_key_file
 from switch.protocol.messages import FeeKind, FeeTender, FollowReply, MessageType
 from switch.protocol.records import FIRST_WIDE_KEY_KIND, GONE, RecordKind, record_bytes
+from tests.support.nursery import PAGES, run
 from tests.support.whole_business import CARD, FEES, OTHER_CARD, RANGE_COUNT, SPECIAL_ITEM, Business
 
 KILLS = 10
+PATIENCE_S = 4
+"""Of a follower that has begun; each look for more entries comes sooner."""
 OWN_TABLES = (entries, daily_totals, baskets, bill_lines, fees)
 
 
@@ -353,12 +355,12 @@ def test_killed_at_any_statement_it_has_taken_each_entry_over_once(business, dat
     for statement in chance.sample(range(1, 34), KILLS):
         for _ in range(20):
             business.ask(MessageType.DEBIT, card_number=CARD, amount_minor=10)
-        process = subprocess.Popen([sys.executable, "-c", DIES, str(statement)], env=environment)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(4)
-            killed += process.returncode == -signal.SIGKILL
-        process.kill()  # there were fewer statements: at any moment, then
-        process.wait()
+        with suppress(subprocess.TimeoutExpired):  # there were fewer statements: at any moment, then
+            arguments = ["follower", str(statement)]
+            ended = run(
+                arguments, folder=tmp_path, environment=environment, code=DIES, timeout_s=PATIENCE_S, modules=PAGES
+            )
+            killed += ended.returncode == -signal.SIGKILL
         value, daily, balances, points, daily_points, held_points = sums(database)
         assert value == daily == balances
         assert points == daily_points == held_points
