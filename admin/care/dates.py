@@ -80,7 +80,7 @@ class FestivalForm(msgspec.Struct, kw_only=True, frozen=True):
 class MemberDayForm(msgspec.Struct, kw_only=True, frozen=True):
     """A date or event of a member."""
 
-    name: Annotated[str, entry(_("What it is"), min_length=1, max_length=NAME_LENGTH_MAX)]
+    name: Annotated[str, entry(_("Occasion"), min_length=1, max_length=NAME_LENGTH_MAX)]
     date: Annotated[int, entry(_("Day"), "date", ge=1, le=DATE_MAX)]
     is_yearly: Annotated[bool, entry(_("Every year on this day"), "check")] = False
     note: Annotated[str, entry(_("Remark"), max_length=TEXT_LENGTH_MAX)] = ""

@@ -64,7 +64,7 @@ class OpinionForm(msgspec.Struct, kw_only=True, frozen=True):
     """What a customer has to say."""
 
     kind: Annotated[str, entry(_("Kind"), "choice", choices=OPINION_KINDS)] = "suggestion"
-    area: Annotated[int, entry(_("About"), "choice", choices=area_choices)]
+    area: Annotated[int, entry(_("What about"), "choice", choices=area_choices)]
     content: Annotated[str, entry(_("In the customer's words"), "area", min_length=1, max_length=NOTE_LENGTH_MAX)]
     occurred_date: Annotated[int, entry(_("Day"), "date", ge=0, le=DATE_MAX, hint=_("Empty: today."))] = 0
     occurred_minute: Annotated[int, entry(_("Time of day"), "minute", ge=0, le=1439)] = 0

@@ -72,7 +72,7 @@ class VisitForm(msgspec.Struct, kw_only=True, frozen=True):
 
     member_id: Annotated[int, entry(_("Member number"), "integer", ge=1, le=2**53 - 1)]
     due_date: Annotated[int, entry(_("Day"), "date", ge=1, le=DATE_MAX)]
-    subject: Annotated[str, entry(_("What it is about"), min_length=1, max_length=120)]
+    subject: Annotated[str, entry(_("What is to be done"), min_length=1, max_length=120)]
     assigned_to: Annotated[int, entry(_("Who is to do it"), "choice", choices=staff_choices)] = 0
 
 
@@ -87,7 +87,7 @@ class TaskResult(msgspec.Struct, kw_only=True, frozen=True):
         bool, entry(_("The customer has a comment, a suggestion or a complaint"), "check", section=_("Comment form"))
     ] = False
     opinion_kind: Annotated[str, entry(_("Kind"), "choice", choices=OPINION_KINDS)] = "suggestion"
-    opinion_area: Annotated[int, entry(_("About"), "choice", choices=area_choices)] = 0
+    opinion_area: Annotated[int, entry(_("What about"), "choice", choices=area_choices)] = 0
     opinion_text: Annotated[str, entry(_("In the customer's words"), "area", max_length=NOTE_LENGTH_MAX)] = ""
     opinion_department: Annotated[
         int,

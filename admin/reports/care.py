@@ -273,7 +273,7 @@ REPORTS = (
         _("What complaints are about"),
         _("Suggestions, complaints and enquiries by what they are about, of the days on which they were made."),
         (
-            Column("area", _("About"), ColumnKind.NUMBER),
+            Column("area", _("What about"), ColumnKind.NUMBER),
             text("name", _("Name")),
             count("records", _("Records")),
             percent("share", _("Share")),

@@ -141,7 +141,7 @@ def upload(browser, content, name="opinions.xlsx"):
 
 @pytest.mark.feature("K3-069")
 def test_a_file_is_taken_over_whole_or_not_at_all(desk):
-    heading = ("Kind", "About", "In the customer's words", "Day", "Telephone", "Department")
+    heading = ("Kind", "What about", "In the customer's words", "Day", "Telephone", "Department")
     good = ("Complaint", "Price standard", "太贵", "2025-12-03", "13800138000", "生鲜部")
     with desk.browser("ada") as browser:
         wrong = upload(browser, workbook(heading, good, ("Complaint", "Weather", "", "soon", "", "")))
@@ -152,7 +152,7 @@ def test_a_file_is_taken_over_whole_or_not_at_all(desk):
         assert "Hana" in browser.get("/opinions/1").text  # the head of its department
         chinese = ("种类", "内容方面", "客户原话")
         template = browser.get("/opinions/import/template").content.decode("utf-8-sig")
-        assert template.startswith("Kind,About,In the customer's words") and len(chinese) == 3
+        assert template.startswith("Kind,What about,In the customer's words") and len(chinese) == 3
         nothing = upload(browser, workbook(("Colour",), ("red",)))
         assert nothing.status_code == 409 and "has no column" in nothing.text
         later = ("Complaint", "2", "x", "2030-01-01", "", "")
