@@ -227,15 +227,17 @@ def show_error(request: Request[Any, Any, Any], error: Exception) -> Response[An
         return go(request, "/account")
     if isinstance(error, StepUpNeededException):
         return go(request, with_query("/step-up", {"next": back}))
+    before = _page_before(request)
+    before = "" if before == here else before  # it would only say the same again
     if isinstance(error, RefusedError):
-        return page(request, "error.html", http_status=409, code=409, detail=refusal_text(error))
+        return page(request, "error.html", http_status=409, code=409, detail=refusal_text(error), back=before)
     if isinstance(error, WaitedTooLongError):
-        return page(request, "error.html", http_status=503, code=503, detail=refusal_text(error))
+        return page(request, "error.html", http_status=503, code=503, detail=refusal_text(error), back=before)
     if isinstance(error, NOT_STORABLE):
         status = HTTP_400_BAD_REQUEST
     else:
         status = error.status_code if isinstance(error, HTTPException) else HTTP_500_INTERNAL_SERVER_ERROR
-    return page(request, "error.html", http_status=status, code=status, detail="")
+    return page(request, "error.html", http_status=status, code=status, detail="", back=before)
 
 
 def _page_before(request: Request[Any, Any, Any]) -> str:

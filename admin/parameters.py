@@ -139,6 +139,9 @@ SIGN_IN, MODULES, LISTS, INTERFACES = _("Signing on"), _("Fresh dynamic password
 MESSAGES = _("Short messages")
 CALLS = _("Call centre")
 AREA_CODE, OWN_NUMBER, RECORDINGS = "call_area_code", "call_own_number", "call_recordings"
+STOCK = _("Stock")
+STOCK_CARDS, STOCK_GIFTS = "stock_cards_least", "stock_gifts_least"
+"""Below these a type of cards, or a gift, is shown as short; 0: never."""
 CONSENT = "message_consent"
 """Name of the parameter that says who may be written to."""
 ASKED, UNLESS_REFUSED = "asked", "unless-refused"
@@ -206,6 +209,8 @@ def parameters_of(settings: Settings) -> dict[str, Parameter]:
         NumberParameter("webhook_days_kept", _("Deliveries are kept for"), _("days"), 1, 366, 30, INTERFACES),
         ChoiceParameter(CONSENT, _("Who is sent short messages"), CONSENT_CHOICES, ASKED, MESSAGES),
         NumberParameter("message_attempts_max", _("Attempts to hand a message over"), "", 1, 30, 10, MESSAGES),
+        NumberParameter(STOCK_CARDS, _("Cards of a type in stock at least"), _("cards"), 0, 1_000_000, 20, STOCK),
+        NumberParameter(STOCK_GIFTS, _("Pieces of a gift in stock at least"), _("pieces"), 0, 1_000_000, 5, STOCK),
         NumberParameter("message_timeout_s", _("Wait for the gateway's answer"), _("seconds"), 1, 60, 10, MESSAGES),
     ]
     found += [TextParameter(term.name, term.label, WORD_LENGTH_MAX, term.usual, TRADE) for term in TERMS]

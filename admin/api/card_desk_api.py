@@ -19,6 +19,7 @@ from admin.figures import newest_date
 from admin.forms import AREA_LENGTH_MAX
 from admin.i18n import translate
 from admin.lists.cards import card_of, media_of
+from admin.parameters import STOCK_CARDS
 from admin.rights import Action
 from switch.protocol.messages import MediumFlag, MediumKind, MediumState
 
@@ -138,8 +139,11 @@ class TypeStockItem(msgspec.Struct):
     counts: list[StatusCount]
     cost_minor: int
     """What the cards in stock cost the group."""
+    in_stock_count: int
     other_count: int
     ended_count: int
+    is_short: bool
+    """Fewer are in stock than the parameter stock_cards_least wants."""
 
 
 class PlaceStock(msgspec.Struct):
@@ -246,8 +250,13 @@ def get_stock(request: Request[Visitor, Any, Any]) -> CardStock:
     with request.app.state.service.database.read() as session:
         stock = stock_of(session, request.user, newest_date(session))
     types = sorted(stock.types.values(), key=lambda one: one.card_type)
+    service = request.app.state.service
+    least = service.parameters.number(STOCK_CARDS, service.now())
     return CardStock(
-        [filled(TypeStockItem, one, counts=_statuses(one.counts)) for one in types],
+        [
+            filled(TypeStockItem, one, counts=_statuses(one.counts), is_short=one.in_stock_count < least)
+            for one in types
+        ],
         [PlaceStock(store, type_, n) for (store, type_), n in sorted(stock.stores.items())],
         [PlaceStock(node, type_, n) for (node, type_), n in sorted(stock.organisations.items())],
     )

@@ -36,6 +36,11 @@ class TypeStock:
     """What the cards in stock cost the group."""
 
     @property
+    def in_stock_count(self) -> int:
+        """Cards that can still be given out."""
+        return sum(self.counts[status] for status in IN_STOCK)
+
+    @property
     def other_count(self) -> int:
         """Live cards in other statuses."""
         return sum(n for status, n in self.counts.items() if status not in COLUMNS and status not in ENDED)

@@ -44,6 +44,10 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
         ("replace-card", "return-cards", "void-cards", "clear-cards", "correct-number", "charge-fee"),
     ),
     (
+        _("Money and points"),
+        ("recharge-card", "transfer-value", "load-visits", "adjust-points", "transfer-points", "redeem-gift"),
+    ),
+    (
         _("Settings"),
         ("reset-pin", "set-card-limits", "set-card-level", "set-card-member", "set-card-segments"),
     ),

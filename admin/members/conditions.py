@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from admin.database import from_ms
 from admin.errors import RefusedError
 from admin.i18n import FIRST_DATE, translate
+from admin.models.campaigns import Campaign, campaign_redemptions
 from admin.models.members import Member, MemberLevel, MemberTag, MemberValue
 from admin.models.mirror import accounts, card_types, cards, organisations
 
@@ -30,6 +31,8 @@ from .totals import business_date, date_before, member_sums
 _ = str
 TERMS_MAX = 12
 """More would be two groups."""
+CHOICES_MAX = 200
+"""Campaigns that a condition may name: the newest ones."""
 TEXT_OPERATORS: dict[str, str] = {
     "is": _("is"),
     "contains": _("contains"),
@@ -269,8 +272,22 @@ def _card_fields(session: Session) -> list[QueryField]:
         )
         return Member.id.in_(holders) if operator == "is" else Member.id.not_in(holders)
 
+    campaigns = {
+        str(row.id): row.name
+        for row in session.scalars(select(Campaign).order_by(Campaign.id.desc()).limit(CHOICES_MAX))
+    }
+
+    def took_up(operator: str, campaign_id: str) -> ColumnElement[bool]:
+        takers = (
+            select(held.c.member_id)
+            .join(campaign_redemptions, campaign_redemptions.c.account_number == held.c.account_number)
+            .where(campaign_redemptions.c.campaign_id == int(campaign_id))
+        )
+        return Member.id.in_(takers) if operator == "is" else Member.id.not_in(takers)
+
     members = select(by_member.c.member_id)
     return [
+        QueryField("campaign", _("Took up an offer of the campaign"), "choice", took_up, campaigns),
         QueryField("card_count", _("Number of cards"), "number", _figure(members, by_member.c.card_count)),
         QueryField("balance", _("Balance"), "money", _figure(members, by_member.c.balance_minor)),
         QueryField("points", _("Points"), "money", _figure(members, by_member.c.points_hundredths)),

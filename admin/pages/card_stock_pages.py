@@ -15,6 +15,7 @@ from admin.documents.reading import names_of
 from admin.documents.registry import KINDS
 from admin.models.documents import Document
 from admin.models.mirror import organisations
+from admin.parameters import STOCK_CARDS
 from admin.words import STATUSES
 
 from .card_type_pages import today_of
@@ -29,8 +30,8 @@ BATCHES_SHOWN = 20
 @get("/card-stock", guards=[needs("cards")])
 def show_stock(request: Request[Visitor, Any, Any]) -> Template:
     """How many cards are where."""
-    visitor = request.user
-    with request.app.state.service.database.read() as session:
+    service, visitor = request.app.state.service, request.user
+    with service.database.read() as session:
         stock = stock_of(session, visitor, today_of(session))
         names = type_names(session)
         batches = session.scalars(
@@ -46,6 +47,7 @@ def show_stock(request: Request[Visitor, Any, Any]) -> Template:
         types=sorted(stock.types.values(), key=lambda one: one.card_type),
         stores=sorted(stock.stores.items()),
         organisations=sorted(stock.organisations.items()),
+        least=service.parameters.number(STOCK_CARDS, service.now()),
         type_names=names,
         node_names=nodes,
         columns=[(int(status), STATUSES[status]) for status in COLUMNS],

@@ -16,6 +16,7 @@ from admin.access import Visitor, needs
 from admin.forms import FormContext
 from admin.lists.entries import EntryRow
 from admin.models.mirror import gifts, points_categories
+from admin.parameters import STOCK_GIFTS
 from admin.points.catalog_kinds import category_form, gift_form
 from admin.points.ledger import POINTS_TYPES, gifts_of, qualifying
 from admin.rights import Action
@@ -93,6 +94,7 @@ def list_gifts(request: Request[Visitor, Any, Any]) -> Template:
             "gifts.html",
             rows=[(row, filled_address("put-gift", gift_form(row), context)) for row in rows],
             no_limit=NO_COUNT_LIMIT,
+            least=request.app.state.service.parameters.number(STOCK_GIFTS, request.app.state.service.now()),
             may_change=request.user.may("gifts", Action.CHANGE),
             may_hand_out=request.user.may("gifts", Action.ADD),
         )
