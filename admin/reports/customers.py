@@ -10,9 +10,10 @@ from __future__ import annotations
 from datetime import MAXYEAR, date
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, func, literal, select, union_all
+from sqlalchemy import CTE, ColumnElement, Integer, String, column, func, select, values
 
 from admin.i18n import FIRST_DATE
+from admin.models.journal import daily_totals
 from admin.models.sales import baskets, member_facts
 
 from .report import SalesParameters, Scope, total
@@ -59,7 +60,7 @@ def quintile(customer: CTE, *order: Any) -> ColumnElement[int]:
 def months(first_date: int, last_date: int) -> CTE:
     """Rows (place, label, first_date, last_date) of calendar months, for joining: neither database's own dates."""
     year, month = (day := FIRST_DATE.fromordinal(FIRST_DATE.toordinal() + first_date)).year, day.month
-    rows: list[Any] = []
+    rows: list[tuple[int, str, int, int]] = []
     while True:
         start = FIRST_DATE.replace(year=year, month=month).toordinal() - FIRST_DATE.toordinal()
         if start > last_date and rows:
@@ -68,21 +69,28 @@ def months(first_date: int, last_date: int) -> CTE:
         is_last = following[0] > MAXYEAR
         next_day = date.max if is_last else FIRST_DATE.replace(year=following[0], month=following[1])
         end = next_day.toordinal() - FIRST_DATE.toordinal() - (not is_last)
-        rows.append(
-            select(
-                literal(len(rows)).label("place"),
-                literal(f"{year}-{month:02d}").label("label"),
-                literal(start).label("first_date"),
-                literal(end).label("last_date"),
-            )
-        )
+        rows.append((len(rows), f"{year}-{month:02d}", start, end))
         if is_last:
             break
         year, month = following
-    return union_all(*rows).cte("months")
+    # One list of values: of questions one behind the other SQLite takes 500.
+    names = (
+        column("place", Integer),
+        column("label", String),
+        column("first_date", Integer),
+        column("last_date", Integer),
+    )
+    return values(*names, name="months").data(rows).cte("months")
 
 
 def first_date(scope: Scope) -> int:
     """Date of the first purchase there is; the last date of the journal without any."""
     found = scope.session.scalar(select(func.min(baskets.c.business_date)))
     return scope.last_date if found is None else int(found)
+
+
+def first_day(scope: Scope) -> int | None:
+    """Business date of the first entry that has one; None without any. The entry of `init` has none."""
+    dates = daily_totals.c.business_date
+    found: int | None = scope.session.scalar(select(func.min(dates)).where(dates > 0))
+    return found

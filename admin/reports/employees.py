@@ -15,14 +15,14 @@ from sqlalchemy.orm import aliased
 
 from admin.models.consumption import Consumption
 from admin.models.documents import Document, DocumentStep, StepState
-from admin.models.journal import PART_BITS, daily_totals, entries
+from admin.models.journal import PART_BITS, entries
 from admin.models.members import Member
 from admin.models.money import Order
 from admin.models.pay import PayTerms
 from admin.models.people import User
 from switch.protocol.messages import MessageType
 
-from .customers import months
+from .customers import first_day, months
 from .report import (
     BASIS_POINTS,
     Chart,
@@ -111,11 +111,8 @@ def sales(scope: Scope, parameters: Parameters) -> CTE:
 
 
 def _months(scope: Scope, parameters: Parameters) -> CTE:
-    earliest = scope.session.scalar(
-        select(func.min(daily_totals.c.business_date)).where(daily_totals.c.business_date > 0)
-    )
     last = max(scope.until(parameters), 1)
-    first = parameters.from_date or min(earliest or last, last)
+    first = parameters.from_date or min(first_day(scope) or last, last)
     return months(min(first, last), last)
 
 

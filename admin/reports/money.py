@@ -13,7 +13,7 @@ from admin.models.sales import fees
 from admin.store_names import store_choices
 from switch.protocol.messages import FeeKind, FeeTender, MessageType
 
-from .customers import months
+from .customers import first_day, months
 from .report import (
     Chart,
     Column,
@@ -158,7 +158,7 @@ class CostParameters(StoreParameters, kw_only=True, frozen=True):
 
 
 def _cost(scope: Scope, parameters: CostParameters) -> Query:
-    first = max(parameters.from_date, scope.session.scalar(select(func.min(daily_totals.c.business_date))) or 1)
+    first = max(parameters.from_date, first_day(scope) or 1)
     month = months(first, max(scope.until(parameters), first))
     points = case((daily_totals.c.type.in_((*PURCHASES, *BACK)), daily_totals.c.points_hundredths), else_=0)
     sums = (

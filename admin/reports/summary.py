@@ -9,7 +9,7 @@ from admin.models.sales import baskets
 from switch.protocol.codes import ResponseCode
 from switch.protocol.messages import MessageType
 
-from .customers import first_date, months
+from .customers import first_date, first_day, months
 from .money import BACK, PURCHASES, StoreParameters
 from .report import (
     Chart,
@@ -33,7 +33,7 @@ APPROVED = (ResponseCode.APPROVED, ResponseCode.PARTIAL)
 
 
 def _summary(scope: Scope, parameters: StoreParameters) -> Query:
-    first = min(first_date(scope), scope.session.scalar(select(func.min(daily_totals.c.business_date))) or 1 << 30)
+    first = min(first_date(scope), first_day(scope) or 1 << 30)
     month = months(first, max(scope.until(parameters), first))
     is_approved = daily_totals.c.code.in_(APPROVED)
     spent = daily_totals.c.recharged_minor - daily_totals.c.value_minor
