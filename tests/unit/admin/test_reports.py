@@ -27,6 +27,7 @@ from tests.support.admin_trade import DAY, EVIL, GUEST_SPENT, NORTH_SPENT, SOUTH
 on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 EMPTY = {
+    "care-satisfaction",
     "commission",
     "complaints",
     "desk-shifts",
