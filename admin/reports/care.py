@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any
 
-from sqlalchemy import CTE, BigInteger, Select, String, and_, case, cast, func, literal, select, union_all
+from sqlalchemy import CTE, BigInteger, Select, String, and_, case, cast, func, literal, select
 
 from admin.care.kinds import TASK_KINDS, VISITS
 from admin.care.tasks import OPINION_KINDS
@@ -17,7 +17,7 @@ from admin.models.members import Member
 from admin.models.mirror import organisations, switches
 from admin.models.people import User
 
-from .customers import months
+from .customers import months, periods
 from .report import Chart, Column, ColumnKind, Parameters, Query, Report, Scope, count, percent, share_bp, text
 
 _ = str
@@ -79,19 +79,8 @@ def _steps(scope: Scope, parameters: VisitParameters) -> CTE:
         return months(first, last)
     monday = first - (FIRST_DATE + timedelta(days=first)).weekday()
     monday = max(monday, last - WEEKS_MAX * WEEK_DAYS)
-    rows: list[Any] = []
-    while monday <= last or not rows:
-        day = FIRST_DATE + timedelta(days=monday)
-        rows.append(
-            select(
-                literal(len(rows)).label("place"),
-                literal(f"{day:%G}-W{day:%V}").label("label"),
-                literal(monday).label("first_date"),
-                literal(monday + WEEK_DAYS - 1).label("last_date"),
-            )
-        )
-        monday += WEEK_DAYS
-    return union_all(*rows).cte("weeks")
+    weeks = [(FIRST_DATE + timedelta(days=day), day) for day in range(monday, max(last, monday) + 1, WEEK_DAYS)]
+    return periods("weeks", [(f"{day:%G}-W{day:%V}", first, first + WEEK_DAYS - 1) for day, first in weeks])
 
 
 def _is_visit(parameters: VisitParameters) -> Any:

@@ -7,18 +7,23 @@ same each time.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import MAXYEAR, date
 from typing import Any
 
 from sqlalchemy import CTE, ColumnElement, Integer, String, column, func, select, values
 
-from admin.i18n import FIRST_DATE
+from admin.i18n import FIRST_DATE, LAST_DAY
 from admin.models.journal import daily_totals
 from admin.models.sales import baskets, member_facts
 
 from .report import SalesParameters, Scope, total
 
 QUINTILES = 5
+
+
+MONTHS_MAX = 1_200
+"""A hundred years: four values for each, of which SQLite takes 32,766 to a question."""
 
 
 def customers(scope: Scope, parameters: SalesParameters, *, since: int | None = None) -> CTE:
@@ -58,29 +63,43 @@ def quintile(customer: CTE, *order: Any) -> ColumnElement[int]:
 
 
 def months(first_date: int, last_date: int) -> CTE:
-    """Rows (place, label, first_date, last_date) of calendar months, for joining: neither database's own dates."""
-    year, month = (day := FIRST_DATE.fromordinal(FIRST_DATE.toordinal() + first_date)).year, day.month
-    rows: list[tuple[int, str, int, int]] = []
-    while True:
-        start = FIRST_DATE.replace(year=year, month=month).toordinal() - FIRST_DATE.toordinal()
-        if start > last_date and rows:
-            break
-        following = (year + month // 12, month % 12 + 1)
-        is_last = following[0] > MAXYEAR
-        next_day = date.max if is_last else FIRST_DATE.replace(year=following[0], month=following[1])
-        end = next_day.toordinal() - FIRST_DATE.toordinal() - (not is_last)
-        rows.append((len(rows), f"{year}-{month:02d}", start, end))
-        if is_last:
-            break
-        year, month = following
-    # One list of values: of questions one behind the other SQLite takes 500.
-    names = (
+    """Calendar months as `periods`; of more than MONTHS_MAX the last."""
+    first, last = _month_of(first_date), _month_of(max(first_date, last_date))
+    first = max(first, last - MONTHS_MAX + 1)
+    return periods(
+        "months",
+        [
+            (f"{number // 12}-{number % 12 + 1:02d}", _first_day_of(number), _first_day_of(number + 1) - 1)
+            for number in range(first, last + 1)
+        ],
+    )
+
+
+def periods(name: str, rows: Sequence[tuple[str, int, int]]) -> CTE:
+    """Rows (place, label, first_date, last_date) for joining: neither database's own dates.
+
+    They are one list of values: of questions one behind the other SQLite takes 500.
+    """
+    columns = (
         column("place", Integer),
         column("label", String),
         column("first_date", Integer),
         column("last_date", Integer),
     )
-    return values(*names, name="months").data(rows).cte("months")
+    return values(*columns, name=name).data([(place, *row) for place, row in enumerate(rows)]).cte(name)
+
+
+def _month_of(day: int) -> int:
+    """Number of the month that has a date; 0 is January of the year 0."""
+    found = date.fromordinal(FIRST_DATE.toordinal() + day)
+    return found.year * 12 + found.month - 1
+
+
+def _first_day_of(month: int) -> int:
+    """Of the month behind the last one that has dates: the date that would come next."""
+    if month // 12 > MAXYEAR:
+        return LAST_DAY + 1
+    return date(month // 12, month % 12 + 1, 1).toordinal() - FIRST_DATE.toordinal()
 
 
 def first_date(scope: Scope) -> int:

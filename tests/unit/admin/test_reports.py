@@ -71,7 +71,8 @@ def test_every_report_is_a_page_in_both_languages_and_a_file(shop):
 def test_reports_of_a_hundred_years_have_the_months_of_a_hundred_years(shop):
     with shop.browser("hugo") as browser:
         for name in REPORTS:
-            assert browser.get(f"/reports/{name}?from_date=1971-01-01&until_date=2070-12-31").status_code == 200, name
+            for period in ("from_date=1971-01-01&until_date=2070-12-31", "from_date=0001-01-01&until_date=9999-12-31"):
+                assert browser.get(f"/reports/{name}?{period}").status_code == 200, (name, period)
         first = browser.get("/reports/cost?from_date=1971-01-01&until_date=2070-12-31").text
         assert "1971-01" in first
         alone = browser.get("/reports/cost").text
