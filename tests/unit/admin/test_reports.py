@@ -287,17 +287,16 @@ def test_sums_are_of_all_rows_also_of_those_that_are_not_shown(shop):
 def test_a_report_that_takes_too_long_is_ended(shop, monkeypatch):
     finn = visitor(shop, "finn")
     monkeypatch.setattr(running, "STEPS_BETWEEN_LOOKS", 1)
-    monkeypatch.setattr(running, "TIME_MAX_MS", 1)
     if shop.database.is_sqlite:
         clock = iter(range(0, 1_000_000_000, 1000))
-        runner = running.Runner(shop.database, lambda: next(clock))
+        runner = running.Runner(shop.database, lambda: next(clock), time_max_ms=1)
         report = REPORTS["stores"]
     else:
 
         def sleep(scope, parameters):
             return select(literal(1).label("visits"), func.pg_sleep(5).label("x"))
 
-        runner = running.Runner(shop.database, lambda: 0)
+        runner = running.Runner(shop.database, lambda: 0, time_max_ms=1)
         report = Report("slow", "sales", "", "", REPORTS["dates"].columns[1:2], sleep)
     with pytest.raises(RefusedError, match="takes too long"):
         runner.run(finn, report, report.parameters(), 10)
