@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 
 from .models.documents import Document
 from .models.interfaces import Passkey
-from .models.journal import entries
+from .models.journal import card_counts, entries
 from .models.members import Member
 from .models.mirror import alarms, cards, organisations, stores, terminals
 from .models.people import WHOLE_GROUP, Department, User
@@ -91,6 +91,17 @@ class Visitor:
             or_(
                 cards.c.issuing_organisation_id.in_(self.organisation_ids),
                 cards.c.custody_store_id.in_(self._own_stores()),
+            )
+        )
+
+    def card_counts_seen(self, query: Select[Any]) -> Select[Any]:
+        """A question about `card_counts`: of the cards that `cards_seen` finds."""
+        if self.sees_everything:
+            return query
+        return query.where(
+            or_(
+                card_counts.c.issuing_organisation_id.in_(self.organisation_ids),
+                card_counts.c.custody_store_id.in_(self._own_stores()),
             )
         )
 

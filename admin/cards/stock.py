@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from admin.access import Visitor
-from admin.models.mirror import cards
+from admin.models.journal import card_counts
+from admin.reports.report import total
 from switch.protocol.card_terms import CardStatus
 from switch.protocol.lifecycle import ENDED
 
@@ -64,8 +65,10 @@ class Stock:
 
 def stock_of(session: Session, visitor: Visitor, today: int) -> Stock:
     """Counts of the cards that a visitor sees."""
-    columns = (cards.c.card_type, cards.c.status, cards.c.custody_store_id, cards.c.issuing_organisation_id)
-    query = visitor.cards_seen(select(*columns, func.count().label("n"))).group_by(*columns)
+    kept = card_counts.c
+    columns = (kept.card_type, kept.status, kept.custody_store_id, kept.issuing_organisation_id)
+    query = select(*columns, total(kept.card_count).label("n")).where(kept.card_count > 0)
+    query = visitor.card_counts_seen(query).group_by(*columns)
     stock, terms = Stock(), Terms(session, today)
     for row in session.execute(query):
         _count(stock, terms, row)

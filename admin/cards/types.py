@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from admin.access import Visitor
 from admin.forms import FormContext, declared, shown_of
 from admin.models.documents import Document
-from admin.models.mirror import card_types, cards, marks, type_states
+from admin.models.journal import card_counts
+from admin.models.mirror import card_types, marks, type_states
+from admin.reports.report import total
 from switch.protocol.card_terms import TypeState
 from switch.protocol.records import MarkKind
 
@@ -72,7 +74,8 @@ def type_rows(session: Session, today: int, state: int | None = None) -> list[Ty
     for row in session.execute(select(card_types).order_by(card_types.c.code, card_types.c.from_date)):
         versions.setdefault(row.code, []).append(row)
     states = {row.code: row.state for row in session.execute(select(type_states.c.code, type_states.c.state))}
-    per_type = select(cards.c.card_type, func.count().label("n")).group_by(cards.c.card_type)
+    per_type = select(card_counts.c.card_type, total(card_counts.c.card_count).label("n"))
+    per_type = per_type.group_by(card_counts.c.card_type)
     counts = {row.card_type: row.n for row in session.execute(per_type)}
     return [
         TypeRow(version_in_force(mine, today) or mine[0], states.get(code, 0), counts.get(code, 0), len(mine))

@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 import msgspec
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from admin.errors import RefusedError
 from admin.forms import entry
 from admin.i18n import translate
-from admin.models.mirror import cards, issuer_keys, media
+from admin.models.journal import card_counts, medium_counts
+from admin.models.mirror import issuer_keys
+from admin.reports.report import total
 from admin.rights import Action
 from switch.protocol.messages import KeyPurpose, KeyState, MediumFlag, MediumKind, MediumState, MessageType
 from switch.protocol.records import RecordKind
@@ -112,13 +114,14 @@ def media_on(session: Session, purpose: int) -> dict[int, int]:
     if kind is None:
         return {}
     query = (
-        select(media.c.key_version, func.count())
+        select(medium_counts.c.key_version, total(medium_counts.c.medium_count))
         .where(
-            media.c.medium == kind,
-            media.c.state == MediumState.ACTIVE,
-            media.c.flags.op("&")(int(MediumFlag.STORED_KEY)) == 0,
+            medium_counts.c.medium == kind,
+            medium_counts.c.state == MediumState.ACTIVE,
+            medium_counts.c.flags.op("&")(int(MediumFlag.STORED_KEY)) == 0,
+            medium_counts.c.medium_count > 0,
         )
-        .group_by(media.c.key_version)
+        .group_by(medium_counts.c.key_version)
     )
     return {version: count for version, count in session.execute(query)}  # noqa: C416  rows are no pairs to mypy
 
@@ -127,8 +130,8 @@ def resting_on(session: Session, purpose: int) -> dict[int, int]:
     """What would stop if a version were retired, by version: active media; of the PIN key the cards with a PIN."""
     if purpose != KeyPurpose.PIN:
         return media_on(session, purpose)
-    version = cards.c.pin_key_version
-    query = select(version, func.count()).where(version > 0).group_by(version)
+    version, count = card_counts.c.pin_key_version, card_counts.c.card_count
+    query = select(version, total(count)).where(version > 0, count > 0).group_by(version)
     return {version: count for version, count in session.execute(query)}  # noqa: C416  rows are no pairs to mypy
 
 

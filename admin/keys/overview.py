@@ -14,7 +14,9 @@ from admin.documents.ceremony_kinds import CEREMONY
 from admin.documents.key_kinds import KEY_DESK, MEDIUM_OF, PURPOSES, resting_on, versions_of
 from admin.documents.registry import KINDS
 from admin.models.documents import Document, DocumentState, DocumentStep
-from admin.models.mirror import media, terminals
+from admin.models.journal import medium_counts
+from admin.models.mirror import terminals
+from admin.reports.report import total
 from switch.protocol.messages import KeyPurpose, KeyState, MediumFlag, MediumState, TerminalFlag, TerminalStatus
 
 from .facts import DeskFacts, RingKey
@@ -131,8 +133,8 @@ def terminal_keys(session: Session) -> TerminalKeys:
 
 def stored_key_count(session: Session) -> int:
     """Active media whose own random key is stored: no master key concerns them."""
-    own = media.c.flags.op("&")(int(MediumFlag.STORED_KEY)) != 0
-    query = select(func.count()).select_from(media).where(media.c.state == MediumState.ACTIVE, own)
+    own = medium_counts.c.flags.op("&")(int(MediumFlag.STORED_KEY)) != 0
+    query = select(total(medium_counts.c.medium_count)).where(medium_counts.c.state == MediumState.ACTIVE, own)
     return int(session.scalar(query) or 0)
 
 

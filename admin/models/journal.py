@@ -127,3 +127,25 @@ held_sums = Table(
     sqlite_with_rowid=False,
 )
 """Sums over cards, accounts, purses and waiting points, kept by the follower in the transaction that writes those."""
+
+card_counts = Table(
+    "card_counts",
+    metadata,
+    *(
+        Column(name, BigInt, primary_key=True, autoincrement=False)
+        for name in ("card_type", "status", "custody_store_id", "issuing_organisation_id", "pin_key_version")
+    ),
+    Column("card_count", BigInt, nullable=False),  # 0: there were some
+    sqlite_with_rowid=False,
+)
+medium_counts = Table(
+    "medium_counts",
+    metadata,
+    *(
+        Column(name, BigInt, primary_key=True, autoincrement=False)
+        for name in ("medium", "state", "key_version", "flags")
+    ),
+    Column("medium_count", BigInt, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""How many cards and media are alike in what pages count them by; kept like `held_sums`."""

@@ -7,6 +7,8 @@ dashboard compares.
 
 from __future__ import annotations
 
+import struct
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,7 +17,7 @@ import msgspec
 from sqlalchemy import Connection, Table, delete, insert, select
 from sqlalchemy.orm import Session
 
-from admin.models.journal import held_sums
+from admin.models.journal import card_counts, held_sums, medium_counts
 from admin.models.mirror import MIRRORS
 from switch.protocol.records import FIRST_WIDE_KEY_KIND, RecordKind
 
@@ -35,23 +37,39 @@ SUMS: dict[int, dict[str, str]] = {
 """By kind of record: name of each sum, and how it is made of the rows of its table."""
 
 
+GROUPS: dict[int, Table] = {RecordKind.CARD: card_counts, RecordKind.MEDIUM: medium_counts}
+"""By kind of record: a table with how many are alike in some columns of the same names, in its last column."""
+NO_SUMS: dict[str, str] = {}
+_TWO_WORDS = struct.Struct("<qq")
+
+
 @contextmanager
-def kept(connection: Connection, kind: int, keys: Iterable[int]) -> Iterator[None]:
-    """Keep the sums of a kind right while its rows with these keys are written; of wide keys their first part."""
-    if kind not in SUMS:
+def kept(connection: Connection, kind: int, keys: Iterable[Any]) -> Iterator[None]:
+    """Keep the sums of a kind right while its rows with these keys, as the projection has them, are written."""
+    if kind not in SUMS and kind not in GROUPS:
         yield
         return
-    wanted = sorted(set(keys))
-    before = _sums(connection, kind, wanted)
+    wanted = _words(kind, keys)
+    before = _sums(connection, kind, wanted), _groups(connection, kind, wanted)
     yield
-    after = _sums(connection, kind, wanted)
-    changed = [(name, new - old) for name, old, new in zip(SUMS[kind], before, after, strict=True) if new != old]
+    after = _sums(connection, kind, wanted), _groups(connection, kind, wanted)
+    names = SUMS.get(kind, NO_SUMS)
+    changed = [(name, new - old) for name, old, new in zip(names, before[0], after[0], strict=True) if new != old]
     add_rows(connection, held_sums, changed)
+    if kind in GROUPS:
+        counts = Counter(after[1])
+        counts.subtract(before[1])
+        add_rows(connection, GROUPS[kind], [(*alike, count) for alike, count in sorted(counts.items()) if count])
 
 
-def first_key(key: Any, kind: int) -> int:
-    """The first part of a key as the projection has it: a number, or the bytes of a wide one."""
-    return int.from_bytes(key[:8], "little", signed=True) if kind >= FIRST_WIDE_KEY_KIND else int(key)
+def _words(kind: int, keys: Iterable[Any]) -> list[list[int]]:
+    """Values of each part of the keys. Of a wide one the first two: few rows have one of these, and not in one key.
+
+    Such a row is counted before and after, and makes no difference.
+    """
+    if kind < FIRST_WIDE_KEY_KIND:
+        return [sorted(set(keys))]
+    return [sorted(set(values)) for values in zip(*(_TWO_WORDS.unpack_from(key) for key in keys), strict=True)]
 
 
 def read_held(session: Session) -> dict[str, int]:
@@ -67,19 +85,46 @@ def count_held(connection: Connection) -> None:
         columns = ", ".join(f"COALESCE({sum_}, 0)" for sum_ in sums.values())
         row = connection.exec_driver_sql(f"SELECT {columns} FROM {MIRRORS[kind].table.name}").one()
         connection.execute(insert(held_sums), [{"name": n, "value": int(v)} for n, v in zip(sums, row, strict=True)])
+    for kind, table in GROUPS.items():
+        connection.execute(delete(table))
+        columns = ", ".join(_alike(table))
+        connection.exec_driver_sql(
+            f"INSERT INTO {table.name} SELECT {columns}, COUNT(*) FROM {MIRRORS[kind].table.name} GROUP BY {columns}"
+        )
 
 
-def _sums(connection: Connection, kind: int, keys: list[int]) -> list[int]:
+def _alike(table: Table) -> list[str]:
+    return [column.name for column in table.primary_key.columns]
+
+
+def _sums(connection: Connection, kind: int, keys: list[list[int]]) -> list[int]:
+    if kind not in SUMS:
+        return []
+    (row,) = _asked(connection, kind, ", ".join(SUMS[kind].values()), keys)
+    return [int(value or 0) for value in row]
+
+
+def _groups(connection: Connection, kind: int, keys: list[list[int]]) -> dict[tuple[int, ...], int]:
+    if kind not in GROUPS:
+        return {}
+    columns = ", ".join(_alike(GROUPS[kind]))
+    rows = _asked(connection, kind, f"{columns}, COUNT(*)", keys, f" GROUP BY {columns}")
+    return {tuple(alike): count for *alike, count in rows}
+
+
+def _asked(connection: Connection, kind: int, columns: str, keys: list[list[int]], grouped: str = "") -> list[Any]:
     table: Table = MIRRORS[kind].table
-    key = next(iter(table.primary_key.columns)).name
-    columns = ", ".join(SUMS[kind].values())
     is_sqlite = connection.dialect.name == "sqlite"
-    # One question with one value, however many keys: a list of a thousand places would be parsed each time.
-    given: Any = msgspec.json.encode(keys).decode() if is_sqlite else keys
-    among = f"{key} IN (SELECT value FROM json_each(?))" if is_sqlite else f"{key} = ANY(%s::int8[])"
+    # One value for each part, however many keys: a list of a thousand places would be parsed each time.
+    given = [msgspec.json.encode(values).decode() if is_sqlite else values for values in keys]
+    among = "IN (SELECT value FROM json_each(?))" if is_sqlite else "= ANY(%s::int8[])"
+    names = [column.name for column in table.primary_key.columns]
+    where = " AND ".join(f"{name} {among}" for name, _ in zip(names, keys, strict=False))
     cursor = driver_of(connection).cursor()
     try:
-        row = cursor.execute(f"SELECT {columns} FROM {table.name} WHERE {among}", (given,)).fetchone()
+        found: list[Any] = cursor.execute(
+            f"SELECT {columns} FROM {table.name} WHERE {where}{grouped}", given
+        ).fetchall()
     finally:
         cursor.close()
-    return [int(value or 0) for value in row]
+    return found

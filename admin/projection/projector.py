@@ -13,14 +13,22 @@ from sqlalchemy import Connection, delete, select, update
 from admin.database import Database, to_signed
 from admin.errors import JournalError
 from admin.models.holdings import TotalsPosition, account_days
-from admin.models.journal import FollowerState, JournalPosition, daily_totals, entries, held_sums
+from admin.models.journal import (
+    FollowerState,
+    JournalPosition,
+    card_counts,
+    daily_totals,
+    entries,
+    held_sums,
+    medium_counts,
+)
 from admin.models.mirror import MIRRORS, Mirror, accounts, cards, pending_points, purses, terminals
 from admin.models.sales import baskets, bill_lines, close_totals, fees
 from switch.protocol.record_kinds import RecordKind
 
 from .bulk import add_rows, delete_rows, insert_rows, insert_values, upsert_rows
 from .closes import put_closes
-from .held import first_key, kept
+from .held import kept
 from .rows import Batch, Known
 from .sales import take_back
 
@@ -118,7 +126,7 @@ class Projector:
 def put_images(connection: Connection, kind: int, images: Mapping[Any, bytes | None]) -> None:
     """Put records of a kind into their table, by key as a batch has it; None: it has ended, as only wide keys do."""
     mirror = MIRRORS[kind]
-    with kept(connection, kind, (first_key(key, kind) for key in images)):
+    with kept(connection, kind, images):
         # In the order of keys: neighbours are then on the same page.
         rows = [mirror.row_of(image) for _, image in sorted(images.items()) if image]
         upsert_rows(connection, mirror.table, rows)
@@ -134,6 +142,8 @@ def forget(database: Database, partition: int) -> None:
             entries,
             daily_totals,
             held_sums,
+            card_counts,
+            medium_counts,
             account_days,
             baskets,
             bill_lines,

@@ -9,12 +9,15 @@ from alembic import command
 from sqlalchemy import event, func, insert, select
 
 from admin.access import Visitor
+from admin.cards.stock import stock_of
+from admin.cards.types import type_rows
+from admin.documents.key_kinds import resting_on
 from admin.lists.entries import entries_by, entries_page
 from admin.members import totals
 from admin.members.totals import catch_up, keep
 from admin.migrating import _config
 from admin.models.holdings import account_days
-from admin.models.journal import PART_BITS, entries
+from admin.models.journal import PART_BITS, card_counts, entries, medium_counts
 from admin.points.ledger import MONEY_TYPES, POINTS_TYPES, Span, ledger_query
 from admin.projection.held import count_held, read_held
 from admin.projection.projector import forget
@@ -22,8 +25,8 @@ from admin.reports import consumption, losses
 from admin.reports.report import Parameters
 from admin.reports.running import scope_of
 from switch.protocol.codes import ResponseCode
-from switch.protocol.messages import MessageType
-from switch.protocol.records import AccountRecord, PurseRecord
+from switch.protocol.messages import KeyPurpose, MessageType
+from switch.protocol.records import AccountRecord, CardRecord, MediumRecord, PurseRecord
 from tests.support.admin_members import add, hold
 from tests.support.admin_office import NORTH_CARD, SOUTH_CARD
 from tests.unit.admin.test_consumption import DAY, sell
@@ -136,6 +139,40 @@ def test_sums_of_what_is_held_are_counted_once_for_an_installation_that_there_wa
         after = kept()
         count_held(connection)
     assert kept() == after and after["balance_minor"] == 400
+
+
+def medium(number, key_version):
+    return MediumRecord(medium=2, medium_id=number, state=1, key_version=key_version, card_number=NORTH_CARD)
+
+
+def test_cards_and_media_are_counted_by_what_they_are_alike_in(office, database):
+    def counts():
+        with database.read() as session:
+            return [
+                sorted(tuple(row) for row in session.execute(select(table)) if row[-1])
+                for table in (card_counts, medium_counts)
+            ]
+
+    office.put_two_regions()
+    office.put(medium(1, 3), medium(2, 0))
+    before = counts()
+    assert [row[-1] for row in before[0]] == [1, 1] and [row[-1] for row in before[1]] == [1, 1]
+    office.put(CardRecord(card_number=SOUTH_CARD, account_number=SOUTH_CARD, card_type=1, status=4, pin_key_version=7))
+    office.put(medium(2, 3))
+    after = counts()
+    assert [row[-1] for row in after[1]] == [2] and {(row[1], row[4]) for row in after[0]} == {(1, 0), (4, 7)}
+    with database.writer.begin() as connection:
+        count_held(connection)
+    assert counts() == after
+    visitor = office.visitor("hana") if office.add_user("hana", "hq-supervisor") else None
+    assert visitor is not None
+    with asked(database) as statements, database.read() as session:
+        stock = stock_of(session, visitor, DAY)
+        assert stock.types[1].counts == {1: 1, 4: 1}
+        assert {row.card_count for row in type_rows(session, DAY)} == {2}
+        assert resting_on(session, KeyPurpose.PIN) == {7: 1}
+    if database.is_sqlite:
+        assert scans(database, statements) == []
 
 
 def test_figures_of_members_are_counted_beside_and_a_rebuild_counts_them_anew(office, database, monkeypatch):
