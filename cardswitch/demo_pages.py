@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 RULES = Path(command.__file__).parent / "rules" / "rules_open.toml"
 HOST = "127.0.0.1"
 SWITCH_PORT, WEB_PORT = 7464, 7480
-START_TIMEOUT_S = 60
+START_TIMEOUT_S = 180
+"""Ten processes begin, which takes ten seconds of CPU: a machine that does much besides needs a minute."""
 STOP_TIMEOUT_S = 30
 LOOK_S = 0.1
 PASSWORD_BYTES = 9

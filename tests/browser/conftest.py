@@ -30,7 +30,7 @@ ARGUMENTS = [
     "--disable-dev-shm-usage",
 ]
 COMMAND = [sys.executable, "-m", "cardswitch", "admin"]
-START_TIMEOUT_S = 60
+START_TIMEOUT_S = 180
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ import pytest
 from tests.support.nursery import PAGES, run
 from tests.support.switch_process import run_cardswitch
 
-TIMEOUT_S = 60
+TIMEOUT_S = 180
 ROOT = Path(__file__).parents[2]
 
 

@@ -19,7 +19,7 @@ from typing import Self
 
 ROOT = Path(__file__).parents[2]
 PASSPHRASE = "working day of the tests"
-START_TIMEOUT_S = 90
+START_TIMEOUT_S = 180
 STOP_TIMEOUT_S = 60
 LOOK_S = 0.05
 
