@@ -83,6 +83,7 @@ BRANCHES = {
     "policy": Branch(RUNNING, "media_policy", "policy_app"),
     "travel": Branch(RUNNING, "media_policy", "travel_app"),
     "alarm": Branch(RUNNING, "alarms"),
+    "migrate": Branch(RUNNING, "migrate"),
 }
 
 

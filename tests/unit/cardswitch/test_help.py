@@ -12,7 +12,7 @@ from cardswitch.__main__ import BRANCHES, add_branches, needed_branches
 app = add_branches()
 GROUPS = (
     *("card", "type", "rules", "organisation", "store", "terminal", "points", "gift", "price", "day", "plug-ins"),
-    *("medium", "policy", "travel", "alarm"),
+    *("medium", "policy", "travel", "alarm", "migrate"),
     "device",
 )
 
