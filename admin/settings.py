@@ -43,6 +43,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Folder in which the books (Kingdee K3) find documents; empty: `finance` in `data`."""
     is_private_webhook_allowed: bool = False
     """Whether webhooks may go to private networks and by plain HTTP: whoever subscribes reaches what is in there."""
+    is_training: bool = False
+    """Whether people practise here: each page says so.  A training installation has a data directory of its own."""
     is_metrics_open: bool = False
     """Whether /metrics answers Prometheus without signing on: only behind a proxy that keeps others away from it."""
     currency: str = "CNY"

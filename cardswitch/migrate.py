@@ -134,7 +134,8 @@ def sign(folder: Folder, /, *, switch: Switch = DEFAULT) -> int:
 
     async def work(desk: Desk) -> int:
         person = desk.person("migrate sign")
-        if not _tell(desk, folder, wanted, await _totals(desk, cards)):
+        found = await _totals(desk, cards)
+        if not (found == wanted if desk.out.as_json else _tell(desk, folder, wanted, found)):
             raise CommandError("the sums differ: nobody signs this; mend the files or the cards, then check again")
         kept = _signatures(folder)
         if any(one["operator"] == person for one in kept):

@@ -225,6 +225,7 @@ def page(request: Request[Any, Any, Any], template: str, *, http_status: int = 2
             "locale": locale_now.get(),
             "locales": LOCALES,
             "currency": service.settings.currency,
+            "is_training": service.settings.is_training,
             "Action": Action,
             **context,
         },

@@ -138,6 +138,7 @@ PAGES = (
     "/account",
     "/set-up",
     "/finance",
+    "/help?about=/cards",
     "/account/dynamic-password",
 )
 PICTURES = os.environ.get("CARDSWITCH_PICTURES")

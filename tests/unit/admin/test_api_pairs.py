@@ -37,6 +37,7 @@ EXCEPTIONS = {
     "POST /keys/orders/{document_id}/sign": "an officer signs in person, with a device in front of a browser",
     "POST /keys/orders/{document_id}/sign/options": "an officer signs in person, with a device in front of a browser",
     "POST /ceremonies/{document_id}/compare": "a custodian reads the form in his own hand",
+    "GET /help": "words for people about pages",
     "GET /interface": "the same as /schema/openapi.json, for people",
     "GET /health": "an operation of its own kind: open, and the same for pages and programs",
 }
