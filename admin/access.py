@@ -160,6 +160,10 @@ class Visitor:
         """Whether the visitor may put somebody at a node."""
         return self.sees_everything or organisation_id in self.organisation_ids
 
+    def held(self, value: int | None) -> int | None:
+        """A holder's balance or points, for those who may see them; None for others."""
+        return value if self.may("balances") else None
+
     def card_number(self, number: int, function: str = "cards") -> str:
         """A card number as the visitor may see it."""
         digits = str(number)

@@ -140,9 +140,13 @@ def get_card(request: Request[Visitor, Any, Any], reference: FromPath[str]) -> C
         type_name=found.type.name if found.type else "",
         organisation_id=card.issuing_organisation_id,
         expiry_date=card.expiry_date,
-        balance_minor=account.balance_minor if account else None,
-        points_hundredths=account.points_hundredths if account else None,
-        purses=[Purse(row.purse >> 32, row.purse & 0xFFFF_FFFF, row.amount, row.expiry_date) for row in found.purses],
+        balance_minor=request.user.held(account.balance_minor) if account else None,
+        points_hundredths=request.user.held(account.points_hundredths) if account else None,
+        purses=[
+            Purse(row.purse >> 32, row.purse & 0xFFFF_FFFF, row.amount, row.expiry_date)
+            for row in found.purses
+            if request.user.may("balances")
+        ],
         media=[
             Medium(row.medium_id, MediumKind(row.medium).name.lower(), MediumState(row.state).name.lower())
             for row in found.media

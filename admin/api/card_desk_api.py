@@ -200,7 +200,7 @@ def read_cards(request: Request[Visitor, Any, Any], data: JSONBody[CardsAsked]) 
     )
 
 
-@api_get("/api/v1/cards/{reference:str}/balance", guards=[needs("cards")], tag=TAG)
+@api_get("/api/v1/cards/{reference:str}/balance", guards=[needs("cards"), needs("balances")], tag=TAG)
 def explain_balance(
     request: Request[Visitor, Any, Any], reference: FromPath[str], before: Number = None, limit: Limit = 50
 ) -> BalanceExplained:

@@ -35,10 +35,11 @@ class Entry(msgspec.Struct):
     card: str
     card_reference: str
     amount_minor: int
-    value_minor: int
+    value_minor: int | None
     """By what the account's balance changed."""
     balance_minor: int | None
-    points_hundredths: int
+    """None: it changed no account, or the token may not see balances and points."""
+    points_hundredths: int | None
     receipt: str
     member: int
     """Whose account it changed; 0: nobody's whom the token may see."""

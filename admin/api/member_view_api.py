@@ -214,7 +214,7 @@ class ServedMember(msgspec.Struct):
     """A member of another part of the organisation, to be served: nothing can be changed."""
 
     member: MemberItem
-    points_hundredths: int
+    points_hundredths: int | None
     preferences: str
     """Habits and what to mind."""
     cards: list[HeldCard]
@@ -260,7 +260,7 @@ def get_served(request: Request[Visitor, Any, Any], reference: FromPath[str]) ->
         preferences = member.preferences
     service.audit.looked(visitor, "members", f"member {member_id}")
     points = sum(card.points_hundredths or 0 for card in cards)
-    return ServedMember(item(row), points, preferences, cards)
+    return ServedMember(item(row), visitor.held(points), preferences, cards)
 
 
 def _member(session: Session, visitor: Visitor, member_id: int) -> Member:
@@ -348,6 +348,8 @@ def _cards(request: Request[Visitor, Any, Any], session: Session, member: Member
             card_reference=references.make(row.card_number),
             type_code=row.card_type,
             status=STATUS_WORDS.get(row.status, str(row.status)),
+            balance_minor=visitor.held(row.balance_minor),
+            points_hundredths=visitor.held(row.points_hundredths),
         )
         for row in cards_of(session, accounts_of(session, member.id))
     ]

@@ -139,7 +139,7 @@ def find_cards(
             flags=[flag.name or "" for flag in CardFlag if row.flags & flag],
             type_code=row.card_type,
             type_name=names.get(row.card_type, str(row.card_type)),
-            balance_minor=row.balance_minor,
+            balance_minor=visitor.held(row.balance_minor),
             expiry_date=row.expiry_date,
             store_id=row.custody_store_id,
             organisation_id=row.issuing_organisation_id,

@@ -43,10 +43,11 @@ class EntryRow:
     card: str
     card_reference: str
     amount_minor: int
-    value_minor: int
+    value_minor: int | None
+    """None, as balance and points: the visitor may not see what holders have, and moves add up to it."""
     balance_minor: int | None
-    """None: the entry changed no account."""
-    points_hundredths: int
+    """None: the entry changed no account, or the visitor may not see balances."""
+    points_hundredths: int | None
     receipt: str
     is_refundable: bool
     """A sale that the visitor may refund."""
@@ -73,9 +74,9 @@ def entry_row(row: Row[Any], visitor: Visitor, references: References, holder: t
         card=visitor.card_number(row.card_number) if row.card_number else "",
         card_reference=references.make(row.card_number) if row.card_number else "",
         amount_minor=row.amount_minor,
-        value_minor=row.value_minor,
-        balance_minor=row.balance_minor if row.account_number else None,
-        points_hundredths=row.points_hundredths,
+        value_minor=visitor.held(row.value_minor),
+        balance_minor=visitor.held(row.balance_minor) if row.account_number else None,
+        points_hundredths=visitor.held(row.points_hundredths),
         receipt=format_receipt_code(row.receipt_code) if row.receipt_code else "",
         is_refundable=(
             row.part == 0

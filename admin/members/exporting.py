@@ -50,6 +50,10 @@ CODED = {
 }
 
 
+HIDDEN = "***"
+"""In the place of what the visitor may not see."""
+
+
 class Export:
     """Rows of a file, portion by portion."""
 
@@ -130,8 +134,8 @@ class Export:
                 _decimal(totals.spent_minor),
                 totals.visit_count,
                 day(totals.last_date),
-                _decimal(balance),
-                _decimal(points),
+                _decimal(balance) if self._visitor.may("balances") else HIDDEN,
+                _decimal(points) if self._visitor.may("balances") else HIDDEN,
                 card_count,
             ]
 

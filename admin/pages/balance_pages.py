@@ -20,7 +20,7 @@ from .common import NUMBER_DIGITS_MAX, PAGE_ROWS, is_part_wanted, page, with_que
 from .handlers import get
 
 
-@get("/cards/{reference:str}/balance", guards=[needs("cards")])
+@get("/cards/{reference:str}/balance", guards=[needs("cards"), needs("balances")])
 def show_balance(
     request: Request[Visitor, Any, Any], reference: FromPath[str], before: FromQuery[str] = ""
 ) -> Template:

@@ -131,8 +131,8 @@ def _member_context(
             "number": visitor.card_number(row.card_number),
             "type": row.type_name or row.card_type,
             "status": row.status,
-            "balance_minor": row.balance_minor,
-            "points_hundredths": row.points_hundredths,
+            "balance_minor": visitor.held(row.balance_minor),
+            "points_hundredths": visitor.held(row.points_hundredths),
             "expiry_date": row.expiry_date,
         }
         for row in found

@@ -53,7 +53,7 @@ def _entries(context: QueryContext) -> Source:
         _summed("recharged", _("Recharged by itself"), MONEY, table.recharged_minor),
         _summed("value", _("Moved"), MONEY, table.value_minor),
         _summed("points", _("Points"), POINTS, table.points_hundredths),
-        QueryField("balance", _("Balance"), MONEY, table.balance_minor),
+        QueryField("balance", _("Balance"), MONEY, table.balance_minor, function="balances"),
     )
     base = select(table.id).select_from(entries).where(*context.scope.part(entries, EVERYTHING))
     return Source(base, fields, (table.id.desc(),), month | by_card | by_holder, date)
@@ -130,8 +130,18 @@ def _cards(context: QueryContext) -> Source:
         QueryField("activated", _("Activated on"), DATE, table.activated_date),
         QueryField("expiry", _("Last date of use"), DATE, table.expiry_date),
         *holder,
-        QueryField("balance", _("Balance"), MONEY, account.c.balance_minor, ("account",), is_summed=True),
-        QueryField("points", _("Points"), POINTS, account.c.points_hundredths, ("account",), is_summed=True),
+        QueryField(
+            "balance", _("Balance"), MONEY, account.c.balance_minor, ("account",), is_summed=True, function="balances"
+        ),
+        QueryField(
+            "points",
+            _("Points"),
+            POINTS,
+            account.c.points_hundredths,
+            ("account",),
+            is_summed=True,
+            function="balances",
+        ),
     )
     joins = {"account": lambda query: query.outerjoin(account, account.c.account_number == table.account_number)}
     base = context.visitor.cards_seen(select(table.card_number).select_from(cards))

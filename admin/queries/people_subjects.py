@@ -76,8 +76,18 @@ def _members(context: QueryContext) -> Source:
         QueryField("visits", _("Visits"), COUNT, sums.c.visit_count, ("sums",), is_summed=True),
         QueryField("last", _("Last purchase"), DATE, sums.c.last_date, ("sums",)),
         QueryField("cards", _("Number of cards"), COUNT, holdings.c.cards, ("held",), is_summed=True),
-        QueryField("balance", _("Balance"), MONEY, holdings.c.balance_minor, ("held",), is_summed=True),
-        QueryField("points", _("Points"), ColumnKind.POINTS, holdings.c.points_hundredths, ("held",), is_summed=True),
+        QueryField(
+            "balance", _("Balance"), MONEY, holdings.c.balance_minor, ("held",), is_summed=True, function="balances"
+        ),
+        QueryField(
+            "points",
+            _("Points"),
+            ColumnKind.POINTS,
+            holdings.c.points_hundredths,
+            ("held",),
+            is_summed=True,
+            function="balances",
+        ),
     )
     joins = month | {
         "sums": lambda query: query.outerjoin(sums, sums.c.member_id == Member.id),

@@ -129,6 +129,7 @@ REPORTS = (
         _log,
         LogParameters,
         links={"sequence": "/reports/bill-lines?bill={value}"},
+        function="balances",
     ),
     Report(
         "usefulness",
