@@ -1,10 +1,12 @@
 """Short messages: written, looked at, sent once to whom it may concern, reported, answered; killed in between."""
 
+import fcntl
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -15,6 +17,7 @@ from admin.messaging import expanding
 from admin.messaging.connecting import new_secret
 from admin.messaging.gateway import Handed, HttpGateway, Result, SilenceError
 from admin.messaging.handing import hand_over, queue_due
+from admin.messaging.sender import only_one
 from admin.models.members import Member
 from admin.models.messaging import MemberWish, MessageSending, ShortMessage
 from admin.models.people import User
@@ -227,7 +230,16 @@ def test_a_group_is_gone_through_once_whoever_is_killed_or_comes_twice(office, m
             {"name": "all", "kind": "condition", "mode": "all", "field": "state", "operator": "is", "value": "active"},
         )
         group = made.headers["location"].rpartition("/")[2]
-        assert write(browser, body="hello {name}", audience="group", group=group).status_code == 303
+        fields = {"body": "hello {name}", "audience": "group", "group": group}
+        (digest,) = re.findall(r'name="digest" value="(\w+)"', write(browser, "preview", **fields).text)
+        put_members(office, 1, first=FIRST_MEMBER + 99)
+        late = browser.post("/messages/new", {**fields, "what": "send", "digest": digest})
+        assert late.status_code == 200 and "Something has changed since" in late.text  # one more than was shown
+        other = browser.post("/messages/new", {**fields, "body": "another", "what": "send", "digest": digest})
+        assert "Something has changed since" in other.text
+        with office.database.write() as session:
+            session.execute(update(Member).where(Member.id == FIRST_MEMBER + 99).values(state="closed"))
+        assert write(browser, **fields).status_code == 303
     vault = Vault(office.service)
     assert expanding.expand(office.service, vault, 1, 10) == 10
     with office.database.read() as session:
@@ -429,6 +441,17 @@ def test_killed_between_the_answer_and_its_note_nothing_is_lost_or_sent_twice(of
             kept = list(server.network.messages.values())
         assert sorted(one.to for one in kept) == [phone_of(number) for number in numbers]
         assert sum(one.repeats for one in kept) == 50
+
+
+def test_there_is_one_sender_on_a_machine(tmp_path):
+    held, stopping = only_one(tmp_path, threading.Event()), threading.Event()
+    threading.Timer(0.05, stopping.set).start()
+    other = only_one(tmp_path, stopping)
+    with pytest.raises(BlockingIOError):
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(held)
+    fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(other)
 
 
 @on_sqlite
