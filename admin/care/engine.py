@@ -34,6 +34,9 @@ IDLE_PAUSE_S = 20.0
 SAME_DAY_PAUSE_MS = 300_000
 """Visits on the day of the purchase are looked for again after it."""
 MEMBERS_PER_QUESTION = 500
+PORTION_DAYS = 31
+"""Due dates of one run: the first one for those who stay away looks at a year, and a reader that long keeps SQLite's
+log from being brought in."""
 REMINDER = Actor(0, "(reminders)", "")
 
 log = structlog.get_logger("reminders")
@@ -93,10 +96,13 @@ class Reminders:
         with self._service.database.read() as session:
             before = session.get(ReminderRun, (day, kind.name))
             made_before = before.made_count if before is not None else 0
-            first, last = self._window(session, kind, rule, day)
-            found, until, is_full = _find(session, kind, rule, today, (first, last), rule.count_max - made_before)
+            first, last = self._window(session, kind, rule, day, before)
+            portion = min(last, first + PORTION_DAYS - 1)
+            limit = max(0, rule.count_max - made_before)
+            found, until, is_full = _find(session, kind, rule, today, (first, portion), limit)
             rows = self._rows(session, kind, found)
-        return self._keep(kind, day, until, rows, is_full=is_full)
+        is_whole = is_full or portion == last
+        return self._keep(kind, day, last if is_full and not kind.is_resumed else until, rows, is_full, is_whole)
 
     def _is_due_again(self, rule: ReminderRule, run: ReminderRun) -> bool:
         """Whether it was set anew, or purchases of this very day are to be looked at again."""
@@ -110,13 +116,16 @@ class Reminders:
         self._same_day_ms = now_ms
         return True
 
-    def _window(self, session: Session, kind: TaskKind, rule: ReminderRule, day: int) -> tuple[int, int]:
-        """First and last due date of a run."""
+    def _window(
+        self, session: Session, kind: TaskKind, rule: ReminderRule, day: int, before: ReminderRun | None
+    ) -> tuple[int, int]:
+        """First and last due date of a run; it goes on where an earlier portion of the day's own has come to."""
         is_ahead = kind.days_label and kind.name not in ("silent", "follow-up")
         last = day + (rule.days if is_ahead else 0)
         if kind.is_snapshot:
             return day, day
-        previous = session.scalar(
+        previous = before.until_date if before is not None and before.is_asked and before.until_date else None
+        previous = previous or session.scalar(
             select(ReminderRun.until_date)
             .where(ReminderRun.kind == kind.name, ReminderRun.business_date < day)
             .order_by(ReminderRun.business_date.desc())
@@ -155,7 +164,9 @@ class Reminders:
             for one in found
         ]
 
-    def _keep(self, kind: TaskKind, day: int, until: int, rows: list[dict[str, Any]], *, is_full: bool) -> Made:
+    def _keep(
+        self, kind: TaskKind, day: int, until: int, rows: list[dict[str, Any]], is_full: bool, is_whole: bool
+    ) -> Made:
         service = self._service
         insert: Any = (sqlite if service.database.is_sqlite else postgresql).insert(CareTask)
         made = 0
@@ -170,10 +181,12 @@ class Reminders:
                 if run is None:
                     run = ReminderRun(business_date=day, kind=kind.name, made_count=0, is_full=False)
                     session.add(run)
-                run.until_date, run.ran_at, run.is_asked = until, service.now(), False
+                run.until_date, run.ran_at, run.is_asked = until, service.now(), not is_whole
                 run.made_count, run.is_full = run.made_count + made, run.is_full or is_full
                 session.flush()
-                service.audit.append(session, REMINDER, MODULE, "remind", kind.name, date=day, made=made, full=is_full)
+                if made or is_whole:
+                    detail: dict[str, Any] = {"date": day, "made": made, "full": is_full}
+                    service.audit.append(session, REMINDER, MODULE, "remind", kind.name, **detail)
         except IntegrityError:
             log.info("another process has run it", kind=kind.name)
             return Made(kind.name, 0, is_full=False)
@@ -203,7 +216,9 @@ def _find(
 def ask_again(session: Session, kind: str, day: int) -> None:
     """Let a kind run once more today, because it was set anew; what it has made counts and is not made twice."""
     session.execute(
-        update(ReminderRun).where(ReminderRun.kind == kind, ReminderRun.business_date == day).values(is_asked=True)
+        update(ReminderRun)
+        .where(ReminderRun.kind == kind, ReminderRun.business_date == day)
+        .values(is_asked=True, until_date=0)
     )
 
 
