@@ -238,7 +238,7 @@ REPORTS = (
     Report(
         "visits",
         "care",
-        _("Visits"),
+        _("Visits of customer care"),
         _("Visits that were closed, by week (Monday to Sunday) or month of the day they were closed on."),
         (
             text("period", _("Period")),

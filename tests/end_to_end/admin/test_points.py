@@ -17,6 +17,7 @@ from tests.support.admin_business import (
     make_business,
     points_of,
 )
+from tests.support.admin_members import add
 from tests.support.admin_orders import approve, order, preview
 from tests.support.desk import STORE_ID, TILL_ID
 from tests.support.switch_process import SwitchProcess
@@ -409,3 +410,23 @@ def _date(business_date):
 def _stock(shop, gift):
     with shop.database.read() as session:
         return session.scalar(select(gifts.c.stock).where(gifts.c.gift_id == gift))
+
+
+@pytest.mark.feature("VC-095")
+def test_who_took_part_in_an_activity_is_credited_once(shop, team, card_numbers):
+    maria, _chen, _counter = team
+    card, other = next(card_numbers), next(card_numbers)
+    one, two = add(maria, "张伟", organisation_id="0"), add(maria, "单明明", organisation_id="0")
+    for number, member in ((card, one), (other, two)):
+        order(maria, "link-cards", cards=str(number), member=str(member))
+    fields = {"name": "新春茶会", "date": "2026-01-20", "points_hundredths": "50"}
+    address = maria.post("/activities/new", fields).headers["location"]
+    activity = address.rpartition("/")[2]
+    before = points_of(shop, card), points_of(shop, other)
+    maria.post(f"{address}/attendees", {"members": str(one)}, page=address)
+    order(maria, "credit-activity", activity=activity, **WHY)
+    maria.post(f"{address}/attendees", {"members": f"{one}\n{two}"}, page=address)
+    order(maria, "credit-activity", activity=activity, **WHY)
+    assert (points_of(shop, card), points_of(shop, other)) == (before[0] + 50_00, before[1] + 50_00)
+    assert "nothing to do" in preview(maria, "credit-activity", activity=activity, **WHY).text
+    assert maria.get(address).text.count(">Credited</span>") == 2

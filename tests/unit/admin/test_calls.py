@@ -48,7 +48,7 @@ def set_parameter(office, name, value):
         return boss.post(f"/parameters/{name}", {"value": value, "reason": "call centre"})
 
 
-@pytest.mark.feature("VC-043", "VC-045", "VC-046", "VC-149", "VC-150", "VC-044")
+@pytest.mark.feature("VC-043", "VC-045", "VC-046", "VC-149", "VC-044")
 def test_a_call_opens_the_callers_page_or_a_new_contact_on_the_agents_screen(desk):
     monitor = desk.app.state.monitor
     kept, monitor.looks_max, monitor.look_s = (monitor.looks_max, monitor.look_s), 2, 0.0

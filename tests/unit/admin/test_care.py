@@ -279,7 +279,7 @@ def test_two_that_run_at_once_make_nothing_twice(desk):
         assert session.scalar(select(func.count()).select_from(CareTask)) == 1
 
 
-@pytest.mark.feature("VC-059", "VC-090", "VC-091", "VC-092", "VC-055", "VC-056", "VC-057", "K3-050")
+@pytest.mark.feature("VC-059", "VC-090", "VC-091", "VC-092", "VC-055", "VC-056", "VC-057", "K3-050", "VC-150")
 def test_a_visit_is_closed_with_result_and_score_and_a_comment_goes_to_the_head_of_the_department(desk):
     with desk.browser("hana") as browser:
         member = add(browser, "张伟", mobile="13800138000")
@@ -289,6 +289,7 @@ def test_a_visit_is_closed_with_result_and_score_and_a_comment_goes_to_the_head_
         visit = {"member_id": str(member), "due_date": "2026-01-01", "subject": "问问新卡"}
         made = browser.post("/care/tasks/new", visit)
         address = made.headers["location"]
+        assert f'href="/calls/dial/{member}"' in browser.get(address).text
         fields = {"channel": "telephone", "result": "", "satisfaction": ""}
         wrong = browser.post(f"{address}/done", fields, page=address)
         assert "closed with its result" in wrong.text and "closed with a score" in wrong.text
