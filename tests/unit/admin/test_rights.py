@@ -45,6 +45,7 @@ ANYBODY = {
     "/account/passkeys",
     "/account/passkeys/options",
     "/account/passkeys/{passkey_id}/remove",
+    "/help",
     "/step-up",
     "/step-up/passkey",
     "/step-up/passkey/options",
