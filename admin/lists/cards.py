@@ -18,10 +18,21 @@ from admin.members.holdings import member_of
 from admin.members.search import held_by_named
 from admin.models.journal import daily_totals
 from admin.models.members import Member
-from admin.models.mirror import accounts, card_limits, cards, holds, media, pending_points, purses
+from admin.models.mirror import (
+    IN_CUSTODY,
+    NOT_ACTIVE,
+    accounts,
+    card_limits,
+    cards,
+    holds,
+    media,
+    pending_points,
+    purses,
+)
 from admin.references import References
 from admin.rights import Action
 from admin.service import Service
+from switch.protocol.card_terms import CardStatus
 from switch.protocol.messages import CardFlag
 
 OTHER_CARDS_MAX = 50
@@ -111,6 +122,10 @@ def find_cards(
     ):
         if value is not None:
             query = query.where(column == value)
+    if wanted.status not in (None, CardStatus.ACTIVE):
+        query = query.where(NOT_ACTIVE)  # in the words of the index
+    if wanted.store_id:
+        query = query.where(IN_CUSTODY)
     if wanted.member is not None:  # by the member's accounts, of which there is an index
         owned = select(accounts.c.account_number).where(accounts.c.member == wanted.member)
         query = query.where(cards.c.account_number.in_(owned))

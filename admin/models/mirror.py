@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Column, Index, Integer, LargeBinary, String, Table, literal_column, text
 
 from admin.database import BigInt, UnsignedBig
-from switch.protocol.card_terms import CardFlag
+from switch.protocol.card_terms import CardFlag, CardStatus
 from switch.protocol.layout import Packed, PlacedField, layout_of
 from switch.protocol.records import (
     FIRST_WIDE_KEY_KIND,
@@ -192,6 +192,17 @@ BLACKLISTED = text(f"(flags & {int(CardFlag.BLACKLISTED)}) != 0")
 Index("ix_cards_blacklisted", cards.c.card_number, sqlite_where=BLACKLISTED, postgresql_where=BLACKLISTED)
 Index("ix_day_closes_date", day_closes.c.closed_date)
 Index("ix_accounts_member", accounts.c.member)
+NOT_ACTIVE = cards.c.status != literal_column(str(int(CardStatus.ACTIVE)))
+IN_CUSTODY = cards.c.custody_store_id != literal_column("0")
+"""Most cards are active, and with their holders: the others have indices of their own, in the order of numbers."""
+Index("ix_cards_status", cards.c.status, cards.c.card_number, sqlite_where=NOT_ACTIVE, postgresql_where=NOT_ACTIVE)
+Index(
+    "ix_cards_custody",
+    cards.c.custody_store_id,
+    cards.c.card_number,
+    sqlite_where=IN_CUSTODY,
+    postgresql_where=IN_CUSTODY,
+)
 OWING = accounts.c.balance_minor < literal_column("0")
 """Accounts below zero, which are few; written out for the index, like those on the blacklist."""
 Index("ix_accounts_owing", accounts.c.account_number, sqlite_where=OWING, postgresql_where=OWING)

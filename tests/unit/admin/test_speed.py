@@ -12,6 +12,7 @@ from admin.access import Visitor
 from admin.cards.stock import stock_of
 from admin.cards.types import type_rows
 from admin.documents.key_kinds import resting_on
+from admin.lists.cards import CardFilter, find_cards
 from admin.lists.entries import entries_by, entries_page
 from admin.members import totals
 from admin.members.totals import catch_up, keep
@@ -139,6 +140,22 @@ def test_sums_of_what_is_held_are_counted_once_for_an_installation_that_there_wa
         after = kept()
         count_held(connection)
     assert kept() == after and after["balance_minor"] == 400
+
+
+@sqlite_only
+def test_the_few_cards_that_are_not_active_or_in_custody_are_found_by_an_index(office, boss):
+    visitor, references = office.visitor("hana"), office.app.state.references
+    office.put(CardRecord(card_number=SOUTH_CARD, account_number=SOUTH_CARD, card_type=1, status=5, custody_store_id=9))
+    with asked(office.database) as statements, office.database.read() as session:
+        for wanted in (CardFilter(status=5), CardFilter(store_id=9), CardFilter(status=5, type_code=1, store_id=9)):
+            rows, _next = find_cards(session, visitor, references, office.service, wanted, "", 50)
+            assert [row.status for row in rows] == [5]
+    plans = [one for one in statements if "FROM cards" in one[0]]
+    assert len(plans) == 3
+    with office.database.reader.connect() as connection:
+        for statement, parameters in plans:
+            plan = " ".join(row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters))
+            assert "USING INDEX ix_cards_" in plan and "ORDER BY" not in plan, plan
 
 
 def medium(number, key_version):
