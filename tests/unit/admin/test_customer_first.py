@@ -9,6 +9,7 @@ import pytest
 
 from admin.documents.card_actions import GROUPS
 from admin.documents.registry import KINDS
+from admin.members.totals import catch_up
 from switch.protocol.card_terms import CardStatus
 from switch.protocol.records import CardRecord, GiftRecord, SwitchRecord, TerminalRecord
 from tests.support.admin_members import TILL, add, buy, found, hold, save_group, send
@@ -158,6 +159,25 @@ def test_a_scheme_of_levels_is_run_and_loyalty_is_measured(shop):
     kept = next(row for row in months if row["Month"] == "2026-03")
     assert (kept["Customers"], kept["New"], kept["Lapsed"]) == ("1", "1", "0"), kept
     assert sum(int(row["Customers"]) for row in bands if row["Visits"]) == 2
+
+
+@pytest.mark.feature("VC-018")
+def test_profit_is_told_by_group_of_members(shop):
+    """Margin of 20 percent less a cent a point: 105 paid with 5 points, and 7.55 without; groups may overlap."""
+    with shop.browser("hugo") as hugo:
+        save_group(hugo, "甲 爱奶酪", [("needs", "contains", "奶酪")])
+        save_group(hugo, "乙 爱酒", [("needs", "contains", "红酒")])
+        save_group(hugo, "丙 无人", [("needs", "contains", "啤酒")])
+        catch_up(shop.database)
+        rows = table(hugo, "/reports/group-profit/csv?margin_bp=20&point_minor=0.01")
+        assert "乙 爱酒" in hugo.get("/reports/group-profit").text
+    shown = ("Group", "Members", "Bought", "Spend", "Margin", "Cost of the points", "Profit", "Profit per member")
+    assert sorted(tuple(row[name] for name in shown) for row in rows if row["Group"]) == [
+        ("All members", "2", "2", "112.55", "22.51", "0.05", "22.46", "11.23"),
+        ("丙 无人", "0", "0", "0.00", "0.00", "0.00", "0.00", ""),
+        ("乙 爱酒", "2", "2", "112.55", "22.51", "0.05", "22.46", "11.23"),
+        ("甲 爱奶酪", "1", "1", "7.55", "1.51", "0.00", "1.51", "1.51"),
+    ]
 
 
 @pytest.mark.feature("EF-040", "EF-041")
