@@ -180,6 +180,8 @@ class ShortMessage(Base):
         Index("ix_short_messages_due", "state", "next_at"),
         Index("ix_short_messages_day", "day", "id"),
         Index("ix_short_messages_day_state", "day", "state", "id"),
+        Index("ix_short_messages_day_source", "day", "source", "id"),
+        Index("ix_short_messages_organisation", "organisation_id", "day", "id"),
         Index("ix_short_messages_sending", "sending_id", "id"),
         Index("ix_short_messages_member", "member_id", "id"),
     )

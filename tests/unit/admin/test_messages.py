@@ -454,6 +454,24 @@ def test_there_is_one_sender_on_a_machine(tmp_path):
     os.close(other)
 
 
+def test_the_outbox_of_a_region_has_its_own_messages_page_by_page(office):
+    office.put_two_regions()
+    office.add_user("boss", "administrator")
+    office.add_user("nora", "store-manager", organisation_id=NORTH)
+    north = put_members(office, 7, organisation_id=NORTH_STORE)
+    south = put_members(office, 5, organisation_id=SOUTH_STORE, first=FIRST_MEMBER + 50)
+    with office.browser("boss") as browser:
+        write(browser, body="all", members=" ".join(map(str, [*north, *south])))
+        look(office)
+    with office.program(office.token("nora")) as program:
+        for day in ("", "all"):
+            first = program.get(f"/api/v1/messages?limit=4&day={day}").json()
+            rest = program.get(f"/api/v1/messages?limit=4&day={day}&before={first['next']}").json()
+            got = [row["member_id"] for row in [*first["rows"], *rest["rows"]]]
+            assert got == north[::-1] and rest["next"] is None
+        assert program.get(f"/api/v1/messages/{len(messages_in(office))}").status_code == 404
+
+
 @on_sqlite
 def test_programs_send_and_read_as_pages_do(office):
     office.put_two_regions()
