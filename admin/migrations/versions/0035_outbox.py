@@ -1,15 +1,15 @@
 """The outbox is looked through by cause, and owner by owner.
 
-Revision ID: 0000
-Revises: 0000
+Revision ID: 0035
+Revises: 0034
 """
 
 from __future__ import annotations
 
 from alembic import op
 
-revision = "0000"
-down_revision = "0000"
+revision = "0035"
+down_revision = "0034"
 branch_labels = None
 depends_on = None
 
