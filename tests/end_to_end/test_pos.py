@@ -42,6 +42,8 @@ from tests.support.pos_world import (
     SHELL_CARD,
     SHELL_TILL,
     STRIPE_CARD,
+    SWIPED_CARD,
+    SWIPED_TILL,
     TAP_CARD,
     TAP_UID,
     Before,
@@ -260,14 +262,14 @@ def test_the_slip_shows_the_points_of_the_sale_and_the_new_total(pos_counter, po
 @pytest.mark.feature("GJ-060")
 def test_a_card_sale_takes_three_inputs_and_the_ledger_totals_are_the_tills(pos_counter, pos_shop):
     pos_counter.with_chips, pos_counter.has_encoder = False, False
-    pos_counter.credentials = DAY_TILL
-    before = Before(pos_counter, DAY_CARD)
+    pos_counter.credentials = SWIPED_TILL
+    before = Before(pos_counter, SWIPED_CARD)
     inputs = []
 
     async def trade():
         async with pos_counter.till() as pos:
             clerk = pos_counter.clerk
-            agree, swipe = clerk.agree, pos_counter.show_swipe(pos_shop.track_2(DAY_CARD, 1))
+            agree, swipe = clerk.agree, pos_counter.show_swipe(pos_shop.track_2(SWIPED_CARD, 1))
 
             async def agreed(due_minor, quote):
                 inputs.append("confirm")

@@ -32,6 +32,8 @@ DAY_CARD = 6221_2600_1234_5716
 DAY_TILL = Credentials(8, b"d" * 32)
 """A till of the same store, for a test that closes its day."""
 SHELL_CARD, SHELL_TILL = 6221_2600_1234_5724, Credentials(9, b"s" * 32)
+SWIPED_CARD, SWIPED_TILL = 6221_2600_1234_5732, Credentials(10, b"w" * 32)
+"""Of a day without an encoder, which closes too."""
 TAP_UID = "04782E21801D81"
 CHAIN = bytes.fromhex("DEADBEEF")
 PIN_ABOVE_MINOR = 50_000
@@ -48,7 +50,7 @@ PAID = [Effect(DEBIT, 0, 12_50)]
 
 @pytest.fixture(scope="module")
 def pos_shop(tmp_path_factory: pytest.TempPathFactory) -> MediaShop:
-    """Four cards, three of them with media that only count with their proof."""
+    """Cards, most of them with media that only count with their proof."""
     shop = make_media_shop(tmp_path_factory.mktemp("pos") / "data", chip_versions=2)
     desk = MediaDesk(shop.data)
     desk.put_policy(
@@ -58,16 +60,16 @@ def pos_shop(tmp_path_factory: pytest.TempPathFactory) -> MediaShop:
         stripe_pin_minor=PIN_ABOVE_MINOR,
         fallback_minor_max=FALLBACK_MAX_MINOR,
     )
-    for card in (CARD, TAP_CARD, STRIPE_CARD, PLAIN_CARD, DAY_CARD, SHELL_CARD):
+    for card in (CARD, TAP_CARD, STRIPE_CARD, PLAIN_CARD, DAY_CARD, SHELL_CARD, SWIPED_CARD):
         desk.open_card(card)
         assert desk.credit(OPENING_MINOR, card=card).code == 0
-    for till in (DAY_TILL, SHELL_TILL):
+    for till in (DAY_TILL, SHELL_TILL, SWIPED_TILL):
         desk.put_till(till.terminal_id, till.key)
     chain = int.from_bytes(CHAIN, "big")
     desk.enrol(MediumKind.CHIP, int(CHIP_UID, 16), CARD, key_version_held=2, chain=chain)
     desk.enrol(MediumKind.CHIP, int(TAP_UID, 16), TAP_CARD, chain=chain)
     desk.enrol(MediumKind.CODE, CODE_TOKEN, CARD)
-    for card in (CARD, STRIPE_CARD, DAY_CARD, SHELL_CARD):
+    for card in (CARD, STRIPE_CARD, DAY_CARD, SHELL_CARD, SWIPED_CARD):
         desk.enrol(MediumKind.STRIPE, card, card, counter=1)
     desk.commit()
     return shop
