@@ -20,7 +20,7 @@ from admin.models.exports import ExportJob, JobState
 from admin.models.members import Member
 from admin.service import Service
 
-from .kinds import AT_ONCE_MEMBERS_MAX, KINDS, LEVELS, LevelsAsked, may_run
+from .kinds import AT_ONCE_MEMBERS_MAX, KINDS, LEVELS, LEVELS_RUN, LevelsAsked, may_run
 
 _ = str
 FOLDER = "exports"
@@ -61,6 +61,11 @@ def is_for_a_job(session: Session) -> bool:
 def plan_soon(service: Service, visitor: Visitor) -> int:
     """Let somebody hear whom a change of levels would move; the number of the job."""
     return order(service, visitor, LEVELS, _("Whom a change of levels would move"), LevelsAsked())
+
+
+def run_soon(service: Service, visitor: Visitor) -> int:
+    """Let members be moved by their levels' rules; the number of the job. Stopped, it has moved some of them."""
+    return order(service, visitor, LEVELS_RUN, _("A change of levels"), LevelsAsked())
 
 
 def jobs_of(session: Session, visitor: Visitor) -> Sequence[ExportJob]:

@@ -159,11 +159,20 @@ def _levels(work: Work, _asked: LevelsAsked) -> Made:
     return Made(result=msgspec.json.encode(Moves(today.isoformat(), ordered, first)).decode())
 
 
-REPORT, CONSUMPTION_KIND, QUERY, MEMBERS, LEVELS = "report", "consumption", "query", "members", "levels"
+def _levels_run(work: Work, _asked: LevelsAsked) -> Made:
+    with work.service.database.read() as session:
+        today = today_of(session, work.service)
+    levels.run(work.service, work.visitor, today, work.tick)
+    return Made()
+
+
+REPORT, CONSUMPTION_KIND, QUERY, MEMBERS = "report", "consumption", "query", "members"
+LEVELS, LEVELS_RUN = "levels", "levels-run"
 KINDS: Mapping[str, JobKind] = {
     REPORT: JobKind(ReportAsked, "reports", Action.EXPORT, _report),
     CONSUMPTION_KIND: JobKind(ReportAsked, "members", Action.EXPORT, _consumption),
     QUERY: JobKind(QueryAsked, "reports", Action.EXPORT, _query),
     MEMBERS: JobKind(MembersAsked, "members", Action.EXPORT, _members),
     LEVELS: JobKind(LevelsAsked, "member-settings", Action.CHANGE, _levels),
+    LEVELS_RUN: JobKind(LevelsAsked, "member-settings", Action.CHANGE, _levels_run),
 }

@@ -182,8 +182,16 @@ def preview(
     return counts, first
 
 
-def run(service: Service, actor: Visitor | Actor, today: date) -> int:
-    """Count what came, move members; how many moved. Killed in the middle, the next run does the rest."""
+def run(
+    service: Service,
+    actor: Visitor | Actor,
+    today: date,
+    tick: Callable[[int, int], None] = lambda _done, _all: None,
+) -> int:
+    """Count what came, move members; how many moved. Killed in the middle, the next run does the rest.
+
+    `tick` hears of each thousand members that were dealt with, and of how many there are.
+    """
     catch_up(service.database)
     with service.database.read() as session:
         moves = list(plan(session, today))
@@ -193,6 +201,7 @@ def run(service: Service, actor: Visitor | Actor, today: date) -> int:
             done = _apply(service, session, moves[start : start + CHUNK_MEMBERS])
             service.audit.append(session, actor, MODULE, "run levels", "", moved=done, date=business_date(today))
             moved += done
+        tick(min(start + CHUNK_MEMBERS, len(moves)), len(moves))
     return moved
 
 

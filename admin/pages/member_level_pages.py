@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 
 from admin.access import Visitor, needs
 from admin.errors import RefusedError
-from admin.exports.jobs import UNDER_WAY, is_for_a_job, last_of_kind, plan_soon
+from admin.exports.jobs import UNDER_WAY, is_for_a_job, last_of_kind, plan_soon, run_soon
 from admin.exports.kinds import LEVELS, Moves
 from admin.forms import Bound, FormContext, bind, fields_of
 from admin.members.level_form import LevelForm
@@ -117,15 +117,18 @@ async def do_plan(request: Request[Visitor, Any, Any]) -> Response[Any]:
 
 @async_post("/member-levels/run", guards=[needs("member-settings", Action.CHANGE)], status_code=200)
 async def do_run(request: Request[Visitor, Any, Any]) -> Response[Any]:
-    """Move members."""
+    """Move members; with many of them, a process does."""
     service = request.app.state.service
 
-    def act() -> None:
+    def act() -> str:
         with service.database.read() as session:
-            today = today_of(session, service)
+            today, is_large = today_of(session, service), is_for_a_job(session)
+        if is_large:
+            return f"/exports/{run_soon(service, request.user)}"
         run(service, request.user, today)
+        return "/member-levels"
 
-    return await acted(request, act, "/member-levels")
+    return go(request, await to_thread.run_sync(act))
 
 
 def _save(request: Request[Visitor, Any, Any], level_id: int | None, texts: dict[str, list[str]]) -> Response[Any]:

@@ -195,6 +195,10 @@ def test_whom_levels_would_move_is_found_out_beside_when_members_are_many(office
         assert answer.status_code == 303, re.findall(r'class="(?:error|problem)"[^>]*>([^<]*)', answer.text)
         work_all(worker)
         assert "Everybody has the level" in browser.get("/member-levels/run").text
+        moved = browser.post("/member-levels/run", page="/exports")
+        assert moved.status_code == 303 and moved.headers["location"] == "/exports/2"
+        work_all(worker)
+        assert "Members have the levels that the rules give them" in browser.get("/exports/2").text
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
