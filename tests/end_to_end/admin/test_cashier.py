@@ -9,10 +9,11 @@ from admin.models.audit import AuditRow
 from admin.models.cashier import CashierBill
 from admin.models.journal import entries
 from admin.models.mirror import accounts
+from admin.models.people import User
 from switch.protocol.codes import ResponseCode
 from switch.protocol.messages import BillLine, MessageType, RuleAction, RuleLayer
 from tests.support.admin_business import CARD_MINOR, CARDS, STORE_NODE_ID, Counter, make_business, points_of
-from tests.support.admin_card_desk import order, preview, words
+from tests.support.admin_card_desk import authorise, make_type, order, preview, words
 from tests.support.admin_members import add, send
 from tests.support.desk import STORE_ID
 from tests.support.switch_process import SwitchProcess
@@ -213,6 +214,25 @@ def test_a_bill_of_the_price_list_is_priced_by_the_switch_and_bad_lines_say_what
         head = {"card": str(card), "settlement": CARD, "columns": list(columns)}
         page = cora.post("/cashier/new", {**head, **sent}).text
         assert re.search(r'class="problem"', page) and said in words(page), (said, words(page)[:400])
+
+
+@pytest.mark.feature("EF-016")
+def test_an_article_has_a_member_price_that_cards_of_the_class_pay(shop, counter_team, card_numbers):
+    maria, chen, cora, till = counter_team
+    retail, club = next(card_numbers), 6222_6100_0000_0001
+    make_type(maria, chen, 61, price_class="2")
+    with shop.database.read() as session:
+        authorise(shop, "chen", session.scalars(select(User.id).where(User.name == "maria")).one(), 61)
+    order(maria, "make-and-issue", card_type=61, first=club, value_minor="50", tender="1")
+    order(maria, "put-prices", rows=f"{COFFEE}\t12")
+    order(maria, "put-prices", rows=f"{COFFEE}\t9.50", price_class="2")
+    due = []
+    for card in (retail, club):
+        place = quote(cora, card, CARD, ("Coffee", "1"), columns=())
+        order(cora, "settle-bill", bill=billed(cora, place))
+        due.append(row_of(shop, place).due_minor)
+    assert due == [12_00, 9_50]
+    assert (till.balance_minor(retail), till.balance_minor(club)) == (CARD_MINOR - 12_00, 50_00 - 9_50)
 
 
 @pytest.mark.feature("GJ-133")
