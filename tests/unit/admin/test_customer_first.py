@@ -11,7 +11,8 @@ from admin.documents.card_actions import GROUPS
 from admin.documents.registry import KINDS
 from admin.members.totals import catch_up
 from switch.protocol.card_terms import CardStatus
-from switch.protocol.records import CardRecord, GiftRecord, SwitchRecord, TerminalRecord
+from switch.protocol.messages import RuleAction, RuleLayer
+from switch.protocol.records import AccountRecord, CardRecord, GiftRecord, SwitchRecord, TerminalRecord
 from tests.support.admin_members import TILL, add, buy, found, hold, save_group, send
 from tests.support.admin_office import NORTH_CARD, NORTH_STORE, SOUTH_CARD, SOUTH_STORE
 from tests.support.admin_trade import DAY, put_trade
@@ -242,3 +243,34 @@ def test_what_runs_short_of_cards_and_gifts_is_seen_where_stock_is_looked_at(sho
         headers = {"authorization": f"Bearer {shop.token('maria')}"}
         stock = maria.client.get("/api/v1/card-stock", headers=headers).json()["types"]
     assert [(one["in_stock_count"], one["is_short"]) for one in stock if one["card_type"] == 1] == [(3, False)]
+
+
+@pytest.mark.feature("GJ-121", "GJ-122")
+@on_sqlite
+def test_a_program_may_note_what_a_member_did_on_the_web(shop):
+    """No tracking of one's own: only the hook through which another program tells of it."""
+    headers = {"authorization": f"Bearer {shop.token('hugo')}"}
+    told = {"kind": "talk", "channel": "web", "content": "看了三次红酒页面", "satisfaction": 0}
+    with shop.browser("hugo") as hugo:
+        answer = hugo.client.post(f"/api/v1/members/{shop.member}/contacts", json=told, headers=headers)
+        assert answer.status_code == 201, answer.text
+        assert "看了三次红酒页面" in hugo.get(f"/members/{shop.member}").text
+
+
+@pytest.mark.feature("EF-014", "VC-171")
+@on_sqlite
+def test_a_group_gets_points_of_its_own_and_a_campaign_of_its_own(shop):
+    """Rules know groups as segments of cards: one segment earns double, and a campaign addresses those alone."""
+    shop.put(AccountRecord(account_number=SOUTH_CARD, member=shop.other, segments=1 << 4))
+    with shop.browser("hugo") as hugo:
+        rule = {"ruleset": "1", "layer": str(int(RuleLayer.POINTS_ITEM)), "action": str(int(RuleAction.MULTIPLY))}
+        shown = hugo.post("/documents/new/put-rule", rule | {"rate_bp": "200", "segments": "5", "what": "preview"}).text
+        assert 'name="what" value="send"' in shown and re.search(r"Segments</dt><dd[^>]*>5<", shown)
+        digest = re.findall(r'name="digest" value="(\w+)"', shown)[0]
+        sent = rule | {"rate_bp": "200", "segments": "5", "what": "send", "digest": digest}
+        place = hugo.post("/documents/new/put-rule", sent).headers["location"]
+        assert "Write a rule" in hugo.get(place).text
+        sent = {"name": "老客双倍", "from_date": "2026-01-01", "until_date": "2026-03-31", "audience": "segment"}
+        assert hugo.post("/campaigns/new", sent | {"segment": "5"}).status_code == 303
+        told = next(row for row in table(hugo, "/reports/campaigns/csv") if row["Name"] == "老客双倍")
+    assert (told["Addressed"], told["Spend"]) == ("1", "7.55")
