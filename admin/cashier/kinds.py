@@ -34,7 +34,7 @@ def bill_choices(context: FormContext) -> dict[int | str, str]:
 class SettleBill(msgspec.Struct, frozen=True, kw_only=True):
     """How a bill is paid."""
 
-    bill: Annotated[int, entry(_("Bill"), "choice", choices=bill_choices)]
+    bill: Annotated[int, entry(_("Bill of the desk"), "choice", choices=bill_choices)]
     cash_minor: Annotated[
         int, entry(_("Cash handed over"), "money", ge=0, le=AMOUNT_MINOR_MAX, hint=_("Of a bill that is paid in cash."))
     ] = 0
