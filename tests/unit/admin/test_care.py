@@ -263,6 +263,16 @@ def test_a_day_makes_no_more_tasks_than_its_bound_and_says_so(desk):
         go_to(desk, DAY + 1)
         run(desk)
         assert len(tasks(browser)) == 3 and "more than" not in browser.get("/care").text
+        one, two = add(browser, "钱七"), add(browser, "孙八")
+        hold(desk, one)
+        hold(desk, two, SOUTH_CARD)
+        buy(desk, 1, 900, business_date=DAY + 1)
+        buy(desk, 2, 900, business_date=DAY + 1, number=SOUTH_CARD)
+        bought = "/care?kind=follow-up"
+        for count_max in (1, 2):  # the second time it goes on behind what there is
+            set_rule(browser, "follow-up", days="0", amount="0", count_max=str(count_max))
+            run(desk)
+            assert len(tasks(browser, bought)) == count_max
     assert COUNT_MAX == 500
 
 
