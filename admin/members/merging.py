@@ -9,7 +9,9 @@ from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session, aliased
 
 from admin.access import Visitor
+from admin.audit import actor_of
 from admin.errors import RefusedError
+from admin.messaging.wishes import carry_refusal
 from admin.models.calls import Call
 from admin.models.care import CareTask, MemberDay, Opinion
 from admin.models.consumption import Consumption
@@ -142,6 +144,7 @@ def merge(service: Service, visitor: Visitor, survivor_id: int, merged_id: int, 
         session.add_all(MemberGroupEntry(group_id=group, member_id=survivor_id) for group in moved.groups)
         _copy_contacts(session, vault, survivor, merged, moved)
         _fill(vault, survivor, merged, moved.filled)
+        carry_refusal(service, session, actor_of(visitor), survivor_id, merged_id)
         merged.state, merged.merged_into_id, merged.primary_id = MemberState.MERGED, survivor_id, None
         for one in (survivor, merged):
             one.version, one.changed_at = one.version + 1, service.now()

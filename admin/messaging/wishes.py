@@ -96,15 +96,23 @@ def put_wish(
         )
 
 
-def withdraw(service: Service, session: Session, actor: Actor, member_id: int) -> None:
-    """Write no more to a member, who has said so in an answer."""
+def withdraw(service: Service, session: Session, actor: Actor, member_id: int, source: str = "answer") -> None:
+    """Write no more to a member, who has said so in an answer, or as a record that was merged into this one."""
     row = session.get(MemberWish, member_id) or MemberWish(
         member_id=member_id, channel="message", from_minute=0, until_minute=MINUTES_PER_DAY
     )
     row.willing, row.wants_purchases = Willing.NO, False
-    row.source, row.changed_at = "answer", service.now()
+    row.source, row.changed_at = source, service.now()
     session.add(row)
-    service.audit.append(session, actor, MODULE, "change wish", f"member {member_id}", after=_said(row), by="answer")
+    service.audit.append(session, actor, MODULE, "change wish", f"member {member_id}", after=_said(row), by=source)
+
+
+def carry_refusal(service: Service, session: Session, actor: Actor, survivor_id: int, merged_id: int) -> None:
+    """Who wanted no messages under one record gets none under the one that it was merged into; undoing leaves it so."""
+    wishes = wishes_of(session, [survivor_id, merged_id])
+    own, other = wishes.get(survivor_id), wishes.get(merged_id)
+    if other is not None and other.willing == Willing.NO and (own is None or own.willing != Willing.NO):
+        withdraw(service, session, actor, survivor_id, "merge")
 
 
 def wants_purchases_condition(*, needs_yes: bool) -> ColumnElement[bool]:

@@ -234,7 +234,7 @@ class MemberWish(Base):
     until_minute: Mapped[int] = mapped_column(default=1440)
     """Hours in which to be reached, minutes since midnight at the stores."""
     source: Mapped[str] = mapped_column(String(10), default="page")
-    """page, interface or answer: how it became known."""
+    """page, interface, answer or merge: how it became known."""
     changed_at: Mapped[datetime]
 
 

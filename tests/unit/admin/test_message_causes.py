@@ -5,6 +5,7 @@ import re
 import pytest
 from sqlalchemy import update
 
+from admin.members.merging import merge
 from admin.members.seals import Vault
 from admin.messaging import purchases
 from admin.messaging.connecting import GatewayForm, save_gateway
@@ -180,3 +181,14 @@ def test_a_deleted_member_leaves_no_wish_and_no_telephone_in_clear(office):
     with office.database.read() as session:
         assert session.get(MemberWish, number) is None
         assert phone_of(number).encode() not in session.get_one(ShortMessage, 1).phone_sealed
+
+
+@on_sqlite
+def test_a_refusal_survives_a_merge(office):
+    office.add_user("boss", "administrator")
+    survivor, other = put_members(office, 2)
+    with office.database.write() as session:
+        session.get_one(MemberWish, other).willing = Willing.NO
+    merge(office.service, office.visitor("boss"), survivor, other, "the same person")
+    with office.database.read() as session:
+        assert session.get_one(MemberWish, survivor).willing == Willing.NO
