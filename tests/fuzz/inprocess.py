@@ -5,8 +5,6 @@ The clock stands still and keys are chosen, so every byte that leaves can be for
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import itertools
 import os
 import socket
@@ -16,6 +14,7 @@ from typing import Any, Self
 from switch._intake import Intake
 from switch._link import RECEIVE_BYTES, TAIL_BYTES_MAX, Link
 from switch.dispatch import Dispatched, Dispatcher
+from switch.protocol.codes import ResponseCode
 from switch.protocol.layout import Packed
 from switch.protocol.messages import (
     CreditRequest,
@@ -97,11 +96,13 @@ PIN_PLACES: dict[int, tuple[int, tuple[int, ...]]] = {
 }
 DEBIT_BYTES, DEBIT_FLAGS_AT, PIN_FLAG, PIN_BYTES = 40, 35, 4, 16
 EVIDENCE_BYTES = 88
-PIN_KEY = bytes(32)
 
 
-def pins_hidden(plaintext: bytes, twin: Twin) -> tuple[bytes, int | None]:
-    """(the message with keyed hashes in place of PINs, None), or (the message, offset of a field that is no PIN)."""
+def pin_refused(plaintext: bytes) -> tuple[ResponseCode, int] | None:
+    """Why a message is refused for its PIN, and where: a field that is none, or a PIN where no PIN key is in force.
+
+    The engine of a `Bench` has no such key; what becomes of PINs that one seals is tried with a key shop.
+    """
     type_, body = plaintext[1], plaintext[HEADER_BYTES:]
     size, places = PIN_PLACES.get(type_, (0, ()))
     if type_ in (MessageType.DEBIT, MessageType.QUOTE):
@@ -114,19 +115,14 @@ def pins_hidden(plaintext: bytes, twin: Twin) -> tuple[bytes, int | None]:
     elif type_ == MessageType.HOLD and len(body) == size + EVIDENCE_BYTES:
         size = len(body)
     if len(body) != size:
-        return plaintext, None
+        return None
     for at in places:
-        field = body[at : at + PIN_BYTES]
-        digits = field.rstrip(b"\0")
+        digits = body[at : at + PIN_BYTES].rstrip(b"\0")
         if not digits:
             continue
-        if not (4 <= len(digits) <= 12 and all(48 <= digit <= 57 for digit in digits)):
-            return plaintext, at
-        account = twin.tables.account_of(int.from_bytes(body[16:24], "little"))
-        number = (account.account_number if account else int.from_bytes(body[16:24], "little")).to_bytes(8, "little")
-        hidden = hmac.new(PIN_KEY, number + field, hashlib.sha256).digest()[:PIN_BYTES]
-        body = body[:at] + hidden + body[at + PIN_BYTES :]
-    return plaintext[:HEADER_BYTES] + body, None
+        is_pin = 4 <= len(digits) <= 12 and all(48 <= digit <= 57 for digit in digits)
+        return (ResponseCode.KEY_MATERIAL if is_pin else ResponseCode.RESERVED_NOT_ZERO), at
+    return None
 
 
 def open_business(*sides: InProcessEngine | Twin) -> None:

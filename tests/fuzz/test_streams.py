@@ -39,7 +39,7 @@ from tests.fuzz.inprocess import (
     Bench,
     cut,
     open_business,
-    pins_hidden,
+    pin_refused,
     twin_of_settings,
 )
 from tests.fuzz.mutations import Mutation, bodies, body_of, mutated, mutations
@@ -117,9 +117,9 @@ class Expected:
             error = ErrorReply(code=221, type=whole[1], offset=0, expected=HEADER_BYTES, got=len(plaintext))
             return self.error(whole, error)
         header = read_header(plaintext)
-        plaintext, wrong_pin_at = pins_hidden(plaintext, self.twin)
-        if wrong_pin_at is not None:
-            error = ErrorReply(code=222, type=header.type, offset=wrong_pin_at, expected=0, got=0)
+        if (refused := pin_refused(plaintext)) is not None:
+            code, pin_at = refused
+            error = ErrorReply(code=code, type=header.type, offset=pin_at, expected=0, got=0)
             return self.error(plaintext, error)
         if header.type in DECIDED_TYPES:
             evidence_at = place_of_evidence(header.type, plaintext[HEADER_BYTES:])
