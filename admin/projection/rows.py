@@ -188,7 +188,9 @@ class Batch:
                 self._add_parts(first, trace_number, card, others, money, touched, cards, last)
             if code in APPROVED and type_ in SALES:
                 account = rows[row_number][_ACCOUNT_COLUMN] or (self._account(card) if card else 0)
-                self.sales.add(body, request_at, first, trace_number, card, account, money, header[10], header[11])
+                self.sales.add(
+                    body, request_at, reply_at, first, trace_number, card, account, money, header[10], header[11]
+                )
             elif operation and code in APPROVED:
                 self.sales.add_fee(body, request_at, reply_at, first, header[10], header[11])
             elif type_ == _DAY_TOTALS and code in CLOSED:

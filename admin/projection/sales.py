@@ -15,7 +15,16 @@ from sqlalchemy import Connection, insert, select
 from admin.models.sales import LINE_BITS, baskets, bill_lines
 from switch.protocol.bill import BillLine, DebitRequest, RefundLine, RefundRequest
 from switch.protocol.lifecycle import TRANSITIONS
-from switch.protocol.messages import CardOperation, FeeTender, MessageType, OperateCardRequest, Reply, ReversalRequest
+from switch.protocol.messages import (
+    CardOperation,
+    DebitFlag,
+    FeeTender,
+    LineResult,
+    MessageType,
+    OperateCardRequest,
+    Reply,
+    ReversalRequest,
+)
 
 from .fields import offset_of, reader_of, several
 
@@ -38,7 +47,10 @@ _REFUND_LINE = reader_of(RefundLine, "line", "amount_minor")
 _REFUND_LINE_BYTES = RefundLine.width_bytes()
 _ORIGINAL_SEQUENCE_AT = offset_of(RefundRequest, "original_sequence")
 _ORIGINAL = reader_of(ReversalRequest, "original_trace_number", "original_business_date")
-_I64 = struct.Struct("<q")
+_I64, _I32 = struct.Struct("<q"), struct.Struct("<i")
+_FLAGS_AT, _PRICED = offset_of(DebitRequest, "flags"), int(DebitFlag.PRICED)
+_AMOUNT_AT, _QUANTITY_AT = offset_of(BillLine, "amount_minor"), offset_of(BillLine, "quantity_milli")
+_RESULTS_AT, _RESULT = Reply.width_bytes(), reader_of(LineResult, "unit_price_minor")
 _OPERATION_FIELDS = reader_of(OperateCardRequest, "operation", "fee_tender", "reason", "count")
 _FEE = reader_of(Reply, "change_minor")
 _FEE_KINDS = {int(operation): int(way.fee) for operation, way in TRANSITIONS.items() if way.fee is not None}
@@ -85,6 +97,7 @@ class Sales:
         self,
         body: bytes,
         at: int,
+        reply_at: int,
         first: Row,
         trace_number: int,
         card: int,
@@ -93,7 +106,10 @@ class Sales:
         issuing: int,
         accepting: int,
     ) -> None:
-        """Take over an approved request whose body begins at `at`; `first` and `money` as in rows of entries."""
+        """Take over an approved request whose body begins at `at`, its reply's at `reply_at`.
+
+        `first` and `money` as in rows of entries.
+        """
         sequence, _, time_ms, date, terminal_id, store_id, type_, _, _ = first
         amount, due, discount, _ = money
         own: Row = (sequence, 0, date, time_ms, terminal_id, store_id, trace_number, type_, card, account)
@@ -102,7 +118,9 @@ class Sales:
             line_id = sequence << LINE_BITS
             if line_count:
                 start = at + _LINES_AT
-                self._lines.append(body[start : start + line_count * _LINE_BYTES])
+                asked = body[start : start + line_count * _LINE_BYTES]
+                is_priced = body[at + _FLAGS_AT] & _PRICED
+                self._lines.append(_priced(asked, body, reply_at + _RESULTS_AT) if is_priced else asked)
                 self._line_ids += range(line_id, line_id + line_count)
             else:
                 self._lines.append(_LINE.pack(0, (due or amount) + discount, 0, 0, 0))
@@ -133,6 +151,19 @@ class Sales:
         for column in range(1, _LINE_COLUMNS):
             values[column::_LINE_COLUMNS] = fields[column - 1 :: _LINE_COLUMNS - 1]
         return values
+
+
+def _priced(lines: bytes, body: bytes, results_at: int) -> bytes:
+    """Lines that the switch priced, which come without amounts, with what their unit prices came to.
+
+    docs/decision.md: unit price x thousandths of a unit / 1000, half up.
+    """
+    found = bytearray(lines)
+    for number, at in enumerate(range(0, len(lines), _LINE_BYTES)):
+        (unit_price_minor,) = _RESULT.unpack_from(body, results_at + number * _RESULT.size)
+        (quantity_milli,) = _I32.unpack_from(lines, at + _QUANTITY_AT)
+        _I64.pack_into(found, at + _AMOUNT_AT, (unit_price_minor * quantity_milli + 500) // 1_000)
+    return bytes(found)
 
 
 def take_back(connection: Connection, undoings: list[Undoing]) -> None:

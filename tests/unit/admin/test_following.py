@@ -31,7 +31,7 @@ from admin.projection.projector import Projector, forget
 from admin.pulse import Pulse
 from admin.settings import SETTINGS_FILE_VARIABLE, Settings, write_settings
 from admin.switch_link import SwitchLink, link_of, read_key_file
-from switch.protocol.messages import FeeKind, FeeTender, FollowReply, MessageType
+from switch.protocol.messages import BillLine, DebitFlag, FeeKind, FeeTender, FollowReply, MessageType
 from switch.protocol.records import FIRST_WIDE_KEY_KIND, GONE, RecordKind, record_bytes
 from tests.support.nursery import PAGES, run
 from tests.support.whole_business import CARD, FEES, OTHER_CARD, RANGE_COUNT, SPECIAL_ITEM, Business
@@ -193,6 +193,21 @@ def test_each_purchase_is_a_basket_with_its_lines_and_what_takes_it_back_has_a_m
         (line.item, line.amount_minor) for line in lines[reversal.original_sequence]
     ]
     assert found.keys() == lines.keys()
+
+
+def test_lines_that_the_switch_priced_have_what_their_unit_prices_came_to(business, database, settings):
+    for item, unit_price_minor in ((70_001, 1_299), (70_002, 5)):
+        business.do(MessageType.PUT_PRICE, item=item, unit_price_minor=unit_price_minor)
+    wanted = [(70_001, 2_500, 3_248), (70_002, 300, 2), (70_001, -1_500, -1_948)]  # 3247.5, 1.5 and -1948.5, half up
+    lines = tuple(BillLine(item=item, amount_minor=0, quantity_milli=quantity) for item, quantity, _ in wanted)
+    bought = business.do(MessageType.DEBIT, card_number=CARD, amount_minor=0, lines=lines, flags=DebitFlag.PRICED)
+    follower_of(settings, database).catch_up()
+    first = bought.journal_sequence << LINE_BITS
+    with database.read() as session:
+        query = select(bill_lines.c.item, bill_lines.c.quantity_milli, bill_lines.c.amount_minor)
+        found = session.execute(query.where(bill_lines.c.id.between(first, first + 2)).order_by(bill_lines.c.id)).all()
+    assert found == wanted
+    assert sum(amount for _, _, amount in wanted) == bought.due_minor + bought.discount_minor
 
 
 def test_each_fee_is_a_row(business, database, settings):
