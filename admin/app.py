@@ -113,6 +113,7 @@ from .pages.sign_in_pages import LANGUAGE_COOKIE, cookie_name
 from .people.sign_in import find_visitor
 from .people.tokens import find_token_visitor
 from .points.purses import HeldKept
+from .processes import end_with_parent
 from .pulse import Pulse
 from .references import References
 from .reports.running import Runner
@@ -253,6 +254,8 @@ def create_app(
     settings: Settings | None = None, database: Database | None = None, surroundings: Surroundings = SYSTEM
 ) -> Litestar:
     """The service; without arguments for a worker, with settings from the file that the environment names."""
+    if settings is None:  # a worker of the web server
+        end_with_parent()
     settings = settings or settings_of_process()
     service = Service(settings, database or Database(settings.url), surroundings)
     modules = (

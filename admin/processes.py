@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import os
 import signal
@@ -20,10 +21,27 @@ from .errors import AdminError, SettingsError, WaitedTooLongError
 from .settings import Settings, settings_of_process
 
 LOCK_MODE = 0o600
+PARENT_VARIABLE = "CARDSWITCH_ADMIN_PARENT"
+"""Environment variable with the number of the process that the service's processes live for; none: they stand alone."""
+PR_SET_PDEATHSIG = 1
+"""prctl(2)"""
 AGAIN_PAUSE_S = 2.0
 """After a failure, before the next try."""
 
 log = structlog.get_logger(__name__)
+
+
+def end_with_parent() -> None:
+    """Have this process told to end (SIGTERM) when the one that started it does, however that ends.
+
+    `SystemExit` when that has happened already: nobody would be left to end this one.
+    """
+    parent = os.environ.get(PARENT_VARIABLE)
+    if parent is None:
+        return
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != int(parent):
+        raise SystemExit(0)
 
 
 def run_process(
@@ -39,6 +57,7 @@ def run_process(
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    end_with_parent()
     try:
         run(settings, database, is_stopping)
     except AdminError as error:

@@ -18,6 +18,7 @@ from ._clock import SYSTEM, Surroundings
 from .database import Database
 from .errors import SettingsError
 from .migrating import is_current, migrate
+from .processes import PARENT_VARIABLE, end_with_parent
 from .settings import SETTINGS_FILE_VARIABLE, Settings, read_settings
 
 STOP_TIMEOUT_S = 20
@@ -26,6 +27,7 @@ LOOK_S = 0.2
 
 def serve(settings_path: Path) -> int:
     """Serve pages until SIGTERM.  The tables must be those of this version: `migrate` makes them so."""
+    end_with_parent()
     settings = read_settings(settings_path)
     database = Database(settings.url)
     try:
@@ -33,7 +35,7 @@ def serve(settings_path: Path) -> int:
             raise SettingsError("the database is not of this version of the program; run cardswitch admin migrate")
     finally:
         database.close()
-    os.environ[SETTINGS_FILE_VARIABLE] = str(settings_path)
+    os.environ |= {SETTINGS_FILE_VARIABLE: str(settings_path), PARENT_VARIABLE: str(os.getpid())}
     server = Granian(
         "admin.app:create_app",
         address=settings.listen_host,
@@ -79,7 +81,8 @@ def run_together(
     code = 0
     try:
         for name, command in commands.items():
-            children[name] = subprocess.Popen(command, env=(environments or {}).get(name, environment))
+            its_own = (environments or {}).get(name, environment)
+            children[name] = subprocess.Popen(command, env={**its_own, PARENT_VARIABLE: str(os.getpid())})
         while not is_stopping:
             ended = [(name, child.returncode) for name, child in children.items() if child.poll() is not None]
             if ended:

@@ -2,12 +2,29 @@
 
 import os
 import signal
+import subprocess
 import sys
 
 import pytest
 
+from admin.processes import PARENT_VARIABLE
 from admin.serving import run_together
 from cardswitch.admin import _environment
+
+PATIENCE_S = 30
+STARTS = """
+import os, sys
+from admin.serving import run_together
+run_together({"follower": [sys.executable, "-c", sys.argv[1]]}, os.environ)
+"""
+LIVES = """
+import os, signal, time
+from admin.processes import end_with_parent
+signal.signal(signal.SIGTERM, lambda *_: (print("ended", flush=True), os._exit(0)))
+end_with_parent()
+print(os.getpid(), flush=True)
+time.sleep(60)
+"""
 
 
 @pytest.mark.parametrize("name", ["CARDSWITCH_PASSPHRASE", "CARDSWITCH_PASSPHRASE_FILE", "CREDENTIALS_DIRECTORY"])
@@ -41,3 +58,17 @@ def test_when_one_ends_the_others_end_and_the_exit_code_says_so(tmp_path, capfd,
     assert "switch has ended" in capfd.readouterr().err
     with pytest.raises(ProcessLookupError):
         os.kill(int(path.read_text()), 0)
+
+
+def test_processes_end_with_the_one_that_started_them_however_that_ends():
+    with subprocess.Popen([sys.executable, "-c", STARTS, LIVES], stdout=subprocess.PIPE, text=True) as together:
+        assert together.stdout is not None
+        assert int(together.stdout.readline()) != together.pid
+        together.kill()
+        assert together.stdout.readline() == "ended\n"
+
+
+def test_a_process_whose_parent_is_gone_before_it_has_begun_does_not_begin():
+    environment = {**os.environ, PARENT_VARIABLE: "1"}  # somebody else than this one, who starts it
+    done = subprocess.run([sys.executable, "-c", LIVES], env=environment, stdout=subprocess.PIPE, timeout=PATIENCE_S)
+    assert (done.returncode, done.stdout) == (0, b"")
