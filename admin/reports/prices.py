@@ -98,6 +98,6 @@ REPORTS = (
         ),
         _compared,
         chart=Chart("rank", "name", ("amount_minor",)),
-        links={"item": "/products/{value}"},
+        links={"item": "/products?q={value}"},  # the file may not have it yet, and says then how it comes in
     ),
 )
