@@ -7,8 +7,9 @@ BUILT   := $(VENV)/.stamp-built-$(FLAVOUR)
 CYTHON  := $(wildcard $(foreach ext,pyx pxd pxi h c,switch/*.$(ext) hsm/*.$(ext) loadtests/*.$(ext)))
 # A sanitized extension needs its runtime loaded before Python; CPython's own leaks at exit are not ours to report.
 RUN     := $(if $(filter 1,$(SWITCH_SANITIZE)),ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD=$$(gcc -print-file-name=libasan.so)) $(BIN)/python
-# Test files at a time. Many tests wait for disks, children and time-outs, so that two cores serve six: four took 11 % longer.
-WORKERS ?= 6
+# Test files at a time. Many tests wait for disks, children and time-outs, so that two cores serve four. Six take 10 % less
+# time, but in a slow hour of the machine codes of phones then grow stale before they are sent.
+WORKERS ?= 4
 export SWITCH_DEBUG SWITCH_SANITIZE
 # Where it is set, as in many containers, each of the processes that tests start would compile again what it imports.
 unexport PYTHONDONTWRITEBYTECODE
