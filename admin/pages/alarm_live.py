@@ -9,7 +9,7 @@ bounded in number and in time, and end when the visitor may no longer see them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,9 +46,14 @@ class Monitor:
     stream_count: int = 0
 
 
-@get("/alarms/live", guards=[needs("alarms")])
-async def stream_alarms(request: Request[Visitor, Any, Any]) -> Response[Any]:
-    """Open alarms, whenever one is raised or handled."""
+def live(
+    request: Request[Visitor, Any, Any],
+    events: Callable[[Request[Visitor, Any, Any], Monitor, int], AsyncIterator[str]],
+) -> Stream:
+    """A stream of server-sent events, which begins behind the one that the browser saw last (-1: it saw none).
+
+    `HTTPException` for who asks for something else, and while as many are open as there may be.
+    """
     monitor: Monitor = request.app.state.monitor
     if EVENT_STREAM not in request.headers.get("accept", ""):
         raise HTTPException(status_code=HTTP_406_NOT_ACCEPTABLE, detail="Ask for text/event-stream.")
@@ -58,11 +63,14 @@ async def stream_alarms(request: Request[Visitor, Any, Any]) -> Response[Any]:
         )
     seen = request.headers.get("last-event-id", "")
     last = int(seen) if seen.isascii() and seen.isdecimal() and len(seen) <= NUMBER_DIGITS_MAX else -1
-    return Stream(
-        _events(request, monitor, last),
-        media_type=EVENT_STREAM,
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-    )
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return Stream(events(request, monitor, last), media_type=EVENT_STREAM, headers=headers)
+
+
+@get("/alarms/live", guards=[needs("alarms")])
+async def stream_alarms(request: Request[Visitor, Any, Any]) -> Response[Any]:
+    """Open alarms, whenever one is raised or handled."""
+    return live(request, _events)
 
 
 async def _events(request: Request[Visitor, Any, Any], monitor: Monitor, last: int) -> AsyncIterator[str]:

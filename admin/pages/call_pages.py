@@ -10,10 +10,9 @@ from anyio import to_thread
 from litestar import Request, Response
 from litestar import get as async_get
 from litestar import post as async_post
-from litestar.exceptions import HTTPException, NotFoundException
+from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, FromQuery
-from litestar.response import Stream, Template
-from litestar.status_codes import HTTP_406_NOT_ACCEPTABLE, HTTP_503_SERVICE_UNAVAILABLE
+from litestar.response import Template
 
 from admin import i18n
 from admin.access import Visitor, needs
@@ -26,7 +25,7 @@ from admin.models.members import MemberState
 from admin.people.sign_in import find_visitor
 from admin.rights import Action
 
-from .alarm_live import EVENT_STREAM, NUMBER_DIGITS_MAX, Monitor
+from .alarm_live import Monitor, live
 from .common import go, is_part_wanted, number_in, page, page_rows, with_query
 from .handlers import get
 from .member_common import first, sent_texts
@@ -200,17 +199,7 @@ def do_dial(request: Request[Visitor, Any, Any], member_id: FromPath[int]) -> Te
 @async_get("/calls/live", guards=[needs("calls")])
 async def stream_calls(request: Request[Visitor, Any, Any]) -> Response[Any]:
     """The agent's incoming calls, as they come."""
-    monitor: Monitor = request.app.state.monitor
-    if EVENT_STREAM not in request.headers.get("accept", ""):
-        raise HTTPException(status_code=HTTP_406_NOT_ACCEPTABLE, detail="Ask for text/event-stream.")
-    if monitor.stream_count >= monitor.streams_max:
-        raise HTTPException(
-            status_code=HTTP_503_SERVICE_UNAVAILABLE, detail="Too many live pages.", headers={"Retry-After": "10"}
-        )
-    seen = request.headers.get("last-event-id", "")
-    last = int(seen) if seen.isascii() and seen.isdecimal() and len(seen) <= NUMBER_DIGITS_MAX else -1
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return Stream(_events(request, monitor, last), media_type=EVENT_STREAM, headers=headers)
+    return live(request, _events)
 
 
 async def _events(request: Request[Visitor, Any, Any], monitor: Monitor, last: int) -> AsyncIterator[str]:
