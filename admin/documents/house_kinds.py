@@ -19,8 +19,8 @@ from admin.models.security import KeyDeskState
 from admin.rights import Action
 from switch.protocol.messages import KeyState, MessageType
 
-from .key_kinds import KEY_DESK, VERSION
-from .kind import Kind, Planning, always, subject
+from .key_kinds import VERSION, key_kind
+from .kind import Kind, Planning, subject
 
 _ = str
 HOUSE_KEYS: dict[int, str] = {
@@ -122,25 +122,8 @@ def _end(planning: Planning, form: HouseEnd) -> None:
     _put(planning, form.key, form.version, KeyState.DESTROYED)
 
 
-def _kind(name: str, label: str, hint: str, form: Any, plan: Any, action: Action = Action.CHANGE) -> Kind[Any]:
-    return Kind(
-        name=name,
-        label=label,
-        hint=hint,
-        function="keys",
-        action=action,
-        form=form,
-        plan=plan,
-        needs_checker=always,
-        asks_why=True,
-        stops_at_refusal=True,
-        is_central=True,
-        worker=KEY_DESK,
-    )
-
-
 KINDS: list[Kind[Any]] = [
-    _kind(
+    key_kind(
         "rotate-house-key",
         _("Rotate the KEK, the signing key or the key of the key log"),
         _(
@@ -150,15 +133,17 @@ KINDS: list[Kind[Any]] = [
         HouseRotation,
         _rotate,
         Action.ADD,
+        asks_why=True,
     ),
-    _kind(
+    key_kind(
         "return-house-key",
         _("Go back to an older KEK, signing key or key of the key log"),
         _("While the older version is there. Nothing is lost: what was made under the newer one stays good."),
         HouseReturn,
         _return,
+        asks_why=True,
     ),
-    _kind(
+    key_kind(
         "end-house-key",
         _("Destroy an old signing key or key of the key log"),
         _(
@@ -167,5 +152,6 @@ KINDS: list[Kind[Any]] = [
         ),
         HouseEnd,
         _end,
+        asks_why=True,
     ),
 ]

@@ -240,7 +240,17 @@ class Nothing(msgspec.Struct, frozen=True, kw_only=True):
     """Nothing to fill in."""
 
 
-def _kind(name: str, label: str, hint: str, form: Any, plan: Any, action: Action = Action.CHANGE) -> Kind[Any]:
+def key_kind(
+    name: str,
+    label: str,
+    hint: str,
+    form: Any,
+    plan: Any,
+    action: Action = Action.CHANGE,
+    *,
+    asks_why: bool = False,
+) -> Kind[Any]:
+    """A kind of document that two people agree to and the key desk carries out."""
     return Kind(
         name=name,
         label=label,
@@ -250,6 +260,7 @@ def _kind(name: str, label: str, hint: str, form: Any, plan: Any, action: Action
         form=form,
         plan=plan,
         needs_checker=always,
+        asks_why=asks_why,
         stops_at_refusal=True,
         is_central=True,
         worker=KEY_DESK,
@@ -257,7 +268,7 @@ def _kind(name: str, label: str, hint: str, form: Any, plan: Any, action: Action
 
 
 KINDS: list[Kind[Any]] = [
-    _kind(
+    key_kind(
         "rotate-key",
         _("Rotate a key"),
         _("The next version is drawn, loaded and made active. What the version before made goes on working."),
@@ -265,35 +276,35 @@ KINDS: list[Kind[Any]] = [
         _rotate,
         Action.ADD,
     ),
-    _kind(
+    key_kind(
         "activate-key",
         _("Make a version active"),
         _("Forward, or back to an older version that is still accepted. The other one only verifies from then on."),
         KeyVersion,
         _activate,
     ),
-    _kind(
+    key_kind(
         "withdraw-key",
         _("Withdraw a version"),
         _("Nothing new is made with the key for now; what was made goes on working."),
         KeyVersion,
         _withdraw,
     ),
-    _kind(
+    key_kind(
         "retire-key",
         _("Retire a version"),
         _("What was made with it is refused, for good. Its media stop: their number must be said."),
         Retirement,
         _retire,
     ),
-    _kind(
+    key_kind(
         "destroy-key",
         _("Destroy a version"),
         _("The key is gone for good. Copies of the key house still hold it until their KEK is destroyed."),
         KeyVersion,
         _destroy,
     ),
-    _kind(
+    key_kind(
         "rewrap-keys",
         _("Wrap stored keys anew"),
         _("Stored keys go over to the active storage key, PINs to the active PIN key. It can be repeated at any time."),
